@@ -1,0 +1,301 @@
+//! One SMTP conversation, from the server's side (RFC 5321; STARTTLS: RFC 3207; AUTH: RFC 4954).
+
+use std::io::{BufRead, BufReader, Error, ErrorKind, Read, Result, Write};
+use std::net::TcpStream;
+use std::sync::Arc;
+
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use rustls::{ServerConnection, StreamOwned};
+
+use super::{Action, Encryption, Mail, Shared, Step};
+
+/// The connection, encrypted or not.
+enum Stream {
+    Plain(TcpStream),
+    Tls(Box<StreamOwned<ServerConnection, TcpStream>>),
+}
+
+impl Read for Stream {
+    fn read(&mut self, buffer: &mut [u8]) -> Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.read(buffer),
+            Stream::Tls(stream) => stream.read(buffer),
+        }
+    }
+}
+
+impl Write for Stream {
+    fn write(&mut self, buffer: &[u8]) -> Result<usize> {
+        match self {
+            Stream::Plain(stream) => stream.write(buffer),
+            Stream::Tls(stream) => stream.write(buffer),
+        }
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        match self {
+            Stream::Plain(stream) => stream.flush(),
+            Stream::Tls(stream) => stream.flush(),
+        }
+    }
+}
+
+/// A conversation and the mail that it is about to hand over.
+struct Session<'a> {
+    shared: &'a Shared,
+    stream: BufReader<Stream>,
+    from: String,
+    to: Vec<String>,
+    user: Option<String>,
+}
+
+/// How a step ended.
+enum Outcome {
+    /// The usual answer is due.
+    Usual,
+    /// An instruction has answered.
+    Answered,
+}
+
+/// Serves one connection to its end.
+pub(super) fn serve(stream: &TcpStream, shared: &Arc<Shared>) -> Result<()> {
+    stream.set_nodelay(true)?;
+    let stream = stream.try_clone()?;
+    let stream = match shared.encryption {
+        Encryption::Implicit => encrypt(stream, shared)?,
+        _ => Stream::Plain(stream),
+    };
+    let mut session = Session {
+        shared,
+        stream: BufReader::new(stream),
+        from: String::new(),
+        to: Vec::new(),
+        user: None,
+    };
+    if let Outcome::Usual = session.at(Step::Greeting)? {
+        session.say("220 sink.test ESMTP")?;
+    }
+    while let Some(line) = session.line()? {
+        let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
+        match verb.to_ascii_uppercase().as_str() {
+            "EHLO" | "HELO" => session.ehlo()?,
+            "STARTTLS" => session = session.starttls()?,
+            "AUTH" => session.auth(rest)?,
+            "MAIL" => session.mail(rest)?,
+            "RCPT" => session.rcpt(rest)?,
+            "DATA" => session.data()?,
+            "RSET" => {
+                session.reset();
+                session.say("250 2.0.0 ok")?;
+            }
+            "NOOP" => session.say("250 2.0.0 ok")?,
+            "QUIT" => return session.say("221 2.0.0 bye"),
+            _ => session.say("500 5.5.2 unknown command")?,
+        }
+    }
+    Ok(())
+}
+
+impl Session<'_> {
+    /// Follows the instruction for a step, if there is one.
+    fn at(&mut self, step: Step) -> Result<Outcome> {
+        match self.shared.reach(step) {
+            None => Ok(Outcome::Usual),
+            Some(Action::Reply(text)) => {
+                self.say(&text)?;
+                Ok(Outcome::Answered)
+            }
+            Some(Action::Stall) => {
+                std::io::copy(&mut self.stream, &mut std::io::sink())?;
+                Err(ErrorKind::ConnectionAborted.into())
+            }
+            Some(Action::Close | Action::KeepAndClose) => Err(ErrorKind::ConnectionAborted.into()),
+        }
+    }
+
+    fn say(&mut self, text: &str) -> Result<()> {
+        let stream = self.stream.get_mut();
+        stream.write_all(format!("{text}\r\n").as_bytes())?;
+        stream.flush()
+    }
+
+    /// The next line without its end; `None` at the end of the connection.
+    fn line(&mut self) -> Result<Option<String>> {
+        let bytes = self.bytes()?;
+        Ok(bytes.map(|bytes| String::from_utf8_lossy(&bytes).trim_end().to_owned()))
+    }
+
+    fn bytes(&mut self) -> Result<Option<Vec<u8>>> {
+        let mut bytes = Vec::new();
+        let read = self.stream.read_until(b'\n', &mut bytes)?;
+        Ok((read > 0).then_some(bytes))
+    }
+
+    fn encrypted(&self) -> bool {
+        matches!(self.stream.get_ref(), Stream::Tls(_))
+    }
+
+    fn reset(&mut self) {
+        self.from.clear();
+        self.to.clear();
+    }
+
+    fn ehlo(&mut self) -> Result<()> {
+        if let Outcome::Answered = self.at(Step::Ehlo)? {
+            return Ok(());
+        }
+        self.reset();
+        let mut answer = "250-sink.test\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n".to_owned();
+        if self.shared.encryption == Encryption::StartTls && !self.encrypted() {
+            answer += "250-STARTTLS\r\n";
+        }
+        if self.shared.login.is_some() && self.encrypted() {
+            answer += "250-AUTH PLAIN LOGIN\r\n";
+        }
+        self.say(&(answer + "250 SIZE 10485760"))
+    }
+
+    fn starttls(mut self) -> Result<Self> {
+        if self.shared.encryption != Encryption::StartTls || self.encrypted() {
+            self.say("502 5.5.1 no STARTTLS here")?;
+            return Ok(self);
+        }
+        if let Outcome::Answered = self.at(Step::StartTls)? {
+            return Ok(self);
+        }
+        self.say("220 2.0.0 go ahead")?;
+        // What was sent before the handshake must not count as sent within it.
+        if !self.stream.buffer().is_empty() {
+            return Err(Error::new(ErrorKind::InvalidData, "commands behind STARTTLS"));
+        }
+        let Session { shared, stream, .. } = self;
+        let Stream::Plain(stream) = stream.into_inner() else {
+            return Err(ErrorKind::InvalidData.into());
+        };
+        let stream = BufReader::new(encrypt(stream, shared)?);
+        Ok(Session {
+            shared,
+            stream,
+            from: String::new(),
+            to: Vec::new(),
+            user: None,
+        })
+    }
+
+    fn auth(&mut self, arguments: &str) -> Result<()> {
+        if let Outcome::Answered = self.at(Step::Auth)? {
+            return Ok(());
+        }
+        let Some((user, password)) = self.shared.login.clone() else {
+            return self.say("502 5.5.1 no AUTH here");
+        };
+        let mut words = arguments.split(' ');
+        let given = match words.next().unwrap_or_default().to_ascii_uppercase().as_str() {
+            "PLAIN" => {
+                let response = match words.next() {
+                    Some(initial) => initial.to_owned(),
+                    None => self.ask("")?,
+                };
+                let text = decode(&response)?;
+                let mut parts = text.split('\0').skip(1).map(str::to_owned);
+                (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
+            }
+            "LOGIN" => {
+                let user = self.ask(&BASE64.encode("Username:"))?;
+                let password = self.ask(&BASE64.encode("Password:"))?;
+                (decode(&user)?, decode(&password)?)
+            }
+            _ => return self.say("504 5.5.4 unknown mechanism"),
+        };
+        if given == (user, password) {
+            self.user = Some(given.0);
+            self.say("235 2.7.0 welcome")
+        } else {
+            self.say("535 5.7.8 authentication failed")
+        }
+    }
+
+    fn ask(&mut self, challenge: &str) -> Result<String> {
+        self.say(&format!("334 {challenge}"))?;
+        self.line()?.ok_or_else(|| ErrorKind::UnexpectedEof.into())
+    }
+
+    fn mail(&mut self, arguments: &str) -> Result<()> {
+        if let Outcome::Answered = self.at(Step::MailFrom)? {
+            return Ok(());
+        }
+        if self.shared.login.is_some() && self.user.is_none() {
+            return self.say("530 5.7.0 authentication required");
+        }
+        self.reset();
+        self.from = address(arguments);
+        self.say("250 2.1.0 ok")
+    }
+
+    fn rcpt(&mut self, arguments: &str) -> Result<()> {
+        let to = address(arguments);
+        if let Outcome::Answered = self.at(Step::RcptOf(to.clone()))? {
+            return Ok(());
+        }
+        self.to.push(to);
+        self.say("250 2.1.5 ok")
+    }
+
+    fn data(&mut self) -> Result<()> {
+        if let Outcome::Answered = self.at(Step::Data)? {
+            return Ok(());
+        }
+        if self.to.is_empty() {
+            return self.say("503 5.5.1 no recipients");
+        }
+        self.say("354 go on, end with a dot")?;
+        let mut raw = Vec::new();
+        loop {
+            let line = self.bytes()?.ok_or(ErrorKind::UnexpectedEof)?;
+            if line == b".\r\n" {
+                break;
+            }
+            raw.extend_from_slice(line.strip_prefix(b".").unwrap_or(&line));
+        }
+        let mail = Mail {
+            from: std::mem::take(&mut self.from),
+            to: std::mem::take(&mut self.to),
+            raw,
+            encrypted: self.encrypted(),
+            user: self.user.clone(),
+        };
+        match self.shared.reach(Step::EndOfData) {
+            Some(Action::Reply(text)) if !text.starts_with('2') => return self.say(&text),
+            Some(Action::Close) => return Err(ErrorKind::ConnectionAborted.into()),
+            Some(Action::Stall) => {
+                std::io::copy(&mut self.stream, &mut std::io::sink())?;
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            Some(Action::KeepAndClose) => {
+                self.shared.state().mails.push(mail);
+                return Err(ErrorKind::ConnectionAborted.into());
+            }
+            Some(Action::Reply(_)) | None => self.shared.state().mails.push(mail),
+        }
+        self.say("250 2.0.0 kept")
+    }
+}
+
+fn encrypt(stream: TcpStream, shared: &Shared) -> Result<Stream> {
+    let config = shared.tls.clone().ok_or(ErrorKind::Unsupported)?;
+    let connection = ServerConnection::new(config).map_err(Error::other)?;
+    Ok(Stream::Tls(Box::new(StreamOwned::new(connection, stream))))
+}
+
+/// The address between `<` and `>`.
+fn address(arguments: &str) -> String {
+    let start = arguments.find('<').map_or(0, |i| i + 1);
+    let end = arguments.find('>').unwrap_or(arguments.len());
+    arguments.get(start..end).unwrap_or_default().to_owned()
+}
+
+fn decode(text: &str) -> Result<String> {
+    let bytes = BASE64.decode(text).map_err(Error::other)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
