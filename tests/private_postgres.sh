@@ -2,6 +2,7 @@
 # Makes a private PostgreSQL tree from an installed one and prints the path of its pg_config.
 #
 #   tests/private_postgres.sh [PG_CONFIG]
+#   tests/private_postgres.sh --remove
 #
 # A PostgreSQL finds its libraries, extensions and share files relative to its own executable. So a copy of the
 # executables beside links to everything else is a PostgreSQL of its own, in which extensions can be installed without
@@ -18,6 +19,13 @@ fail() {
 }
 
 checkout=$(cd "$(dirname "$0")/.." && pwd -P)
+elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
+
+if [[ ${1:-} == --remove ]]; then
+	rm -rf "$checkout/target/postgres"
+	[[ ! -O $elsewhere ]] || rm -rf "$elsewhere"
+	exit
+fi
 
 # The PostgreSQL to copy: the argument, PG_CONFIG, or the newest that Debian's packages have put in place.
 from=${1:-${PG_CONFIG:-}}
@@ -43,7 +51,7 @@ mkdir -p "$base"
 if ((EUID == 0)); then
 	id postgres >/dev/null 2>&1 || fail "user postgres is missing; PostgreSQL cannot run as root"
 	if ! runuser -u postgres -- test -r "$base" -a -x "$base"; then
-		base=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
+		base=$elsewhere
 		mkdir -p "$base"
 		[[ -O $base && ! -L $base ]] || fail "$base belongs to somebody else"
 		chmod 755 "$base"

@@ -1,0 +1,54 @@
+# The commands people type. PG_CONFIG=/path/to/pg_config chooses the PostgreSQL; without it the newest one here is meant.
+#
+# demo and test never touch that PostgreSQL: they build for a private copy of it (tests/private_postgres.sh), so they need
+# no root but for installing missing packages. Only `install` writes to it.
+
+PREFIX ?= /usr/local
+export PATH := $(CURDIR)/target/tools/bin:$(PATH)
+
+# In a recipe: the private tree is there, and the Rust side builds for it.
+private = export PGRX_PG_CONFIG_PATH="$$(tests/private_postgres.sh)" &&
+# Cargo's words for building the extension for the PostgreSQL of PGRX_PG_CONFIG_PATH, as cargo pgrx says them.
+features = --no-default-features --features \
+	pg$$("$$PGRX_PG_CONFIG_PATH" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
+
+help:
+	@echo "make demo          builds everything and shows the whole job on a throw-away server"
+	@echo "make test          runs all tests (installs what they need)"
+	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
+	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
+	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
+	@echo "make build         builds without running anything"
+	@echo "make lint          checks formatting, clippy and the documentation"
+	@echo "make clean         removes what was built"
+
+demo: build
+	@cargo run --quiet -p logwatch-tests --bin demo
+
+test: missing-test build
+	$(private) cargo test -p logwatch $(features)
+	RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-tests
+
+build: missing-build
+	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
+	cargo build -p logwatch-tailer -p logwatch-tests --bins --examples
+
+lint: missing-build
+	cargo fmt --all --check
+	$(private) cargo clippy --workspace --all-targets -- -D warnings
+	$(private) RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
+
+install: missing-build
+	tests/install.sh "$(or $(PG_CONFIG),pg_config)" "$(PREFIX)"
+
+installcheck:
+	tests/regress/run.sh "$(or $(PG_CONFIG),pg_config)"
+
+clean:
+	tests/private_postgres.sh --remove
+	cargo clean
+
+missing-build missing-test:
+	@tests/install_missing.sh $(@:missing-%=%)
+
+.PHONY: help demo test build lint install installcheck clean missing-build missing-test

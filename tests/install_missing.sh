@@ -1,0 +1,109 @@
+#!/usr/bin/env bash
+# Installs what this machine lacks: Debian packages and cargo-pgrx. Does nothing where nothing is missing.
+#
+#   tests/install_missing.sh build   what building and the demo need
+#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, Postfix, SASL
+#
+# Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
+# that come with the packages: tests and demo run servers of their own.
+set -euo pipefail
+
+PGRX=0.18.1
+
+fail() {
+	printf 'install_missing.sh: %s\n' "$@" >&2
+	exit 1
+}
+
+installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
+
+# Sets `missing` to those of the packages that are not installed.
+find_missing() {
+	missing=()
+	for package; do
+		installed "$package" || missing+=("$package")
+	done
+}
+
+# Runs a command as root; sudo asks for a password on the terminal if it must.
+as_root() {
+	if ((EUID == 0)); then
+		"$@"
+	elif command -v sudo >/dev/null; then
+		sudo "$@"
+	else
+		fail "packages are missing; as root, please run:" "  apt-get install ${missing[*]:-postgresql}"
+	fi
+}
+
+# Installs what find_missing has found. RUNLEVEL=1: Debian's scripts then start no services.
+install_packages() {
+	echo "Installing ${missing[*]}"
+	as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
+		apt-get install -y --no-install-recommends --no-remove "${missing[@]}" </dev/null
+}
+
+# The PostgreSQL major version to build for: the newest server that is here, else the one that Debian chooses.
+postgres_major() {
+	local servers=(/usr/lib/postgresql/*/bin/postgres)
+	if [[ -x ${servers[-1]} ]]; then
+		printf '%s\n' "${servers[@]}" | sort -V | tail -n 1 | cut -d / -f 5
+	else
+		apt-cache depends postgresql | sed -n 's/.*Depends: postgresql-\([0-9]\+\)$/\1/p' | head -n 1
+	fi
+}
+
+# Sets `missing` for the goal build or test. Fails when apt knows no PostgreSQL (yet).
+packages_for() {
+	local packages=(gcc libc6-dev make pkg-config libssl-dev libclang-dev)
+	if [[ -z ${PG_CONFIG:-} ]]; then
+		local major
+		major=$(postgres_major)
+		[[ -n $major ]] || return 1
+		packages+=("postgresql-$major" "postgresql-server-dev-$major")
+		[[ $1 == build ]] || packages+=("postgresql-$major-cron")
+	fi
+	[[ $1 == build ]] || packages+=(cron)
+	find_missing "${packages[@]}"
+}
+
+install_for() {
+	if ! packages_for "$1" || ((${#missing[@]})); then
+		as_root apt-get update
+		packages_for "$1" || fail "apt knows no package postgresql; install a server and set PG_CONFIG"
+		((${#missing[@]} == 0)) || install_packages
+	fi
+	[[ $1 == test ]] || return 0
+	# Postfix would displace another mail server: then the one scenario that needs it says that it is skipped.
+	find_missing postfix sasl2-bin libsasl2-modules
+	if ((${#missing[@]})); then
+		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
+		install_packages || echo "Going on without ${missing[*]}."
+	fi
+}
+
+install_pgrx() {
+	command -v cargo >/dev/null || fail "cargo is missing; install Rust (https://rustup.rs or your distribution)"
+	local tools present
+	tools=$(cd "$(dirname "$0")/.." && pwd)/target/tools
+	present=$(PATH=$tools/bin:$PATH cargo pgrx --version 2>/dev/null) || present=
+	[[ $present != *" $PGRX" ]] || return 0
+	# The version must be the one of the pgrx crate. Another one that is already here belongs to another project.
+	local where=()
+	[[ -z $present ]] || where=(--root "$tools")
+	echo "Installing cargo-pgrx $PGRX (about five minutes, once)"
+	cargo install cargo-pgrx --version "$PGRX" --locked "${where[@]}"
+}
+
+missing=()
+case ${1:-} in
+build | test)
+	if command -v dpkg-query >/dev/null; then
+		install_for "$1"
+	else
+		echo "This is not Debian: going on with what is here."
+	fi
+	install_pgrx
+	;;
+*) fail "usage: install_missing.sh build|test" ;;
+esac
