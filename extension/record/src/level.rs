@@ -1,4 +1,4 @@
-//! The level of a record.
+//! The levels and the words that programs use for them.
 
 use std::fmt;
 use std::str::FromStr;
@@ -56,12 +56,27 @@ impl FromStr for Level {
 
     /// Any word that programs use for a level, in any case: `error`, `err`, `SEVERE`, `critical`, `warning` …
     fn from_str(word: &str) -> Result<Level, UnknownLevel> {
-        named(word.trim().as_bytes()).ok_or_else(|| UnknownLevel(word.to_owned()))
+        word_level(word.trim().as_bytes())
+            .map(|(level, _)| level)
+            .ok_or_else(|| UnknownLevel(word.to_owned()))
     }
 }
 
-/// The level that a word names, whatever its case.
-pub(crate) fn named(word: &[u8]) -> Option<Level> {
+/// How much the look of a word must say before it counts as a level in a line of text.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Proof {
+    /// Counts wherever it stands alone: `error`, `Warning`.
+    Word,
+    /// Is also a common word: counts in capitals, in brackets or before a colon (`[crit]`, `ALERT`, `fail:`).
+    Shape,
+    /// Is a common heading too: counts in brackets, or in capitals before a colon (`LOG:`, `[Note]`).
+    Heading,
+    /// Counts only as the value of a level key.
+    Key,
+}
+
+/// The level that a word names, whatever its case, and the proof it needs in a line of text.
+pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Proof)> {
     const LONGEST: usize = 13;
     if word.len() < 3 || word.len() > LONGEST {
         return None;
@@ -70,24 +85,90 @@ pub(crate) fn named(word: &[u8]) -> Option<Level> {
     let lower = &mut lower[..word.len()];
     lower.copy_from_slice(word);
     lower.make_ascii_lowercase();
+    use Level::*;
+    use Proof::*;
     Some(match &*lower {
-        b"trace" | b"trc" | b"trce" | b"debug" | b"dbg" | b"dbug" | b"debu" | b"verbose" | b"vrb"
-        | b"fine" | b"finer" | b"finest" | b"silly" | b"debug1" | b"debug2" | b"debug3" | b"debug4"
-        | b"debug5" => Level::Debug,
-        b"info" | b"inf" | b"information" | b"informational" | b"notice" | b"note" | b"log" | b"config"
-        | b"system" | b"http" | b"default" => Level::Info,
-        b"warn" | b"warning" | b"wrn" => Level::Warn,
-        b"error" | b"err" | b"eror" | b"erro" | b"severe" | b"fail" | b"failure" => Level::Error,
-        b"fatal" | b"ftl" | b"fata" | b"crit" | b"critical" | b"alert" | b"emerg" | b"emergency"
-        | b"panic" | b"pani" | b"dpanic" => Level::Fatal,
+        b"error" => (Error, Word),
+        b"info" | b"information" | b"informational" => (Info, Word),
+        b"warn" | b"warning" => (Warn, Word),
+        b"debug" => (Debug, Word),
+        b"fatal" => (Fatal, Word),
+        b"err" | b"eror" | b"erro" | b"severe" | b"fail" | b"failure" => (Error, Shape),
+        b"critical" | b"crit" | b"alert" | b"emerg" | b"emergency" | b"panic" | b"pani" | b"dpanic"
+        | b"fata" | b"ftl" => (Fatal, Shape),
+        b"wrn" => (Warn, Shape),
+        b"notice" | b"inf" => (Info, Shape),
+        b"trace" | b"trc" | b"trce" | b"dbg" | b"dbug" | b"debu" | b"vrb" | b"finer" | b"finest"
+        | b"verbose" => (Debug, Shape),
+        b"debug1" | b"debug2" | b"debug3" | b"debug4" | b"debug5" => (Debug, Shape),
+        // PostgreSQL's LOG and its companions, MySQL's [Note] and [System], java.util.logging's CONFIG and FINE.
+        b"log" | b"note" | b"system" | b"config" | b"statement" | b"detail" | b"hint" | b"context" => {
+            (Info, Heading)
+        }
+        b"fine" => (Debug, Heading),
+        b"http" | b"default" | b"success" => (Info, Key),
+        b"silly" => (Debug, Key),
         _ => return None,
     })
 }
 
-/// The level of a record by its first line, None when there is none. Does not allocate.
-pub fn level(line: &[u8]) -> Option<Level> {
-    line.get(..128)
-        .unwrap_or(line)
-        .split(|b| !b.is_ascii_alphanumeric() && *b != b'_')
-        .find_map(named)
+/// The level of a letter: glog, Android, MongoDB, Ruby.
+pub(crate) fn letter_level(letter: u8) -> Option<Level> {
+    Some(match letter {
+        b'F' | b'C' | b'A' => Level::Fatal,
+        b'E' => Level::Error,
+        b'W' => Level::Warn,
+        b'I' => Level::Info,
+        b'D' | b'V' => Level::Debug,
+        _ => return None,
+    })
+}
+
+/// The level of a syslog severity, 0 to 7 (RFC 5424 §6.2.1).
+pub(crate) fn syslog_level(severity: u64) -> Option<Level> {
+    Some(match severity {
+        0..=2 => Level::Fatal,
+        3 => Level::Error,
+        4 => Level::Warn,
+        5 | 6 => Level::Info,
+        7 => Level::Debug,
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn aliases_of_every_family_have_their_meaning() {
+        for (words, level) in [
+            ("TRACE debug Verbose fine dbug", Level::Debug),
+            ("info Information NOTICE log", Level::Info),
+            ("warn WARNING wrn", Level::Warn),
+            ("error ERR eror SEVERE fail", Level::Error),
+            ("fatal critical CRIT alert emerg panic ftl", Level::Fatal),
+        ] {
+            for word in words.split(' ') {
+                assert_eq!(word.parse(), Ok(level), "{word}");
+            }
+        }
+    }
+
+    #[test]
+    fn an_unknown_word_is_refused_with_the_words_to_use() {
+        let error = "bogus".parse::<Level>().unwrap_err().to_string();
+        assert_eq!(
+            error,
+            "\"bogus\" is no level: use DEBUG, INFO, WARN, ERROR or FATAL"
+        );
+        assert!("".parse::<Level>().is_err());
+    }
+
+    #[test]
+    fn levels_are_ordered_and_written_as_in_sql() {
+        assert!(Level::Debug < Level::Info && Level::Error < Level::Fatal);
+        assert_eq!(serde_json::to_string(&Level::Error).unwrap(), "\"ERROR\"");
+        assert_eq!(format!("[{:5}]", Level::Info), "[INFO ]");
+    }
 }

@@ -1,19 +1,221 @@
 //! Which lines belong to the record before them.
+//!
+//! Only the line itself is looked at, so that it does not matter how a file was cut into reads. A line that starts with a time is
+//! never a continuation.
 
-/// True when a line belongs to the record before it (indented, `Caused by:`, `... 3 more`, …). An empty line does not.
+use memchr::memmem;
+
+use crate::{time, wrapper};
+
+/// How much of a line is looked at.
+const HEAD: usize = 256;
+
+/// True when a line belongs to the record before it: it is indented, or it starts like a part of a stack trace (`Caused by:`,
+/// `... 3 more`, `Traceback`, `goroutine 1 [`, `java.lang.X: …`), or it is one of PostgreSQL's companions (`DETAIL:  `). An empty line
+/// does not.
 pub fn continues(line: &[u8]) -> bool {
+    let mut buffer = [0; HEAD];
+    let line = wrapper::inner_start(line, &mut buffer).unwrap_or(line);
     let text = line.trim_ascii();
-    if text.is_empty() {
-        return false;
+    let Some(first) = text.first() else { return false };
+    let text = &text[..text.len().min(HEAD)];
+    let timed = time::scan(text.strip_prefix(b"[").unwrap_or(text)).is_some();
+    if timed {
+        return companion(text);
     }
-    line[0].is_ascii_whitespace()
-        || [
-            &b"Caused by:"[..],
-            b"... ",
-            b"Traceback (",
-            b"goroutine ",
-            b"created by ",
-        ]
+    if line[0].is_ascii_whitespace() {
+        return true;
+    }
+    match first {
+        // The end of an object printed over several lines; Laravel's `"} `.
+        b'}' | b']' => text.len() <= 3,
+        b'"' => text == b"\"}",
+        // PHP's and GDB's frames, Elixir's exceptions, .NET's markers.
+        b'#' => text.get(1).is_some_and(u8::is_ascii_digit),
+        b'*' => text.starts_with(b"** "),
+        b'-' => [&b"--- End of "[..], b"---> "]
+            .iter()
+            .any(|start| text.starts_with(start)),
+        b'[' => text == b"[stacktrace]" || text == b"[previous exception]",
+        b'.' => text.starts_with(b"... "),
+        _ => {
+            STARTS.iter().any(|start| text.starts_with(start))
+                || exception(text)
+                || frame(text)
+                || companion(text)
+        }
+    }
+}
+
+const STARTS: [&[u8]; 18] = [
+    b"Caused by:",
+    b"Suppressed:",
+    b"Wrapped by:",
+    b"at ",
+    b"Traceback (most recent call last):",
+    b"During handling of the above exception",
+    b"The above exception was the direct cause",
+    b"Stack trace:",
+    b"Stacktrace:",
+    b"Backtrace:",
+    b"stack backtrace:",
+    b"goroutine ",
+    b"created by ",
+    b"exit status ",
+    b"[signal ",
+    b"PHP Stack trace:",
+    b"PHP   ",
+    b"note: run with `RUST_BACKTRACE",
+];
+
+/// The line of a trace that names the exception: `java.io.IOException: x`, `ValueError: x`, `psycopg2.OperationalError`.
+fn exception(text: &[u8]) -> bool {
+    let len = text
         .iter()
-        .any(|p| text.starts_with(p))
+        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'\\')))
+        .unwrap_or(text.len());
+    let (name, rest) = text.split_at(len);
+    // `Error: x` and `Exception: x` are what Node, Python scripts and shells say without any trace before it.
+    let class = [
+        "Exception",
+        "Error",
+        "Throwable",
+        "Interrupt",
+        "Exit",
+        "Timeout",
+        "Warning",
+    ]
+    .iter()
+    .any(|end| name.len() > end.len() && name.ends_with(end.as_bytes()));
+    let dotted = [&b".exceptions."[..], b".errors."]
+        .iter()
+        .any(|part| memmem::find(name, part).is_some());
+    (class || dotted)
+        && name.first().is_some_and(u8::is_ascii_alphabetic)
+        && (rest.is_empty() || rest.starts_with(b": ") || rest == b":")
+}
+
+/// A frame that is not indented: Go's `main.(*T).run(0xc000, …)`, Ruby's ``app/x.rb:12:in `run'``.
+fn frame(text: &[u8]) -> bool {
+    if let Some(at) = memmem::find(text, b".rb:") {
+        let line = &text[at + 4..];
+        let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
+        return digits > 0 && line[digits..].starts_with(b":in ");
+    }
+    let Some(open) = text.iter().position(|b| *b == b'(') else {
+        return false;
+    };
+    let name = &text[..open];
+    text.last() == Some(&b')')
+        && name.contains(&b'.')
+        && name
+            .iter()
+            .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'/' | b'-'))
+}
+
+/// PostgreSQL's lines about the one before: `… DETAIL:  Key (id)=(1) already exists.`, with its two blanks.
+fn companion(text: &[u8]) -> bool {
+    const NAMES: [&[u8]; 7] = [
+        b"DETAIL:  ",
+        b"HINT:  ",
+        b"STATEMENT:  ",
+        b"CONTEXT:  ",
+        b"QUERY:  ",
+        b"LOCATION:  ",
+        b"BACKTRACE:  ",
+    ];
+    let Some(at) = memmem::find(text, b":  ") else {
+        return false;
+    };
+    let start = text[..at]
+        .iter()
+        .rposition(|b| !b.is_ascii_uppercase())
+        .map_or(0, |at| at + 1);
+    NAMES.contains(&&text[start..at + 3]) && (start == 0 || matches!(text[start - 1], b' ' | b':' | b']'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(lines: &str, expected: bool) {
+        for line in lines.lines() {
+            assert_eq!(continues(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn traces_of_java_python_go_ruby_php_and_dotnet_continue() {
+        all(
+            r#"java.lang.NullPointerException: Cannot invoke "x"
+	at com.example.Foo.bar(Foo.java:12)
+	... 23 more
+Caused by: java.io.IOException: broken pipe
+Traceback (most recent call last):
+  File "/app/x.py", line 3, in <module>
+ValueError: invalid literal for int() with base 10: 'x'
+requests.exceptions.ConnectTimeout: timed out
+During handling of the above exception, another exception occurred:
+goroutine 1 [running]:
+main.(*Server).run(0xc000010018, 0x1)
+main.main()
+created by main.main in goroutine 1
+exit status 2
+app/models/user.rb:12:in `find'
+#0 /var/www/index.php(12): foo()
+[stacktrace]
+"}
+   at System.Linq.Enumerable.First[TSource](IEnumerable`1 source)
+--- End of stack trace from previous location ---
+** (RuntimeError) boom
+}"#,
+            true,
+        );
+    }
+
+    #[test]
+    fn new_records_and_empty_lines_do_not_continue() {
+        all(
+            "2026-11-22 10:00:00 ERROR x
+  2026-11-22 10:00:00 indented but timed
+[2026-11-22 10:00:00] production.ERROR: x
+Nov 22 10:00:00 host app[1]: x
+Error: boom
+ERROR: no time here
+Exception in thread \"main\" java.lang.RuntimeException: x
+panic: runtime error: index out of range
+connect failed (errno 111)
+{\"level\":\"error\"}",
+            false,
+        );
+        assert!(!continues(b"") && !continues(b"   ") && !continues(b"\r"));
+    }
+
+    #[test]
+    fn postgresql_companions_continue_although_they_have_a_time() {
+        all(
+            "2026-11-22 10:00:00.123 UTC [123] DETAIL:  Key (id)=(1) already exists.
+2026-11-22 10:00:00.123 UTC [123] app@db STATEMENT:  SELECT error
+HINT:  try again",
+            true,
+        );
+        all(
+            "2026-11-22 10:00:00.123 UTC [123] ERROR:  duplicate key
+2026-11-22 10:00:00.123 UTC [123] LOG:  could not parse DETAIL:  x",
+            false,
+        );
+    }
+
+    #[test]
+    fn wrapped_lines_are_judged_by_what_is_inside() {
+        all(
+            r#"{"log":"\tat com.example.Foo.bar(Foo.java:12)\n","stream":"stderr","time":"2026-11-22T10:00:00Z"}
+2026-11-22T10:00:00.123456789Z stderr F 	at com.example.Foo.bar(Foo.java:12)"#,
+            true,
+        );
+        all(
+            r#"{"log":"ERROR x\n","stream":"stderr","time":"2026-11-22T10:00:00Z"}"#,
+            false,
+        );
+    }
 }

@@ -1,36 +1,503 @@
 //! The pattern of a message: the message with its variable parts masked, and the hash that stands for it.
+//!
+//! Masking has no state and no order: the same message gives the same template on every host and in every year. One pass, no regex:
+//! it runs for each stored record. Any change of what it gives needs a new [`VERSION`].
 
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::Level;
 
-/// The version of the masking. It is part of every fingerprint: a change of the masking never mixes with stored patterns.
+/// The version of the masking. It is part of every fingerprint, so that a changed masking never mixes with stored patterns.
 pub const VERSION: u8 = 1;
 
 /// The most bytes of a template.
 const MAX_TEMPLATE: usize = 512;
+/// What stands for a variable part.
+const MASK: &str = "<*>";
+/// A longer message differs before this point or not at all.
+const MAX_READ: usize = 4096;
 
-/// The message with its variable parts masked, at most 512 bytes.
-pub fn template(message: &str) -> String {
-    let mut template = String::with_capacity(message.len());
-    let mut digits = false;
-    for c in message.chars() {
-        if c.is_ascii_digit() {
-            if !digits {
-                template.push_str("<*>");
-            }
-            digits = true;
-        } else {
-            template.push(c);
-            digits = false;
-        }
-    }
-    template.truncate(template.floor_char_boundary(MAX_TEMPLATE));
-    template
-}
-
-/// The hash of a pattern, as stored in `patterns.fingerprint`.
+/// The hash of a pattern, as stored in `patterns.fingerprint`: XXH3 over version, level and template.
 pub fn fingerprint(level: Level, template: &str) -> i64 {
     let seed = u64::from(VERSION) << 8 | level as u64;
     xxh3_64_with_seed(template.as_bytes(), seed).cast_signed()
+}
+
+/// The message with its variable parts (quoted texts, UUIDs, URLs, e-mail addresses, paths, hosts, IP addresses, hex and other numbers)
+/// as `<*>`; at most 512 bytes.
+pub fn template(message: &str) -> String {
+    let message = message.trim();
+    let message = &message[..message.floor_char_boundary(MAX_READ)];
+    let bytes = message.as_bytes();
+    let mut out = String::with_capacity(message.len().min(MAX_TEMPLATE));
+    let mut at = code_len(bytes);
+    out.push_str(&message[..at]);
+    while at < bytes.len() && out.len() < MAX_TEMPLATE {
+        let byte = bytes[at];
+        if byte == b'<' && bytes[at..].starts_with(MASK.as_bytes()) {
+            mask(&mut out);
+            at += MASK.len();
+        } else if let Some(end) = quoted(bytes, at) {
+            // The quotes stay: `key "<*>" exists` reads better than `key <*> exists`.
+            out.push(byte as char);
+            out.push_str(MASK);
+            out.push(byte as char);
+            at = end;
+        } else if byte.is_ascii_whitespace() {
+            if !out.ends_with(' ') {
+                out.push(' ');
+            }
+            at += 1;
+        } else if starts_token(byte) {
+            let end = at + token_len(&bytes[at..]);
+            token(&message[at..end], &mut out);
+            at = end;
+        } else {
+            let len = char_len(byte);
+            out.push_str(&message[at..at + len]);
+            at += len;
+        }
+    }
+    // A mask that the limit would cut in two is left out.
+    if out.len() > MAX_TEMPLATE {
+        let end = (MAX_TEMPLATE - 2..=MAX_TEMPLATE)
+            .find(|end| out.as_bytes().get(end - 1) == Some(&b'<') && out[end - 1..].starts_with(MASK))
+            .map_or(MAX_TEMPLATE, |end| end - 1);
+        out.truncate(out.floor_char_boundary(end));
+    }
+    out.truncate(out.trim_end().len());
+    out
+}
+
+fn char_len(first: u8) -> usize {
+    match first {
+        0xF0.. => 4,
+        0xE0.. => 3,
+        0xC0.. => 2,
+        _ => 1,
+    }
+}
+
+/// An error code at the start is what the message is about: `ORA-00942: …`, `AH00124: …`, `E11000 …`.
+fn code_len(bytes: &[u8]) -> usize {
+    let letters = bytes
+        .iter()
+        .take(6)
+        .take_while(|b| b.is_ascii_uppercase())
+        .count();
+    let dash = usize::from(bytes.get(letters) == Some(&b'-'));
+    let start = letters + dash;
+    let digits = bytes[start..]
+        .iter()
+        .take(7)
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let end = start + digits;
+    let fits = (1..=5).contains(&letters) && (3..=6).contains(&digits) && bytes.get(end) == Some(&b':');
+    if fits { end } else { 0 }
+}
+
+/// The end of the quoted text that opens at `at`. An apostrophe inside a word opens nothing.
+fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
+    let quote = bytes[at];
+    if !matches!(quote, b'"' | b'\'' | b'`') || (at > 0 && bytes[at - 1].is_ascii_alphanumeric()) {
+        return None;
+    }
+    // PostgreSQL and GNU write `x' too.
+    let close = if quote == b'`' {
+        &b"`'"[..]
+    } else {
+        &bytes[at..=at]
+    };
+    let mut end = at + 1;
+    while end < bytes.len() {
+        match bytes[end] {
+            b'\\' => end += 1,
+            b if close.contains(&b) && !bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric) => {
+                return (end > at + 1 && b == quote).then_some(end + 1);
+            }
+            _ => {}
+        }
+        end += 1;
+    }
+    None
+}
+
+fn starts_token(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'/' | b'-' | b'+' | b'_' | b'.' | b'~' | b'\\' | b'@' | b':' | b'#'
+        )
+}
+
+/// The length of the token at the start: up to a blank, a quote, a bracket or another separator.
+fn token_len(bytes: &[u8]) -> usize {
+    let end = |b: &u8| {
+        b.is_ascii_whitespace()
+            || !b.is_ascii()
+            || matches!(
+                b,
+                b'"' | b'\''
+                    | b'`'
+                    | b'('
+                    | b')'
+                    | b'['
+                    | b']'
+                    | b'{'
+                    | b'}'
+                    | b'<'
+                    | b'>'
+                    | b','
+                    | b';'
+                    | b'|'
+                    | b'='
+            )
+    };
+    let mut len = bytes.iter().position(end).unwrap_or(bytes.len());
+    // A URL keeps its query, a number its thousands' commas.
+    if memchr::memmem::find(&bytes[..len], b"://").is_some() {
+        let stop = |b: &u8| {
+            b.is_ascii_whitespace()
+                || matches!(b, b'"' | b'\'' | b'`' | b'<' | b'>' | b')' | b']' | b'}' | b'|')
+        };
+        len = bytes.iter().position(stop).unwrap_or(bytes.len());
+    } else if bytes[..len].iter().all(u8::is_ascii_digit) {
+        while bytes.get(len) == Some(&b',')
+            && bytes
+                .get(len + 1..len + 4)
+                .is_some_and(|three| three.iter().all(u8::is_ascii_digit))
+            && !bytes.get(len + 4).is_some_and(u8::is_ascii_alphanumeric)
+        {
+            len += 4;
+        }
+    }
+    len
+}
+
+/// Adds a mask, one for a run of them.
+fn mask(out: &mut String) {
+    if !out.ends_with(MASK) {
+        out.push_str(MASK);
+    }
+}
+
+/// Adds a token, masked as what it is.
+fn token(text: &str, out: &mut String) {
+    // The punctuation of the sentence is not the token's.
+    let bare = text.trim_end_matches(['.', ':', '!', '?', ',', ';']);
+    let tail = &text[bare.len()..];
+    if bare.is_empty() {
+        out.push_str(text);
+        return;
+    }
+    if is_whole(bare) {
+        mask(out);
+    } else if let Some((head, port)) = bare.rsplit_once(':').filter(|(_, port)| is_digits(port)) {
+        // `db01.example.com:5432`, `Foo.java:12`.
+        if is_host(head) || head.contains('.') && head.bytes().any(|b| b.is_ascii_digit()) {
+            mask(out);
+        } else {
+            words(head, out);
+            out.push(':');
+            words(port, out);
+        }
+    } else {
+        words(bare, out);
+    }
+    out.push_str(tail);
+}
+
+fn is_digits(text: &str) -> bool {
+    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
+}
+
+/// A token that is variable as a whole.
+fn is_whole(text: &str) -> bool {
+    let bytes = text.as_bytes();
+    is_number(bytes)
+        || text.contains("://")
+        || is_path(bytes)
+        || is_email(text)
+        || is_host(text)
+        || is_ipv6(bytes)
+        || is_uuid(bytes)
+}
+
+/// It starts with a digit, after a sign perhaps: `12`, `-3.5`, `12ms`, `10:00:00.123`, `10.0.0.1:80`, `2026-11-22`, `0x7f`.
+fn is_number(bytes: &[u8]) -> bool {
+    let digits = match bytes {
+        [b'-' | b'+' | b'#' | b'.', rest @ ..] => rest,
+        all => all,
+    };
+    let Some(b'0'..=b'9') = digits.first() else {
+        return false;
+    };
+    // `2nd_stage/of:something` is a name; its digits are masked one by one.
+    let letters = digits.iter().filter(|b| b.is_ascii_alphabetic()).count();
+    letters <= 4 || digits.starts_with(b"0x") || digits.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
+}
+
+/// `/var/log/x`, `~/x`, `./x`, `C:\x`, `a/b/c`. One slash between words (`read/write`) is none.
+fn is_path(bytes: &[u8]) -> bool {
+    let slashes = bytes.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
+    match bytes {
+        [b'/', first, ..] if first.is_ascii_alphanumeric() || matches!(first, b'.' | b'_') => true,
+        [b'~' | b'.', b'/', ..] | [b'.', b'.', b'/', ..] => true,
+        [b'A'..=b'Z' | b'a'..=b'z', b':', b'\\', ..] => true,
+        [b'\\', b'\\', ..] => true,
+        _ => slashes >= 2 && bytes[0].is_ascii_alphanumeric(),
+    }
+}
+
+fn is_email(text: &str) -> bool {
+    text.split_once('@').is_some_and(|(name, host)| {
+        !name.is_empty()
+            && host.contains('.')
+            && host
+                .bytes()
+                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
+    })
+}
+
+/// A dotted name that ends like a host's: `db01.example.com`, `x.internal`. A Java package starts with such a word instead.
+fn is_host(text: &str) -> bool {
+    const ENDS: [&str; 30] = [
+        "com",
+        "net",
+        "org",
+        "edu",
+        "gov",
+        "mil",
+        "int",
+        "io",
+        "info",
+        "dev",
+        "app",
+        "cloud",
+        "de",
+        "uk",
+        "fr",
+        "nl",
+        "eu",
+        "us",
+        "ch",
+        "at",
+        "jp",
+        "cn",
+        "ru",
+        "local",
+        "localdomain",
+        "internal",
+        "lan",
+        "corp",
+        "svc",
+        "arpa",
+    ];
+    let Some((head, last)) = text.rsplit_once('.') else {
+        return false;
+    };
+    let first = head.split('.').next().unwrap_or_default();
+    ENDS.contains(&last)
+        && !matches!(first, "com" | "org" | "net" | "io" | "java" | "javax")
+        && head.split('.').all(|label| {
+            !label.is_empty()
+                && label
+                    .bytes()
+                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+        })
+}
+
+fn is_ipv6(bytes: &[u8]) -> bool {
+    let colons = bytes.iter().filter(|b| **b == b':').count();
+    let first = bytes.iter().take_while(|b| b.is_ascii_hexdigit()).count();
+    colons >= 2
+        && first <= 4
+        && bytes.iter().any(u8::is_ascii_digit)
+        && bytes
+            .iter()
+            .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'/'))
+}
+
+/// 8-4-4-4-12 hex digits.
+fn is_uuid(bytes: &[u8]) -> bool {
+    bytes.len() == 36
+        && bytes.iter().enumerate().all(|(at, b)| {
+            if matches!(at, 8 | 13 | 18 | 23) {
+                *b == b'-'
+            } else {
+                b.is_ascii_hexdigit()
+            }
+        })
+}
+
+/// Adds a name, with the numbers and the random parts in it masked: `blk_-123` and `blk_123` give `blk_<*>`.
+fn words(text: &str, out: &mut String) {
+    let bytes = text.as_bytes();
+    let mut at = 0;
+    while at < bytes.len() {
+        if !bytes[at].is_ascii_alphanumeric() {
+            // A sign belongs to the number after it, unless it joins two words.
+            let signs = matches!(bytes[at], b'-' | b'+')
+                && bytes.get(at + 1).is_some_and(u8::is_ascii_digit)
+                && (at == 0 || !bytes[at - 1].is_ascii_alphanumeric());
+            if !signs {
+                out.push(bytes[at] as char);
+            }
+            at += 1;
+            continue;
+        }
+        let len = bytes[at..]
+            .iter()
+            .position(|b| !b.is_ascii_alphanumeric())
+            .unwrap_or(bytes.len() - at);
+        word(&text[at..at + len], out);
+        at += len;
+    }
+}
+
+/// Adds a run of letters and digits.
+fn word(text: &str, out: &mut String) {
+    let bytes = text.as_bytes();
+    let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();
+    if digits == 0 {
+        out.push_str(text);
+        return;
+    }
+    let groups = bytes
+        .windows(2)
+        .filter(|two| two[0].is_ascii_digit() != two[1].is_ascii_digit())
+        .count();
+    let hex = bytes.len() >= 8 && bytes.iter().all(u8::is_ascii_hexdigit);
+    // `x7Kp9q2Z` is random; `node12` and `utf8` are a name and a number.
+    if hex || groups >= 3 || digits == bytes.len() {
+        mask(out);
+        return;
+    }
+    let mut masked = false;
+    for b in bytes {
+        if !b.is_ascii_digit() {
+            out.push(*b as char);
+        } else if !masked {
+            mask(out);
+        }
+        masked = b.is_ascii_digit();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(cases: &[(&str, &str)]) {
+        for (message, expected) in cases {
+            assert_eq!(template(message), *expected, "{message}");
+            assert_eq!(template(expected), *expected, "a template is its own template");
+        }
+    }
+
+    #[test]
+    fn numbers_with_signs_units_and_separators() {
+        check(&[
+            (
+                "Receiving block blk_-1608999687919862906 of size 67108864",
+                "Receiving block blk_<*> of size <*>",
+            ),
+            (
+                "Receiving block blk_1608999687919862906 of size 91178",
+                "Receiving block blk_<*> of size <*>",
+            ),
+            (
+                "took 12ms, 1.5GB left, -3 retries, 1,234 rows",
+                "took <*>, <*> left, <*> retries, <*> rows",
+            ),
+            ("at 10:00:00.123 on 2026-11-22", "at <*> on <*>"),
+            (
+                "attempt_1445087491445_0005_m_000000_0 failed",
+                "attempt_<*>_<*>_m_<*>_<*> failed",
+            ),
+            ("exit code 1.", "exit code <*>."),
+            ("pid=12 code=0x7fff12 n=+4", "pid=<*> code=<*> n=<*>"),
+        ]);
+    }
+
+    #[test]
+    fn hosts_addresses_paths_and_urls() {
+        check(&[
+            ("connect to 10.0.0.1:5432 failed", "connect to <*> failed"),
+            (
+                "connect to [2001:db8::1]:5432 failed",
+                "connect to [<*>]:<*> failed",
+            ),
+            ("no route to db01.example.com:5432", "no route to <*>"),
+            (
+                "cannot open /var/log/app/x.log: denied",
+                "cannot open <*>: denied",
+            ),
+            (r"cannot open C:\temp\x.txt", "cannot open <*>"),
+            ("GET https://example.com/a?b=c,d&e=1 failed", "GET <*> failed"),
+            ("mail to bob@example.com bounced", "mail to <*> bounced"),
+            (
+                "read/write error in com.example.Foo",
+                "read/write error in com.example.Foo",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn quotes_uuids_and_hex() {
+        check(&[
+            (
+                r#"duplicate key "users_pkey" in 'a b'"#,
+                r#"duplicate key "<*>" in '<*>'"#,
+            ),
+            ("don't stop, it's bob's", "don't stop, it's bob's"),
+            (
+                "request 123e4567-e89b-12d3-a456-426614174000 failed",
+                "request <*> failed",
+            ),
+            ("commit deadbeef12 by x7Kp9q2Z", "commit <*> by <*>"),
+            ("pod web-7d9f8b6c5f-x2x4z died", "pod web-<*>-<*> died"),
+            ("encoding utf8 on node12", "encoding utf<*> on node<*>"),
+        ]);
+    }
+
+    #[test]
+    fn an_error_code_at_the_start_stays() {
+        check(&[
+            (
+                "ORA-00942: table or view does not exist",
+                "ORA-00942: table or view does not exist",
+            ),
+            (
+                "AH00124: Request exceeded the limit of 10",
+                "AH00124: Request exceeded the limit of <*>",
+            ),
+        ]);
+    }
+
+    #[test]
+    fn a_template_is_at_most_512_bytes_and_never_ends_in_half_a_mask() {
+        for prefix in 500..520 {
+            let template = template(&format!(
+                "{} 12 é 34 end",
+                "x ".repeat(prefix / 2) + &"y".repeat(prefix % 2)
+            ));
+            assert!(template.len() <= MAX_TEMPLATE);
+            assert!(
+                !template.ends_with('<') && !template.ends_with("<*"),
+                "{template}"
+            );
+        }
+    }
+
+    #[test]
+    fn fingerprints_are_those_of_stored_patterns() {
+        // Stored in every installation: a change needs a new VERSION.
+        assert_eq!(
+            fingerprint(Level::Error, "x <*>"),
+            fingerprint(Level::Error, "x <*>")
+        );
+        assert_ne!(fingerprint(Level::Error, "x"), fingerprint(Level::Fatal, "x"));
+    }
 }

@@ -39,6 +39,24 @@ pub(crate) fn without_nul(text: &str) -> Option<String> {
     memchr(0, text.as_bytes()).map(|_| text.replace('\0', "\u{FFFD}"))
 }
 
+/// The text without a terminal's escape sequences (`ESC [ … letter`), None when it has none.
+pub(crate) fn without_escapes(text: &str) -> Option<String> {
+    memchr(0x1b, text.as_bytes())?;
+    let mut plain = String::with_capacity(text.len());
+    let mut parts = text.split('\x1b');
+    plain.push_str(parts.next().unwrap_or_default());
+    for part in parts {
+        let rest = part.strip_prefix('[').map(|sequence| {
+            let end = sequence
+                .find(|c: char| ('\x40'..='\x7e').contains(&c))
+                .map_or(sequence.len(), |at| at + 1);
+            &sequence[end..]
+        });
+        plain.push_str(rest.unwrap_or(part));
+    }
+    Some(plain)
+}
+
 /// The longest start of `text` that has at most `max` bytes and ends at a character's boundary.
 pub(crate) fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
@@ -69,6 +87,16 @@ mod tests {
             clean(b"\0\xFF\0"),
             (Cow::from("\u{FFFD}\u{FFFD}"), Flags::NUL | Flags::BAD_UTF8)
         );
+    }
+
+    #[test]
+    fn colours_are_removed() {
+        assert_eq!(without_escapes("plain"), None);
+        assert_eq!(
+            without_escapes("\x1b[1;31mERROR\x1b[0m x").as_deref(),
+            Some("ERROR x")
+        );
+        assert_eq!(without_escapes("a\x1b\x1b[").as_deref(), Some("a"));
     }
 
     #[test]

@@ -1,0 +1,249 @@
+//! The level that a line says. It runs for each line near a hit: it never allocates and looks only at the head of plain text.
+//!
+//! A structured line says its level by key; anything else by its first level word among the first 128 bytes, so that an INFO line that
+//! mentions ERROR is no error. A single letter counts only where the whole line has its program's shape ([`crate::letters`]).
+
+use crate::keys::{self, Json};
+use crate::letters;
+use crate::level::{Level, Proof, syslog_level, word_level};
+use crate::text;
+use crate::wrapper;
+
+/// Where a level word may start.
+const HEAD: usize = 128;
+/// How much of a container's line is looked at.
+const UNESCAPED: usize = 4096;
+
+/// The level of a record by its first line, None when there is none. Does not allocate.
+pub fn level(line: &[u8]) -> Option<Level> {
+    let line = start(line);
+    let line = wrapper::cri(line).map_or(line, |cri| start(cri.body));
+    match line.first()? {
+        b'{' => match keys::json(line) {
+            Json::Level(level) => Some(level),
+            Json::Silent => None,
+            Json::Broken => plain(line),
+            Json::Text { raw, container } => {
+                let mut buffer = [0; UNESCAPED];
+                let text = start(keys::unescape(raw, &mut buffer));
+                match text.first()? {
+                    b'{' if container => match keys::json(text) {
+                        Json::Level(level) => Some(level),
+                        _ => plain(text),
+                    },
+                    b'<' if container => pri(text).or_else(|| plain(text)),
+                    _ => plain(text),
+                }
+            }
+        },
+        b'<' => pri(line).or_else(|| plain(line)),
+        _ => plain(line),
+    }
+}
+
+/// The line without what may stand before its text: a truncation's NULs, a byte order mark, blanks.
+fn start(line: &[u8]) -> &[u8] {
+    let line = text::without_hole(line);
+    let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
+    let blanks = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    &line[blanks..]
+}
+
+/// The length of a syslog `<PRI>` at the start of a line, and its severity.
+pub(crate) fn pri_head(line: &[u8]) -> Option<(usize, Level)> {
+    let digits = line
+        .get(1..)?
+        .iter()
+        .take(4)
+        .position(|b| *b == b'>')
+        .filter(|n| (1..=3).contains(n))?;
+    let mut pri = 0;
+    for b in &line[1..=digits] {
+        pri = pri * 10 + u64::from(b.is_ascii_digit().then(|| b - b'0')?);
+    }
+    // 23 facilities of 8 severities.
+    if pri > 191 || line.first() != Some(&b'<') {
+        return None;
+    }
+    Some((digits + 2, syslog_level(pri % 8)?))
+}
+
+fn pri(line: &[u8]) -> Option<Level> {
+    pri_head(line).map(|(_, level)| level)
+}
+
+fn plain(line: &[u8]) -> Option<Level> {
+    match letters::read(line) {
+        Some(letter) => Some(letter.level),
+        None => first(line).map(|found| found.level),
+    }
+}
+
+/// The first level of a line of text.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Found {
+    pub(crate) level: Level,
+    /// Where the word stands; None when a key of an embedded JSON or logfmt text said it.
+    pub(crate) word: Option<Word>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(crate) struct Word {
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    /// It looks like a level (capitals, brackets, a colon), not like a word of a sentence.
+    pub(crate) shaped: bool,
+}
+
+/// The first level word of a line, or the level of the structured text that starts before it.
+pub(crate) fn first(line: &[u8]) -> Option<Found> {
+    let mut at = 0;
+    let mut looked_for_pairs = false;
+    let mut level_key = false;
+    while at < line.len().min(HEAD) {
+        let byte = line[at];
+        if byte == 0x1b {
+            at = after_escape(line, at);
+            continue;
+        }
+        if !byte.is_ascii_alphabetic() {
+            if byte == b'{' && line.get(at + 1) == Some(&b'"') {
+                if let Json::Level(level) = keys::json(&line[at..]) {
+                    return Some(Found { level, word: None });
+                }
+            }
+            // A digit or an underscore belongs to the word that it starts.
+            at += if byte.is_ascii_digit() || byte == b'_' {
+                word_len(&line[at..])
+            } else {
+                1
+            };
+            continue;
+        }
+        let len = word_len(&line[at..]);
+        let (start, end) = (at, at + len);
+        at = end;
+        let next = line.get(end).copied();
+        if next == Some(b'=') && !matches!(line.get(end + 1), None | Some(b'=' | b' ')) {
+            if !looked_for_pairs && start.checked_sub(1).is_none_or(|i| line[i] == b' ') {
+                looked_for_pairs = true;
+                if let Some(level) = keys::logfmt(&line[start..]) {
+                    return Some(Found { level, word: None });
+                }
+            }
+            level_key = keys::names_level(&line[start..end]);
+            continue;
+        }
+        let word = &line[start..end];
+        if let Some((level, proof)) = word_level(word)
+            && let Some(look) = look(line, start, end, level_key)
+            && proof <= look
+        {
+            return Some(Found {
+                level,
+                word: Some(Word {
+                    start,
+                    end,
+                    shaped: look >= Proof::Shape,
+                }),
+            });
+        }
+        if is_request(line, start, word) {
+            return None;
+        }
+        level_key = false;
+    }
+    None
+}
+
+fn word_len(bytes: &[u8]) -> usize {
+    bytes
+        .iter()
+        .position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))
+        .unwrap_or(bytes.len())
+}
+
+/// The position after the terminal's escape sequence at `at`.
+fn after_escape(line: &[u8], at: usize) -> usize {
+    if line.get(at + 1) != Some(&b'[') {
+        return at + 1;
+    }
+    let len = line[at + 2..].iter().position(|b| matches!(b, 0x40..=0x7e));
+    at + 2 + len.map_or(0, |len| len + 1)
+}
+
+/// An access log's `] "GET /…`: its status is a number, and a word in its URL or user agent says nothing.
+fn is_request(line: &[u8], start: usize, word: &[u8]) -> bool {
+    start >= 3
+        && &line[start - 3..start] == b"] \""
+        && matches!(
+            word,
+            b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE"
+        )
+}
+
+/// What the surroundings and the case of a word prove; None when it does not stand alone (`error.log`, `/error`, `on-error`).
+fn look(line: &[u8], start: usize, end: usize, level_key: bool) -> Option<Proof> {
+    let before = start.checked_sub(1).map(|i| line[i]);
+    let next = line.get(end).copied();
+    let after_next = line.get(end + 1).copied();
+    let upper = !line[start..end].iter().any(u8::is_ascii_lowercase);
+    if level_key && before.is_some_and(|b| matches!(b, b'=' | b'"' | b'\'')) {
+        return Some(Proof::Key);
+    }
+    let ends = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_whitespace());
+    let coloured =
+        before == Some(b'm') && start >= 2 && line[..start].iter().rev().take(8).any(|b| *b == 0x1b);
+    let stands_before = coloured
+        || match before {
+            None => true,
+            Some(b) if b.is_ascii_whitespace() => true,
+            Some(
+                b'[' | b'(' | b'<' | b'{' | b'|' | b':' | b',' | b';' | b'"' | b'\'' | b'>' | b'!' | b'*'
+                | b'#',
+            ) => true,
+            Some(b'^' | b'~' | b']' | b')') => true,
+            // `=ERROR REPORT====`, but not `state=ERROR`.
+            Some(b'=') => upper && start == 1,
+            // `app-ERROR`, `local.ERROR:`.
+            Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
+            Some(b'.') => upper && matches!(next, Some(b':' | b']')),
+            Some(0x80..) => upper,
+            Some(_) => false,
+        };
+    let stands_after = match next {
+        Some(b':') => after_next != Some(b':'),
+        Some(b']' | b')' | b'>' | b'}' | b'|' | b',' | b';' | b'"' | b'\'' | b'!' | b'?' | b'[' | 0x1b) => {
+            true
+        }
+        Some(b'(' | b'*' | b'#' | b'<' | 0x80..) => upper,
+        Some(b'-') => upper || ends(after_next),
+        Some(b'.') => ends(after_next),
+        other => ends(other),
+    };
+    if !stands_before || !stands_after || denied(line, start, upper) {
+        return None;
+    }
+    let opens = matches!(before, Some(b'[' | b'(' | b'<' | b'|'));
+    let closes = matches!(next, Some(b']' | b')' | b'>' | b'|'));
+    // Apache's `[core:error]`.
+    let grouped = (opens && closes) || (before == Some(b':') && next == Some(b']'));
+    let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
+    let colon = next == Some(b':');
+    Some(if grouped || (upper && colon) {
+        Proof::Heading
+    } else if upper || tabbed || coloured || (colon && matches!(after_next, None | Some(b' ' | b'\t'))) {
+        Proof::Shape
+    } else {
+        Proof::Word
+    })
+}
+
+/// `no error`, `without errors`, `0 error`.
+fn denied(line: &[u8], start: usize, upper: bool) -> bool {
+    let Some(head) = line[..start].strip_suffix(b" ") else {
+        return false;
+    };
+    let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
+    word.eq_ignore_ascii_case(b"no") || word.eq_ignore_ascii_case(b"without") || (!upper && word == b"0")
+}

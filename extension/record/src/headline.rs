@@ -1,0 +1,301 @@
+//! The head of a plain line (time, level, host, program, thread, logger) told from its message.
+//!
+//! Only what is certain leaves the message: a part whose shape no sentence has. Nothing is lost: what leaves it goes into `fields`.
+
+use jiff::Timestamp;
+use serde_json::{Map, Value};
+
+use crate::detect::{self, Word};
+use crate::letters::{self, Family, Letter};
+use crate::{Context, decoration, time};
+
+/// How far behind a line's start the level may stand for what is between to be its head.
+const HEAD: usize = 200;
+
+/// A plain line in its parts.
+#[derive(Debug, Default)]
+pub(crate) struct Head<'a> {
+    pub(crate) time: Option<Timestamp>,
+    /// The rest of the line. May be empty.
+    pub(crate) body: &'a str,
+    pub(crate) fields: Map<String, Value>,
+}
+
+/// Reads the head of a line.
+pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
+    let mut reader = Reader {
+        line,
+        bytes: line.as_bytes(),
+        at: 0,
+        head: Head::default(),
+        timed: false,
+        context,
+    };
+    match letters::read(reader.bytes) {
+        Some(letter) => reader.lettered(letter),
+        None => {
+            if let Some((len, _)) = detect::pri_head(reader.bytes) {
+                reader.at = len;
+                reader.syslog_after_pri();
+            }
+            reader.worded();
+        }
+    }
+    reader.head.body = line[reader.at..].trim();
+    reader.head
+}
+
+pub(crate) struct Reader<'a, 'c> {
+    pub(crate) line: &'a str,
+    pub(crate) bytes: &'a [u8],
+    /// Where the message starts as far as is known. Always at a character's boundary: only ASCII and whole words are passed.
+    pub(crate) at: usize,
+    pub(crate) head: Head<'a>,
+    timed: bool,
+    context: &'c Context,
+}
+
+impl<'a> Reader<'a, '_> {
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    pub(crate) fn rest_str(&self) -> &'a str {
+        &self.line[self.at..]
+    }
+
+    pub(crate) fn blanks(&mut self) {
+        self.at += self
+            .rest()
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count();
+    }
+
+    /// Keeps a part of the head. Numbers stay text, so that a key has one type.
+    pub(crate) fn keep(&mut self, key: &str, value: &str) {
+        let value = value.trim();
+        if value.is_empty() || value == "-" {
+            return;
+        }
+        match self.head.fields.get_mut(key) {
+            Some(Value::String(old)) if old != value => {
+                old.push(' ');
+                old.push_str(value);
+            }
+            Some(_) => {}
+            None => {
+                self.head
+                    .fields
+                    .insert(key.to_owned(), Value::String(value.to_owned()));
+            }
+        }
+    }
+
+    /// Takes the time at the cursor.
+    fn time(&mut self) -> bool {
+        if self.timed {
+            return false;
+        }
+        let Some((stamp, len)) = time::scan(self.rest()) else {
+            return false;
+        };
+        self.timed = true;
+        self.head.time = stamp.resolve(self.context);
+        self.at += len;
+        true
+    }
+
+    fn lettered(&mut self, letter: Letter) {
+        let body = letter.body;
+        if let Some(start) = letter.time {
+            self.at = start;
+            if letter.family == Family::Glog {
+                self.head.time =
+                    decoration::glog_time(&self.bytes[start..]).and_then(|stamp| stamp.resolve(self.context));
+            } else {
+                self.time();
+            }
+        }
+        decoration::lettered(self, letter);
+        self.at = body;
+    }
+
+    /// RFC 5424's `1 time host program pid id [data] `, or RFC 3164's `time host program[pid]: `.
+    fn syslog_after_pri(&mut self) {
+        if let Some(rest) = self.rest().strip_prefix(b"1 ") {
+            let start = self.at;
+            self.at += 2;
+            let nil = rest.starts_with(b"- ");
+            if nil || self.time() {
+                self.at += usize::from(nil);
+                if decoration::rfc5424(self).is_some() {
+                    self.timed = true;
+                    return;
+                }
+            }
+            (self.at, self.timed) = (start, false);
+        }
+        self.blanks();
+        let year_less = self.rest().first().is_some_and(u8::is_ascii_alphabetic);
+        if self.time() {
+            decoration::syslog(self, true);
+        } else if year_less {
+            decoration::program(self);
+        }
+    }
+
+    /// Takes time, level and what certainly belongs to them, part by part.
+    fn worded(&mut self) {
+        let mut word = self.level_word();
+        // Each turn takes at least a byte; a real head has few parts.
+        for _ in 0..8 {
+            let before = self.at;
+            self.separators();
+            let start = self.at;
+            if self.timestamp(word) || self.level(&mut word) || self.before_level(word) {
+                continue;
+            }
+            self.at = if self.at == start && before == 0 { 0 } else { start };
+            break;
+        }
+    }
+
+    /// The first level word from the cursor on, if it looks like one and no key said the level before it.
+    fn level_word(&self) -> Option<Word> {
+        let word = detect::first(self.rest())?.word.filter(|word| word.shaped)?;
+        let (start, end) = (word.start + self.at, word.end + self.at);
+        // `level=error` is part of the message.
+        let value = start > 0 && self.bytes[start - 1] == b'=' && start > self.at + 1;
+        (!value).then_some(Word { start, end, ..word })
+    }
+
+    /// Blanks and the separators between parts of a head.
+    fn separators(&mut self) {
+        loop {
+            self.blanks();
+            match self.rest() {
+                [b'-' | b':' | b'|' | b',', b' ' | b'\t', ..] if self.at > 0 => self.at += 1,
+                [b'-', b'-', b' ', ..] if self.at > 0 => self.at += 2,
+                [b'|', ..] if self.at > 0 => self.at += 1,
+                _ => return,
+            }
+        }
+    }
+
+    /// A time, perhaps in brackets that hold more: `[2026-11-22T10:00:00Z ERROR main]`.
+    fn timestamp(&mut self, word: Option<Word>) -> bool {
+        if self.timed {
+            return false;
+        }
+        let start = self.at;
+        let open = match self.rest().first() {
+            Some(b'[') => Some(b']'),
+            Some(b'(') => Some(b')'),
+            _ => None,
+        };
+        self.at += usize::from(open.is_some());
+        let bare_clock =
+            self.rest().first().is_some_and(u8::is_ascii_digit) && self.rest().get(2) == Some(&b':');
+        let year_less = self.rest().first().is_some_and(u8::is_ascii_alphabetic);
+        let iso = !year_less && !bare_clock;
+        if !self.time() {
+            self.at = start;
+            return false;
+        }
+        if let Some(close) = open {
+            if self.rest().first() == Some(&close) {
+                self.at += 1;
+            } else {
+                decoration::rest_of_group(self, close, word);
+            }
+            return true;
+        }
+        if (year_less || iso) && decoration::syslog(self, year_less) {
+            return true;
+        }
+        if self.rest().first() == Some(&b':') {
+            self.at += 1;
+        }
+        true
+    }
+
+    /// The level word at the cursor, in its brackets or with its colon, and what follows it in known shapes.
+    fn level(&mut self, word: &mut Option<Word>) -> bool {
+        let Some(Word { start, end, .. }) = *word else {
+            return false;
+        };
+        let group = match self.rest().first() {
+            Some(b'[') => Some(b']'),
+            Some(b'(') => Some(b')'),
+            Some(b'<') => Some(b'>'),
+            _ => None,
+        };
+        let close = group.and_then(|close| {
+            let len = self.rest().iter().take(64).position(|b| *b == close)?;
+            Some(self.at + len)
+        });
+        let glued;
+        if start == self.at {
+            self.at = end;
+            glued = true;
+        } else if let Some(close) =
+            close.filter(|close| (self.at + 1..*close).contains(&start) && end <= *close)
+        {
+            // `[core:error]`, `[ERROR]`, `[ERROR main]`.
+            let inside = (&self.line[self.at + 1..start], &self.line[end..close]);
+            self.keep("logger", inside.0.trim_end_matches([':', ' ', '.']));
+            self.keep("logger", inside.1.trim_start_matches([':', ' ', '.']));
+            self.at = close + 1;
+            glued = false;
+        } else if start == self.at + 1 && self.bytes[self.at] == b'=' {
+            // Erlang's `=ERROR REPORT==== 22-Nov-2026::10:00:00 ===`.
+            let report = &self.bytes[end..];
+            let Some(len) = report.strip_prefix(b" REPORT====").map(|_| 11) else {
+                return false;
+            };
+            self.at = end + len;
+            self.blanks();
+            self.time();
+            self.blanks();
+            self.at += self.rest().iter().take_while(|b| **b == b'=').count();
+            *word = None;
+            return true;
+        } else {
+            return false;
+        }
+        *word = None;
+        if glued {
+            decoration::glued_to_level(self);
+        }
+        decoration::after_level(self);
+        true
+    }
+
+    /// What stands between the time and the level, when all of it has the shape of a head.
+    fn before_level(&mut self, word: Option<Word>) -> bool {
+        let Some(word) = word.filter(|word| word.start > self.at && word.start - self.at <= HEAD) else {
+            return false;
+        };
+        // Brackets around the level belong to it.
+        let mut end = word.start;
+        let mut from = word.start;
+        if let Some(open) = self.bytes[self.at..word.start]
+            .iter()
+            .rposition(|b| matches!(b, b'[' | b'(' | b'<'))
+        {
+            let open = self.at + open;
+            let closed = self.bytes[open..word.start]
+                .iter()
+                .any(|b| matches!(b, b']' | b')' | b'>'));
+            if !closed {
+                (end, from) = (open, open);
+            }
+        }
+        if end <= self.at || !decoration::all_certain(self, end, self.timed) {
+            return false;
+        }
+        self.at = from;
+        true
+    }
+}

@@ -1,0 +1,257 @@
+//! A record read from its text.
+
+use std::borrow::Cow;
+
+use jiff::tz::TimeZone;
+use jiff::{SignedDuration, Timestamp};
+use memchr::memchr;
+use serde_json::{Map, Value};
+
+use crate::headline::{self, Head};
+use crate::structured::{self, Parts};
+use crate::{Flags, Level, detect, text, time, wrapper};
+
+/// The most bytes of a message. A longer one is cut at a character's boundary and flagged.
+pub const MAX_MESSAGE: usize = 64 * 1024;
+
+/// A time further ahead than this is flagged.
+const FUTURE: SignedDuration = SignedDuration::from_mins(5);
+
+/// How to read a time that says no zone or no year.
+#[derive(Clone, Debug)]
+pub struct Context {
+    pub zone: TimeZone,
+    pub now: Timestamp,
+}
+
+/// A record as read from its text.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Record<'a> {
+    /// As [`level`](crate::level) says of the headline.
+    pub level: Option<Level>,
+    /// Microsecond precision at most. None when there is no time or it is not certain.
+    pub logged_at: Option<Timestamp>,
+    /// The headline without time, level and what else certainly belongs to its head. At most [`MAX_MESSAGE`] bytes, never empty when
+    /// the text is not blank.
+    pub message: Cow<'a, str>,
+    /// The continuation lines, or the stack trace of a structured record.
+    pub detail: Option<Cow<'a, str>>,
+    /// The other keys of a JSON or logfmt record; of a plain one the parts of its head: `host`, `program`, `pid`, `thread`,
+    /// `logger`, `caller`. No string holds U+0000.
+    pub fields: Option<Map<String, Value>>,
+    pub flags: Flags,
+}
+
+/// Reads a record: its headline, then any continuation lines. Total: any text gives a record.
+pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
+    let text = trim(text);
+    let (first, _) = headline(text);
+    let level = detect::level(first.as_bytes());
+    let mut record = match undressed(text) {
+        Some((inner, outer_time)) if !inner.trim().is_empty() => {
+            let mut record = owned(read(trim(&inner), context));
+            if record.logged_at.is_none() {
+                record.logged_at = outer_time.and_then(|outer| time::whole(&outer, context));
+            }
+            record
+        }
+        _ => read(text, context),
+    };
+    record.level = level;
+    match record.logged_at {
+        None => record.flags |= Flags::TIME_MISSING,
+        Some(time) if time.duration_since(context.now) > FUTURE => record.flags |= Flags::TIME_FUTURE,
+        Some(_) => {}
+    }
+    record
+}
+
+/// The text without blank lines before it and blanks after it.
+fn trim(text: &str) -> &str {
+    let text = text.trim_end();
+    let blank = text.len() - text.trim_start().len();
+    // Only whole lines go: a continuation line keeps its indent.
+    let start = text[..blank].rfind('\n').map_or(0, |at| at + 1);
+    text[start..].strip_prefix('\u{FEFF}').unwrap_or(&text[start..])
+}
+
+fn headline(text: &str) -> (&str, &str) {
+    match memchr(b'\n', text.as_bytes()) {
+        Some(at) => (text[..at].trim_end(), &text[at + 1..]),
+        None => (text, ""),
+    }
+}
+
+/// The text without a container's wrapper and a terminal's colours, and the wrapper's time. None when it has neither.
+fn undressed(text: &str) -> Option<(String, Option<String>)> {
+    let unwrapped = wrapper::unwrap(text);
+    let inner = unwrapped.as_ref().map_or(text, |(inner, _)| inner);
+    match (text::without_escapes(inner), unwrapped) {
+        (Some(plain), unwrapped) => Some((plain, unwrapped.and_then(|(_, time)| time))),
+        (None, unwrapped) => unwrapped,
+    }
+}
+
+fn owned(record: Record) -> Record<'static> {
+    Record {
+        level: record.level,
+        logged_at: record.logged_at,
+        message: Cow::Owned(record.message.into_owned()),
+        detail: record.detail.map(|detail| Cow::Owned(detail.into_owned())),
+        fields: record.fields,
+        flags: record.flags,
+    }
+}
+
+/// Reads a text that nothing wraps. The level is left to the caller.
+fn read<'a>(text: &'a str, context: &Context) -> Record<'a> {
+    let (headline, rest) = headline(text);
+    let line = headline.trim();
+    let head = if line.starts_with('{') {
+        Head {
+            body: line,
+            ..Head::default()
+        }
+    } else {
+        headline::read(line, context)
+    };
+    let body = head.body;
+    let parts = if body.starts_with('{') {
+        structured::json(body, context)
+    } else {
+        structured::logfmt(body, context)
+    };
+    match parts {
+        Some(parts) => structured_record(line, head, parts, rest),
+        None => plain_record(line, head, rest),
+    }
+}
+
+fn plain_record<'a>(line: &'a str, head: Head<'a>, rest: &'a str) -> Record<'a> {
+    let mut flags = Flags::empty();
+    let mut fields = head.fields;
+    let mut message = head.body;
+    let mut rest = rest;
+    // .NET's console writes `fail: Category[0]` and the message below; Erlang's reports have only a head in the first line.
+    let category = dotnet_category(line);
+    if (category.is_some() || message.is_empty()) && !rest.trim().is_empty() {
+        let first = trim(rest);
+        let (line, others) = self::headline(first);
+        (message, rest) = (line.trim(), others);
+        if let Some((name, event)) = category {
+            fields.insert("logger".to_owned(), Value::String(name.to_owned()));
+            fields.insert("event".to_owned(), Value::String(event.to_owned()));
+        }
+    }
+    if message.is_empty() {
+        message = line;
+    }
+    let message = stored(Cow::Borrowed(message), &mut flags);
+    let detail = detail(rest).map(|detail| without_nul(detail, &mut flags));
+    if fields.values().any(|value| {
+        value
+            .as_str()
+            .is_some_and(|text| memchr(0, text.as_bytes()).is_some())
+    }) {
+        flags |= Flags::NUL;
+        for value in fields.values_mut() {
+            if let Value::String(text) = value {
+                *text = text.replace('\0', "\u{FFFD}");
+            }
+        }
+    }
+    let fields = (!fields.is_empty()).then_some(fields);
+    Record {
+        level: None,
+        logged_at: head.time,
+        message,
+        detail,
+        fields,
+        flags,
+    }
+}
+
+/// `fail: Microsoft.AspNetCore.Server.Kestrel[13]`: the category and the event's number.
+fn dotnet_category(line: &str) -> Option<(&str, &str)> {
+    let rest = ["fail: ", "crit: ", "warn: ", "info: ", "dbug: ", "trce: "]
+        .iter()
+        .find_map(|level| line.strip_prefix(level))?;
+    let (name, event) = rest.strip_suffix(']')?.rsplit_once('[')?;
+    let fits =
+        !name.is_empty() && !name.contains(' ') && event.bytes().all(|b| b.is_ascii_digit() || b == b'-');
+    fits.then_some((name, event))
+}
+
+fn structured_record<'a>(line: &'a str, head: Head<'a>, parts: Parts, rest: &'a str) -> Record<'a> {
+    let mut flags = if parts.nul { Flags::NUL } else { Flags::empty() };
+    let mut fields = parts.fields;
+    for (key, value) in head.fields {
+        fields.entry(key).or_insert(value);
+    }
+    let mut below: Vec<Cow<str>> = Vec::new();
+    let message = match parts.message {
+        None => Cow::Borrowed(line),
+        Some(text) => {
+            let text = text.trim();
+            match text.split_once('\n') {
+                Some((first, others)) => {
+                    below.push(Cow::Owned(others.to_owned()));
+                    Cow::Owned(first.trim_end().to_owned())
+                }
+                None => Cow::Owned(text.to_owned()),
+            }
+        }
+    };
+    below.extend(parts.detail.map(Cow::Owned));
+    below.extend((!rest.trim().is_empty()).then_some(Cow::Borrowed(rest)));
+    let joined = below.join("\n");
+    let detail = detail(&joined).map(|detail| without_nul(Cow::Owned(detail.into_owned()), &mut flags));
+    let message = stored(message, &mut flags);
+    let fields = (!fields.is_empty()).then_some(fields);
+    Record {
+        level: None,
+        logged_at: parts.time.or(head.time),
+        message,
+        detail,
+        fields,
+        flags,
+    }
+}
+
+/// A message as it may be stored: no NUL, no more than [`MAX_MESSAGE`] bytes.
+fn stored<'a>(message: Cow<'a, str>, flags: &mut Flags) -> Cow<'a, str> {
+    let message = without_nul(message, flags);
+    if message.len() <= MAX_MESSAGE {
+        return message;
+    }
+    *flags |= Flags::TRUNCATED;
+    match message {
+        Cow::Borrowed(message) => Cow::Borrowed(text::cut(message, MAX_MESSAGE)),
+        Cow::Owned(mut message) => {
+            message.truncate(text::cut(&message, MAX_MESSAGE).len());
+            Cow::Owned(message)
+        }
+    }
+}
+
+fn without_nul<'a>(text: Cow<'a, str>, flags: &mut Flags) -> Cow<'a, str> {
+    match text::without_nul(&text) {
+        Some(clean) => {
+            *flags |= Flags::NUL;
+            Cow::Owned(clean)
+        }
+        None => text,
+    }
+}
+
+/// Continuation lines as they are stored: without the carriage returns of Windows and blank lines at both ends.
+fn detail(lines: &str) -> Option<Cow<'_, str>> {
+    let lines = trim(lines);
+    if lines.is_empty() {
+        return None;
+    }
+    Some(match memchr(b'\r', lines.as_bytes()) {
+        Some(_) => Cow::Owned(lines.replace("\r\n", "\n")),
+        None => Cow::Borrowed(lines),
+    })
+}

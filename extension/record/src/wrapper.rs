@@ -1,0 +1,103 @@
+//! The wrappers that containers put around each line: Docker's json-file driver and the CRI format of Kubernetes.
+//! What counts is the line inside; the wrapper lends its time when that line has none.
+
+use std::borrow::Cow;
+
+use memchr::memchr;
+use serde::Deserialize;
+
+/// A line in the CRI format: `2026-11-22T10:00:00.123456789Z stderr F message`.
+pub(crate) struct Cri<'a> {
+    pub(crate) time: &'a [u8],
+    pub(crate) body: &'a [u8],
+    /// The line goes on in the next one (tag `P`).
+    pub(crate) partial: bool,
+}
+
+/// The parts of a line in the CRI format.
+pub(crate) fn cri(line: &[u8]) -> Option<Cri<'_>> {
+    // The shortest such time is 2026-11-22T10:00:00Z.
+    if line.get(10) != Some(&b'T') || !line[0].is_ascii_digit() {
+        return None;
+    }
+    let blank = line.get(20..)?.iter().take(17).position(|b| *b == b' ')? + 20;
+    let rest = &line[blank + 1..];
+    let rest = rest
+        .strip_prefix(b"stderr ")
+        .or_else(|| rest.strip_prefix(b"stdout "))?;
+    let (partial, body) = match rest {
+        [tag @ (b'F' | b'P')] => (*tag == b'P', &rest[1..]),
+        [tag @ (b'F' | b'P'), b' ', ..] => (*tag == b'P', &rest[2..]),
+        _ => return None,
+    };
+    Some(Cri {
+        time: &line[..blank],
+        body,
+        partial,
+    })
+}
+
+/// Docker's json-file: `{"log":"message\n","stream":"stderr","time":"2026-11-22T10:00:00.123456789Z"}`.
+#[derive(Deserialize)]
+struct Docker<'a> {
+    #[serde(borrow)]
+    log: Cow<'a, str>,
+    #[serde(borrow)]
+    #[allow(dead_code, reason = "its presence is what tells Docker's objects from others")]
+    stream: Cow<'a, str>,
+    #[serde(borrow)]
+    time: Option<Cow<'a, str>>,
+}
+
+/// The text inside a record's wrappers, and the time of the first one. None when its first line is not wrapped.
+pub(crate) fn unwrap(text: &str) -> Option<(String, Option<String>)> {
+    let mut inner = String::new();
+    let mut time = None;
+    for (number, line) in text.split('\n').enumerate() {
+        let ends;
+        if let Some(cri) = cri(line.as_bytes()) {
+            // Both parts end at ASCII bytes.
+            inner.push_str(
+                std::str::from_utf8(cri.body)
+                    .unwrap_or_default()
+                    .trim_end_matches('\r'),
+            );
+            ends = !cri.partial;
+            if number == 0 {
+                time = std::str::from_utf8(cri.time).ok().map(str::to_owned);
+            }
+        } else if let Some(docker) = docker(line) {
+            inner.push_str(docker.log.trim_end_matches(['\r', '\n']));
+            ends = docker.log.ends_with('\n');
+            if number == 0 {
+                time = docker.time.map(Cow::into_owned);
+            }
+        } else if number == 0 {
+            return None;
+        } else {
+            inner.push_str(line);
+            ends = true;
+        }
+        if ends {
+            inner.push('\n');
+        }
+    }
+    Some((inner, time))
+}
+
+fn docker(line: &str) -> Option<Docker<'_>> {
+    if !line.starts_with('{') || !line.contains("\"log\":\"") || !line.contains("\"stream\":\"") {
+        return None;
+    }
+    serde_json::from_str(line).ok()
+}
+
+/// How a wrapped line starts inside, for telling continuation lines. None when it is not wrapped.
+pub(crate) fn inner_start<'b>(line: &'b [u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
+    if let Some(cri) = cri(line) {
+        return Some(cri.body);
+    }
+    let raw = line.strip_prefix(b"{\"log\":\"")?;
+    let start = crate::keys::unescape(raw, buffer);
+    Some(&start[..memchr(b'\n', start).unwrap_or(start.len())])
+}
