@@ -87,3 +87,19 @@ pub fn is_alive(pid: i32) -> bool {
     // SAFETY: signal 0 only asks.
     unsafe { libc::kill(pid, 0) == 0 }
 }
+
+/// Runs a command as root: directly, or through a sudo that asks for no password. `None` when neither is possible.
+pub fn as_root(command: &[&str]) -> Option<Command> {
+    if !crate::programs::is_root() {
+        let may = Command::new("sudo")
+            .args(["-n", "true"])
+            .output()
+            .is_ok_and(|output| output.status.success());
+        let mut sudo = Command::new("sudo");
+        sudo.arg("-n").args(command);
+        return may.then_some(sudo);
+    }
+    let mut direct = Command::new(command[0]);
+    direct.args(&command[1..]);
+    Some(direct)
+}

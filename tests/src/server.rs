@@ -102,17 +102,22 @@ impl Server {
     pub fn with_worker(settings: &[(&str, &str)]) -> Result<Server> {
         let mut server = Server::create(&[("shared_preload_libraries", "logwatch")])?;
         server.set(settings)?;
-        server.start()?;
-        server.sql("CREATE EXTENSION logwatch")?;
+        server.start_with_extension()?;
         Ok(server)
     }
 
     /// A running server without the worker (nothing preloaded) that has the extension in database postgres.
     pub fn without_worker(settings: &[(&str, &str)]) -> Result<Server> {
         let mut server = Server::create(settings)?;
-        server.start()?;
-        server.sql("CREATE EXTENSION logwatch")?;
+        server.start_with_extension()?;
         Ok(server)
+    }
+
+    /// Starts the server for the first time and creates the extension in database postgres.
+    pub fn start_with_extension(&mut self) -> Result<()> {
+        self.start()?;
+        self.sql("CREATE EXTENSION logwatch")?;
+        Ok(())
     }
 
     /// A directory that the server's user may write, for an alert file or a password file.
@@ -265,7 +270,7 @@ impl Server {
         }
     }
 
-    /// What `psql -c COMMAND` prints to a person.
+    /// What `psql -c COMMAND` prints to a person, notices last.
     pub fn psql(&self, command: &str) -> Result<String> {
         let mut psql = Command::new(programs::postgres_program("psql")?);
         psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-P", "pager=off", "-c", command])
@@ -277,7 +282,7 @@ impl Server {
                 String::from_utf8_lossy(&output.stderr)
             );
         }
-        Ok(String::from_utf8(output.stdout)?)
+        Ok(String::from_utf8([output.stdout, output.stderr].concat())?)
     }
 
     /// The environment that leads libpq's programs and the tailer to this server.

@@ -1,0 +1,286 @@
+//! Mail as it should be: encryption, login, form and threading.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
+use logwatch_tests::certificate::Certificate;
+use logwatch_tests::mail_sink::{MailSink, Step};
+use logwatch_tests::server::Server;
+use logwatch_tests::wait::wait_until;
+
+use crate::{INGEST_FATAL, SOON, mailing_server, shorten_rules};
+
+const LOGIN: (&str, &str) = ("logwatch", "correct horse battery");
+
+/// A mailing server that trusts `certificate` and logs in.
+fn server_with_login(sink: &MailSink, certificate: &Certificate) -> Result<Server> {
+    let mut server = mailing_server(sink, &[])?;
+    let ca = server.write_file("ca.pem", &certificate.authority)?;
+    let password = server.write_file("password", &format!("{}\n", LOGIN.1))?;
+    server.set(&[
+        ("logwatch.smtp_ca_file", &ca.display().to_string()),
+        ("logwatch.smtp_user", LOGIN.0),
+        ("logwatch.smtp_password_file", &password.display().to_string()),
+    ])?;
+    server.reload();
+    // The reload reaches other processes by and by; the next session and the worker must have it.
+    server.wait_for_sql(SOON, "SHOW logwatch.smtp_user", LOGIN.0)?;
+    Ok(server)
+}
+
+#[test]
+fn starttls_and_login() -> Result<()> {
+    let certificate = Certificate::new()?;
+    let sink = MailSink::starttls(&certificate, Some(LOGIN))?;
+    let server = server_with_login(&sink, &certificate)?;
+    server.sql(INGEST_FATAL)?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    assert!(mail.encrypted);
+    assert_eq!(mail.user.as_deref(), Some(LOGIN.0));
+    Ok(())
+}
+
+#[test]
+fn tls_from_the_first_byte_and_login() -> Result<()> {
+    let certificate = Certificate::new()?;
+    let sink = MailSink::implicit_tls(&certificate, Some(LOGIN))?;
+    let server = server_with_login(&sink, &certificate)?;
+    server.sql(INGEST_FATAL)?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    assert!(mail.encrypted);
+    assert_eq!(mail.user.as_deref(), Some(LOGIN.0));
+    Ok(())
+}
+
+#[test]
+fn plain_text_to_this_host() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    assert!(!sink.wait_for_subject(SOON, "[FIRING:1] fatal")?.encrypted);
+    Ok(())
+}
+
+#[test]
+fn smtp_urls_demand_starttls_from_a_server_that_does_not_offer_it() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    server.set(&[("logwatch.smtp_url", &format!("smtp://localhost:{}", sink.port()))])?;
+    server.restart()?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state FROM logwatch.notifications WHERE channel = 'email' AND last_error IS NOT NULL",
+        "queued",
+    )?;
+    assert_eq!(sink.reached(&Step::MailFrom), 0);
+    assert!(sink.mails().is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_certificate_of_another_authority_is_refused() -> Result<()> {
+    let sink = MailSink::implicit_tls(&Certificate::new()?, Some(LOGIN))?;
+    let server = server_with_login(&sink, &Certificate::new()?)?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state, last_error ~* 'certificate' FROM logwatch.notifications WHERE channel = 'email' AND last_error IS NOT NULL",
+        "queued|t",
+    )?;
+    assert!(sink.mails().is_empty());
+    Ok(())
+}
+
+#[test]
+fn a_wrong_password_is_told_and_shown_nowhere() -> Result<()> {
+    let certificate = Certificate::new()?;
+    let sink = MailSink::starttls(&certificate, Some((LOGIN.0, "another password")))?;
+    let server = server_with_login(&sink, &certificate)?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT last_code FROM logwatch.notifications WHERE channel = 'email' AND last_error IS NOT NULL",
+        "535",
+    )?;
+    assert!(
+        server
+            .sql("SELECT logwatch_test('email')")
+            .is_err_and(|e| !e.to_string().contains(LOGIN.1))
+    );
+
+    let secrets = [
+        LOGIN.1.to_owned(),
+        BASE64.encode(LOGIN.1),
+        BASE64.encode(format!("\0{}\0{}", LOGIN.0, LOGIN.1)),
+    ];
+    let everything = [
+        server.log(),
+        server.sql("SELECT n FROM logwatch.notifications AS n")?,
+        server.sql("SELECT s FROM logwatch_status() AS s")?,
+        server.sql("SELECT name, setting FROM pg_settings")?,
+        server.sql("SELECT * FROM pg_stat_activity")?,
+    ];
+    for text in &everything {
+        for secret in &secrets {
+            assert!(!text.contains(secret), "the password is shown in\n{text}");
+        }
+    }
+    Ok(())
+}
+
+#[test]
+fn a_mail_has_the_form_that_mail_programs_want() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[("cluster_name", "x")])?;
+    server.sql("UPDATE logwatch.rules SET runbook = 'https://wiki.example.com/disk'")?;
+    server.sql(INGEST_FATAL)?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+
+    assert!(
+        mail.subject().ends_with("/postgres (logwatch)"),
+        "{}",
+        mail.subject()
+    );
+    let header = |name: &str| {
+        mail.header(name)
+            .unwrap_or_else(|| panic!("no {name} in\n{}", mail.headers()))
+    };
+    assert_eq!(header("Auto-Submitted"), "auto-generated");
+    assert!(header("From").contains("logwatch@db.test"));
+    assert!(header("To").contains("ops@example.com"));
+    assert!(header("Content-Type").starts_with("multipart/alternative"));
+    header("Date");
+    header("List-Id");
+    assert_eq!(mail.headers_named("Message-ID").len(), 1);
+    for part in [mail.text(), mail.html()] {
+        assert!(part.contains("out of disk space"), "{part}");
+        assert!(part.contains("https://wiki.example.com/disk"), "{part}");
+    }
+    assert!(mail.html().starts_with("<!DOCTYPE html>"));
+    let text = String::from_utf8_lossy(&mail.raw).into_owned();
+    assert!(
+        text.find("text/plain") < text.find("text/html"),
+        "plain text must come first"
+    );
+    assert!(mail.raw.len() < 64 * 1024);
+    assert!(
+        text.split("\r\n").all(|line| line.len() <= 998),
+        "RFC 5321: lines of at most 998 bytes"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_resolved_mail_answers_the_firing_one() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    shorten_rules(&server)?;
+    server.sql(INGEST_FATAL)?;
+    let firing = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    let resolved = sink.wait_for_subject(SOON, "[RESOLVED] fatal")?;
+    assert_eq!(resolved.header("In-Reply-To"), Some(firing.message_id()));
+    assert!(
+        resolved
+            .header("References")
+            .is_some_and(|ids| ids.contains(&firing.message_id()))
+    );
+    assert_ne!(resolved.message_id(), firing.message_id());
+    Ok(())
+}
+
+#[test]
+fn log_text_reaches_no_header() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    server.sql(
+        "INSERT INTO logwatch.rules (name, level, threshold, group_by) VALUES ('per source', 'ERROR', 1, 'source');
+         SELECT logwatch_ingest(E'FATAL x\\r\\nBcc: victim@example.com\\r\\n\\r\\n<script>alert(1)</script>', E'app\\r\\nBcc: victim@example.com')",
+    )?;
+    let mails = ["[FIRING:1] fatal", "[FIRING:1] per source"];
+    for subject in mails {
+        let mail = sink.wait_for_subject(SOON, subject)?;
+        assert_eq!(mail.header("Bcc"), None, "{}", mail.headers());
+        assert_eq!(mail.to, ["ops@example.com"]);
+        assert_eq!(mail.headers_named("Subject").len(), 1);
+        assert!(!mail.html().contains("<script>"), "{}", mail.html());
+        assert!(!mail.text().contains('\r'), "{}", mail.text());
+    }
+    // One line in the server log too: nothing in it may look like a record of its own.
+    assert!(
+        !server.log().lines().any(|line| line.starts_with("Bcc:")),
+        "{}",
+        server.log()
+    );
+    Ok(())
+}
+
+#[test]
+fn a_rule_may_have_its_own_recipients() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    server.sql(
+        "UPDATE logwatch.rules SET recipients = '{dba@example.com,night@example.com}' WHERE name = 'fatal'",
+    )?;
+    server.sql(INGEST_FATAL)?;
+    wait_until(SOON, "two mails", || Ok(sink.mails().len() == 2))?;
+    let mut to: Vec<String> = sink.mails().iter().flat_map(|mail| mail.to.clone()).collect();
+    to.sort();
+    assert_eq!(to, ["dba@example.com", "night@example.com"]);
+    Ok(())
+}
+
+#[test]
+fn a_test_mail_returns_the_servers_answer() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    let answer = server.sql("SELECT logwatch_test('email')")?;
+    assert!(answer.contains("250"), "{answer}");
+    assert_eq!(sink.mails().len(), 1);
+    let answer = server.sql("SELECT logwatch_test('email', 'someone@example.com')")?;
+    assert!(answer.contains("250"), "{answer}");
+    assert_eq!(sink.mails()[1].to, ["someone@example.com"]);
+    Ok(())
+}
+
+#[test]
+fn a_report_is_mailed_whether_a_threshold_is_met_or_not() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    let text = server.sql("SELECT logwatch_report('email')")?;
+    assert!(text.contains("No threshold is met"), "{text}");
+    let mail = sink.wait_for_subject(SOON, "status of")?;
+    assert!(mail.text().contains("No threshold is met"), "{}", mail.text());
+
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, "SELECT state FROM logwatch.alerts", "firing")?;
+    let text = server.sql("SELECT logwatch_report()")?;
+    assert!(text.contains("1 rule is firing"), "{text}");
+    Ok(())
+}
+
+#[test]
+fn a_storm_is_one_mail_per_rule_and_recipient() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(
+        &sink,
+        &[("logwatch.email_to", "one@example.com, two@example.com")],
+    )?;
+    // 10 000 records of six hours in one call (CASES A5).
+    server.sql(
+        "SELECT logwatch_ingest(array_agg(to_char(now() - n * interval '2.1 seconds', 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR request ' || n))
+           FROM generate_series(1, 10000) AS n",
+    )?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT count(*) > 0 AND bool_and(state = 'sent') FROM logwatch.notifications WHERE channel = 'email'",
+        "t",
+    )?;
+    logwatch_tests::wait::stays(Duration::from_secs(3), "at most two mails", || {
+        Ok(sink.mails().len() <= 2)
+    })?;
+    assert_eq!(sink.mails().len(), 2);
+    Ok(())
+}

@@ -1,0 +1,181 @@
+//! Mail servers that refuse, delay or vanish: nobody else suffers, nothing is lost, nothing is sent twice without need.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use logwatch_tests::mail_sink::{Action, MailSink, Step};
+use logwatch_tests::server::Server;
+use logwatch_tests::wait::{stays, wait_for, wait_until};
+
+use crate::{INGEST_FATAL, SOON, hurry_retries, mailing_server};
+
+const EMAIL: &str = "SELECT state, attempts FROM logwatch.notifications WHERE channel = 'email'";
+
+/// Waits until the only e-mail has had `attempts` and is in `state`; makes retries due at once meanwhile.
+fn wait_for_attempts(server: &Server, state: &str, attempts: usize) -> Result<()> {
+    let wanted = format!("{state}|{attempts}");
+    let mut last = String::new();
+    wait_until(SOON, &wanted, || {
+        last = server.sql(EMAIL)?;
+        if last == wanted {
+            return Ok(true);
+        }
+        hurry_retries(server)?;
+        Ok(false)
+    })
+    .map_err(|error| error.context(format!("the notification is {last}")))
+}
+
+#[test]
+fn greylisting_is_waited_out() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(3, Step::Rcpt, Action::reply("451 4.7.1 Greylisted, try again"));
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    wait_for_attempts(&server, "sent", 4)?;
+    assert_eq!(sink.mails().len(), 1);
+    Ok(())
+}
+
+#[test]
+fn a_retry_waits_half_a_minute() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.always(Step::Rcpt, Action::reply("451 4.7.1 later"));
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state, attempts, last_code, round(extract(epoch FROM next_attempt_at - now()) / 10) IN (2, 3)
+           FROM logwatch.notifications WHERE channel = 'email' AND last_code IS NOT NULL",
+        "queued|1|451|t",
+    )?;
+    let status = server.sql("SELECT state, message FROM logwatch_status() WHERE name = 'email'")?;
+    assert!(
+        status.starts_with("failing|") && status.contains("451"),
+        "{status}"
+    );
+    stays(Duration::from_secs(3), "one attempt", || {
+        Ok(sink.reached(&Step::MailFrom) == 1)
+    })
+}
+
+#[test]
+fn a_refusal_for_good_fails_and_the_rule_goes_on() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::EndOfData, Action::reply("554 5.7.1 looks like spam"));
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    wait_for_attempts(&server, "failed", 1)?;
+    assert_eq!(server.sql("SELECT state FROM logwatch.alerts")?, "firing");
+    server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b', 'ERROR c', 'ERROR d'])")?;
+    sink.wait_for_subject(SOON, "[FIRING:5] error")?;
+    Ok(())
+}
+
+#[test]
+fn one_bad_recipient_blocks_nobody() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let bad = Step::RcptOf("gone@example.com".to_owned());
+    sink.always(bad.clone(), Action::reply("550 5.1.1 no such user"));
+    let to = "first@example.com, gone@example.com, third@example.com";
+    let server = mailing_server(&sink, &[("logwatch.email_to", to)])?;
+    server.sql(INGEST_FATAL)?;
+    let outcomes =
+        "SELECT recipient, state, last_code FROM logwatch.notifications WHERE channel = 'email' ORDER BY 1";
+    server.wait_for_sql(
+        SOON,
+        &outcomes.replace("last_code", "CASE WHEN state = 'failed' THEN last_code END"),
+        "first@example.com|sent|\ngone@example.com|failed|550\nthird@example.com|sent|",
+    )?;
+    stays(Duration::from_secs(2), "one mail for each good recipient", || {
+        Ok(sink.mails().len() == 2)
+    })?;
+    assert_eq!(sink.reached(&bad), 1);
+    Ok(())
+}
+
+#[test]
+fn a_mail_whose_acceptance_was_not_heard_comes_again_with_the_same_message_id() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::EndOfData, Action::KeepAndClose);
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    wait_for_attempts(&server, "sent", 2)?;
+    let ids: Vec<String> = sink.mails().iter().map(|mail| mail.message_id()).collect();
+    assert_eq!(ids.len(), 2);
+    assert_eq!(ids[0], ids[1]);
+    Ok(())
+}
+
+#[test]
+fn no_step_of_the_conversation_can_lose_an_alert() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[("logwatch.smtp_timeout", "1s")])?;
+    let steps = [
+        Step::Greeting,
+        Step::Ehlo,
+        Step::MailFrom,
+        Step::Rcpt,
+        Step::Data,
+        Step::EndOfData,
+    ];
+    let actions = [
+        Action::reply("421 4.3.2 shutting down"),
+        Action::Close,
+        Action::Stall,
+    ];
+    for step in &steps {
+        for action in &actions {
+            sink.times(1, step.clone(), action.clone());
+        }
+    }
+    server.sql(INGEST_FATAL)?;
+    let mail = wait_for(SOON * 3, "the mail after all trouble", || {
+        hurry_retries(&server)?;
+        Ok(sink.mails().into_iter().next())
+    })?;
+    assert!(mail.subject().contains("fatal"));
+    server.wait_for_sql(SOON, EMAIL, &format!("sent|{}", steps.len() * actions.len() + 1))?;
+    assert_eq!(server.sql("SELECT state FROM logwatch.alerts")?, "firing");
+    Ok(())
+}
+
+#[test]
+fn a_mail_server_that_is_down_is_not_a_dead_end() -> Result<()> {
+    let port = MailSink::plain()?.port();
+    // Its port is closed now.
+    let server = Server::with_worker(&[
+        ("logwatch.check_interval", "1s"),
+        ("logwatch.smtp_url", &format!("smtp+plain://127.0.0.1:{port}")),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state, attempts, last_error <> '' FROM logwatch.notifications WHERE channel = 'email' AND last_error IS NOT NULL",
+        "queued|1|t",
+    )?;
+    // The trouble is in the log, once per attempt, and never as a record that this or another logwatch would alert on.
+    assert!(!server.log().contains("FATAL:"), "{}", server.log());
+    Ok(())
+}
+
+#[test]
+fn delivery_without_the_worker_survives_refusals_too() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::Rcpt, Action::reply("451 4.7.1 later"));
+    let url = sink.url();
+    let server = Server::without_worker(&[
+        ("logwatch.smtp_url", &url),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.sql(INGEST_FATAL)?;
+    server.sql("SELECT logwatch_check()")?;
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(server.sql(EMAIL)?, "queued|1");
+    hurry_retries(&server)?;
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(server.sql(EMAIL)?, "sent|2");
+    assert_eq!(sink.mails().len(), 1);
+    Ok(())
+}

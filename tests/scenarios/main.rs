@@ -1,0 +1,53 @@
+//! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
+
+mod ingest;
+mod mail;
+mod mail_trouble;
+mod postfix;
+mod privileges;
+mod regress;
+mod rules;
+mod scheduling;
+mod settings;
+mod tailing;
+mod whole_job;
+mod worker;
+
+use std::time::Duration;
+
+use anyhow::Result;
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::server::Server;
+
+/// Longer than anything should take on a busy machine; conditions that hold earlier end the wait.
+const SOON: Duration = Duration::from_secs(30);
+
+/// One FATAL record meets the built-in rule `fatal`: the shortest way to an alert.
+const INGEST_FATAL: &str = "SELECT logwatch_ingest('FATAL out of disk space')";
+
+/// A running server whose worker mails from `logwatch@db.test` to `ops@example.com` through `sink`, and looks each second.
+fn mailing_server(sink: &MailSink, more: &[(&str, &str)]) -> Result<Server> {
+    let url = sink.url();
+    let mut settings = vec![
+        ("logwatch.check_interval", "1s"),
+        ("logwatch.smtp_url", url.as_str()),
+        ("logwatch.email_from", "logwatch@db.test"),
+        ("logwatch.email_to", "ops@example.com"),
+    ];
+    settings.extend_from_slice(more);
+    Server::with_worker(&settings)
+}
+
+/// Makes windows so short that an alert resolves within seconds.
+fn shorten_rules(server: &Server) -> Result<()> {
+    server.sql("UPDATE logwatch.rules SET within = '2 seconds', keep_firing_for = '1 second'")?;
+    Ok(())
+}
+
+/// Makes queued notifications due now instead of after their retry interval.
+fn hurry_retries(server: &Server) -> Result<()> {
+    server.sql(
+        "UPDATE logwatch.notifications SET next_attempt_at = now() WHERE state = 'queued' AND attempts > 0",
+    )?;
+    Ok(())
+}

@@ -1,0 +1,211 @@
+//! When rules fire and when they do not: late records, sparse and double checks, edited rules.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::server::Server;
+use logwatch_tests::wait::stays;
+
+use crate::{SOON, mailing_server, shorten_rules};
+
+/// Stores `n` ERROR records that say they were logged so long ago.
+fn ingest_errors(server: &Server, n: usize, ago: &str) -> Result<()> {
+    server.sql(&format!(
+        "SELECT logwatch_ingest(array_agg(to_char(now() - interval '{ago}', 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR request ' || n))
+           FROM generate_series(1, {n}) AS n"
+    ))?;
+    Ok(())
+}
+
+#[test]
+fn the_threshold_itself_fires_and_one_less_does_not() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    ingest_errors(&server, 4, "1 second")?;
+    assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    ingest_errors(&server, 1, "0 seconds")?;
+    assert_eq!(
+        server.sql("SELECT rule, transition, count FROM logwatch_check()")?,
+        "error|firing|5"
+    );
+    assert_eq!(
+        server.sql("SELECT state, count, threshold FROM logwatch_status() WHERE name = 'error'")?,
+        "firing|5|5"
+    );
+    Ok(())
+}
+
+#[test]
+fn checking_again_changes_nothing() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    ingest_errors(&server, 9, "0 seconds")?;
+    server.sql("SELECT * FROM logwatch_check()")?;
+    for _ in 0..5 {
+        assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    }
+    assert_eq!(server.sql("SELECT count(*) FROM logwatch.alerts")?, "1");
+    Ok(())
+}
+
+#[test]
+fn checks_every_second_make_one_episode_and_one_mail() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    for _ in 0..6 {
+        ingest_errors(&server, 3, "0 seconds")?;
+        stays(Duration::from_millis(300), "running", || Ok(true))?;
+    }
+    sink.wait_for_subject(SOON, "error on")?;
+    stays(Duration::from_secs(2), "one mail", || Ok(sink.mails().len() == 1))?;
+    assert_eq!(server.sql("SELECT count(*) FROM logwatch.alerts")?, "1");
+    Ok(())
+}
+
+#[test]
+fn a_burst_between_two_sparse_checks_is_noticed() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql("UPDATE logwatch.rules SET within = '1 minute'")?;
+    ingest_errors(&server, 5, "10 minutes")?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "error|late"
+    );
+    assert_eq!(server.sql("SELECT state FROM logwatch.alerts")?, "resolved");
+    assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    Ok(())
+}
+
+#[test]
+fn late_records_alert_and_say_so() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    ingest_errors(&server, 5, "40 minutes")?;
+    let mail = sink.wait_for_subject(SOON, "error on")?;
+    assert!(mail.subject().starts_with("[LATE:5]"), "{}", mail.subject());
+    assert!(mail.text().contains("late"), "{}", mail.text());
+    Ok(())
+}
+
+#[test]
+fn too_late_records_are_stored_and_never_alert() -> Result<()> {
+    let server = Server::without_worker(&[("logwatch.max_lateness", "1h")])?;
+    ingest_errors(&server, 50, "2 hours")?;
+    assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    assert_eq!(server.sql("SELECT count(*) FROM logwatch.entries")?, "50");
+    let status = server.sql("SELECT message FROM logwatch_status() WHERE component = 'source'")?;
+    assert!(status.contains("max_lateness"), "{status}");
+    Ok(())
+}
+
+#[test]
+fn an_edited_rule_counts_at_the_next_check() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    ingest_errors(&server, 3, "1 second")?;
+    assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    server.sql("UPDATE logwatch.rules SET threshold = 3 WHERE name = 'error'")?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "error|firing"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_alert_that_is_over_resolves_once() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    shorten_rules(&server)?;
+    ingest_errors(&server, 5, "0 seconds")?;
+    sink.wait_for_subject(SOON, "[RESOLVED] error")?;
+    stays(Duration::from_secs(3), "one FIRING and one RESOLVED", || {
+        Ok(sink.mails().len() == 2)
+    })?;
+    assert_eq!(
+        server.sql("SELECT state, count(*) FROM logwatch.alerts GROUP BY 1")?,
+        "resolved|1"
+    );
+    Ok(())
+}
+
+#[test]
+fn two_checks_at_once_are_one() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    ingest_errors(&server, 5, "0 seconds")?;
+    let mut first = server.client()?;
+    let mut open = first.transaction()?;
+    assert_eq!(open.query("SELECT * FROM logwatch_check()", &[])?.len(), 1);
+    assert_eq!(
+        server.sql("SELECT * FROM logwatch_check()")?,
+        "",
+        "the second one waited or alerted too"
+    );
+    open.commit()?;
+    assert_eq!(server.sql("SELECT count(*) FROM logwatch.alerts")?, "1");
+    Ok(())
+}
+
+#[test]
+fn groups_alert_for_themselves() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "DELETE FROM logwatch.rules;
+         INSERT INTO logwatch.rules (name, threshold, group_by) VALUES ('each', 2, 'source');
+         SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b'], 'web1');
+         SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b'], 'web2');
+         SELECT logwatch_ingest('ERROR a', 'web3')",
+    )?;
+    assert_eq!(
+        server.sql("SELECT group_key FROM logwatch_check() ORDER BY 1")?,
+        "web1\nweb2"
+    );
+    Ok(())
+}
+
+#[test]
+fn rules_choose_by_source_and_pattern() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "DELETE FROM logwatch.rules;
+         INSERT INTO logwatch.rules (name, source, match, exclude) VALUES ('db', 'web*', 'connection', 'retrying');
+         SELECT logwatch_ingest('ERROR connection lost', 'batch');
+         SELECT logwatch_ingest('ERROR connection lost, retrying', 'web1');
+         SELECT logwatch_ingest('ERROR out of memory', 'web1')",
+    )?;
+    assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    server.sql("SELECT logwatch_ingest('ERROR connection lost', 'web1')")?;
+    assert_eq!(server.sql("SELECT rule, count FROM logwatch_check()")?, "db|1");
+    Ok(())
+}
+
+#[test]
+fn rules_that_cannot_work_are_refused_with_a_hint() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let cases = [
+        ("threshold", "0"),
+        ("threshold", "-3"),
+        ("match", "'('"),
+        ("exclude", "'['"),
+        ("within", "'0'"),
+        ("within", "'-1 minute'"),
+        ("channels", "'{pigeon}'"),
+        ("recipients", "'{nobody}'"),
+        ("recipients", "E'{\"a@b.c\\nBcc: d@e.f\"}'"),
+        ("group_by", "'moon'"),
+        ("kind", "'guess'"),
+        ("keep_firing_for", "'-1 second'"),
+        ("repeat_every", "'0'"),
+    ];
+    for (column, value) in cases {
+        let insert = format!("INSERT INTO logwatch.rules (name, {column}) VALUES ('bad', {value})");
+        let error = server.sql_error(&insert)?;
+        assert!(
+            error.contains("HINT:") && error.contains("bad"),
+            "{insert}: {error}"
+        );
+    }
+    assert_eq!(
+        server.sql("SELECT count(*) FROM logwatch.rules WHERE name = 'bad'")?,
+        "0"
+    );
+    Ok(())
+}

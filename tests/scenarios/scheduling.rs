@@ -1,0 +1,177 @@
+//! The two schedulers that people have: pg_cron inside the server, cron outside of it. Both are the real ones, and both wake
+//! up once a minute: these scenarios take that long.
+
+use std::fs;
+use std::os::unix::fs::PermissionsExt;
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::process::{Process, as_root};
+use logwatch_tests::programs;
+use logwatch_tests::server::Server;
+use logwatch_tests::tailer::append;
+
+use crate::INGEST_FATAL;
+
+/// Longer than a minute, on a busy machine.
+const TWO_MINUTES: Duration = Duration::from_secs(130);
+
+#[test]
+fn the_pg_cron_recipe_checks_and_delivers_without_the_worker() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let url = sink.url();
+    let mut server = Server::create(&[
+        ("shared_preload_libraries", "pg_cron"),
+        ("cron.database_name", "postgres"),
+        ("cron.use_background_workers", "on"),
+        ("logwatch.smtp_url", &url),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.start_with_extension()?;
+    server.sql("CREATE EXTENSION pg_cron")?;
+    let recipe = fs::read_to_string(programs::checkout().join("sql/pg_cron.sql"))?;
+    // Twice: a recipe may be run again after an upgrade.
+    for _ in 0..2 {
+        server.sql(&recipe)?;
+    }
+    let jobs = server.sql("SELECT string_agg(command, ' ') FROM cron.job")?;
+    for word in [
+        "logwatch_check",
+        "logwatch_deliver",
+        "logwatch_report",
+        "logwatch_maintain",
+    ] {
+        assert_eq!(jobs.matches(word).count(), 1, "{word} in {jobs}");
+    }
+
+    server.sql(INGEST_FATAL)?;
+
+    sink.wait_for_subject(TWO_MINUTES, "[FIRING:1] fatal")
+        .with_context(|| {
+            server
+                .sql("SELECT command, status, return_message FROM cron.job_run_details")
+                .unwrap_or_default()
+        })?;
+    let failed =
+        server.sql("SELECT command, return_message FROM cron.job_run_details WHERE status = 'failed'")?;
+    assert_eq!(failed, "");
+
+    // The daily and hourly jobs are not waited for: what they would do must work all the same.
+    for command in server.sql("SELECT command FROM cron.job")?.lines() {
+        server.sql(command)?;
+    }
+    sink.wait_for_subject(TWO_MINUTES, "status of").ok();
+    Ok(())
+}
+
+#[test]
+fn a_crontab_line_runs_the_tailer() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::Builder::new().prefix("logwatch-cron-").tempdir()?;
+    fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755))?;
+    let log = files.path().join("app.log");
+    append(
+        &log,
+        &[
+            "2026-11-22 10:00:00 ERROR seen by cron",
+            "2026-11-22 10:00:00 INFO not seen",
+        ],
+    )?;
+
+    let variables: String = server
+        .env()
+        .iter()
+        .map(|(name, value)| format!("{name}={value}\n"))
+        .collect();
+    let line = format!(
+        "{variables}MAILTO=\"\"\n* * * * * root {} --once --max-runtime 50 --source app {} >>{}/output 2>&1\n",
+        programs::built("logwatch-tailer")?.display(),
+        log.display(),
+        files.path().display()
+    );
+    let Some(_cron) = start_cron(files.path(), &line)? else {
+        eprintln!("SKIPPED a_crontab_line_runs_the_tailer: cron needs root, or a sudo without password");
+        return Ok(());
+    };
+
+    server
+        .wait_for_sql(
+            TWO_MINUTES,
+            "SELECT message FROM logwatch.entries",
+            "seen by cron",
+        )
+        .with_context(|| fs::read_to_string(files.path().join("output")).unwrap_or_default())?;
+    assert_eq!(
+        fs::read_to_string(files.path().join("output"))?,
+        "",
+        "cron would mail what it prints"
+    );
+    Ok(())
+}
+
+/// A cron daemon that sees no crontab but `line`; ended when dropped.
+struct Cron {
+    pid_file: std::path::PathBuf,
+    _process: Process,
+}
+
+impl Drop for Cron {
+    fn drop(&mut self) {
+        // Through sudo we are not the daemon's parent: its own pid file names it.
+        if let Ok(pid) = fs::read_to_string(&self.pid_file)
+            && let Some(mut kill) = as_root(&["kill", pid.trim()])
+        {
+            let _ = kill.stderr(Stdio::null()).status();
+        }
+    }
+}
+
+/// Starts Debian's cron in a mount namespace of its own, where the machine's crontabs are hidden behind ours.
+fn start_cron(dir: &Path, line: &str) -> Result<Option<Cron>> {
+    let [jobs, tables, run] = ["cron.d", "crontabs", "run"].map(|name| dir.join(name));
+    for folder in [&jobs, &tables, &run] {
+        fs::create_dir(folder)?;
+    }
+    let [empty, job] = [dir.join("crontab"), jobs.join("logwatch")];
+    fs::write(&empty, "")?;
+    fs::write(&job, line)?;
+    // cron ignores files that others could have written.
+    fs::set_permissions(&job, fs::Permissions::from_mode(0o644))?;
+    let script = "chown root:root \"$1/cron.d\" \"$1/cron.d/logwatch\" \"$1/crontab\" && \
+                  mount --bind \"$1/cron.d\" /etc/cron.d && mount --bind \"$1/crontab\" /etc/crontab && \
+                  mount --bind \"$1/crontabs\" /var/spool/cron/crontabs && mount --bind \"$1/run\" /run && \
+                  exec timeout --foreground 180 cron -f -L 4";
+    let dir = dir.display().to_string();
+    let Some(mut command) = as_root(&[
+        "unshare",
+        "--mount",
+        "--propagation",
+        "private",
+        "sh",
+        "-c",
+        script,
+        "cron",
+        &dir,
+    ]) else {
+        return Ok(None);
+    };
+    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let process = Process::spawn(&mut command, libc::SIGTERM)?;
+    Ok(Some(Cron {
+        pid_file: run.join("crond.pid"),
+        _process: process,
+    }))
+}
+
+#[test]
+fn the_machine_has_the_real_schedulers() -> Result<()> {
+    let found = Command::new("sh").args(["-c", "command -v cron"]).output()?;
+    assert!(
+        found.status.success(),
+        "cron is missing; run tests/install_missing.sh test"
+    );
+    Ok(())
+}

@@ -1,0 +1,156 @@
+//! Settings that cannot work: said in the server log and in the status, in words to type; the worker goes on.
+
+use anyhow::Result;
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::server::Server;
+
+use crate::{INGEST_FATAL, SOON, mailing_server};
+
+const EMAIL: &str =
+    "SELECT state, message FROM logwatch_status() WHERE component = 'channel' AND name = 'email'";
+
+/// Waits until the status of the e-mail channel is an error that contains `text`.
+fn wait_for_email_error(server: &Server, text: &str) -> Result<()> {
+    let query = format!(
+        "SELECT state = 'error' AND strpos(message, '{text}') > 0 FROM logwatch_status() WHERE name = 'email'"
+    );
+    server.wait_for_sql(SOON, &query, "t")
+}
+
+#[test]
+fn a_malformed_url_is_told_at_reload_and_its_correction_sends_what_waited() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    let worker = server.wait_for_worker(SOON, None)?;
+
+    server.set(&[("logwatch.smtp_url", "mail.example.com:25")])?;
+    server.reload();
+    server.wait_for_log(SOON, "logwatch.smtp_url = 'mail.example.com:25'")?;
+    wait_for_email_error(&server, "smtps://host:465")?;
+
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, "SELECT state FROM logwatch.alerts", "firing")?;
+    assert_eq!(server.worker()?, Some(worker), "the worker did not keep running");
+
+    server.set(&[("logwatch.smtp_url", &sink.url())])?;
+    server.reload();
+    crate::hurry_retries(&server)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    assert!(server.sql(EMAIL)?.starts_with("ok|"), "{}", server.sql(EMAIL)?);
+    Ok(())
+}
+
+#[test]
+fn a_missing_password_file_is_told_at_reload() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    let worker = server.wait_for_worker(SOON, None)?;
+    server.set(&[
+        ("logwatch.smtp_user", "me"),
+        ("logwatch.smtp_password_file", "/nonexistent/password"),
+    ])?;
+    server.reload();
+    server.wait_for_log(SOON, "/nonexistent/password")?;
+    wait_for_email_error(&server, "smtp_password_file")?;
+    assert_eq!(server.worker()?, Some(worker));
+    Ok(())
+}
+
+#[test]
+fn a_password_that_others_can_read_is_refused() -> Result<()> {
+    use std::os::unix::fs::PermissionsExt;
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    let file = server.write_file("password", "secret\n")?;
+    std::fs::set_permissions(&file, std::fs::Permissions::from_mode(0o644))?;
+    server.set(&[
+        ("logwatch.smtp_user", "me"),
+        ("logwatch.smtp_password_file", &file.display().to_string()),
+    ])?;
+    server.reload();
+    wait_for_email_error(&server, "chmod 600")
+}
+
+#[test]
+fn an_unknown_setting_is_refused() -> Result<()> {
+    let mut server = Server::with_worker(&[])?;
+    server.set(&[("logwatch.chek_interval", "1s")])?;
+    server.reload();
+    server.wait_for_log(SOON, "logwatch.chek_interval")?;
+    let error = server.sql_error("SET logwatch.chek_interval = '1s'")?;
+    assert!(error.contains("logwatch.chek_interval"), "{error}");
+    server.wait_for_worker(SOON, None)?;
+    Ok(())
+}
+
+#[test]
+fn a_value_out_of_range_keeps_the_old_one() -> Result<()> {
+    let mut server = Server::with_worker(&[("logwatch.check_interval", "7s")])?;
+    server.set(&[("logwatch.check_interval", "-1s")])?;
+    server.reload();
+    server.wait_for_log(SOON, "logwatch.check_interval")?;
+    assert_eq!(server.sql("SHOW logwatch.check_interval")?, "7s");
+    Ok(())
+}
+
+#[test]
+fn without_a_mail_server_alerts_are_rows_and_log_lines() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_log(SOON, "[FIRING:1] fatal")?;
+    let email = server.sql(EMAIL)?;
+    assert!(
+        email.starts_with("off|") && email.contains("logwatch.smtp_url"),
+        "{email}"
+    );
+    assert_eq!(
+        server.sql("SELECT count(*) FROM logwatch.notifications WHERE channel = 'email'")?,
+        "0"
+    );
+    Ok(())
+}
+
+#[test]
+fn an_alert_file_that_cannot_be_written_is_told_and_stops_nothing() -> Result<()> {
+    let server = Server::with_worker(&[
+        ("logwatch.check_interval", "1s"),
+        ("logwatch.alert_file", "/nonexistent/alerts.txt"),
+    ])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_log(SOON, "[FIRING:1] fatal")?;
+    let state = server.sql("SELECT state, message FROM logwatch_status() WHERE name = 'file'")?;
+    assert!(
+        state.starts_with("error|") && state.contains("/nonexistent/alerts.txt"),
+        "{state}"
+    );
+    Ok(())
+}
+
+#[test]
+fn settings_are_for_superusers() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.smtp_user", "me")])?;
+    server.sql("CREATE ROLE nobody LOGIN")?;
+    let seen = server.sql_as(
+        "nobody",
+        "SELECT count(*) FROM pg_settings WHERE name LIKE 'logwatch.%'",
+    )?;
+    assert_eq!(seen, "0");
+    assert!(server.sql_as("nobody", "SHOW logwatch.smtp_user").is_err());
+    Ok(())
+}
+
+#[test]
+fn create_extension_refuses_a_database_that_is_not_utf8() -> Result<()> {
+    let mut server = Server::create(&[])?;
+    server.start()?;
+    server.sql("CREATE DATABASE latin ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0")?;
+    let mut client = server.client_as("postgres", "latin")?;
+    let error = logwatch_tests::server::run(&mut client, "CREATE EXTENSION logwatch")
+        .unwrap_err()
+        .to_string();
+    assert!(
+        error.contains("UTF8") && error.contains("CREATE DATABASE"),
+        "{error}"
+    );
+    Ok(())
+}

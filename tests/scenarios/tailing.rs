@@ -1,0 +1,256 @@
+//! From file to row exactly once: rotation, kills on either side, two tailers, odd bytes.
+
+use std::collections::BTreeMap;
+use std::fs::{self, File};
+use std::io::Write;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use anyhow::Result;
+use logwatch_tests::server::{Server, Stop};
+use logwatch_tests::tailer::{Tailer, append};
+use logwatch_tests::wait::wait_until;
+
+use crate::SOON;
+
+const COUNT: &str = "SELECT count(*) FROM logwatch.entries";
+
+/// Lines `ERROR line FROM` to `ERROR line TO`.
+fn lines(from: usize, to: usize) -> Vec<String> {
+    (from..=to)
+        .map(|n| format!("2026-11-22 10:00:00 ERROR line {n}"))
+        .collect()
+}
+
+/// Demands that lines 1 to `n` are stored, each once and in order.
+fn expect_lines(server: &Server, n: usize) -> Result<()> {
+    let stored = server.sql("SELECT message FROM logwatch.entries ORDER BY id")?;
+    let mut seen: BTreeMap<&str, usize> = BTreeMap::new();
+    for message in stored.lines() {
+        *seen.entry(message).or_default() += 1;
+    }
+    let wrong: Vec<_> = seen.iter().filter(|(_, times)| **times != 1).collect();
+    assert!(wrong.is_empty(), "stored more than once: {wrong:?}");
+    let expected: Vec<String> = (1..=n).map(|i| format!("line {i}")).collect();
+    let missing: Vec<_> = expected
+        .iter()
+        .filter(|line| !seen.contains_key(line.as_str()))
+        .collect();
+    assert!(missing.is_empty(), "missing: {missing:?}");
+    assert_eq!(seen.len(), n, "rows that nobody wrote");
+    Ok(())
+}
+
+fn follow(server: &Server, log: &Path) -> Result<Tailer> {
+    Tailer::start(server, &["--source", "app", &log.display().to_string()])
+}
+
+#[test]
+fn rotation_by_rename_loses_and_repeats_nothing() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(&log, &lines(1, 10))?;
+    let _tailer = follow(&server, &log)?;
+    server.wait_for_sql(SOON, COUNT, "10")?;
+    for round in 1..=5 {
+        // The writer keeps its handle for a moment, as after logrotate without copytruncate.
+        let mut old = File::options().append(true).open(&log)?;
+        fs::rename(&log, files.path().join(format!("app.log.{round}")))?;
+        writeln!(old, "{}", lines(round * 10 + 1, round * 10 + 5).join("\n"))?;
+        append(&log, &lines(round * 10 + 6, round * 10 + 10))?;
+    }
+    server.wait_for_sql(SOON, COUNT, "60")?;
+    expect_lines(&server, 60)
+}
+
+#[test]
+fn once_from_cron_goes_on_where_the_last_run_ended() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    let args = ["--source", "app", &log.display().to_string()];
+    for round in 0..4 {
+        append(&log, &lines(round * 5 + 1, round * 5 + 5))?;
+        for _ in 0..2 {
+            assert_eq!(Tailer::once(&server, &args)?, "", "silent when all is well");
+        }
+        if round == 1 {
+            fs::rename(&log, files.path().join("app.log.1"))?;
+        }
+    }
+    expect_lines(&server, 20)
+}
+
+#[test]
+fn kill_9_of_the_tailer_loses_and_repeats_nothing() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(&log, &lines(1, 1))?;
+    let rounds = 8;
+    for round in 0..rounds {
+        let mut tailer = follow(&server, &log)?;
+        append(&log, &lines(round * 500 + 2, round * 500 + 501))?;
+        let some = (round * 500 + 30).to_string();
+        let query = format!("SELECT count(*) >= {some} FROM logwatch.entries");
+        server.wait_for_sql(SOON, &query, "t")?;
+        tailer.kill()?;
+    }
+    Tailer::once(&server, &["--source", "app", &log.display().to_string()])?;
+    expect_lines(&server, rounds * 500 + 1)
+}
+
+#[test]
+fn a_crash_of_postgresql_loses_and_repeats_nothing() -> Result<()> {
+    let mut server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(&log, &lines(1, 1))?;
+    let _tailer = follow(&server, &log)?;
+    let stop = AtomicBool::new(false);
+    let written = std::thread::scope(|scope| -> Result<usize> {
+        let writer = scope.spawn(|| -> Result<usize> {
+            let mut n = 1;
+            while !stop.load(Ordering::Relaxed) {
+                append(&log, &lines(n + 1, n + 20))?;
+                n += 20;
+                std::thread::sleep(Duration::from_millis(10));
+            }
+            Ok(n)
+        });
+        let crashes = (|| -> Result<()> {
+            for _ in 0..3 {
+                let before: usize = server.sql(COUNT)?.parse()?;
+                server.wait_for_sql(
+                    SOON,
+                    &format!("SELECT count(*) > {before} FROM logwatch.entries"),
+                    "t",
+                )?;
+                server.stop(Stop::Immediate)?;
+                server.start()?;
+            }
+            Ok(())
+        })();
+        stop.store(true, Ordering::Relaxed);
+        let written = writer.join().expect("the writer does not panic");
+        crashes.and(written)
+    })?;
+    server.wait_for_sql(SOON * 2, COUNT, &written.to_string())?;
+    expect_lines(&server, written)
+}
+
+#[test]
+fn a_second_tailer_takes_the_source_over() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(&log, &lines(1, 10))?;
+    let mut first = follow(&server, &log)?;
+    server.wait_for_sql(SOON, COUNT, "10")?;
+    let _second = follow(&server, &log)?;
+    server.wait_for_sql(SOON, "SELECT epoch FROM logwatch.sources", "2")?;
+    append(&log, &lines(11, 20))?;
+    assert_eq!(first.wait(SOON * 2)?.code(), Some(75), "{}", first.output());
+    server.wait_for_sql(SOON, COUNT, "20")?;
+    expect_lines(&server, 20)
+}
+
+#[test]
+fn sigterm_ends_the_tailer_promptly_with_and_without_a_database() -> Result<()> {
+    let mut server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(&log, &lines(1, 10))?;
+    for database in [true, false] {
+        let mut tailer = follow(&server, &log)?;
+        server.wait_for_sql(SOON, COUNT, "10")?;
+        if !database {
+            server.stop(Stop::Fast)?;
+            append(&log, &lines(11, 20))?;
+            wait_until(SOON, "a word about the lost database", || {
+                Ok(!tailer.output().is_empty())
+            })?;
+        }
+        let (status, took) = tailer.terminate()?;
+        assert!(took < Duration::from_secs(2), "it took {took:?}");
+        assert!(status.success(), "{status}: {}", tailer.output());
+    }
+    Ok(())
+}
+
+#[test]
+fn odd_bytes_cost_no_other_record() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    let mut file = File::create(&log)?;
+    for n in 0..1000 {
+        match n {
+            100 => file.write_all(b"ERROR with a \0 in it\n")?,
+            200 => file.write_all(b"ERROR with \xff\xfe bad bytes\n")?,
+            300 => writeln!(file, "ERROR {}", "x".repeat(10_000_000))?,
+            _ => writeln!(file, "ERROR record {n}")?,
+        }
+    }
+    writeln!(file, "\n\n")?;
+    Tailer::once(&server, &["--source", "app", &log.display().to_string()])?;
+    assert_eq!(server.sql(COUNT)?, "1000");
+    for flag in ["nul", "bad_utf8", "truncated"] {
+        let flagged = server.sql(&format!(
+            "SELECT count(*) FROM logwatch.entries WHERE '{flag}' = ANY (flags)"
+        ))?;
+        assert_eq!(flagged, "1", "{flag}");
+    }
+    Ok(())
+}
+
+#[test]
+fn a_stack_trace_is_one_record() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(
+        &log,
+        &[
+            "2026-11-22 10:00:00,123 ERROR [main] shop.Pay - payment failed",
+            "java.lang.IllegalStateException: no money",
+            "\tat shop.Pay.run(Pay.java:7)",
+            "Caused by: java.io.IOException: ERROR 500",
+            "\t... 3 more",
+            "2026-11-22 10:00:01,000 INFO [main] shop.Pay - next",
+        ],
+    )?;
+    Tailer::once(&server, &["--source", "app", &log.display().to_string()])?;
+    let stored = server
+        .sql("SELECT count(*), max(message), max(detail) LIKE '%Caused by%3 more' FROM logwatch.entries")?;
+    assert!(
+        stored.starts_with("1|") && stored.contains("payment failed") && stored.ends_with("|t"),
+        "{stored}"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_role_that_loses_its_grant_is_told_and_the_servers_log_is_not_flooded() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql("CREATE ROLE feeder LOGIN")?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(&log, &lines(1, 3))?;
+    let mut command = Tailer::command(&server, &["--source", "app", &log.display().to_string()])?;
+    let output = command.env("PGUSER", "feeder").output()?;
+    assert_eq!(
+        output.status.code(),
+        Some(77),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert!(
+        server.log().matches("permission denied").count() <= 3,
+        "{}",
+        server.log()
+    );
+    Ok(())
+}

@@ -1,0 +1,214 @@
+//! The background worker: when it acts, that nothing keeps it from leaving, and that it comes back.
+
+use std::time::{Duration, Instant};
+
+use anyhow::Result;
+use logwatch_tests::mail_sink::{Action, MailSink, Step};
+use logwatch_tests::server::{Server, Stop};
+use logwatch_tests::wait::{stays, wait_until};
+
+use crate::{INGEST_FATAL, SOON, mailing_server};
+
+/// The longest that leaving may take.
+const PROMPTLY: Duration = Duration::from_secs(2);
+
+#[test]
+fn a_commit_wakes_the_worker() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[("logwatch.check_interval", "1h")])?;
+    server.wait_for_worker(SOON, None)?;
+
+    let committed = Instant::now();
+    server.sql(INGEST_FATAL)?;
+
+    let mail = sink.wait_for_subject(Duration::from_secs(5), "[FIRING:1] fatal")?;
+    assert!(
+        committed.elapsed() < Duration::from_secs(1),
+        "{:?}",
+        committed.elapsed()
+    );
+    assert!(mail.text().contains("out of disk space"), "{}", mail.text());
+    Ok(())
+}
+
+#[test]
+fn sigterm_ends_the_worker_and_it_comes_back() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    let first = server.wait_for_worker(SOON, None)?;
+
+    server.signal(first, libc::SIGTERM);
+    wait_until(PROMPTLY, "the worker to leave", || Ok(!server.is_alive(first)))?;
+
+    server.wait_for_worker(SOON, Some(first))?;
+    server.sql(INGEST_FATAL)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    Ok(())
+}
+
+#[test]
+fn a_silent_mail_server_holds_up_nobody() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.always(Step::Greeting, Action::Stall);
+    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
+    server.sql(INGEST_FATAL)?;
+    wait_until(SOON, "a connection to the mail server", || {
+        Ok(sink.reached(&Step::Greeting) > 0)
+    })?;
+
+    // Rules are evaluated meanwhile, and other people's DROP DATABASE is not held up (FACTS: pg_net #78).
+    server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b', 'ERROR c', 'ERROR d', 'ERROR e'])")?;
+    server.wait_for_sql(
+        Duration::from_secs(5),
+        "SELECT count(*) FROM logwatch.alerts WHERE rule = 'error'",
+        "1",
+    )?;
+    server.sql("CREATE DATABASE other")?;
+    let started = Instant::now();
+    server.sql("DROP DATABASE other")?;
+    assert!(
+        started.elapsed() < Duration::from_secs(1),
+        "DROP DATABASE took {:?}",
+        started.elapsed()
+    );
+
+    let took = server.stop(Stop::Fast)?;
+    assert!(took < PROMPTLY, "the fast stop took {took:?}");
+    Ok(())
+}
+
+#[test]
+fn what_was_queued_when_the_server_died_is_sent_after_the_restart() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.always(Step::MailFrom, Action::Stall);
+    let mut server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    wait_until(SOON, "an attempt", || Ok(sink.reached(&Step::MailFrom) > 0))?;
+
+    server.kill()?;
+    sink.behave();
+    server.start()?;
+    // The dead worker's lease would run out after two minutes.
+    server.sql("UPDATE logwatch.notifications SET next_attempt_at = now(), leased_until = now() WHERE state = 'sending'")?;
+
+    let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    let stored = server.sql("SELECT message_id FROM logwatch.notifications WHERE channel = 'email'")?;
+    assert_eq!(mail.message_id(), stored);
+    Ok(())
+}
+
+#[test]
+fn a_restart_announces_nothing_again() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    server.wait_for_sql(SOON, "SELECT DISTINCT state FROM logwatch.notifications", "sent")?;
+
+    server.restart()?;
+    server.wait_for_worker(SOON, None)?;
+
+    // Two ticks and more.
+    stays(Duration::from_secs(3), "one mail", || Ok(sink.mails().len() == 1))
+}
+
+#[test]
+fn three_records_before_a_restart_and_two_after_it_make_five() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b', 'ERROR c'])")?;
+    server.restart()?;
+    server.sql("SELECT logwatch_ingest(ARRAY['ERROR d', 'ERROR e'])")?;
+    sink.wait_for_subject(SOON, "[FIRING:5] error")?;
+    Ok(())
+}
+
+#[test]
+fn without_preload_everything_but_the_worker_works() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let url = sink.url();
+    let mut server = Server::create(&[
+        ("logwatch.smtp_url", &url),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.start()?;
+
+    let created = server.psql("CREATE EXTENSION logwatch")?;
+    assert!(
+        created.contains("shared_preload_libraries = 'logwatch'"),
+        "{created}"
+    );
+    let status = server.sql("SELECT state, message FROM logwatch_status() WHERE component = 'worker'")?;
+    assert!(
+        status.starts_with("off|") && status.contains("shared_preload_libraries"),
+        "{status}"
+    );
+
+    server.sql(INGEST_FATAL)?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "fatal|firing"
+    );
+    assert!(sink.mails().is_empty());
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(sink.mails_with_subject("[FIRING:1] fatal").len(), 1);
+    assert_eq!(
+        server.sql("SELECT DISTINCT state FROM logwatch.notifications")?,
+        "sent"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_worker_in_another_database_is_told_of() -> Result<()> {
+    let mut server = Server::create(&[
+        ("shared_preload_libraries", "logwatch"),
+        ("logwatch.database", "elsewhere"),
+    ])?;
+    server.start()?;
+    let created = server.psql("CREATE EXTENSION logwatch")?;
+    assert!(created.contains("logwatch.database = 'postgres'"), "{created}");
+    let status = server.sql("SELECT state, message FROM logwatch_status() WHERE component = 'worker'")?;
+    assert!(
+        !status.starts_with("ok|") && status.contains("logwatch.database"),
+        "{status}"
+    );
+
+    // The database may come later: the worker finds it by itself.
+    server.sql("CREATE DATABASE elsewhere")?;
+    server.wait_for_worker(SOON, None)?;
+    Ok(())
+}
+
+#[test]
+fn the_extension_may_come_and_go_while_the_worker_runs() -> Result<()> {
+    let mut server = Server::create(&[
+        ("shared_preload_libraries", "logwatch"),
+        ("logwatch.check_interval", "1s"),
+    ])?;
+    server.start()?;
+    let pid = server.wait_for_worker(SOON, None)?;
+    server.sql("CREATE EXTENSION logwatch")?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_log(SOON, "[FIRING:1] fatal")?;
+    server.sql("DROP EXTENSION logwatch")?;
+    server.sql("CREATE EXTENSION logwatch")?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, "SELECT count(*) FROM logwatch.alerts", "1")?;
+    assert_eq!(server.worker()?, Some(pid), "the worker did not survive it");
+    Ok(())
+}
+
+#[test]
+fn an_idle_worker_assigns_no_transaction_ids() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "1s"), ("autovacuum", "off")])?;
+    server.wait_for_worker(SOON, None)?;
+    let next = || server.sql("SELECT pg_snapshot_xmax(pg_current_snapshot())");
+    // Start-up work (partitions) may still be going on: wait for a quiet second, then demand three.
+    wait_until(SOON, "a quiet second", || {
+        let before = next()?;
+        Ok(stays(Duration::from_millis(1500), "idle", || Ok(next()? == before)).is_ok())
+    })?;
+    let before = next()?;
+    stays(Duration::from_secs(3), "idle", || Ok(next()? == before))
+}
