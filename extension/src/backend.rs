@@ -1,0 +1,220 @@
+//! What the extension asks of the server process it runs in: latches, signals, transactions, settings.
+//!
+//! All `unsafe` of the extension is here and in `wake.rs`. Nothing here may be called from another thread than the process's own:
+//! PostgreSQL is not thread-safe. The proofs in common: every function is called on the main thread of a live backend or worker.
+
+use std::ffi::CStr;
+use std::panic::AssertUnwindSafe;
+use std::path::Path;
+use std::time::Duration;
+
+use pgrx::pg_sys::panic::CaughtError;
+use pgrx::prelude::*;
+
+/// Whether `pg_upgrade` runs this server: nothing may be started then.
+pub fn in_binary_upgrade() -> bool {
+    // SAFETY: a plain read of a variable that is set before any library is loaded.
+    unsafe { pg_sys::IsBinaryUpgrade }
+}
+
+/// Whether the postmaster is loading `shared_preload_libraries`.
+pub fn preloading() -> bool {
+    // SAFETY: a plain read of a variable of this process.
+    unsafe { pg_sys::process_shared_preload_libraries_in_progress }
+}
+
+/// Makes PostgreSQL refuse settings of this prefix that nobody has defined.
+pub fn reserve_setting_prefix(prefix: &'static CStr) {
+    // SAFETY: the name is a static string; called from _PG_init after the settings are defined.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        pg_sys::EmitWarningsOnPlaceholders(prefix.as_ptr());
+        #[cfg(not(feature = "pg14"))]
+        pg_sys::MarkGUCPrefixReserved(prefix.as_ptr());
+    }
+}
+
+/// A setting's value as text, without its unit; None for one that does not exist.
+pub fn config_option(name: &CStr) -> Option<String> {
+    // SAFETY: the result points into memory that PostgreSQL keeps until the setting changes, and is copied at once.
+    unsafe {
+        let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
+        (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
+    }
+}
+
+/// Whether this process's user may make files in a directory.
+pub fn may_write(folder: &Path) -> bool {
+    use std::os::unix::ffi::OsStrExt;
+    std::ffi::CString::new(folder.as_os_str().as_bytes())
+        // SAFETY: access(2) reads a terminated path and changes nothing.
+        .is_ok_and(|path| unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) } == 0)
+}
+
+/// Prepares the worker's process: SIGTERM ends it as it ends any backend, SIGHUP sets a flag and the latch.
+pub fn attach_worker_signals() {
+    use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
+    unsafe extern "C-unwind" {
+        /// PostgreSQL's own handler of SIGTERM, without the guard of pgrx that has no place in a signal handler.
+        fn die(signal: std::ffi::c_int);
+    }
+    // SAFETY: called once at the start of the worker's main function, with signals still blocked. pgrx's own SIGTERM handler
+    // would only set a flag, which cannot stop a running query.
+    unsafe {
+        #[cfg(feature = "pg18")]
+        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
+        #[cfg(not(feature = "pg18"))]
+        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(die));
+    }
+    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
+}
+
+/// Reads postgresql.conf again.
+pub fn reload_config() {
+    // SAFETY: called by the worker between transactions.
+    unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) }
+}
+
+/// This process's id, as the server knows it.
+pub fn my_pid() -> i32 {
+    // SAFETY: a plain read of a variable of this process.
+    unsafe { pg_sys::MyProcPid }
+}
+
+/// Sets this session's application_name.
+pub fn set_application_name(name: &CStr) {
+    // SAFETY: both are static, terminated strings.
+    unsafe {
+        pg_sys::SetConfigOption(
+            c"application_name".as_ptr(),
+            name.as_ptr(),
+            pg_sys::GucContext::PGC_USERSET,
+            pg_sys::GucSource::PGC_S_SESSION,
+        );
+    }
+}
+
+/// Waits until the latch is set or the time is up; honours termination, cancellation and the postmaster's death.
+pub fn wait(limit: Duration) {
+    let milliseconds = i64::try_from(limit.as_millis())
+        .unwrap_or(i64::MAX)
+        .clamp(1, 3_600_000);
+    // SAFETY: MyLatch belongs to this process and lives as long as it.
+    unsafe {
+        pg_sys::WaitLatch(
+            pg_sys::MyLatch,
+            (pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH) as i32,
+            milliseconds as _,
+            pg_sys::PG_WAIT_EXTENSION,
+        );
+        pg_sys::ResetLatch(pg_sys::MyLatch);
+    }
+    pgrx::check_for_interrupts!();
+}
+
+/// Runs `body` in a transaction of the worker and commits it; an error aborts the transaction and comes back as its text.
+pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, String> {
+    // SAFETY: called by the worker outside of any transaction; a snapshot is pushed for SPI and popped before the commit, or
+    // released by the abort.
+    unsafe {
+        pg_sys::SetCurrentStatementStartTimestamp();
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
+        pg_sys::StartTransactionCommand();
+        pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
+    }
+    let result = PgTryBuilder::new(AssertUnwindSafe(|| {
+        let value = body();
+        // SAFETY: as above.
+        unsafe {
+            pg_sys::PopActiveSnapshot();
+            pg_sys::CommitTransactionCommand();
+        }
+        Ok(value)
+    }))
+    .catch_others(|error| Err(error_text(&error)))
+    .catch_rust_panic(|error| Err(error_text(&error)))
+    .execute();
+    // SAFETY: as above; after an error the transaction is still open and must be aborted. Between transactions the statistics of
+    // this worker's writes are reported: autovacuum goes by them.
+    unsafe {
+        if result.is_err() {
+            pg_sys::AbortCurrentTransaction();
+        }
+        pg_sys::pgstat_report_stat(true);
+        pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
+    }
+    result
+}
+
+fn error_text(error: &CaughtError) -> String {
+    match error {
+        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
+            let detail = report
+                .detail()
+                .map(|detail| format!(" ({detail})"))
+                .unwrap_or_default();
+            format!("{}{detail}", report.message())
+        }
+        CaughtError::RustPanic { ereport, .. } => ereport.message().to_owned(),
+    }
+}
+
+/// A procedure's right to commit while it runs.
+pub struct Procedure(());
+
+impl Procedure {
+    /// Opens a non-atomic SPI session: PostgreSQL itself refuses a commit where the procedure was called inside a transaction block.
+    pub fn begin() -> Self {
+        // SAFETY: paired with SPI_finish in `end`; an error in between releases the session with the transaction.
+        unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) };
+        Self(())
+    }
+
+    /// Commits what was done and begins a new transaction, which holds no snapshot until it is used.
+    pub fn commit(&self) {
+        // SAFETY: the non-atomic session of `begin` is the innermost: all others were closed.
+        unsafe { pg_sys::SPI_commit() };
+    }
+
+    pub fn end(self) {
+        // SAFETY: closes the session of `begin`.
+        unsafe { pg_sys::SPI_finish() };
+    }
+}
+
+/// Whether the server is in recovery: a standby, where nothing can be written.
+pub fn in_recovery() -> bool {
+    // SAFETY: reads shared memory.
+    unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Ends the process so that the postmaster starts it again.
+pub fn exit_for_restart() -> ! {
+    // SAFETY: proc_exit runs the exit callbacks and does not return.
+    unsafe {
+        pg_sys::proc_exit(1);
+        #[allow(unreachable_code)]
+        {
+            unreachable!("proc_exit returned")
+        }
+    }
+}
+
+/// Raises an error that says what to do.
+pub fn raise(code: PgSqlErrorCode, message: &str, hint: &str) -> ! {
+    pgrx::pg_sys::panic::ErrorReport::new(code, message.to_owned(), "logwatch")
+        .set_hint(hint)
+        .report(PgLogLevel::ERROR);
+    unreachable!("an ERROR does not return")
+}
+
+/// One line in the server log, at level LOG, with a DETAIL.
+pub fn server_log(message: &str, detail: &str) {
+    pgrx::pg_sys::panic::ErrorReport::new(
+        PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,
+        message.to_owned(),
+        "logwatch",
+    )
+    .set_detail(detail)
+    .report(PgLogLevel::LOG);
+}

@@ -1,0 +1,22 @@
+//! The server log: one line per notification at level LOG, with a structured DETAIL. Runs on the process's main thread only.
+
+use super::{Channel, Content, Notification, Outcome};
+use crate::backend;
+
+pub struct LogChannel;
+
+impl Channel for LogChannel {
+    fn deliver(&mut self, notification: &Notification) -> Outcome {
+        match notification.content() {
+            Ok(Content::Alert(alert)) => {
+                backend::server_log(&format!("logwatch: {}", alert.subject()), &alert.log_detail());
+                Outcome::sent("written to the server log")
+            }
+            Ok(Content::Status(status)) => {
+                backend::server_log(&format!("logwatch: {}", status.subject()), &status.text());
+                Outcome::sent("written to the server log")
+            }
+            Err(why) => Outcome::failed(format!("the notification's payload cannot be read: {why}")),
+        }
+    }
+}

@@ -1,0 +1,392 @@
+//! Storing records: one pass of Rust per record, then a few statements per batch.
+//!
+//! Nothing in a record may fail the batch: what is odd about it becomes a flag. The statements are append-only, so that many
+//! tailers never wait for each other.
+
+use std::borrow::Cow;
+use std::cell::RefCell;
+use std::collections::HashMap;
+
+use jiff::{SignedDuration, Timestamp};
+use logwatch_record::{Context, Flags, Level, pattern, source};
+use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::prelude::*;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient};
+
+use crate::{backend, settings};
+
+/// A record that says it was logged later than this from now on is not believed.
+const FUTURE: SignedDuration = SignedDuration::from_mins(5);
+/// Continuation lines are cut after this many bytes.
+const MAX_DETAIL: usize = 1024 * 1024;
+/// How much of a pattern's first message is kept as its sample.
+const MAX_SAMPLE: usize = 2000;
+
+/// Columns of one batch, in the form that `unnest` takes.
+#[derive(Default)]
+struct Batch<'a> {
+    logged_at: Vec<TimestampWithTimeZone>,
+    level: Vec<i32>,
+    fingerprint: Vec<i64>,
+    message: Vec<Cow<'a, str>>,
+    detail: Vec<Option<Cow<'a, str>>>,
+    fields: Vec<Option<String>>,
+    flags: Vec<Option<String>>,
+    /// Records by second (microseconds since 2000), level and fingerprint.
+    counts: HashMap<(i64, Level, i64), i64>,
+    /// Template and level by fingerprint, with the index of the first record that has it.
+    patterns: HashMap<i64, (String, Level, usize)>,
+}
+
+impl<'a> Batch<'a> {
+    /// Classifies one record and adds it, unless it is below the level.
+    fn add(&mut self, text: &'a str, given: Flags, least: Level, context: &Context) {
+        if text.trim().is_empty() {
+            return;
+        }
+        let record = logwatch_record::parse(text, context);
+        let Some(level) = record.level.filter(|level| *level >= least) else {
+            return;
+        };
+        let mut flags = record.flags | given;
+        let logged_at = match record.logged_at {
+            Some(at) if at.duration_since(context.now) > FUTURE => {
+                flags = flags | Flags::TIME_FUTURE;
+                context.now
+            }
+            Some(at) => at,
+            None => {
+                flags = flags | Flags::TIME_MISSING;
+                context.now
+            }
+        };
+        let (logged_at, micros) = to_postgres(logged_at);
+        let detail = record.detail.map(|detail| match cut(&detail, MAX_DETAIL) {
+            Some(shorter) => {
+                flags = flags | Flags::TRUNCATED;
+                Cow::Owned(shorter.to_owned())
+            }
+            None => detail,
+        });
+        let template = pattern::template(&record.message);
+        let fingerprint = pattern::fingerprint(level, &template);
+        // Clocks that are a little ahead count as now: a window that ends now must see them.
+        let counted = micros.min(to_postgres(context.now).1);
+        *self
+            .counts
+            .entry((counted.div_euclid(1_000_000) * 1_000_000, level, fingerprint))
+            .or_default() += 1;
+        self.patterns
+            .entry(fingerprint)
+            .or_insert((template, level, self.message.len()));
+        self.logged_at.push(logged_at);
+        self.level.push(level as i32 + 1);
+        self.fingerprint.push(fingerprint);
+        self.message.push(record.message);
+        self.detail.push(detail);
+        self.fields.push(
+            record
+                .fields
+                .filter(|fields| !fields.is_empty())
+                .map(|fields| serde_json::Value::Object(fields).to_string()),
+        );
+        self.flags
+            .push((!flags.is_empty()).then(|| flags.names().collect::<Vec<_>>().join(",")));
+    }
+
+    /// Stores the batch under a source that exists already; returns the number of records.
+    fn store(self, source_id: i64, now: Timestamp) -> spi::Result<i64> {
+        let stored = self.message.len() as i64;
+        if stored == 0 {
+            return Ok(0);
+        }
+        let (mut seconds, mut count_levels, mut count_fingerprints, mut numbers) =
+            (vec![], vec![], vec![], vec![]);
+        for ((second, level, fingerprint), n) in self.counts {
+            seconds.push(from_micros(second));
+            count_levels.push(level as i32 + 1);
+            count_fingerprints.push(fingerprint);
+            numbers.push(n);
+        }
+        let (mut fingerprints, mut pattern_levels, mut templates, mut samples, mut seen) =
+            (vec![], vec![], vec![], vec![], vec![]);
+        for (fingerprint, (template, level, first)) in self.patterns {
+            let sample = &self.message[first];
+            fingerprints.push(fingerprint);
+            pattern_levels.push(level as i32 + 1);
+            templates.push(template);
+            samples.push(cut(sample, MAX_SAMPLE).unwrap_or(sample).to_owned());
+            seen.push(self.logged_at[first]);
+        }
+        let received_at = to_postgres(now).0;
+        let message: Vec<&str> = self.message.iter().map(AsRef::as_ref).collect();
+        let detail: Vec<Option<&str>> = self.detail.iter().map(Option::as_deref).collect();
+        Spi::connect_mut(|client| {
+            PLANS.with_borrow_mut(|plans| {
+                let plans = match plans {
+                    Some(plans) => plans,
+                    None => plans.insert(Plans::prepare(client)?),
+                };
+                client.update(
+                    &plans.entries,
+                    None,
+                    &[
+                        source_id.into(),
+                        received_at.into(),
+                        self.logged_at.into(),
+                        self.level.into(),
+                        self.fingerprint.into(),
+                        message.into(),
+                        detail.into(),
+                        self.fields.into(),
+                        self.flags.into(),
+                    ],
+                )?;
+                client.update(
+                    &plans.patterns,
+                    None,
+                    &[
+                        fingerprints.into(),
+                        pattern_levels.into(),
+                        templates.into(),
+                        seen.into(),
+                        samples.into(),
+                    ],
+                )?;
+                client.update(
+                    &plans.counts,
+                    None,
+                    &[
+                        source_id.into(),
+                        seconds.into(),
+                        count_levels.into(),
+                        count_fingerprints.into(),
+                        numbers.into(),
+                    ],
+                )?;
+                spi::Result::Ok(())
+            })
+        })?;
+        Ok(stored)
+    }
+}
+
+/// The statements of a batch, planned once per session.
+struct Plans {
+    entries: OwnedPreparedStatement,
+    patterns: OwnedPreparedStatement,
+    counts: OwnedPreparedStatement,
+}
+
+thread_local! {
+    static PLANS: RefCell<Option<Plans>> = const { RefCell::new(None) };
+}
+
+/// Turns the 1-based number of a level into it; a constant to the planner.
+const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
+
+impl Plans {
+    fn prepare(client: &mut SpiClient) -> spi::Result<Self> {
+        use pg_sys::{
+            INT4ARRAYOID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+        };
+        let prepare = |sql: String, types: &[pg_sys::Oid]| {
+            let types: Vec<PgOid> = types.iter().map(|oid| PgOid::from(*oid)).collect();
+            client.prepare_mut(sql.as_str(), &types).map(|plan| plan.keep())
+        };
+        Ok(Self {
+            // The batch row is written with the entries, and its trigger wakes the worker at commit.
+            entries: prepare(
+                format!(
+                    "WITH record AS (
+                         SELECT * FROM pg_catalog.unnest($3, $4, $5, $6, $7, $8, $9)
+                             AS u (logged_at, level, fingerprint, message, detail, fields, flags)
+                     ), batch AS (
+                         INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n)
+                         SELECT $1, $2, pg_catalog.min(least(r.logged_at, $2)), pg_catalog.max(least(r.logged_at, $2)), pg_catalog.count(*)
+                           FROM record AS r
+                     )
+                     INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
+                     SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields::pg_catalog.jsonb,
+                            pg_catalog.string_to_array(r.flags, ',')
+                       FROM record AS r"
+                ),
+                &[
+                    INT8OID,
+                    TIMESTAMPTZOID,
+                    TIMESTAMPTZARRAYOID,
+                    INT4ARRAYOID,
+                    INT8ARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                    TEXTARRAYOID,
+                ],
+            )?,
+            patterns: prepare(
+                format!(
+                    "INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
+                     SELECT u.fingerprint, {LEVELS}[u.level], u.template, u.seen, u.seen, u.sample
+                       FROM pg_catalog.unnest($1, $2, $3, $4, $5) AS u (fingerprint, level, template, seen, sample)
+                      WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint OPERATOR(pg_catalog.=) u.fingerprint)
+                      ORDER BY u.fingerprint
+                     ON CONFLICT DO NOTHING"
+                ),
+                &[INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID],
+            )?,
+            counts: prepare(
+                format!(
+                    "INSERT INTO logwatch.counts (source_id, second, level, fingerprint, n)
+                     SELECT $1, u.second, {LEVELS}[u.level], u.fingerprint, u.n
+                       FROM pg_catalog.unnest($2, $3, $4, $5) AS u (second, level, fingerprint, n)"
+                ),
+                &[INT8OID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID],
+            )?,
+        })
+    }
+}
+
+/// A time as PostgreSQL has it, with its microseconds since 2000.
+fn to_postgres(at: Timestamp) -> (TimestampWithTimeZone, i64) {
+    const UNIX_TO_2000: i64 = 946_684_800_000_000;
+    let micros = at.as_microsecond().saturating_sub(UNIX_TO_2000);
+    (from_micros(micros), micros)
+}
+
+/// The record crate gives years 1970 to 2200 only, all of which PostgreSQL can hold.
+fn from_micros(micros: i64) -> TimestampWithTimeZone {
+    TimestampWithTimeZone::try_from(micros).unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
+}
+
+/// The start of a text that is longer than `most` bytes, on a character boundary; None when it is not longer.
+fn cut(text: &str, most: usize) -> Option<&str> {
+    (text.len() > most).then(|| &text[..text.floor_char_boundary(most)])
+}
+
+/// How records are read in this session, now.
+fn context() -> Context {
+    thread_local! {
+        static ZONE: RefCell<Option<(String, jiff::tz::TimeZone)>> = const { RefCell::new(None) };
+    }
+    let name = settings::session_zone();
+    let zone = ZONE.with_borrow_mut(|known| match known {
+        Some((known, zone)) if *known == name => zone.clone(),
+        _ => {
+            let zone = jiff::tz::TimeZone::get(&name)
+                .or_else(|_| jiff::tz::TimeZone::posix(&name))
+                .unwrap_or(jiff::tz::TimeZone::UTC);
+            *known = Some((name, zone.clone()));
+            zone
+        }
+    });
+    Context {
+        zone,
+        now: Timestamp::now(),
+    }
+}
+
+fn ingest<'a>(
+    records: impl Iterator<Item = Option<&'a str>>,
+    mut flags: impl Iterator<Item = Flags>,
+    source: &str,
+) -> spi::Result<i64> {
+    let (context, least) = (context(), settings::min_level());
+    let mut batch = Batch::default();
+    for record in records {
+        let given = flags.next().unwrap_or_default();
+        if let Some(record) = record {
+            batch.add(record, given, least, &context);
+        }
+    }
+    batch.store(source::id(source), context.now)
+}
+
+/// Makes the row of a source that no tailer has claimed.
+fn know_source(source: &str) -> spi::Result<()> {
+    if source.is_empty() {
+        backend::raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "the source's name is empty",
+            "Give it a name, for example: SELECT logwatch_ingest('ERROR disk full', source => 'backup-job');",
+        );
+    }
+    let args: [DatumWithOid; 2] = [source::id(source).into(), source.into()];
+    let known = Spi::connect(|client| {
+        client
+            .select(
+                "SELECT FROM logwatch.sources AS s WHERE s.id = $1",
+                Some(1),
+                &args[..1],
+            )
+            .map(|rows| !rows.is_empty())
+    })?;
+    if !known {
+        Spi::run_with_args(
+            "INSERT INTO logwatch.sources (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
+            &args,
+        )?;
+    }
+    Ok(())
+}
+
+#[pg_extern(sql = false)]
+fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
+    know_source(source)?;
+    ingest(std::iter::once(line), std::iter::empty(), source)
+}
+
+#[pg_extern(sql = false)]
+fn ingest_lines(lines: Option<Array<&str>>, source: &str) -> spi::Result<i64> {
+    let Some(lines) = lines else { return Ok(0) };
+    know_source(source)?;
+    ingest(lines.iter(), std::iter::empty(), source)
+}
+
+#[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
+fn ingest_range(
+    source: &str,
+    epoch: i64,
+    file: Option<i64>,
+    path: Option<&str>,
+    dev: Option<i64>,
+    inode: Option<i64>,
+    from_byte: Option<i64>,
+    to_byte: Option<i64>,
+    head_bytes: Option<i32>,
+    head_hash: Option<i64>,
+    tail_bytes: Option<i32>,
+    tail_hash: Option<i64>,
+    records: Option<Array<&str>>,
+    flags: Option<Array<i32>>,
+    gap: Option<&str>,
+    state: Option<&str>,
+) -> spi::Result<i64> {
+    // First the offset: when it does not hold, nothing of the batch is even looked at.
+    Spi::run_with_args(
+        "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
+        &[
+            source.into(),
+            epoch.into(),
+            file.into(),
+            path.into(),
+            dev.into(),
+            inode.into(),
+            from_byte.into(),
+            to_byte.into(),
+            head_bytes.into(),
+            head_hash.into(),
+            tail_bytes.into(),
+            tail_hash.into(),
+            gap.into(),
+            state.into(),
+        ],
+    )?;
+    let Some(records) = records else { return Ok(0) };
+    let flags: Vec<Flags> = flags
+        .iter()
+        .flat_map(|flags| flags.iter())
+        .map(|bits| Flags::from_bits_truncate(bits.unwrap_or_default() as u8))
+        .collect();
+    ingest(records.iter(), flags.into_iter(), source)
+}

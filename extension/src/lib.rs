@@ -1,0 +1,57 @@
+//! logwatch: alerting on your logs, inside PostgreSQL.
+//!
+//! This file loads the parts: settings, the worker, and the hand-written SQL in `sql/`, in its load order.
+//! Parsing and I/O are Rust, set logic is SQL.
+
+use pgrx::prelude::*;
+
+mod backend;
+mod channel;
+mod ingest;
+mod message;
+mod outbox;
+mod report;
+mod sender;
+mod settings;
+mod wake;
+mod worker;
+
+pgrx::pg_module_magic!(name, version);
+
+extension_sql_file!("../../sql/schema.sql", name = "schema", bootstrap);
+extension_sql_file!("../../sql/settings.sql", name = "settings", requires = ["schema"]);
+extension_sql_file!("../../sql/storage.sql", name = "storage", requires = ["settings"]);
+extension_sql_file!("../../sql/rules.sql", name = "rules", requires = ["storage"]);
+extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["rules"]);
+extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["alerts"]);
+extension_sql_file!("../../sql/status.sql", name = "status", requires = ["ingest"]);
+extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
+extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
+extension_sql_file!("../../sql/check.sql", name = "check", requires = ["report"]);
+extension_sql_file!("../../sql/maintain.sql", name = "maintain", requires = ["check"]);
+extension_sql_file!(
+    "../../sql/privileges.sql",
+    name = "privileges",
+    requires = ["maintain"],
+    finalize
+);
+
+/// Called by PostgreSQL when the library is loaded: by the postmaster when it is preloaded, else by the first session that needs it.
+#[pg_guard]
+pub extern "C-unwind" fn _PG_init() {
+    if backend::in_binary_upgrade() {
+        return;
+    }
+    let preloading = backend::preloading();
+    settings::init(preloading);
+    wake::init(preloading);
+    if preloading {
+        worker::init();
+    }
+}
+
+/// The version of this library, to be compared with the version of the installed extension.
+#[pg_extern(sql = false)]
+fn library_version() -> &'static str {
+    env!("CARGO_PKG_VERSION")
+}

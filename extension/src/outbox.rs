@@ -1,0 +1,217 @@
+//! The outbox: claim, commit, send, record. The worker and `CALL logwatch_deliver()` both go this way.
+//!
+//! Nothing is sent while a transaction holds a lock or a snapshot.
+
+use std::time::Duration;
+
+use jiff::Timestamp;
+use pgrx::JsonB;
+use pgrx::prelude::*;
+
+use crate::backend::{self, Procedure};
+use crate::channel::{Channel, LogChannel, Notification, Outcome, Verdict};
+use crate::sender::InFlight;
+use crate::settings;
+
+/// Takes due notifications of these channels and leases them.
+pub fn claim(channels: &[&str]) -> spi::Result<Vec<Notification>> {
+    Spi::connect_mut(|client| {
+        client
+            .update(
+                "SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, c.created_at, c.payload::pg_catalog.text
+                   FROM logwatch.claim($1) AS c",
+                None,
+                &[channels.to_vec().into()],
+            )?
+            .map(|row| {
+                Ok(Notification {
+                    id: row.get(1)?.unwrap_or_default(),
+                    channel: row.get(2)?.unwrap_or_default(),
+                    recipient: row.get(3)?.unwrap_or_default(),
+                    reason: row.get(4)?.unwrap_or_default(),
+                    message_id: row.get(5)?.unwrap_or_default(),
+                    in_reply_to: row.get(6)?,
+                    created_at: row.get::<String>(7)?.and_then(|at| at.parse().ok()).unwrap_or_else(Timestamp::now),
+                    payload: row.get(8)?.unwrap_or_default(),
+                })
+            })
+            .collect()
+    })
+}
+
+/// Records how attempts ended.
+pub fn settle(ended: &[(i64, Outcome)]) -> spi::Result<()> {
+    for (id, outcome) in ended {
+        Spi::run_with_args(
+            "SELECT logwatch.settle($1, $2, $3, $4)",
+            &[
+                (*id).into(),
+                outcome.verdict.word().into(),
+                outcome.code.into(),
+                outcome.answer.as_str().into(),
+            ],
+        )?;
+    }
+    Ok(())
+}
+
+/// Writes the notifications for the server log.
+pub fn write_log(notifications: &[Notification]) -> Vec<(i64, Outcome)> {
+    notifications
+        .iter()
+        .map(|notification| (notification.id, LogChannel.deliver(notification)))
+        .collect()
+}
+
+/// Starts sending e-mails; settings that cannot work end the attempts at once, to be repeated when they may have been mended.
+pub fn start_email(notifications: Vec<Notification>) -> Result<InFlight, Vec<(i64, Outcome)>> {
+    match settings::email() {
+        Ok(settings) => Ok(InFlight::start(notifications, settings)),
+        Err(problem) => {
+            let outcome = Outcome::retry(problem.to_string());
+            Err(notifications
+                .iter()
+                .map(|notification| (notification.id, outcome.clone()))
+                .collect())
+        }
+    }
+}
+
+/// How long a look at what is in flight may wait for news.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Sends what is due, and returns when nothing is due any more.
+#[pg_extern(sql = false)]
+fn deliver() -> spi::Result<()> {
+    let procedure = Procedure::begin();
+    loop {
+        let (log, email): (Vec<_>, Vec<_>) = claim(&["log", "email"])?
+            .into_iter()
+            .partition(|notification| notification.channel == "log");
+        if log.is_empty() && email.is_empty() {
+            break;
+        }
+        procedure.commit();
+        settle(&write_log(&log))?;
+        procedure.commit();
+        if email.is_empty() {
+            continue;
+        }
+        match start_email(email) {
+            Err(ended) => settle(&ended)?,
+            Ok(mut in_flight) => {
+                while !in_flight.is_done() {
+                    backend::wait(LOOK);
+                    let ended = in_flight.collect();
+                    if !ended.is_empty() {
+                        settle(&ended)?;
+                        procedure.commit();
+                    }
+                }
+            }
+        }
+        procedure.commit();
+    }
+    procedure.end();
+    Ok(())
+}
+
+/// Sends one test notification now and says what the server answered.
+#[pg_extern(sql = false)]
+fn test_channel(channel: &str, recipient: Option<&str>) -> String {
+    use PgSqlErrorCode::{ERRCODE_INVALID_PARAMETER_VALUE, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE};
+    match channel {
+        "log" => {
+            backend::server_log("logwatch: test notification", "sent by logwatch_test('log')");
+            "written to the server log".to_owned()
+        }
+        "file" => match crate::report::write_file() {
+            Ok(Some(file)) => format!("written to {}", file.display()),
+            Ok(None) => backend::raise(
+                ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                "the alert file is off",
+                "Set logwatch.alert_file in postgresql.conf, then: SELECT pg_reload_conf();",
+            ),
+            Err(why) => backend::raise(
+                ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                &why,
+                "Set logwatch.alert_file to a file that the server's user may write.",
+            ),
+        },
+        "email" => test_email(recipient),
+        other => backend::raise(
+            ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("unknown channel \"{other}\""),
+            "Use email, file or log, for example: SELECT logwatch_test('email');",
+        ),
+    }
+}
+
+fn test_email(recipient: Option<&str>) -> String {
+    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
+    let settings = match settings::email() {
+        Ok(settings) => settings,
+        Err(problem) => backend::raise(
+            code,
+            &problem.to_string(),
+            "After a change in postgresql.conf: SELECT pg_reload_conf();",
+        ),
+    };
+    let Some(recipient) = recipient
+        .map(str::to_owned)
+        .or_else(|| settings::recipients().into_iter().next())
+    else {
+        backend::raise(
+            code,
+            "nobody to send to: logwatch.email_to is empty",
+            "Name a recipient: SELECT logwatch_test('email', 'ops@example.com');",
+        )
+    };
+    let server = format!("{}:{}", settings.host, settings.port);
+    let payload = crate::report::status().map(|status| serde_json::json!(status).to_string());
+    let notification = Notification {
+        id: 0,
+        channel: "email".to_owned(),
+        recipient: recipient.clone(),
+        reason: "report".to_owned(),
+        message_id: crate::report::new_message_id(),
+        in_reply_to: None,
+        created_at: Timestamp::now(),
+        payload: payload.unwrap_or_default(),
+    };
+    let mut in_flight = InFlight::start(vec![notification], settings);
+    let mut ended = Vec::new();
+    while ended.is_empty() {
+        backend::wait(LOOK);
+        ended = in_flight.collect();
+    }
+    match ended.pop() {
+        Some((
+            _,
+            Outcome {
+                verdict: Verdict::Sent,
+                answer,
+                ..
+            },
+        )) => {
+            format!("{server} accepted the message for {recipient}: {answer}")
+        }
+        Some((_, outcome)) => backend::raise(
+            PgSqlErrorCode::ERRCODE_CONNECTION_EXCEPTION,
+            &format!(
+                "{server} did not take the message for {recipient}: {}",
+                outcome.answer
+            ),
+            "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_ca_file and email_from in postgresql.conf.",
+        ),
+        None => String::new(),
+    }
+}
+
+/// A report's payload, queued to one channel or to all.
+pub fn queue_report(channels: Vec<&str>, payload: serde_json::Value) -> spi::Result<()> {
+    Spi::run_with_args(
+        "SELECT logwatch.queue_report($1, $2)",
+        &[channels.into(), JsonB(payload).into()],
+    )
+}

@@ -1,0 +1,146 @@
+//! The status for people: read from `logwatch_status()`, written by `message`, given to psql, the alert file and the channels.
+
+use std::path::PathBuf;
+
+use jiff::Timestamp;
+use pgrx::prelude::*;
+
+use crate::message::{self, Status, StatusRow};
+use crate::{backend, channel, outbox, settings};
+
+/// The present status. Only selects, so that it assigns no transaction id and works on a standby.
+pub fn status() -> spi::Result<Status> {
+    let rows = Spi::connect(|client| {
+        let schema = client
+            .select(
+                "SELECT n.nspname::text FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
+                  WHERE e.extname OPERATOR(pg_catalog.=) 'logwatch'",
+                Some(1),
+                &[],
+            )?
+            .first()
+            .get_one::<String>()?
+            .unwrap_or_else(|| "public".to_owned());
+        let status = format!(
+            "SELECT s.component, s.name, s.state, s.message FROM {}.logwatch_status() AS s",
+            spi::quote_identifier(schema)
+        );
+        client
+            .select(status.as_str(), None, &[])?
+            .map(|row| {
+                Ok(StatusRow {
+                    component: row.get(1)?.unwrap_or_default(),
+                    name: row.get(2)?.unwrap_or_default(),
+                    state: row.get(3)?.unwrap_or_default(),
+                    message: row.get(4)?.unwrap_or_default(),
+                })
+            })
+            .collect::<spi::Result<Vec<_>>>()
+    })?;
+    let database = Spi::connect(|client| {
+        client
+            .select("SELECT pg_catalog.current_database()::text", Some(1), &[])?
+            .first()
+            .get_one::<String>()
+    })?;
+    Ok(Status {
+        host: settings::host_name(),
+        database: database.unwrap_or_default(),
+        at: Timestamp::now(),
+        zone: backend::config_option(c"log_timezone").unwrap_or_else(|| "UTC".to_owned()),
+        rows,
+    })
+}
+
+/// Rewrites the alert file; None where there is none.
+pub fn write_file() -> Result<Option<PathBuf>, String> {
+    let Some(file) = settings::alert_file() else {
+        return Ok(None);
+    };
+    let status = status().map_err(|why| why.to_string())?;
+    match channel::write_status(&file, &status.text()) {
+        Ok(()) => Ok(Some(file)),
+        Err(why) => Err(format!(
+            "logwatch.alert_file = '{}' cannot be written: {why}",
+            file.display()
+        )),
+    }
+}
+
+/// As `write_file`, for `logwatch_check()`: a file that cannot be written must not undo the check.
+#[pg_extern(sql = false)]
+fn write_alert_file() {
+    if let Err(why) = write_file() {
+        warning!("{why}");
+    }
+}
+
+/// The status message; also queued to the channels, threshold met or not.
+#[pg_extern(sql = false)]
+fn report(channel: Option<&str>) -> spi::Result<String> {
+    let channels = match channel {
+        None => vec!["email", "log"],
+        Some(one @ ("email" | "log")) => {
+            if let Some(problem) = settings::email_problem().filter(|_| one == "email") {
+                backend::raise(
+                    PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+                    &problem.to_string(),
+                    "After a change in postgresql.conf: SELECT pg_reload_conf();",
+                );
+            }
+            vec![one]
+        }
+        Some(other) => backend::raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("unknown channel \"{other}\""),
+            "Use email or log, or nothing for all that are set.",
+        ),
+    };
+    let status = status()?;
+    let text = status.text();
+    // A standby can tell, but not queue.
+    if !backend::in_recovery() {
+        outbox::queue_report(channels, serde_json::json!(status))?;
+    }
+    Ok(text)
+}
+
+/// A Message-ID as the outbox makes them.
+pub fn new_message_id() -> String {
+    Spi::connect(|client| {
+        client
+            .select("SELECT logwatch.new_message_id()", Some(1), &[])?
+            .first()
+            .get_one::<String>()
+    })
+    .ok()
+    .flatten()
+    .unwrap_or_else(|| {
+        format!(
+            "<{}.logwatch@{}>",
+            Timestamp::now().as_nanosecond(),
+            settings::host_name()
+        )
+    })
+}
+
+#[pg_extern(sql = false)]
+fn rule_message(
+    state: Option<&str>,
+    rule: Option<&str>,
+    grouped_by: Option<&str>,
+    level: Option<&str>,
+    count: Option<i64>,
+    threshold: Option<i64>,
+    within_seconds: Option<i64>,
+) -> String {
+    message::rule_line(
+        state.unwrap_or_default(),
+        rule.unwrap_or_default(),
+        grouped_by.unwrap_or_default(),
+        level.unwrap_or_default(),
+        count.unwrap_or_default(),
+        threshold.unwrap_or_default(),
+        within_seconds.unwrap_or_default(),
+    )
+}

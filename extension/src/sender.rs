@@ -1,0 +1,92 @@
+//! The sender: a thread in which notifications are sent, so that the process itself never waits for a mail server.
+//!
+//! The thread touches no PostgreSQL and has all signals blocked: a signal handler on the wrong thread would take the server down.
+//! It reports over a channel and wakes the process with SIGUSR1, whose handler in every backend sets the process's latch.
+
+use std::sync::mpsc::{Receiver, Sender as Reports, channel};
+use std::time::{Duration, Instant};
+
+use crate::channel::{Channel, EmailChannel, Notification, Outcome};
+use crate::settings::Email;
+
+/// A step that takes longer than this is given up; its notification is tried again later.
+const LONGEST_ATTEMPT: Duration = Duration::from_secs(55);
+
+/// Notifications on their way.
+pub struct InFlight {
+    waiting: Vec<i64>,
+    results: Receiver<(i64, Outcome)>,
+    last_progress: Instant,
+}
+
+impl InFlight {
+    /// Starts a thread that sends these e-mails one after the other.
+    pub fn start(notifications: Vec<Notification>, settings: Email) -> Self {
+        let waiting = notifications.iter().map(|notification| notification.id).collect();
+        let (reports, results) = channel();
+        let started = with_signals_blocked(|| {
+            std::thread::Builder::new()
+                .name("logwatch sender".to_owned())
+                .spawn(move || send_all(notifications, settings, &reports))
+        });
+        // Where no thread can be had, its end of the channel is gone, and the notifications are given up for now.
+        drop(started);
+        Self {
+            waiting,
+            results,
+            last_progress: Instant::now(),
+        }
+    }
+
+    /// What has come to an end since the last call; never waits.
+    pub fn collect(&mut self) -> Vec<(i64, Outcome)> {
+        let mut ended: Vec<(i64, Outcome)> = self.results.try_iter().collect();
+        if !ended.is_empty() {
+            self.last_progress = Instant::now();
+        }
+        self.waiting
+            .retain(|id| !ended.iter().any(|(done, _)| done == id));
+        if self.last_progress.elapsed() > LONGEST_ATTEMPT {
+            let given_up = Outcome::retry(format!("no answer for {} s", LONGEST_ATTEMPT.as_secs()));
+            ended.extend(self.waiting.drain(..).map(|id| (id, given_up.clone())));
+        }
+        ended
+    }
+
+    pub fn is_done(&self) -> bool {
+        self.waiting.is_empty()
+    }
+}
+
+fn send_all(notifications: Vec<Notification>, settings: Email, reports: &Reports<(i64, Outcome)>) {
+    let mut email = EmailChannel::new(settings);
+    for notification in notifications {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| email.deliver(&notification)))
+            .unwrap_or_else(|_| Outcome::retry("the sender panicked, see the server log"));
+        if reports.send((notification.id, outcome)).is_err() {
+            // Nobody waits any more; the rest is sent by whoever finds the lease expired.
+            return;
+        }
+        wake_process();
+    }
+}
+
+/// Sets the latch of this process, by the one way that is open to a thread.
+fn wake_process() {
+    // SAFETY: kill(2) with our own pid; all other threads block the signal, so that the main thread handles it.
+    unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) };
+}
+
+/// Runs `spawn` so that the thread it starts inherits a mask with every signal blocked.
+fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
+    // SAFETY: sigset_t is plain data that sigfillset initialises; the old mask is restored on the same thread.
+    unsafe {
+        let mut all: libc::sigset_t = std::mem::zeroed();
+        let mut old: libc::sigset_t = std::mem::zeroed();
+        libc::sigfillset(&mut all);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut old);
+        let result = spawn();
+        libc::pthread_sigmask(libc::SIG_SETMASK, &old, std::ptr::null_mut());
+        result
+    }
+}

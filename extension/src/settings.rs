@@ -1,0 +1,464 @@
+//! The settings `logwatch.*` of postgresql.conf: their definition, and what they mean once read.
+//!
+//! A value that cannot work never stops anything: it is reported by [`email`] and by the status, in words that say what to type.
+
+use std::ffi::{CStr, CString};
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use lettre::message::Mailbox;
+use logwatch_record::Level;
+use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
+use pgrx::prelude::*;
+use url::Url;
+
+use crate::backend;
+
+type Text = GucSetting<Option<CString>>;
+
+#[derive(PostgresGucEnum, Clone, Copy, PartialEq, Eq, Debug)]
+enum MinLevel {
+    #[name = c"DEBUG"]
+    Debug,
+    #[name = c"INFO"]
+    Info,
+    #[name = c"WARN"]
+    Warn,
+    #[name = c"ERROR"]
+    Error,
+    #[name = c"FATAL"]
+    Fatal,
+}
+
+static DATABASE: Text = Text::new(Some(c"postgres"));
+static CHECK_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
+static MIN_LEVEL: GucSetting<MinLevel> = GucSetting::<MinLevel>::new(MinLevel::Error);
+static MAX_LATENESS: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
+static RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
+static ALERT_FILE: Text = Text::new(None);
+static EMAIL_FROM: Text = Text::new(None);
+static EMAIL_TO: Text = Text::new(None);
+static SMTP_URL: Text = Text::new(None);
+static SMTP_USER: Text = Text::new(None);
+static SMTP_PASSWORD_FILE: Text = Text::new(None);
+static SMTP_CA_FILE: Text = Text::new(None);
+static SMTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(20);
+
+/// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart: PostgreSQL would end the session.
+pub fn init(preloading: bool) {
+    let text = |name, short, setting, context| {
+        GucRegistry::define_string_guc(name, short, c"", setting, context, GucFlags::SUPERUSER_ONLY);
+    };
+    let number = |name, short, setting, least, most, unit: GucFlags| {
+        GucRegistry::define_int_guc(
+            name,
+            short,
+            c"",
+            setting,
+            least,
+            most,
+            GucContext::Sighup,
+            GucFlags::SUPERUSER_ONLY | unit,
+        );
+    };
+    text(
+        c"logwatch.database",
+        c"Database that the worker runs in; change needs a restart.",
+        &DATABASE,
+        if preloading {
+            GucContext::Postmaster
+        } else {
+            GucContext::Sighup
+        },
+    );
+    number(
+        c"logwatch.check_interval",
+        c"Time between checks when nothing wakes the worker.",
+        &CHECK_INTERVAL,
+        1,
+        3600,
+        GucFlags::UNIT_S,
+    );
+    GucRegistry::define_enum_guc(
+        c"logwatch.min_level",
+        c"Records below this level are not stored.",
+        c"",
+        &MIN_LEVEL,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
+    );
+    number(
+        c"logwatch.max_lateness",
+        c"Records that are older than this when they arrive never alert by themselves.",
+        &MAX_LATENESS,
+        60,
+        366 * 24 * 60 * 60,
+        GucFlags::UNIT_S,
+    );
+    number(
+        c"logwatch.retention",
+        c"How long entries, counts, alerts and notifications are kept.",
+        &RETENTION,
+        60,
+        i32::MAX,
+        GucFlags::UNIT_MIN,
+    );
+    text(
+        c"logwatch.alert_file",
+        c"File that every check rewrites with the present status.",
+        &ALERT_FILE,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.email_from",
+        c"Sender of e-mails.",
+        &EMAIL_FROM,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.email_to",
+        c"Recipients of e-mails, separated by commas; rules may name others.",
+        &EMAIL_TO,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.smtp_url",
+        c"Mail server: smtp://host:587 (STARTTLS required), smtps://host:465 or smtp+plain://localhost:25.",
+        &SMTP_URL,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.smtp_user",
+        c"User name at the mail server.",
+        &SMTP_USER,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.smtp_password_file",
+        c"File that holds the password of logwatch.smtp_user.",
+        &SMTP_PASSWORD_FILE,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.smtp_ca_file",
+        c"PEM file of the certificate authority that signed the mail server's certificate; empty for the system's.",
+        &SMTP_CA_FILE,
+        GucContext::Sighup,
+    );
+    number(
+        c"logwatch.smtp_timeout",
+        c"Longest wait for a connection to or an answer of the mail server.",
+        &SMTP_TIMEOUT,
+        1,
+        60,
+        GucFlags::UNIT_S,
+    );
+    backend::reserve_setting_prefix(c"logwatch");
+}
+
+fn text(setting: &Text) -> Option<String> {
+    setting
+        .get()
+        .map(|value| value.to_string_lossy().trim().to_owned())
+        .filter(|value| !value.is_empty())
+}
+
+pub fn database() -> String {
+    text(&DATABASE).unwrap_or_else(|| "postgres".to_owned())
+}
+
+pub fn check_interval() -> Duration {
+    Duration::from_secs(CHECK_INTERVAL.get().unsigned_abs().into())
+}
+
+pub fn min_level() -> Level {
+    match MIN_LEVEL.get() {
+        MinLevel::Debug => Level::Debug,
+        MinLevel::Info => Level::Info,
+        MinLevel::Warn => Level::Warn,
+        MinLevel::Error => Level::Error,
+        MinLevel::Fatal => Level::Fatal,
+    }
+}
+
+pub fn alert_file() -> Option<PathBuf> {
+    text(&ALERT_FILE).map(PathBuf::from)
+}
+
+/// Why e-mail cannot be sent as it is set. Each says which setting, and what to put there.
+#[derive(Debug, thiserror::Error)]
+pub enum SettingError {
+    #[error(
+        "e-mail is off; set logwatch.smtp_url and logwatch.email_to in postgresql.conf, then: SELECT pg_reload_conf();"
+    )]
+    Off,
+    #[error(
+        "logwatch.smtp_url = '{0}': {1}; use smtp://host:587 (STARTTLS), smtps://host:465 or smtp+plain://localhost:25"
+    )]
+    Url(String, String),
+    #[error("logwatch.{0}: \"{1}\" is not an e-mail address; use a form like ops@example.com")]
+    Address(&'static str, String),
+    #[error("logwatch.email_to is empty; set it to the recipients, separated by commas")]
+    NoRecipient,
+    #[error(
+        "logwatch.smtp_user and logwatch.smtp_password_file belong together; set both, or none for a server without login"
+    )]
+    HalfALogin,
+    #[error("logwatch.smtp_user cannot be used with smtp+plain:// to another host; use smtp:// or smtps://")]
+    LoginInTheClear,
+    #[error("logwatch.{0} = '{1}': {2}")]
+    File(&'static str, String, String),
+}
+
+/// How a connection to the mail server is secured.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Security {
+    StartTls,
+    ImplicitTls,
+    Plain,
+}
+
+/// Where and how mail is sent; owns everything, so that it can go to the sender's thread.
+pub struct Email {
+    pub host: String,
+    pub port: u16,
+    pub security: Security,
+    pub from: Mailbox,
+    pub login: Option<(String, String)>,
+    pub ca: Option<Vec<u8>>,
+    pub timeout: Duration,
+}
+
+/// Reads the e-mail settings as they are now. The password is read from its file each time, so that it can be changed there.
+pub fn email() -> Result<Email, SettingError> {
+    let url = text(&SMTP_URL).ok_or(SettingError::Off)?;
+    let (host, port, security) =
+        parse_smtp_url(&url).map_err(|why| SettingError::Url(without_password(&url), why))?;
+    let from = text(&EMAIL_FROM).unwrap_or_else(|| format!("logwatch@{}", host_name()));
+    let from = from
+        .parse()
+        .map_err(|_| SettingError::Address("email_from", from))?;
+    if let Some(bad) = recipients()
+        .into_iter()
+        .find(|address| address.parse::<lettre::Address>().is_err())
+    {
+        return Err(SettingError::Address("email_to", bad));
+    }
+    let login = match (text(&SMTP_USER), text(&SMTP_PASSWORD_FILE)) {
+        (None, None) => None,
+        (Some(_), Some(_)) if security == Security::Plain && !is_loopback(&host) => {
+            return Err(SettingError::LoginInTheClear);
+        }
+        (Some(user), Some(file)) => Some((user, password(&file)?)),
+        _ => return Err(SettingError::HalfALogin),
+    };
+    let ca = text(&SMTP_CA_FILE)
+        .map(|file| {
+            std::fs::read(&file).map_err(|why| SettingError::File("smtp_ca_file", file, why.to_string()))
+        })
+        .transpose()?;
+    let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
+    Ok(Email {
+        host,
+        port,
+        security,
+        from,
+        login,
+        ca,
+        timeout,
+    })
+}
+
+/// The addresses of `logwatch.email_to`.
+pub fn recipients() -> Vec<String> {
+    let all = text(&EMAIL_TO).unwrap_or_default();
+    all.split(',')
+        .map(str::trim)
+        .filter(|address| !address.is_empty())
+        .map(str::to_owned)
+        .collect()
+}
+
+/// What keeps e-mail from working, recipients included.
+pub fn email_problem() -> Option<SettingError> {
+    match email() {
+        Err(problem) => Some(problem),
+        Ok(_) if recipients().is_empty() => Some(SettingError::NoRecipient),
+        Ok(_) => None,
+    }
+}
+
+fn parse_smtp_url(text: &str) -> Result<(String, u16, Security), String> {
+    let url = Url::parse(text).map_err(|why| why.to_string())?;
+    let (security, port) = match url.scheme() {
+        "smtp" => (Security::StartTls, 587),
+        "smtps" => (Security::ImplicitTls, 465),
+        "smtp+plain" => (Security::Plain, 25),
+        other => return Err(format!("unknown scheme \"{other}\"")),
+    };
+    let host = url
+        .host_str()
+        .filter(|host| !host.is_empty())
+        .ok_or("the host is missing")?;
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(
+            "a login does not belong here but into logwatch.smtp_user and smtp_password_file".to_owned(),
+        );
+    }
+    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
+        return Err("nothing may follow host and port".to_owned());
+    }
+    let host = host.trim_start_matches('[').trim_end_matches(']');
+    Ok((host.to_owned(), url.port().unwrap_or(port), security))
+}
+
+/// The URL as it may be shown: whatever stands before an `@` could be a secret.
+fn without_password(url: &str) -> String {
+    match (url.find("://"), url.rfind('@')) {
+        (Some(scheme), Some(at)) if at > scheme => format!("{}***{}", &url[..scheme + 3], &url[at..]),
+        _ => url.to_owned(),
+    }
+}
+
+fn is_loopback(host: &str) -> bool {
+    host == "localhost"
+        || host
+            .parse::<std::net::IpAddr>()
+            .is_ok_and(|address| address.is_loopback())
+}
+
+/// Reads a password file. Like the server's own key file it must not be readable for others; the group may read it if root owns it.
+fn password(file: &str) -> Result<String, SettingError> {
+    let failed = |why: String| SettingError::File("smtp_password_file", file.to_owned(), why);
+    let meta = std::fs::metadata(file).map_err(|why| failed(why.to_string()))?;
+    let allowed = if meta.uid() == 0 { 0o040 } else { 0 };
+    if meta.mode() & 0o077 & !allowed != 0 {
+        return Err(failed("others can read it; type: chmod 600".to_owned()));
+    }
+    let text = std::fs::read_to_string(file).map_err(|why| failed(why.to_string()))?;
+    let password = text.trim_end_matches(['\r', '\n']);
+    if password.is_empty() {
+        return Err(failed("is empty; its first line must be the password".to_owned()));
+    }
+    Ok(password.to_owned())
+}
+
+/// Why the alert file cannot be written, as far as its path tells.
+pub fn alert_file_problem() -> Option<String> {
+    let Some(file) = alert_file() else {
+        return Some("off; set logwatch.alert_file in postgresql.conf to an absolute path, then: SELECT pg_reload_conf();".to_owned());
+    };
+    let complain = |why: &str| Some(format!("logwatch.alert_file = '{}': {why}", file.display()));
+    if !file.is_absolute() {
+        return complain("must be an absolute path");
+    }
+    match file.parent() {
+        Some(folder) if folder.is_dir() && !backend::may_write(folder) => {
+            complain("the server's user may not write into its directory")
+        }
+        Some(folder) if folder.is_dir() => None,
+        _ => complain("its directory does not exist"),
+    }
+}
+
+/// This server's name, as it stands in subjects and Message-IDs.
+pub fn host_name() -> String {
+    let name = hostname::get().unwrap_or_default();
+    let clean: String = name
+        .to_string_lossy()
+        .chars()
+        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
+        .collect();
+    if clean.is_empty() {
+        "localhost".to_owned()
+    } else {
+        clean
+    }
+}
+
+/// The value of `logwatch.<name>` in its base unit.
+#[pg_extern(sql = false)]
+fn setting(name: &str) -> Option<String> {
+    CString::new(format!("logwatch.{name}"))
+        .ok()
+        .and_then(|name| backend::config_option(&name))
+}
+
+#[pg_extern(sql = false)]
+fn host() -> String {
+    host_name()
+}
+
+/// Whether the settings turn a channel on.
+#[pg_extern(sql = false)]
+fn channel_configured(channel: &str) -> bool {
+    match channel {
+        "email" => text(&SMTP_URL).is_some(),
+        "file" => alert_file().is_some(),
+        "log" => true,
+        _ => false,
+    }
+}
+
+/// Why a channel cannot work as it is set.
+#[pg_extern(sql = false)]
+fn channel_problem(channel: &str) -> Option<String> {
+    match channel {
+        "email" => email_problem().map(|problem| problem.to_string()),
+        "file" => alert_file_problem(),
+        "log" => None,
+        other => Some(format!("unknown channel \"{other}\"; use email, file or log")),
+    }
+}
+
+#[pg_extern(sql = false)]
+fn source_id(name: &str) -> i64 {
+    logwatch_record::source::id(name)
+}
+
+/// The name of the session's time zone: records that name none are read in it.
+pub fn session_zone() -> String {
+    const NAME: &CStr = c"TimeZone";
+    backend::config_option(NAME).unwrap_or_else(|| "UTC".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn smtp_urls_say_host_port_and_security() {
+        let ok = |url: &str| parse_smtp_url(url).unwrap();
+        assert_eq!(
+            ok("smtp://mail.example.com"),
+            ("mail.example.com".into(), 587, Security::StartTls)
+        );
+        assert_eq!(
+            ok("smtps://mail.example.com/"),
+            ("mail.example.com".into(), 465, Security::ImplicitTls)
+        );
+        assert_eq!(
+            ok("smtp+plain://localhost:2525"),
+            ("localhost".into(), 2525, Security::Plain)
+        );
+        assert_eq!(ok("smtp+plain://[::1]:25"), ("::1".into(), 25, Security::Plain));
+        for bad in [
+            "",
+            "mail.example.com:25",
+            "http://x",
+            "smtp://",
+            "smtp://u:p@h",
+            "smtp://h/path",
+            "smtp://h:99999",
+        ] {
+            assert!(parse_smtp_url(bad).is_err(), "{bad}");
+        }
+    }
+
+    #[test]
+    fn a_password_in_the_url_is_not_shown() {
+        assert_eq!(without_password("smtp://u:secret@host:25"), "smtp://***@host:25");
+        assert_eq!(without_password("smtp://host"), "smtp://host");
+    }
+}

@@ -1,0 +1,105 @@
+-- Alerts and what is sent about them.
+
+CREATE TABLE logwatch.alerts (
+    id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rule        text NOT NULL,
+    group_key   text NOT NULL DEFAULT '',
+    state       text NOT NULL CHECK (state IN ('pending', 'firing', 'resolved')),
+    level       logwatch.level NOT NULL,
+    threshold   bigint NOT NULL,
+    within      interval NOT NULL,
+    started_at  timestamptz NOT NULL,
+    met_until   timestamptz NOT NULL,
+    fired_at    timestamptz,
+    resolved_at timestamptz,
+    count       bigint NOT NULL,
+    peak        bigint NOT NULL,
+    episodes    integer NOT NULL DEFAULT 1,
+    announced   text CHECK (announced IN ('firing', 'resolved')),
+    notified_at timestamptz,
+    seq         integer NOT NULL DEFAULT 0,
+    acked_at    timestamptz,
+    acked_by    text,
+    ack_note    text
+);
+CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
+CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
+CREATE INDEX alerts_unannounced_idx ON logwatch.alerts (id) WHERE state = 'resolved' AND announced IS DISTINCT FROM 'resolved';
+COMMENT ON TABLE logwatch.alerts IS 'Episodes in which a rule was met: at most one open row per rule and group';
+COMMENT ON COLUMN logwatch.alerts.group_key IS 'Source name or fingerprint (hex) by the rule''s group_by; empty for none';
+COMMENT ON COLUMN logwatch.alerts.state IS 'pending (not yet for_at_least), firing or resolved';
+COMMENT ON COLUMN logwatch.alerts.started_at IS 'Event time from which the rule was met';
+COMMENT ON COLUMN logwatch.alerts.met_until IS 'Event time until which it is known to have been met';
+COMMENT ON COLUMN logwatch.alerts.fired_at IS 'When the check noticed; much later than started_at for late records';
+COMMENT ON COLUMN logwatch.alerts.resolved_at IS 'When the check resolved it';
+COMMENT ON COLUMN logwatch.alerts.count IS 'Records in the window at met_until';
+COMMENT ON COLUMN logwatch.alerts.peak IS 'Most records that a window held';
+COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches of a backlog were put into this one row';
+COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
+COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
+
+CREATE TABLE logwatch.notifications (
+    id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert_id        bigint,
+    channel         text NOT NULL,
+    recipient       text NOT NULL DEFAULT '',
+    seq             integer NOT NULL DEFAULT 1,
+    reason          text NOT NULL CHECK (reason IN ('first', 'repeat', 'resolved', 'late', 'report')),
+    state           text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'failed')),
+    attempts        integer NOT NULL DEFAULT 0,
+    next_attempt_at timestamptz NOT NULL DEFAULT now(),
+    leased_until    timestamptz,
+    last_error      text,
+    last_code       integer,
+    message_id      text NOT NULL,
+    in_reply_to     text,
+    payload         jsonb NOT NULL,
+    created_at      timestamptz NOT NULL DEFAULT now(),
+    sent_at         timestamptz,
+    UNIQUE (alert_id, channel, recipient, seq)
+);
+CREATE INDEX notifications_due_idx ON logwatch.notifications (next_attempt_at) WHERE state IN ('queued', 'sending');
+CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at);
+COMMENT ON TABLE logwatch.notifications IS 'Outbox: one row per alert, channel, recipient and seq, written in the transaction that changes the alert';
+COMMENT ON COLUMN logwatch.notifications.alert_id IS 'logwatch.alerts.id; NULL for reports';
+COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, resolved, late (over before it was noticed) or report';
+COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent or failed';
+COMMENT ON COLUMN logwatch.notifications.leased_until IS 'While it is sent: when another sender may take it over';
+COMMENT ON COLUMN logwatch.notifications.last_error IS 'What the last attempt that failed was told';
+COMMENT ON COLUMN logwatch.notifications.last_code IS 'Reply code of the last attempt, such as 250 or 451';
+COMMENT ON COLUMN logwatch.notifications.message_id IS 'The same on every attempt';
+COMMENT ON COLUMN logwatch.notifications.in_reply_to IS 'message_id of the alert''s first notification to this recipient';
+COMMENT ON COLUMN logwatch.notifications.payload IS 'What the message is made from, as it was when the row was written';
+
+CREATE TABLE logwatch.silences (
+    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rule       text NOT NULL DEFAULT '*',
+    starts_at  timestamptz NOT NULL DEFAULT now(),
+    ends_at    timestamptz NOT NULL,
+    reason     text NOT NULL DEFAULT '',
+    created_by text NOT NULL DEFAULT session_user,
+    created_at timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE logwatch.silences IS 'Times in which matching rules send nothing; they go on counting';
+COMMENT ON COLUMN logwatch.silences.rule IS 'Glob (* and ?) of rule names';
+
+CREATE FUNCTION logwatch.is_silenced(rule text) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (SELECT FROM logwatch.silences AS s
+                    WHERE now() >= s.starts_at AND now() < s.ends_at AND logwatch.glob_matches($1, s.rule))
+    $$;
+COMMENT ON FUNCTION logwatch.is_silenced(text) IS 'Whether a silence holds back a rule''s notifications now; private';
+
+CREATE TABLE logwatch.progress (
+    singleton     boolean PRIMARY KEY DEFAULT true CHECK (singleton),
+    seen_xmin     xid8 NOT NULL,
+    checked_at    timestamptz NOT NULL,
+    maintained_at timestamptz
+);
+INSERT INTO logwatch.progress (seen_xmin, checked_at) VALUES (pg_current_xact_id(), now());
+COMMENT ON TABLE logwatch.progress IS 'How far checks and maintenance have come; one row';
+COMMENT ON COLUMN logwatch.progress.seen_xmin IS 'Batches of transactions from this one on may be new to the next check';
+COMMENT ON COLUMN logwatch.progress.checked_at IS 'When a check last had something to evaluate';
+COMMENT ON COLUMN logwatch.progress.maintained_at IS 'When logwatch_maintain() last ran';

@@ -1,0 +1,222 @@
+-- Evaluation of the rules: which stretches of time each rule was met in, and what that makes of its alerts.
+
+CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
+    RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH span AS (
+        -- A record changes a rule's windows from its own second until it drops out of the last one.
+        SELECT r.name, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for,
+               lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
+          FROM logwatch.rules AS r
+         CROSS JOIN LATERAL (
+               SELECT unnest(range_agg(tstzrange(lower(stretch), upper(stretch) + r.within, '[]'))) AS stretch
+                 FROM unnest(stretches) AS stretch) AS s
+         WHERE r.enabled AND r.kind = 'threshold' AND (only_rule IS NULL OR r.name = only_rule)
+           AND lower(s.stretch) <= until
+    ), step AS (
+        -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
+        SELECT span.name, span.from_at, span.to_at, span.threshold, span.keep_firing_for,
+               CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(c.fingerprint) ELSE '' END AS group_key,
+               change.at, sum(change.n) AS n
+          FROM span
+          JOIN logwatch.counts AS c ON c.second > span.from_at - span.within AND c.second <= span.to_at AND c.level >= span.level
+          JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, span.source)
+         CROSS JOIN LATERAL (VALUES (greatest(c.second, span.from_at), c.n), (c.second + span.within, -c.n)) AS change (at, n)
+         WHERE change.at <= span.to_at
+           AND (span.match IS NULL AND span.exclude IS NULL
+                OR EXISTS (SELECT FROM logwatch.patterns AS p
+                            WHERE p.fingerprint = c.fingerprint
+                              AND (span.match IS NULL OR p.template ~ span.match)
+                              AND (span.exclude IS NULL OR p.template !~ span.exclude)))
+         GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ), held AS (
+        SELECT step.*,
+               sum(step.n) OVER by_time AS held,
+               COALESCE(lead(step.at) OVER by_time, step.to_at) AS until_at
+          FROM step
+        WINDOW by_time AS (PARTITION BY step.name, step.from_at, step.group_key ORDER BY step.at)
+    ), met AS (
+        SELECT held.*,
+               held.at > lag(held.until_at) OVER (PARTITION BY held.name, held.group_key ORDER BY held.at) + held.keep_firing_for AS apart
+          FROM held
+         WHERE held.held >= held.threshold
+    ), island AS (
+        SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.name, met.group_key ORDER BY met.at) AS number
+          FROM met
+    )
+    SELECT name, group_key, min(at), max(until_at), (array_agg(held ORDER BY at DESC))[1]::bigint, max(held)::bigint
+      FROM island
+     GROUP BY name, group_key, number
+     ORDER BY name, group_key, min(at)
+    $$;
+COMMENT ON FUNCTION logwatch.episodes(tstzmultirange, timestamptz, text)
+    IS 'Stretches of event time in which a rule''s window held its threshold, for the windows that records of the given stretches are in; private';
+
+CREATE FUNCTION logwatch.new_stretches(asof timestamptz) RETURNS tstzmultirange
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Event times of batches that the last check's snapshot could not see, no later than max_lateness.
+    SELECT range_agg(tstzrange(greatest(b.first_at, late.oldest), least(b.last_at, asof), '[]'))
+      FROM logwatch.batches AS b
+     CROSS JOIN (SELECT asof - make_interval(secs => logwatch.setting('max_lateness')::integer) AS oldest) AS late
+     WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p)
+       AND b.last_at >= late.oldest
+       AND greatest(b.first_at, late.oldest) <= least(b.last_at, asof)
+    $$;
+COMMENT ON FUNCTION logwatch.new_stretches(timestamptz) IS 'Stretches of event time that have new records since the last check; private';
+
+CREATE FUNCTION logwatch.open_changes(asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- New batches, changed rules, open alerts that go on or end, announcements that are due.
+    SELECT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.xid >= p.seen_xmin)
+        OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.updated_at >= p.checked_at)
+        OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
+        OR EXISTS (SELECT FROM logwatch.due_announcements(asof))
+      FROM logwatch.progress AS p
+    $$;
+COMMENT ON FUNCTION logwatch.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id; private';
+
+CREATE FUNCTION logwatch.check() RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    horizon xid8;
+    asof timestamptz;
+    stretches tstzmultirange;
+    changed bigint[] := '{}';      -- alerts whose state this check changed
+    before_states text[] := '{}';
+    ep record;
+    a logwatch.alerts;
+    fresh logwatch.alerts;         -- the alert that this check made last
+    firing boolean;
+BEGIN
+    -- One check at a time; the other one sees what this one would have seen.
+    IF NOT pg_try_advisory_xact_lock(7236278, 1) THEN
+        RETURN;
+    END IF;
+    horizon := pg_snapshot_xmin(pg_current_snapshot());
+    asof := clock_timestamp();
+    -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
+    stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
+              + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))
+                            FROM logwatch.alerts AS o WHERE o.state <> 'resolved'), '{}');
+
+    FOR ep IN
+        SELECT e.*, r.level, r.threshold, r.within, r.for_at_least, r.keep_firing_for,
+               e.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on
+          FROM logwatch.episodes(stretches, asof) AS e
+          JOIN logwatch.rules AS r ON r.name = e.rule
+         ORDER BY e.rule, e.group_key, e.started_at
+    LOOP
+        -- Known already? An open one first, else the last that touches this stretch.
+        SELECT * INTO a FROM logwatch.alerts AS k
+         WHERE k.rule = ep.rule AND k.group_key = ep.group_key
+           AND k.started_at <= ep.met_until + ep.keep_firing_for AND k.met_until + ep.keep_firing_for >= ep.started_at
+         ORDER BY k.state <> 'resolved' DESC, k.met_until DESC
+         LIMIT 1;
+        IF FOUND AND a.state = 'resolved' AND a.id IS DISTINCT FROM fresh.id THEN
+            IF ep.met_until <= a.met_until THEN
+                CONTINUE;
+            ELSIF NOT ep.goes_on THEN
+                UPDATE logwatch.alerts AS u SET met_until = ep.met_until, peak = greatest(u.peak, ep.peak) WHERE u.id = a.id;
+                CONTINUE;
+            END IF;
+            ep.started_at := greatest(ep.started_at, a.met_until);
+            a := NULL;
+        ELSIF NOT FOUND AND fresh.rule = ep.rule AND fresh.group_key = ep.group_key THEN
+            -- A backlog of several stretches found in one check is one alert.
+            a := fresh;
+        ELSIF NOT FOUND THEN
+            -- An open alert that ended before this stretch began makes room; one that began after it takes the late stretch in.
+            SELECT * INTO a FROM logwatch.alerts AS k
+             WHERE k.rule = ep.rule AND k.group_key = ep.group_key AND k.state <> 'resolved';
+            IF FOUND AND a.met_until < ep.started_at THEN
+                UPDATE logwatch.alerts AS u SET state = 'resolved', resolved_at = asof WHERE u.id = a.id;
+                changed := changed || a.id;
+                before_states := before_states || a.state;
+                a := NULL;
+            END IF;
+        END IF;
+
+        IF a.id IS NULL THEN
+            firing := ep.met_until - ep.started_at >= ep.for_at_least;
+            CONTINUE WHEN NOT firing AND NOT ep.goes_on;
+            INSERT INTO logwatch.alerts (rule, group_key, state, level, threshold, within, started_at, met_until, fired_at, resolved_at, count, peak)
+            VALUES (ep.rule, ep.group_key,
+                    CASE WHEN NOT ep.goes_on THEN 'resolved' WHEN firing THEN 'firing' ELSE 'pending' END,
+                    ep.level, ep.threshold, ep.within, ep.started_at, ep.met_until,
+                    CASE WHEN firing THEN asof END, CASE WHEN NOT ep.goes_on THEN asof END, ep.count, ep.peak)
+            RETURNING * INTO fresh;
+            changed := changed || fresh.id;
+            before_states := before_states || ''::text;
+        ELSE
+            UPDATE logwatch.alerts AS u
+               SET started_at = least(u.started_at, ep.started_at),
+                   met_until = greatest(u.met_until, ep.met_until),
+                   count = CASE WHEN ep.met_until >= u.met_until THEN ep.count ELSE u.count END,
+                   peak = greatest(u.peak, ep.peak),
+                   level = ep.level, threshold = ep.threshold, within = ep.within,
+                   episodes = u.episodes + (a.id IS NOT DISTINCT FROM fresh.id AND ep.started_at > u.met_until + ep.keep_firing_for)::integer,
+                   state = CASE WHEN u.state = 'resolved' AND ep.goes_on THEN 'firing' ELSE u.state END,
+                   resolved_at = CASE WHEN u.state = 'resolved' AND ep.goes_on THEN NULL ELSE u.resolved_at END
+             WHERE u.id = a.id
+               AND (u.started_at > ep.started_at OR u.met_until < ep.met_until OR u.count <> ep.count OR u.peak < ep.peak)
+            RETURNING * INTO a;
+            IF a.id = fresh.id THEN
+                fresh := a;
+            END IF;
+        END IF;
+    END LOOP;
+
+    -- Pending alerts that have lasted fire; those that have not are forgotten; firing ones that have been quiet are resolved.
+    FOR a IN SELECT * FROM logwatch.alerts AS o WHERE o.state <> 'resolved' ORDER BY o.id LOOP
+        SELECT r.for_at_least, r.keep_firing_for, r.enabled INTO ep FROM logwatch.rules AS r WHERE r.name = a.rule;
+        IF FOUND AND ep.enabled AND a.met_until + ep.keep_firing_for > asof - interval '1 second' THEN
+            IF a.state = 'pending' AND a.met_until - a.started_at >= ep.for_at_least THEN
+                UPDATE logwatch.alerts AS u SET state = 'firing', fired_at = asof WHERE u.id = a.id;
+                changed := changed || a.id;
+                before_states := before_states || a.state;
+            END IF;
+        ELSIF a.state = 'pending' THEN
+            DELETE FROM logwatch.alerts AS u WHERE u.id = a.id;
+        ELSE
+            UPDATE logwatch.alerts AS u SET state = 'resolved', resolved_at = asof, count = 0 WHERE u.id = a.id;
+            changed := changed || a.id;
+            before_states := before_states || a.state;
+        END IF;
+    END LOOP;
+
+    PERFORM logwatch.announce(asof);
+    UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof;
+
+    RETURN QUERY
+        SELECT now_is.id, now_is.rule, now_is.group_key,
+               CASE WHEN now_is.state = 'resolved' AND was.state = '' THEN 'late' ELSE now_is.state END,
+               now_is.count,
+               logwatch.alert_message(now_is)
+          FROM (SELECT DISTINCT ON (c.id) c.id, c.state, c.position
+                  FROM unnest(changed, before_states) WITH ORDINALITY AS c (id, state, position)
+                 ORDER BY c.id, c.position) AS was
+          JOIN logwatch.alerts AS now_is ON now_is.id = was.id
+         ORDER BY was.position;
+END
+$$;
+COMMENT ON FUNCTION logwatch.check() IS 'What logwatch_check() does; private';
+
+CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN QUERY SELECT * FROM logwatch.check();
+    PERFORM logwatch.write_alert_file();
+END
+$$;
+COMMENT ON FUNCTION logwatch_check() IS 'Evaluates the rules now and queues notifications; returns what changed: pending, firing, resolved, or late (over before it was noticed)';

@@ -1,0 +1,108 @@
+-- Storing records. Public; the work is done in Rust (extension/src/ingest.rs).
+
+CREATE FUNCTION logwatch_ingest(line text, source text DEFAULT 'sql') RETURNS bigint
+    LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'ingest_line_wrapper';
+COMMENT ON FUNCTION logwatch_ingest(text, text) IS 'Classifies and stores one log record; returns how many were stored: 0 when its level is below logwatch.min_level';
+
+CREATE FUNCTION logwatch_ingest(lines text[], source text DEFAULT 'sql') RETURNS bigint
+    LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'ingest_lines_wrapper';
+COMMENT ON FUNCTION logwatch_ingest(text[], text) IS 'Classifies and stores many log records, each of which may have continuation lines; returns how many were stored';
+
+CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, version text DEFAULT NULL)
+    RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
+                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    claimed logwatch.sources;
+BEGIN
+    INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at)
+    VALUES (logwatch.source_id($1), $1, 1, $2, $3, $4, clock_timestamp(), clock_timestamp())
+    ON CONFLICT (id) DO UPDATE
+       SET epoch = s.epoch + 1, path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
+           attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at
+    RETURNING * INTO claimed;
+    RETURN QUERY
+        SELECT claimed.epoch, logwatch.setting('min_level'), f.id, f.path, f.dev, f.inode,
+               f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state
+          FROM (SELECT) AS one
+          LEFT JOIN logwatch.files AS f ON f.source_id = claimed.id
+         ORDER BY f.first_seen, f.id;
+END
+$$;
+COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';
+
+CREATE FUNCTION logwatch.source_id(name text) RETURNS bigint
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'source_id_wrapper';
+COMMENT ON FUNCTION logwatch.source_id(text) IS '64-bit hash of a source''s name; private';
+
+CREATE FUNCTION logwatch_ingest(
+        source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,
+        from_byte bigint, to_byte bigint,
+        head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint,
+        records text[], flags integer[], gap text DEFAULT NULL, state text DEFAULT 'open')
+    RETURNS bigint
+    LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'ingest_range_wrapper';
+COMMENT ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
+    IS 'Stores the records of a file''s bytes from_byte to to_byte and moves its offset, in one transaction, if the tailer''s epoch and from_byte still hold; returns how many were stored';
+
+CREATE FUNCTION logwatch.move_offset(
+        source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,
+        from_byte bigint, to_byte bigint,
+        head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, gap text, state text)
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    this_source constant bigint := logwatch.source_id($1);
+    held bigint;
+    stored bigint;
+BEGIN
+    -- The row lock makes an attach wait for this transaction, and this transaction see the attach: no two tailers can store the same bytes.
+    SELECT s.epoch INTO held FROM logwatch.sources AS s WHERE s.id = this_source FOR SHARE;
+    IF held IS DISTINCT FROM $2 THEN
+        RAISE EXCEPTION 'another tailer holds source "%"', $1
+            USING ERRCODE = 'object_in_use',
+                  DETAIL = format('This tailer has epoch %s, the source is at epoch %s.', $2, COALESCE(held::text, 'none')),
+                  HINT = 'Run one tailer per source; give each its own --source name.';
+    END IF;
+    IF $3 IS NULL THEN
+        UPDATE logwatch.sources AS s SET seen_at = clock_timestamp() WHERE s.id = this_source;
+        RETURN;
+    END IF;
+    IF $7 IS NULL OR $8 IS NULL OR $8 < $7 AND $13 IS NULL THEN
+        RAISE EXCEPTION 'byte range %..% of "%" is not one', $7, $8, $4 USING ERRCODE = 'invalid_parameter_value';
+    END IF;
+    UPDATE logwatch.files AS f
+       SET path = $4, dev = $5, inode = $6, next_byte = $8, head_bytes = $9, head_hash = $10, tail_bytes = $11, tail_hash = $12,
+           state = $14, updated_at = clock_timestamp()
+     WHERE f.source_id = this_source AND f.id = $3 AND f.next_byte = $7;
+    IF NOT FOUND THEN
+        INSERT INTO logwatch.files (source_id, id, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state)
+        VALUES (this_source, $3, $4, $5, $6, $9, $10, $11, $12, $8, $14)
+        ON CONFLICT DO NOTHING;
+        IF NOT FOUND THEN
+            SELECT f.next_byte INTO stored FROM logwatch.files AS f WHERE f.source_id = this_source AND f.id = $3;
+            RAISE EXCEPTION 'offset of "%" moved', $4
+                USING ERRCODE = 'serialization_failure',
+                      DETAIL = format('The call begins at byte %s, stored is byte %s.', $7, stored),
+                      HINT = 'Attach again and go on from the stored offset.';
+        END IF;
+    END IF;
+    IF $13 IS NOT NULL THEN
+        INSERT INTO logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason) VALUES (this_source, $3, $4, $7, $8, $13);
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch.move_offset(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text, text)
+    IS 'Compare-and-swap of a file''s offset on epoch and from_byte; private';

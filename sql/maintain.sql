@@ -1,0 +1,106 @@
+-- Keeping the tables small: partitions ahead, retention, folding and pruning. The worker calls it; calling it twice does no harm.
+
+CREATE FUNCTION logwatch.add_partitions(days_ahead integer) RETURNS integer
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET timezone = 'UTC'
+    AS $$
+DECLARE
+    day date;
+    part text;
+    made integer := 0;
+BEGIN
+    FOR day IN SELECT generate_series(current_date, current_date + days_ahead, interval '1 day')::date LOOP
+        part := format('entries_%s', to_char(day, 'YYYYMMDD'));
+        CONTINUE WHEN to_regclass(format('logwatch.%I', part)) IS NOT NULL;
+        -- A day that already has rows in the default partition stays there: ATTACH would have to refuse it.
+        CONTINUE WHEN EXISTS (SELECT FROM logwatch.entries_default AS e WHERE e.received_at >= day::timestamptz AND e.received_at < (day + 1)::timestamptz);
+        EXECUTE format('CREATE TABLE logwatch.%I (LIKE logwatch.entries INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE)', part);
+        EXECUTE format('ALTER TABLE logwatch.entries ATTACH PARTITION logwatch.%I FOR VALUES FROM (%L) TO (%L)', part, day::timestamptz, (day + 1)::timestamptz);
+        EXECUTE format('GRANT SELECT ON logwatch.%I TO pg_monitor', part);
+        made := made + 1;
+    END LOOP;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION logwatch.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for today and the days ahead; private';
+
+CREATE FUNCTION logwatch.fold_counts(older_than timestamptz) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Partial sums of one second become one row, and the patterns learn their totals from them, exactly once: the DELETE says which.
+    WITH raw AS (
+        DELETE FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < older_than
+        RETURNING c.second, c.source_id, c.level, c.fingerprint, c.n
+    ), folded AS (
+        INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n, width)
+        SELECT r.second, r.source_id, r.level, r.fingerprint, sum(r.n), 1 FROM raw AS r GROUP BY 1, 2, 3, 4
+    ), pattern AS (
+        UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
+          FROM (SELECT r.fingerprint, sum(r.n) AS n, max(r.second) AS last_at FROM raw AS r GROUP BY 1) AS t
+         WHERE p.fingerprint = t.fingerprint
+    )
+    SELECT count(*) FROM raw
+    $$;
+COMMENT ON FUNCTION logwatch.fold_counts(timestamptz) IS 'Folds the partial sums of logwatch.counts together and into logwatch.patterns; private';
+
+CREATE FUNCTION logwatch.maintenance_due(asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < asof - interval '1 minute')
+        OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL
+        OR (SELECT p.maintained_at IS NULL OR p.maintained_at < asof - interval '1 day' FROM logwatch.progress AS p)
+    $$;
+COMMENT ON FUNCTION logwatch.maintenance_due(timestamptz) IS 'Whether maintenance has anything to do; assigns no transaction id; private';
+
+CREATE FUNCTION logwatch.maintain() RETURNS text
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    keep_from constant timestamptz := now() - make_interval(mins => logwatch.setting('retention')::integer);
+    part record;
+    made integer;
+    dropped integer := 0;
+    folded bigint;
+BEGIN
+    IF NOT pg_try_advisory_xact_lock(7236278, 2) THEN
+        RETURN 'another logwatch_maintain() is running';
+    END IF;
+    made := logwatch.add_partitions(3);
+    FOR part IN
+        SELECT c.relname, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+          FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'logwatch.entries'::regclass AND c.relname ~ '^entries_[0-9]{8}$'
+    LOOP
+        IF (part.day + 1)::timestamp AT TIME ZONE 'UTC' <= keep_from THEN
+            EXECUTE format('DROP TABLE logwatch.%I', part.relname);
+            dropped := dropped + 1;
+        END IF;
+    END LOOP;
+    DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
+    folded := logwatch.fold_counts(now() - interval '1 minute');
+    DELETE FROM logwatch.counts AS c WHERE c.second < keep_from;
+    DELETE FROM logwatch.batches AS b
+     WHERE b.received_at < now() - greatest(interval '1 day', make_interval(secs => logwatch.setting('max_lateness')::integer))
+       AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p);
+    DELETE FROM logwatch.notifications AS n WHERE n.created_at < keep_from AND n.state IN ('sent', 'failed');
+    DELETE FROM logwatch.alerts AS a WHERE a.state = 'resolved' AND a.resolved_at < keep_from AND a.met_until < keep_from;
+    DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from;
+    DELETE FROM logwatch.gaps AS g WHERE g.noticed_at < keep_from;
+    DELETE FROM logwatch.files AS f WHERE f.state IN ('done', 'removed') AND f.updated_at < keep_from;
+    DELETE FROM logwatch.patterns AS p
+     WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.fingerprint = p.fingerprint AND c.second >= keep_from);
+    UPDATE logwatch.progress SET maintained_at = clock_timestamp();
+    RETURN format('partitions made %s, dropped %s; counts folded %s', made, dropped, folded);
+END
+$$;
+COMMENT ON FUNCTION logwatch.maintain() IS 'What logwatch_maintain() does; private';
+
+CREATE FUNCTION logwatch_maintain() RETURNS text
+    LANGUAGE sql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT logwatch.maintain() $$;
+COMMENT ON FUNCTION logwatch_maintain() IS 'Makes partitions ahead, drops those older than logwatch.retention, folds and prunes; the worker does it by itself';

@@ -1,0 +1,215 @@
+-- Outbox: which announcements are due, the rows that carry them, and their delivery: claim, send, settle.
+
+CREATE FUNCTION logwatch.alert_message(alert logwatch.alerts) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT logwatch.rule_message(alert.state, alert.rule, logwatch.group_label(alert.rule, alert.group_key), alert.level::text,
+                                 CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
+                                 alert.threshold, extract(epoch FROM alert.within)::bigint)
+    $$;
+COMMENT ON FUNCTION logwatch.alert_message(logwatch.alerts) IS 'One line that says what an alert is about; private';
+
+CREATE FUNCTION logwatch.group_label(rule text, group_key text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN $2 <> '' THEN COALESCE((SELECT r.group_by FROM logwatch.rules AS r WHERE r.name = $1), 'group') || ' ' || $2 ELSE '' END
+    $$;
+COMMENT ON FUNCTION logwatch.group_label(text, text) IS 'A group''s key with what it is a key of; private';
+
+CREATE FUNCTION logwatch.due_announcements(asof timestamptz)
+    RETURNS TABLE (alert_id bigint, reason text)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- What an alert is, compared with what was announced of it: a silence only puts the difference off.
+    SELECT due.id, due.reason
+      FROM (SELECT a.id, a.rule,
+                   CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
+                        WHEN a.state = 'firing' AND a.acked_at IS NULL AND a.notified_at + r.repeat_every <= asof THEN 'repeat'
+                        WHEN a.state = 'resolved' AND a.announced = 'firing' THEN 'resolved'
+                        WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
+                   END AS reason
+              FROM logwatch.alerts AS a
+              LEFT JOIN logwatch.rules AS r ON r.name = a.rule
+             WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved') AS due
+     WHERE due.reason IS NOT NULL AND NOT logwatch.is_silenced(due.rule)
+    $$;
+COMMENT ON FUNCTION logwatch.due_announcements(timestamptz) IS 'Alerts that people must be told of now, and why; private';
+
+CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH counted AS (
+        SELECT c.second, c.fingerprint, c.level, c.n, src.name AS source
+          FROM logwatch.counts AS c
+          JOIN logwatch.sources AS src ON src.id = c.source_id
+          LEFT JOIN logwatch.rules AS r ON r.name = alert.rule
+          LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
+         WHERE c.second > alert.started_at - alert.within AND c.second <= alert.met_until AND c.level >= alert.level
+           AND (r.source IS NULL OR logwatch.glob_matches(src.name, r.source))
+           AND (r.match IS NULL OR p.template ~ r.match)
+           AND (r.exclude IS NULL OR p.template !~ r.exclude)
+           AND CASE COALESCE(r.group_by, 'none') WHEN 'source' THEN src.name = alert.group_key
+                    WHEN 'pattern' THEN to_hex(c.fingerprint) = alert.group_key ELSE true END
+    ), top AS (
+        SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
+          FROM counted AS c GROUP BY c.fingerprint, c.level ORDER BY sum(c.n) DESC, c.fingerprint LIMIT 10
+    ), edges AS (
+        SELECT min(second) AS first_at, greatest(extract(epoch FROM max(second) - min(second))::bigint, 1) AS seconds FROM counted
+    ), bar AS (
+        SELECT width_bucket(extract(epoch FROM c.second - e.first_at), 0, e.seconds + 1, 24) AS number, sum(c.n) AS n
+          FROM counted AS c CROSS JOIN edges AS e GROUP BY 1
+    )
+    SELECT jsonb_build_object(
+        'reason', reason, 'state', alert.state, 'host', logwatch.host(), 'database', current_database(),
+        'alert_id', alert.id, 'rule', alert.rule, 'group', logwatch.group_label(alert.rule, alert.group_key), 'level', alert.level,
+        'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
+        'within', extract(epoch FROM alert.within)::bigint, 'episodes', alert.episodes,
+        'started_at', logwatch.rfc3339(alert.started_at), 'met_until', logwatch.rfc3339(alert.met_until),
+        'fired_at', logwatch.rfc3339(alert.fired_at), 'resolved_at', logwatch.rfc3339(alert.resolved_at),
+        'zone', logwatch.zone(), 'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = alert.rule),
+        'total', (SELECT COALESCE(sum(n), 0) FROM counted),
+        'first_at', (SELECT logwatch.rfc3339(min(second)) FROM counted),
+        'last_at', (SELECT logwatch.rfc3339(max(second)) FROM counted),
+        'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.source, 'n', s.n) ORDER BY s.n DESC, s.source), '[]')
+                      FROM (SELECT source, sum(n) AS n FROM counted GROUP BY source ORDER BY 2 DESC, 1 LIMIT 10) AS s),
+        'patterns', (SELECT COALESCE(jsonb_agg(jsonb_build_object('n', t.n, 'level', t.level, 'template', left(p.template, 500),
+                            'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch.rfc3339(t.last_at))
+                            ORDER BY t.n DESC, t.fingerprint), '[]')
+                       FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint),
+        'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot))
+    $$;
+COMMENT ON FUNCTION logwatch.alert_payload(logwatch.alerts, text) IS 'All that a message about an alert is made from; private';
+
+CREATE FUNCTION logwatch.rfc3339(at timestamptz) RETURNS text
+    LANGUAGE sql STABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
+COMMENT ON FUNCTION logwatch.rfc3339(timestamptz) IS 'A time as RFC 3339 text in UTC; private';
+
+CREATE FUNCTION logwatch.zone() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT current_setting('log_timezone') $$;
+COMMENT ON FUNCTION logwatch.zone() IS 'Time zone that messages give times in: the one of the server log; private';
+
+CREATE FUNCTION logwatch.announce(asof timestamptz) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    due record;
+    a logwatch.alerts;
+    r logwatch.rules;
+    body jsonb;
+BEGIN
+    FOR due IN SELECT d.alert_id, d.reason FROM logwatch.due_announcements(asof) AS d ORDER BY d.alert_id LOOP
+        UPDATE logwatch.alerts AS u
+           SET announced = CASE WHEN due.reason = 'late' THEN 'resolved' ELSE u.state END, notified_at = asof, seq = u.seq + 1
+         WHERE u.id = due.alert_id
+        RETURNING * INTO a;
+        SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = a.rule;
+        body := logwatch.alert_payload(a, due.reason);
+        INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, message_id, in_reply_to, payload)
+        SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch.new_message_id(),
+               (SELECT n.message_id FROM logwatch.notifications AS n
+                 WHERE n.alert_id = a.id AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
+               body
+          FROM logwatch.targets(COALESCE(r.channels, '{email,log}'), r.recipients) AS t
+        ON CONFLICT DO NOTHING;
+        -- For LISTENers; delivered by PostgreSQL when this transaction commits.
+        PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', a.id, 'rule', a.rule, 'group', a.group_key, 'state', a.state,
+                                                         'reason', due.reason, 'count', a.count, 'message', left(logwatch.alert_message(a), 1000))::text);
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION logwatch.announce(timestamptz) IS 'Queues the notifications that are due; private';
+
+CREATE FUNCTION logwatch.targets(channels text[], recipients text[]) RETURNS TABLE (channel text, recipient text)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- One target per channel that the settings turn on, and per recipient for e-mail.
+    SELECT DISTINCT c.channel, CASE c.channel WHEN 'email' THEN address.recipient ELSE '' END
+      FROM unnest(channels) AS c (channel)
+      LEFT JOIN LATERAL unnest(COALESCE(recipients, logwatch.default_recipients())) AS address (recipient) ON c.channel = 'email'
+     WHERE logwatch.channel_configured(c.channel) AND (c.channel <> 'email' OR address.recipient IS NOT NULL)
+    $$;
+COMMENT ON FUNCTION logwatch.targets(text[], text[]) IS 'Where a notification goes; private';
+
+CREATE FUNCTION logwatch.new_message_id() RETURNS text
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch.host()) $$;
+COMMENT ON FUNCTION logwatch.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has; private';
+
+CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
+    RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
+    LANGUAGE sql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH due AS (
+        SELECT n.id FROM logwatch.notifications AS n
+         WHERE n.state IN ('queued', 'sending') AND n.next_attempt_at <= clock_timestamp() AND n.channel = ANY (channels)
+         ORDER BY n.next_attempt_at, n.id LIMIT most
+           FOR UPDATE SKIP LOCKED
+    ), claimed AS (
+        -- The lease: should this sender die, another one may try from then on.
+        UPDATE logwatch.notifications AS n
+           SET state = 'sending', attempts = n.attempts + 1,
+               leased_until = clock_timestamp() + lease.length, next_attempt_at = clock_timestamp() + lease.length
+          FROM due CROSS JOIN (VALUES (interval '2 minutes')) AS lease (length)
+         WHERE n.id = due.id
+        RETURNING n.*
+    )
+    SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch.rfc3339(c.created_at), c.payload
+      FROM claimed AS c ORDER BY c.id
+    $$;
+COMMENT ON FUNCTION logwatch.claim(text[], integer) IS 'Takes due notifications for sending and leases them; private';
+
+CREATE FUNCTION logwatch.settle(id bigint, outcome text, code integer, answer text) RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    UPDATE logwatch.notifications AS n
+       SET state = CASE WHEN $2 = 'sent' THEN 'sent'
+                        WHEN $2 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
+                        ELSE 'queued' END,
+           next_attempt_at = clock_timestamp() + logwatch.retry_after(n.attempts),
+           leased_until = NULL,
+           last_code = $3,
+           last_error = CASE WHEN $2 <> 'sent' THEN left($4, 1000) END,
+           sent_at = CASE WHEN $2 = 'sent' THEN clock_timestamp() END
+     WHERE n.id = $1 AND n.state = 'sending';
+END
+$$;
+COMMENT ON FUNCTION logwatch.settle(bigint, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry; private';
+
+CREATE FUNCTION logwatch.retry_after(attempts integer) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT COALESCE((ARRAY['30 seconds', '1 minute', '2 minutes', '5 minutes', '10 minutes', '15 minutes', '30 minutes']::interval[])[attempts],
+                    interval '1 hour')
+    $$;
+COMMENT ON FUNCTION logwatch.retry_after(integer) IS 'How long to wait after so many attempts; private';
+
+CREATE FUNCTION logwatch.next_delivery() RETURNS timestamptz
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending') $$;
+COMMENT ON FUNCTION logwatch.next_delivery() IS 'When the next notification is due; private';
+
+CREATE PROCEDURE logwatch_deliver()
+    LANGUAGE c AS 'MODULE_PATHNAME', 'deliver_wrapper';
+COMMENT ON PROCEDURE logwatch_deliver() IS 'Sends what is due: claims, commits, sends with no lock held, records the outcome, commits; for installations without the worker';
+
+CREATE FUNCTION logwatch_test(channel text, recipient text DEFAULT NULL) RETURNS text
+    LANGUAGE c VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'test_channel_wrapper';
+COMMENT ON FUNCTION logwatch_test(text, text) IS 'Sends one test notification now and returns the server''s answer; recipient NULL is the first of logwatch.email_to';

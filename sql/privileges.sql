@@ -1,0 +1,38 @@
+-- Nothing for PUBLIC; pg_monitor reads. What pg_dump must keep of the extension's tables.
+
+DO $$
+DECLARE
+    object record;
+BEGIN
+    FOR object IN
+        SELECT p.oid::regprocedure AS name, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END AS kind
+          FROM pg_proc AS p JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
+          JOIN pg_extension AS e ON e.oid = d.refobjid AND d.refclassid = 'pg_extension'::regclass
+         WHERE e.extname = 'logwatch'
+    LOOP
+        EXECUTE format('REVOKE ALL ON %s %s FROM PUBLIC', object.kind, object.name);
+    END LOOP;
+END
+$$;
+REVOKE ALL ON SCHEMA logwatch FROM PUBLIC;
+REVOKE ALL ON ALL TABLES IN SCHEMA logwatch FROM PUBLIC;
+REVOKE ALL ON TYPE logwatch.level FROM PUBLIC;
+GRANT USAGE ON TYPE logwatch.level TO pg_monitor;
+GRANT USAGE ON SCHEMA logwatch TO pg_monitor;
+GRANT SELECT ON ALL TABLES IN SCHEMA logwatch TO pg_monitor;
+GRANT EXECUTE ON FUNCTION logwatch_status() TO pg_monitor;
+
+-- Partitions made later are no members of the extension and are dumped as they are; progress and its transaction ids belong to this server alone.
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['sources', 'files', 'gaps', 'entries_default', 'patterns', 'counts', 'batches', 'alerts', 'notifications', 'silences'] LOOP
+        PERFORM pg_extension_config_dump(format('logwatch.%I', name)::regclass, '');
+    END LOOP;
+    PERFORM pg_extension_config_dump('logwatch.rules', 'WHERE NOT builtin');
+    FOREACH name IN ARRAY ARRAY['gaps', 'entries', 'alerts', 'notifications', 'silences'] LOOP
+        PERFORM pg_extension_config_dump(pg_get_serial_sequence(format('logwatch.%I', name), 'id')::regclass, '');
+    END LOOP;
+END
+$$;

@@ -1,0 +1,117 @@
+-- Rules: when to alert, and whom to tell. Users edit this table directly.
+
+CREATE TABLE logwatch.rules (
+    name            text PRIMARY KEY CHECK (name ~ '^[^[:cntrl:]]{1,100}$'),
+    kind            text NOT NULL DEFAULT 'threshold',
+    level           logwatch.level NOT NULL DEFAULT 'ERROR',
+    source          text NOT NULL DEFAULT '*',
+    match           text,
+    exclude         text,
+    group_by        text NOT NULL DEFAULT 'none',
+    threshold       bigint NOT NULL DEFAULT 1,
+    within          interval NOT NULL DEFAULT '5 minutes',
+    for_at_least    interval NOT NULL DEFAULT '0',
+    keep_firing_for interval NOT NULL DEFAULT '1 minute',
+    repeat_every    interval DEFAULT '4 hours',
+    channels        text[] NOT NULL DEFAULT '{email,log}',
+    recipients      text[],
+    runbook         text,
+    enabled         boolean NOT NULL DEFAULT true,
+    builtin         boolean NOT NULL DEFAULT false,
+    updated_at      timestamptz NOT NULL DEFAULT now()
+);
+COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to tell; INSERT, UPDATE and DELETE take effect at the next check';
+COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval';
+COMMENT ON COLUMN logwatch.rules.level IS 'Counts records of this level and above';
+COMMENT ON COLUMN logwatch.rules.source IS 'Counts records of sources whose name matches this glob (* and ?)';
+COMMENT ON COLUMN logwatch.rules.match IS 'Regular expression that the pattern''s template must match; NULL for any';
+COMMENT ON COLUMN logwatch.rules.exclude IS 'Regular expression that the pattern''s template must not match';
+COMMENT ON COLUMN logwatch.rules.group_by IS 'none: one alert for all; source or pattern: one for each';
+COMMENT ON COLUMN logwatch.rules.threshold IS 'The rule is met when its window holds at least this many records';
+COMMENT ON COLUMN logwatch.rules.within IS 'Length of the sliding window, by event time';
+COMMENT ON COLUMN logwatch.rules.for_at_least IS 'How long the rule must have been met before it fires';
+COMMENT ON COLUMN logwatch.rules.keep_firing_for IS 'How long the rule must not have been met before the alert resolves';
+COMMENT ON COLUMN logwatch.rules.repeat_every IS 'How often a firing alert is announced again; NULL for never';
+COMMENT ON COLUMN logwatch.rules.channels IS 'Where notifications go: email, log (server log)';
+COMMENT ON COLUMN logwatch.rules.recipients IS 'E-mail addresses; NULL for those of logwatch.email_to';
+COMMENT ON COLUMN logwatch.rules.runbook IS 'What to do, a link or a sentence; printed in the mail';
+COMMENT ON COLUMN logwatch.rules.builtin IS 'Came with the extension';
+COMMENT ON COLUMN logwatch.rules.updated_at IS 'When the rule was last changed';
+
+CREATE FUNCTION logwatch.check_rule() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    word text;
+BEGIN
+    IF NEW.kind <> 'threshold' THEN
+        RAISE EXCEPTION 'rule "%": unknown kind "%"', NEW.name, NEW.kind
+            USING ERRCODE = 'check_violation', HINT = 'This version knows: threshold.';
+    END IF;
+    IF NEW.threshold <= 0 THEN
+        RAISE EXCEPTION 'rule "%": threshold is %, and must be at least 1', NEW.name, NEW.threshold
+            USING ERRCODE = 'check_violation', HINT = 'To switch a rule off: UPDATE logwatch.rules SET enabled = false WHERE name = …;';
+    END IF;
+    IF NEW.within < interval '1 second' OR NEW.within > interval '366 days' THEN
+        RAISE EXCEPTION 'rule "%": within is %, and must be between 1 second and 366 days', NEW.name, NEW.within
+            USING ERRCODE = 'check_violation', HINT = 'For example: within = ''5 minutes''.';
+    END IF;
+    IF NEW.for_at_least < interval '0' OR NEW.keep_firing_for < interval '0'
+       OR NEW.for_at_least > interval '366 days' OR NEW.keep_firing_for > interval '366 days' THEN
+        RAISE EXCEPTION 'rule "%": for_at_least and keep_firing_for must be between 0 and 366 days', NEW.name
+            USING ERRCODE = 'check_violation', HINT = 'For example: keep_firing_for = ''1 minute''.';
+    END IF;
+    IF NEW.repeat_every < interval '1 minute' THEN
+        RAISE EXCEPTION 'rule "%": repeat_every is %, and must be at least 1 minute', NEW.name, NEW.repeat_every
+            USING ERRCODE = 'check_violation', HINT = 'NULL means: never repeat.';
+    END IF;
+    IF NEW.group_by NOT IN ('none', 'source', 'pattern') THEN
+        RAISE EXCEPTION 'rule "%": unknown group_by "%"', NEW.name, NEW.group_by
+            USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';
+    END IF;
+    FOREACH word IN ARRAY NEW.channels LOOP
+        IF word IS NULL OR word NOT IN ('email', 'log') THEN
+            RAISE EXCEPTION 'rule "%": unknown channel "%"', NEW.name, word
+                USING ERRCODE = 'check_violation', HINT = 'Use email or log, for example: channels = ''{email,log}''.';
+        END IF;
+    END LOOP;
+    IF NEW.recipients IS NOT NULL THEN
+        FOREACH word IN ARRAY NEW.recipients LOOP
+            IF word IS NULL OR word !~ '^[^[:space:][:cntrl:],;<>@]+@[^[:space:][:cntrl:],;<>@]+$' THEN
+                RAISE EXCEPTION 'rule "%": "%" is not an e-mail address', NEW.name, word
+                    USING ERRCODE = 'check_violation', HINT = 'For example: recipients = ''{ops@example.com,dba@example.com}''.';
+            END IF;
+        END LOOP;
+    END IF;
+    FOREACH word IN ARRAY ARRAY[NEW.match, NEW.exclude] LOOP
+        CONTINUE WHEN word IS NULL;
+        BEGIN
+            PERFORM '' ~ word;
+        EXCEPTION WHEN invalid_regular_expression THEN
+            RAISE EXCEPTION 'rule "%": bad regular expression "%"', NEW.name, word
+                USING ERRCODE = 'invalid_regular_expression', DETAIL = SQLERRM,
+                      HINT = 'match and exclude are POSIX regular expressions, as for the operator ~ ; put a backslash before special characters.';
+        END;
+    END LOOP;
+    NEW.updated_at := clock_timestamp();
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION logwatch.check_rule() IS 'Refuses rules that cannot work, and says what would; private';
+CREATE TRIGGER rules_check BEFORE INSERT OR UPDATE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch.check_rule();
+COMMENT ON TRIGGER rules_check ON logwatch.rules IS 'Refuses rules that cannot work';
+CREATE TRIGGER rules_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch.wake();
+COMMENT ON TRIGGER rules_wake ON logwatch.rules IS 'A changed rule is evaluated at once';
+
+INSERT INTO logwatch.rules (name, level, threshold, within, builtin) VALUES
+    ('fatal', 'FATAL', 1, '5 minutes', true),
+    ('error', 'ERROR', 5, '5 minutes', true);
+
+CREATE FUNCTION logwatch.glob_matches(name text, glob text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT glob = '*' OR name LIKE translate(replace(replace(replace(glob, '\', '\\'), '%', '\%'), '_', '\_'), '*?', '%_')
+    $$;
+COMMENT ON FUNCTION logwatch.glob_matches(text, text) IS 'Whether a name matches a glob of * and ?; private';

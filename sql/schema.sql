@@ -1,0 +1,19 @@
+-- The schema that holds logwatch's tables and private functions, and what CREATE EXTENSION has to say about the server.
+-- The public functions (logwatch_…) live in the schema that the extension is installed in.
+
+DO $$
+BEGIN
+    IF current_setting('server_encoding') <> 'UTF8' THEN
+        RAISE EXCEPTION 'logwatch needs a database with encoding UTF8, and "%" has %', current_database(), current_setting('server_encoding')
+            USING ERRCODE = 'feature_not_supported',
+                  DETAIL = 'Log records may hold any character.',
+                  HINT = format('Use another database: CREATE DATABASE logs ENCODING %L TEMPLATE template0;', 'UTF8');
+    END IF;
+END
+$$;
+
+CREATE SCHEMA logwatch;
+COMMENT ON SCHEMA logwatch IS 'logwatch: log entries, rules, alerts and notifications';
+
+CREATE TYPE logwatch.level AS ENUM ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL');
+COMMENT ON TYPE logwatch.level IS 'How severe a log record is, in this order; FATAL includes critical, alert, emergency and panic';

@@ -1,0 +1,44 @@
+-- Settings and facts of the server, as SQL sees them. Private.
+
+CREATE FUNCTION logwatch.setting(name text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'setting_wrapper';
+COMMENT ON FUNCTION logwatch.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded; private';
+
+CREATE FUNCTION logwatch.host() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'host_wrapper';
+COMMENT ON FUNCTION logwatch.host() IS 'This server''s host name; private';
+
+CREATE FUNCTION logwatch.channel_problem(channel text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_problem_wrapper';
+COMMENT ON FUNCTION logwatch.channel_problem(text) IS 'Why a channel cannot work as it is set, what to type included; NULL when it can; private';
+
+CREATE FUNCTION logwatch.channel_configured(channel text) RETURNS boolean
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_configured_wrapper';
+COMMENT ON FUNCTION logwatch.channel_configured(text) IS 'Whether the settings turn a channel on; private';
+
+CREATE FUNCTION logwatch.default_recipients() RETURNS text[]
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT COALESCE(array_agg(DISTINCT btrim(address)), '{}')
+      FROM unnest(string_to_array(logwatch.setting('email_to'), ',')) AS address
+     WHERE btrim(address) <> ''
+    $$;
+COMMENT ON FUNCTION logwatch.default_recipients() IS 'The addresses of logwatch.email_to; private';
+
+-- Say at CREATE EXTENSION what the worker still needs, in the words to type.
+DO $$
+DECLARE
+    preloaded constant boolean := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
+    worker_database constant text := logwatch.setting('database');
+BEGIN
+    IF NOT preloaded THEN
+        RAISE NOTICE 'logwatch works, but without its background worker: nothing is checked or sent by itself'
+            USING HINT = format(E'Add to postgresql.conf and restart the server:\nshared_preload_libraries = %L\nlogwatch.database = %L',
+                                concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database());
+    ELSIF worker_database <> current_database() THEN
+        RAISE NOTICE 'the logwatch worker runs in database "%", not in this one', worker_database
+            USING HINT = format(E'Add to postgresql.conf and restart the server:\nlogwatch.database = %L', current_database());
+    END IF;
+END
+$$;

@@ -1,0 +1,151 @@
+-- The status: one row per rule, source, channel and the worker. Reads only, so that it works on a hot standby.
+
+CREATE FUNCTION logwatch.rule_message(state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
+    RETURNS text
+    LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
+COMMENT ON FUNCTION logwatch.rule_message(text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands; private';
+
+CREATE FUNCTION logwatch.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    preloaded constant boolean := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
+    worker_database constant text := logwatch.setting('database');
+    started timestamptz;
+    problem text;
+BEGIN
+    SELECT s.backend_start INTO started FROM pg_stat_activity AS s
+     WHERE s.backend_type = 'logwatch worker' AND s.datname = worker_database;
+    IF NOT preloaded THEN
+        RETURN QUERY SELECT 'off', NULL::timestamptz,
+            format('The worker is off. Add to postgresql.conf and restart: shared_preload_libraries = %L and logwatch.database = %L. Without it, schedule logwatch_check() and logwatch_deliver() with pg_cron.',
+                   concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database());
+    ELSIF worker_database <> current_database() THEN
+        RETURN QUERY SELECT 'elsewhere', started,
+            format('The worker runs in database %s. To have it here, add to postgresql.conf and restart: logwatch.database = %L', worker_database, current_database());
+    ELSIF pg_is_in_recovery() THEN
+        RETURN QUERY SELECT 'standby', NULL::timestamptz, 'This server is a standby; the worker starts at promotion.'::text;
+    ELSIF started IS NULL THEN
+        RETURN QUERY SELECT 'starting', NULL::timestamptz, 'The worker is not running; it is restarted every few seconds, see the server log.'::text;
+    ELSE
+        problem := logwatch.library_problem();
+        RETURN QUERY SELECT CASE WHEN problem IS NULL THEN 'running' ELSE 'waiting' END, started,
+            COALESCE(problem, format('Checks at every commit of new entries and every %s s.', logwatch.setting('check_interval')));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch.worker_status() IS 'Whether the worker runs, and what to type when it does not; private';
+
+CREATE FUNCTION logwatch.library_problem() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server.',
+                  logwatch.library_version(), e.extversion)
+      FROM pg_extension AS e WHERE e.extname = 'logwatch' AND e.extversion <> logwatch.library_version()
+    $$;
+COMMENT ON FUNCTION logwatch.library_problem() IS 'What to do when library and extension differ; NULL when they agree; private';
+
+CREATE FUNCTION logwatch.library_version() RETURNS text
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'library_version_wrapper';
+COMMENT ON FUNCTION logwatch.library_version() IS 'Version of the loaded library; private';
+
+CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- The fullest group of each rule's present window.
+    SELECT grouped.name, max(grouped.n)::bigint
+      FROM (SELECT r.name, sum(c.n) AS n
+              FROM logwatch.rules AS r
+              JOIN logwatch.counts AS c ON c.second > asof - r.within AND c.second <= asof AND c.level >= r.level
+              JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, r.source)
+             WHERE r.match IS NULL AND r.exclude IS NULL
+                   OR EXISTS (SELECT FROM logwatch.patterns AS p
+                               WHERE p.fingerprint = c.fingerprint
+                                 AND (r.match IS NULL OR p.template ~ r.match)
+                                 AND (r.exclude IS NULL OR p.template !~ r.exclude))
+             GROUP BY r.name, CASE r.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(c.fingerprint) ELSE '' END) AS grouped
+     GROUP BY grouped.name
+    $$;
+COMMENT ON FUNCTION logwatch.window_counts(timestamptz) IS 'Records in each rule''s present window; private';
+
+CREATE FUNCTION logwatch_status()
+    RETURNS TABLE (component text, name text, state text, since timestamptz, count bigint, threshold bigint, message text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    asof constant timestamptz := clock_timestamp();
+BEGIN
+    RETURN QUERY
+    SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
+           logwatch.rule_message(s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
+                                 r.level::text, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint)
+      FROM logwatch.rules AS r
+      LEFT JOIN logwatch.window_counts(asof) AS w ON w.rule = r.name
+     CROSS JOIN LATERAL (
+           SELECT CASE WHEN NOT r.enabled THEN 'disabled'
+                       WHEN bool_or(a.state = 'firing') THEN CASE WHEN logwatch.is_silenced(r.name) THEN 'silenced' ELSE 'firing' END
+                       WHEN bool_or(a.state = 'pending') THEN 'pending'
+                       ELSE 'ok' END AS state,
+                  COALESCE(min(a.started_at), (SELECT max(q.resolved_at) FROM logwatch.alerts AS q WHERE q.rule = r.name)) AS since,
+                  count(a.id) AS groups,
+                  COALESCE(max(logwatch.group_label(a.rule, a.group_key)), '') AS grouped_by
+             FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved') AS s
+     ORDER BY s.state = 'ok', r.name;
+
+    RETURN QUERY
+    SELECT 'source', src.name,
+           CASE WHEN gap.n > 0 THEN 'gap'
+                WHEN src.attached_at IS NULL THEN 'ok'
+                WHEN seen.at < asof - interval '5 minutes' THEN 'stale' ELSE 'ok' END,
+           seen.at, COALESCE(recent.n, 0), NULL::bigint,
+           concat_ws(', ',
+               CASE WHEN src.attached_at IS NOT NULL THEN format('%s open of %s files', file.open, file.n) END,
+               format('%s entries in 24 hours', COALESCE(recent.n, 0)),
+               CASE WHEN late.n > 0 THEN format('%s of them later than logwatch.max_lateness', late.n) END,
+               CASE WHEN gap.n > 0 THEN format('%s gaps in 24 hours, the last: %s (%s), see logwatch.gaps', gap.n, gap.reason, gap.path) END,
+               CASE WHEN src.attached_at IS NOT NULL AND seen.at < asof - interval '5 minutes' THEN 'nothing heard of its tailer for 5 minutes' END)
+      FROM logwatch.sources AS src
+     CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at
+                           FROM logwatch.files AS f WHERE f.source_id = src.id) AS file
+      LEFT JOIN LATERAL (SELECT sum(b.n)::bigint AS n, max(b.received_at) AS at
+                           FROM logwatch.batches AS b WHERE b.source_id = src.id AND b.received_at > asof - interval '24 hours') AS recent ON true
+      LEFT JOIN LATERAL (SELECT sum(b.n)::bigint AS n FROM logwatch.batches AS b
+                          WHERE b.source_id = src.id AND b.received_at > asof - interval '24 hours'
+                            AND b.last_at < b.received_at - make_interval(secs => logwatch.setting('max_lateness')::integer)) AS late ON true
+      LEFT JOIN LATERAL (SELECT count(*) AS n, (array_agg(g.reason ORDER BY g.id DESC))[1] AS reason, (array_agg(g.path ORDER BY g.id DESC))[1] AS path
+                           FROM logwatch.gaps AS g WHERE g.source_id = src.id AND g.noticed_at > asof - interval '24 hours') AS gap ON true
+     CROSS JOIN LATERAL (SELECT greatest(src.seen_at, file.at, recent.at) AS at) AS seen
+     ORDER BY src.name;
+
+    RETURN QUERY
+    SELECT 'channel', c.channel,
+           CASE WHEN NOT c.configured THEN 'off'
+                WHEN c.problem IS NOT NULL THEN 'error'
+                WHEN q.failing > 0 THEN 'failing' ELSE 'ok' END,
+           q.last_at, q.waiting, NULL::bigint,
+           concat_ws(', ', c.problem,
+               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch.setting('alert_file') END,
+               CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
+               CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
+      FROM (SELECT v.channel, logwatch.channel_configured(v.channel) AS configured, logwatch.channel_problem(v.channel) AS problem, v.position
+              FROM unnest('{email,file,log}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
+     CROSS JOIN LATERAL (
+           SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
+                  count(*) FILTER (WHERE n.state = 'queued' AND n.attempts > 0) AS failing,
+                  count(*) FILTER (WHERE n.state = 'sent') AS sent,
+                  count(*) FILTER (WHERE n.state = 'failed') AS failed,
+                  max(n.sent_at) AS last_at,
+                  (array_agg(n.last_error ORDER BY n.id DESC) FILTER (WHERE n.last_error IS NOT NULL))[1] AS last_error
+             FROM logwatch.notifications AS n
+            WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q
+     ORDER BY c.position;
+
+    RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch.worker_status() AS w;
+END
+$$;
+COMMENT ON FUNCTION logwatch_status() IS 'How logwatch stands: one row per rule, source, channel and the worker; reads only';
