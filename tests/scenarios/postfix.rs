@@ -102,10 +102,12 @@ impl Postfix {
     fn configure(&self, certificate: &Certificate, relay_port: u16) -> Result<()> {
         let dir = self.dir.path().display();
         let write = |name: &str, text: &str| fs::write(self.dir.path().join(name), text);
+        // Debian's Postfix looks for SASL's configuration here whatever cyrus_sasl_config_path says.
+        fs::create_dir(self.dir.path().join("sasl"))?;
         write("cert.pem", &certificate.chain)?;
         write("key.pem", &certificate.key)?;
         write(
-            "smtpd.conf",
+            "sasl/smtpd.conf",
             &format!(
                 "pwcheck_method: auxprop\nauxprop_plugin: sasldb\nsasldb_path: {dir}/sasldb\nmech_list: PLAIN LOGIN\n"
             ),
@@ -135,7 +137,7 @@ impl Postfix {
                  smtpd_sasl_auth_enable = yes\n\
                  smtpd_sasl_type = cyrus\n\
                  smtpd_sasl_path = smtpd\n\
-                 cyrus_sasl_config_path = {dir}\n\
+                 cyrus_sasl_config_path = {dir}/sasl\n\
                  smtpd_relay_restrictions = permit_sasl_authenticated, reject\n"
             ),
         )?;
