@@ -128,7 +128,7 @@ pub(crate) fn glog_time(bytes: &[u8]) -> Option<Stamp> {
 }
 
 /// Keeps the parts of a head whose level is a letter.
-pub(crate) fn lettered(reader: &mut Reader, letter: Letter) {
+pub(crate) fn lettered(reader: &mut Reader, mut letter: Letter) {
     let line = reader.line;
     match letter.family {
         // `mmdd hh:mm:ss.uuuuuu threadid file:line]`
@@ -163,10 +163,15 @@ pub(crate) fn lettered(reader: &mut Reader, letter: Letter) {
         Family::Mongo => {
             let component = line[reader.at..letter.body].split_ascii_whitespace().nth(1);
             reader.keep("logger", component.unwrap_or_default());
+            if let Some((thread, _)) = group(&line[letter.body..]) {
+                reader.keep("thread", thread);
+                letter.body += thread.len() + 2;
+            }
         }
         Family::Tornado => reader.keep("logger", &line[reader.at..letter.body - 1]),
         Family::Redis => reader.keep("pid", line.split(':').next().unwrap_or_default()),
     }
+    reader.at = letter.body;
 }
 
 /// The rest of a bracket that the time opened: `[… #1234]` (Ruby), `[… ERROR main]` (env_logger), `[… ERR]` (Serilog).
@@ -412,6 +417,12 @@ fn group_then_logger(reader: &mut Reader) -> bool {
         reader.at = reader.line.len() - message.len();
         return true;
     }
+    // Django's `[django.request:241] message`.
+    if is_position(first) && rest.starts_with('[') {
+        reader.keep("caller", first);
+        reader.at = reader.line.len() - after.len();
+        return true;
+    }
     // JBoss.
     if rest.starts_with('[')
         && is_dotted(first)
@@ -528,6 +539,9 @@ fn group(text: &str) -> Option<(&str, &str)> {
 /// Keeps all parts up to `end` and tells so when each has the shape of a head's part; keeps nothing otherwise.
 pub(crate) fn all_certain(reader: &mut Reader, end: usize, timed: bool) -> bool {
     let text = &reader.line[reader.at..end];
+    if channel(reader, text, end) {
+        return true;
+    }
     let mut parts: [(&str, &str); 8] = [("", ""); 8];
     let mut count = 0;
     let mut rest = text.trim();
@@ -563,6 +577,8 @@ pub(crate) fn all_certain(reader: &mut Reader, end: usize, timed: bool) -> bool 
                 || (timed && word.ends_with(':') && is_name(word.trim_end_matches(':')))
             {
                 ("logger", word.trim_end_matches([':', '.']))
+            } else if timed && is_session(word) {
+                ("session", word.trim_end_matches([':', ',']))
             } else {
                 return false;
             };
@@ -592,6 +608,30 @@ pub(crate) fn all_certain(reader: &mut Reader, end: usize, timed: bool) -> bool 
         }
     }
     true
+}
+
+/// Monolog's `channel.ERROR: message {"context":…} []`.
+fn channel(reader: &mut Reader, text: &str, end: usize) -> bool {
+    let Some(name) = text.strip_suffix('.').filter(|name| is_name(name)) else {
+        return false;
+    };
+    reader.keep("logger", name);
+    reader.at = end;
+    let mut message = reader.line.trim_end();
+    for _ in 0..2 {
+        message = message.strip_suffix(" []").unwrap_or(message);
+    }
+    reader.end = message.len();
+    true
+}
+
+/// What PostgreSQL's log_line_prefix says of a session: `app@db`, `user=app,db=db,client=192.0.2.1`, `192.0.2.1(5432):app@db:[12]:`.
+fn is_session(word: &str) -> bool {
+    word.len() <= 2 * LONGEST
+        && (word.ends_with(':') || word.contains(['@', '=']))
+        && word
+            .split(',')
+            .all(|part| part.contains(['@', '=', '(']) || part.is_empty())
 }
 
 fn is_name_byte(b: u8) -> bool {

@@ -107,10 +107,11 @@ pub(crate) fn first(line: &[u8]) -> Option<Found> {
             continue;
         }
         if !byte.is_ascii_alphabetic() {
-            if byte == b'{' && line.get(at + 1) == Some(&b'"') {
-                if let Json::Level(level) = keys::json(&line[at..]) {
-                    return Some(Found { level, word: None });
-                }
+            if byte == b'{'
+                && line.get(at + 1) == Some(&b'"')
+                && let Json::Level(level) = keys::json(&line[at..])
+            {
+                return Some(Found { level, word: None });
             }
             // A digit or an underscore belongs to the word that it starts.
             at += if byte.is_ascii_digit() || byte == b'_' {

@@ -27,6 +27,7 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
         line,
         bytes: line.as_bytes(),
         at: 0,
+        end: line.len(),
         head: Head::default(),
         timed: false,
         context,
@@ -41,7 +42,7 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
             reader.worded();
         }
     }
-    reader.head.body = line[reader.at..].trim();
+    reader.head.body = line[reader.at..reader.end].trim();
     reader.head
 }
 
@@ -50,6 +51,8 @@ pub(crate) struct Reader<'a, 'c> {
     pub(crate) bytes: &'a [u8],
     /// Where the message starts as far as is known. Always at a character's boundary: only ASCII and whole words are passed.
     pub(crate) at: usize,
+    /// Where the message ends.
+    pub(crate) end: usize,
     pub(crate) head: Head<'a>,
     timed: bool,
     context: &'c Context,
@@ -101,13 +104,12 @@ impl<'a> Reader<'a, '_> {
             return false;
         };
         self.timed = true;
-        self.head.time = stamp.resolve(self.context);
+        self.head.time = stamp.resolve(self.context).or(self.head.time);
         self.at += len;
         true
     }
 
     fn lettered(&mut self, letter: Letter) {
-        let body = letter.body;
         if let Some(start) = letter.time {
             self.at = start;
             if letter.family == Family::Glog {
@@ -118,7 +120,6 @@ impl<'a> Reader<'a, '_> {
             }
         }
         decoration::lettered(self, letter);
-        self.at = body;
     }
 
     /// RFC 5424's `1 time host program pid id [data] `, or RFC 3164's `time host program[pid]: `.
@@ -130,7 +131,7 @@ impl<'a> Reader<'a, '_> {
             if nil || self.time() {
                 self.at += usize::from(nil);
                 if decoration::rfc5424(self).is_some() {
-                    self.timed = true;
+                    self.timed = false;
                     return;
                 }
             }
@@ -139,7 +140,7 @@ impl<'a> Reader<'a, '_> {
         self.blanks();
         let year_less = self.rest().first().is_some_and(u8::is_ascii_alphabetic);
         if self.time() {
-            decoration::syslog(self, true);
+            self.timed = !decoration::syslog(self, true);
         } else if year_less {
             decoration::program(self);
         }
@@ -147,17 +148,36 @@ impl<'a> Reader<'a, '_> {
 
     /// Takes time, level and what certainly belongs to them, part by part.
     fn worded(&mut self) {
+        // Ruby's `E, [time #pid] ERROR -- program: `.
+        if matches!(self.rest(), [b'A'..=b'Z', b',', b' ', b'[', ..]) {
+            self.at += 3;
+        }
         let mut word = self.level_word();
         // Each turn takes at least a byte; a real head has few parts.
         for _ in 0..8 {
-            let before = self.at;
             self.separators();
             let start = self.at;
             if self.timestamp(word) || self.level(&mut word) || self.before_level(word) {
                 continue;
             }
-            self.at = if self.at == start && before == 0 { 0 } else { start };
+            self.at = start;
             break;
+        }
+        if self.head.time.is_none() && self.at == 0 {
+            self.access_log();
+        }
+    }
+
+    /// The time of `192.0.2.1 - - [22/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" …`, whose whole line is the message.
+    fn access_log(&mut self) {
+        let Some(open) = self.bytes.iter().take(HEAD).position(|b| *b == b'[') else {
+            return;
+        };
+        let Some((stamp, len)) = time::scan(&self.bytes[open + 1..]) else {
+            return;
+        };
+        if self.bytes[open + 1 + len..].starts_with(b"] \"") {
+            self.head.time = stamp.resolve(self.context);
         }
     }
 
@@ -212,6 +232,8 @@ impl<'a> Reader<'a, '_> {
             return true;
         }
         if (year_less || iso) && decoration::syslog(self, year_less) {
+            // The program may write its own time after syslog's.
+            self.timed = false;
             return true;
         }
         if self.rest().first() == Some(&b':') {

@@ -100,7 +100,7 @@ fn code_len(bytes: &[u8]) -> usize {
 /// The end of the quoted text that opens at `at`. An apostrophe inside a word opens nothing.
 fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     let quote = bytes[at];
-    if !matches!(quote, b'"' | b'\'' | b'`') || (at > 0 && bytes[at - 1].is_ascii_alphanumeric()) {
+    if !matches!(quote, b'"' | b'\'' | b'`') || ends_word(&bytes[..at]) {
         return None;
     }
     // PostgreSQL and GNU write `x' too.
@@ -113,7 +113,7 @@ fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     while end < bytes.len() {
         match bytes[end] {
             b'\\' => end += 1,
-            b if close.contains(&b) && !bytes.get(end + 1).is_some_and(u8::is_ascii_alphanumeric) => {
+            b if close.contains(&b) && !starts_word(&bytes[end + 1..]) => {
                 return (end > at + 1 && b == quote).then_some(end + 1);
             }
             _ => {}
@@ -121,6 +121,16 @@ fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
         end += 1;
     }
     None
+}
+
+/// A mask counts as the word that it stands for, here and in [`starts_word`], so that a template is its own template
+/// (but for texts whose quotes do not pair up).
+fn ends_word(bytes: &[u8]) -> bool {
+    bytes.ends_with(MASK.as_bytes()) || bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+fn starts_word(bytes: &[u8]) -> bool {
+    bytes.starts_with(MASK.as_bytes()) || bytes.first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn starts_token(b: u8) -> bool {

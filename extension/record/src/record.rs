@@ -44,9 +44,12 @@ pub struct Record<'a> {
 
 /// Reads a record: its headline, then any continuation lines. Total: any text gives a record.
 pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
-    let text = trim(text);
-    let (first, _) = headline(text);
+    let first = text
+        .lines()
+        .find(|line| !line.trim().is_empty())
+        .unwrap_or_default();
     let level = detect::level(first.as_bytes());
+    let text = trim(text);
     let mut record = match undressed(text) {
         Some((inner, outer_time)) if !inner.trim().is_empty() => {
             let mut record = owned(read(trim(&inner), context));
@@ -72,7 +75,10 @@ fn trim(text: &str) -> &str {
     let blank = text.len() - text.trim_start().len();
     // Only whole lines go: a continuation line keeps its indent.
     let start = text[..blank].rfind('\n').map_or(0, |at| at + 1);
-    text[start..].strip_prefix('\u{FEFF}').unwrap_or(&text[start..])
+    let text = &text[start..];
+    text.strip_prefix('\u{FEFF}')
+        .filter(|rest| !rest.trim().is_empty())
+        .unwrap_or(text)
 }
 
 fn headline(text: &str) -> (&str, &str) {

@@ -133,6 +133,11 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
             fields.remove(key);
         }
     }
+    // MongoDB's one-letter severity.
+    if matches!(fields.get("s"), Some(Value::String(letter)) if matches!(letter.as_str(), "F" | "E" | "W" | "I" | "D"))
+    {
+        fields.remove("s");
+    }
     parts.fields = fields;
     Some(parts)
 }

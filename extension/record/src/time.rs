@@ -254,7 +254,9 @@ fn epoch_digits(s: &mut Scanner, run: usize) -> Option<Stamp> {
         _ => value / 1000,
     };
     // A later unit would have had more digits.
-    (micros >= 1_000_000_000_000_000 && micros < TOO_LATE * 1_000_000).then_some(Stamp::Epoch(micros))
+    (1_000_000_000_000_000..TOO_LATE * 1_000_000)
+        .contains(&micros)
+        .then_some(Stamp::Epoch(micros))
 }
 
 /// `Nov 22 10:00:00`, `Nov 22 2026 10:00:00`, `Nov 22, 2026 10:00:00 AM`, `Sun Nov 22 10:00:00.123 2026`,
