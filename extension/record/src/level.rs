@@ -78,7 +78,8 @@ pub(crate) enum Proof {
 /// The level that a word names, whatever its case, and the proof it needs in a line of text.
 pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Proof)> {
     const LONGEST: usize = 13;
-    if word.len() < 3 || word.len() > LONGEST {
+    let first = word.first()?.to_ascii_lowercase();
+    if word.len() > LONGEST || LENGTHS[usize::from(first.wrapping_sub(b'a')).min(26)] & 1 << word.len() == 0 {
         return None;
     }
     let mut lower = [0; LONGEST];
@@ -112,6 +113,35 @@ pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Proof)> {
     })
 }
 
+/// For each first letter, a bit for each length that its words below have: most words of a line are told by these two.
+const LENGTHS: [u16; 27] = {
+    const fn bits(lengths: &[u16]) -> u16 {
+        let mut bits = 0;
+        let mut i = 0;
+        while i < lengths.len() {
+            bits |= 1 << lengths[i];
+            i += 1;
+        }
+        bits
+    }
+    let mut table = [0; 27];
+    table[0] = bits(&[5]); // alert
+    table[2] = bits(&[4, 6, 7, 8]); // crit config context critical
+    table[3] = bits(&[3, 4, 5, 6, 7]); // dbg dbug debug dpanic default
+    table[4] = bits(&[3, 4, 5, 9]); // err eror error emergency
+    table[5] = bits(&[3, 4, 5, 6, 7]); // ftl fail fatal finest failure
+    table[7] = bits(&[4]); // hint http
+    table[8] = bits(&[3, 4, 11, 13]); // inf info information informational
+    table[11] = bits(&[3]); // log
+    table[13] = bits(&[4, 6]); // note notice
+    table[15] = bits(&[4, 5]); // pani panic
+    table[18] = bits(&[5, 6, 7, 9]); // silly severe success statement
+    table[19] = bits(&[3, 4, 5]); // trc trce trace
+    table[21] = bits(&[3, 7]); // vrb verbose
+    table[22] = bits(&[3, 4, 7]); // wrn warn warning
+    table
+};
+
 /// The level of a letter: glog, Android, MongoDB, Ruby.
 pub(crate) fn letter_level(letter: u8) -> Option<Level> {
     Some(match letter {
@@ -143,11 +173,20 @@ mod tests {
     #[test]
     fn aliases_of_every_family_have_their_meaning() {
         for (words, level) in [
-            ("TRACE debug Verbose fine dbug", Level::Debug),
-            ("info Information NOTICE log", Level::Info),
+            (
+                "TRACE debug Verbose fine dbug trc trce dbg debu vrb finer finest debug5 silly",
+                Level::Debug,
+            ),
+            (
+                "info Information NOTICE log inf informational note system config statement detail hint context http default success",
+                Level::Info,
+            ),
             ("warn WARNING wrn", Level::Warn),
-            ("error ERR eror SEVERE fail", Level::Error),
-            ("fatal critical CRIT alert emerg panic ftl", Level::Fatal),
+            ("error ERR eror erro SEVERE fail failure", Level::Error),
+            (
+                "fatal critical CRIT alert emerg emergency panic ftl fata pani dpanic",
+                Level::Fatal,
+            ),
         ] {
             for word in words.split(' ') {
                 assert_eq!(word.parse(), Ok(level), "{word}");

@@ -48,6 +48,11 @@ pub fn template(message: &str) -> String {
                 out.push(' ');
             }
             at += 1;
+        } else if byte.is_ascii_alphabetic()
+            && let Some(len) = plain_word(&bytes[at..])
+        {
+            out.push_str(&message[at..at + len]);
+            at += len;
         } else if starts_token(byte) {
             let end = at + token_len(&bytes[at..]);
             token(&message[at..end], &mut out);
@@ -166,13 +171,14 @@ fn token_len(bytes: &[u8]) -> usize {
     };
     let mut len = bytes.iter().position(end).unwrap_or(bytes.len());
     // A URL keeps its query, a number its thousands' commas.
-    if memchr::memmem::find(&bytes[..len], b"://").is_some() {
+    let colon = memchr::memchr(b':', &bytes[..len]);
+    if colon.is_some_and(|at| bytes[at..len].starts_with(b"://")) {
         let stop = |b: &u8| {
             b.is_ascii_whitespace()
                 || matches!(b, b'"' | b'\'' | b'`' | b'<' | b'>' | b')' | b']' | b'}' | b'|')
         };
         len = bytes.iter().position(stop).unwrap_or(bytes.len());
-    } else if bytes[..len].iter().all(u8::is_ascii_digit) {
+    } else if bytes[0].is_ascii_digit() && bytes[..len].iter().all(u8::is_ascii_digit) {
         while bytes.get(len) == Some(&b',')
             && bytes
                 .get(len + 1..len + 4)
@@ -183,6 +189,12 @@ fn token_len(bytes: &[u8]) -> usize {
         }
     }
     len
+}
+
+/// The length of a word of letters and its blank, which most of a message is made of. None for anything else.
+fn plain_word(bytes: &[u8]) -> Option<usize> {
+    let len = bytes.iter().position(|b| !b.is_ascii_alphabetic())?;
+    (bytes[len] == b' ' && bytes.get(len + 1) != Some(&b' ')).then_some(len + 1)
 }
 
 /// Adds a mask, one for a run of them.
@@ -225,6 +237,12 @@ fn is_digits(text: &str) -> bool {
 /// A token that is variable as a whole.
 fn is_whole(text: &str) -> bool {
     let bytes = text.as_bytes();
+    if bytes
+        .iter()
+        .all(|b| b.is_ascii_alphabetic() || *b == b'_' || *b == b'-')
+    {
+        return false;
+    }
     is_number(bytes)
         || text.contains("://")
         || is_path(bytes)
