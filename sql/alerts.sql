@@ -3,6 +3,7 @@
 CREATE TABLE logwatch.alerts (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     rule        text NOT NULL,
+    group_by    text NOT NULL DEFAULT 'none',
     group_key   text NOT NULL DEFAULT '',
     state       text NOT NULL CHECK (state IN ('pending', 'firing', 'resolved')),
     level       logwatch.level NOT NULL,
@@ -26,7 +27,8 @@ CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE s
 CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
 CREATE INDEX alerts_unannounced_idx ON logwatch.alerts (id) WHERE state = 'resolved' AND announced IS DISTINCT FROM 'resolved';
 COMMENT ON TABLE logwatch.alerts IS 'Episodes in which a rule was met: at most one open row per rule and group';
-COMMENT ON COLUMN logwatch.alerts.group_key IS 'Source name or fingerprint (hex) by the rule''s group_by; empty for none';
+COMMENT ON COLUMN logwatch.alerts.group_by IS 'The rule''s group_by when the alert began';
+COMMENT ON COLUMN logwatch.alerts.group_key IS 'Source name or fingerprint (hex) by group_by; empty for none';
 COMMENT ON COLUMN logwatch.alerts.state IS 'pending (not yet for_at_least), firing or resolved';
 COMMENT ON COLUMN logwatch.alerts.started_at IS 'Event time from which the rule was met';
 COMMENT ON COLUMN logwatch.alerts.met_until IS 'Event time until which it is known to have been met';

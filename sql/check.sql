@@ -109,7 +109,7 @@ BEGIN
                             FROM logwatch.alerts AS o WHERE o.state <> 'resolved'), '{}');
 
     FOR ep IN
-        SELECT e.*, r.level, r.threshold, r.within, r.for_at_least, r.keep_firing_for,
+        SELECT e.*, r.group_by, r.level, r.threshold, r.within, r.for_at_least, r.keep_firing_for,
                e.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on
           FROM logwatch.episodes(stretches, asof) AS e
           JOIN logwatch.rules AS r ON r.name = e.rule
@@ -148,8 +148,8 @@ BEGIN
         IF a.id IS NULL THEN
             firing := ep.met_until - ep.started_at >= ep.for_at_least;
             CONTINUE WHEN NOT firing AND NOT ep.goes_on;
-            INSERT INTO logwatch.alerts (rule, group_key, state, level, threshold, within, started_at, met_until, fired_at, resolved_at, count, peak)
-            VALUES (ep.rule, ep.group_key,
+            INSERT INTO logwatch.alerts (rule, group_by, group_key, state, level, threshold, within, started_at, met_until, fired_at, resolved_at, count, peak)
+            VALUES (ep.rule, ep.group_by, ep.group_key,
                     CASE WHEN NOT ep.goes_on THEN 'resolved' WHEN firing THEN 'firing' ELSE 'pending' END,
                     ep.level, ep.threshold, ep.within, ep.started_at, ep.met_until,
                     CASE WHEN firing THEN asof END, CASE WHEN NOT ep.goes_on THEN asof END, ep.count, ep.peak)

@@ -12,35 +12,30 @@ CREATE FUNCTION logwatch_ingest(lines text[], source text DEFAULT 'sql') RETURNS
     AS 'MODULE_PATHNAME', 'ingest_lines_wrapper';
 COMMENT ON FUNCTION logwatch_ingest(text[], text) IS 'Classifies and stores many log records, each of which may have continuation lines; returns how many were stored';
 
+CREATE FUNCTION logwatch.source_id(name text) RETURNS bigint
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'source_id_wrapper';
+COMMENT ON FUNCTION logwatch.source_id(text) IS '64-bit hash of a source''s name; private';
+
 CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, version text DEFAULT NULL)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
                    head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
-#variable_conflict use_column
-DECLARE
-    claimed logwatch.sources;
-BEGIN
+    -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at)
     VALUES (logwatch.source_id($1), $1, 1, $2, $3, $4, clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
        SET epoch = s.epoch + 1, path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
-           attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at
-    RETURNING * INTO claimed;
-    RETURN QUERY
-        SELECT claimed.epoch, logwatch.setting('min_level'), f.id, f.path, f.dev, f.inode,
-               f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state
-          FROM (SELECT) AS one
-          LEFT JOIN logwatch.files AS f ON f.source_id = claimed.id
-         ORDER BY f.first_seen, f.id;
-END
-$$;
+           attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at;
+    SELECT s.epoch, logwatch.setting('min_level'), f.id, f.path, f.dev, f.inode,
+           f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state
+      FROM logwatch.sources AS s
+      LEFT JOIN logwatch.files AS f ON f.source_id = s.id
+     WHERE s.id = logwatch.source_id($1)
+     ORDER BY f.first_seen, f.id
+    $$;
 COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';
-
-CREATE FUNCTION logwatch.source_id(name text) RETURNS bigint
-    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'source_id_wrapper';
-COMMENT ON FUNCTION logwatch.source_id(text) IS '64-bit hash of a source''s name; private';
 
 CREATE FUNCTION logwatch_ingest(
         source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,

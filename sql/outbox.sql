@@ -4,18 +4,16 @@ CREATE FUNCTION logwatch.alert_message(alert logwatch.alerts) RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT logwatch.rule_message(alert.state, alert.rule, logwatch.group_label(alert.rule, alert.group_key), alert.level::text,
+    SELECT logwatch.rule_message(alert.state, alert.rule, logwatch.group_label(alert.group_by, alert.group_key), alert.level::text,
                                  CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
                                  alert.threshold, extract(epoch FROM alert.within)::bigint)
     $$;
 COMMENT ON FUNCTION logwatch.alert_message(logwatch.alerts) IS 'One line that says what an alert is about; private';
 
-CREATE FUNCTION logwatch.group_label(rule text, group_key text) RETURNS text
-    LANGUAGE sql STABLE
+CREATE FUNCTION logwatch.group_label(group_by text, group_key text) RETURNS text
+    LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT CASE WHEN $2 <> '' THEN COALESCE((SELECT r.group_by FROM logwatch.rules AS r WHERE r.name = $1), 'group') || ' ' || $2 ELSE '' END
-    $$;
+    AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE group_by || ' ' || group_key END $$;
 COMMENT ON FUNCTION logwatch.group_label(text, text) IS 'A group''s key with what it is a key of; private';
 
 CREATE FUNCTION logwatch.due_announcements(asof timestamptz)
@@ -52,7 +50,7 @@ CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETUR
            AND (r.source IS NULL OR logwatch.glob_matches(src.name, r.source))
            AND (r.match IS NULL OR p.template ~ r.match)
            AND (r.exclude IS NULL OR p.template !~ r.exclude)
-           AND CASE COALESCE(r.group_by, 'none') WHEN 'source' THEN src.name = alert.group_key
+           AND CASE alert.group_by WHEN 'source' THEN src.name = alert.group_key
                     WHEN 'pattern' THEN to_hex(c.fingerprint) = alert.group_key ELSE true END
     ), top AS (
         SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
@@ -65,7 +63,7 @@ CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETUR
     )
     SELECT jsonb_build_object(
         'reason', reason, 'state', alert.state, 'host', logwatch.host(), 'database', current_database(),
-        'alert_id', alert.id, 'rule', alert.rule, 'group', logwatch.group_label(alert.rule, alert.group_key), 'level', alert.level,
+        'alert_id', alert.id, 'rule', alert.rule, 'group', logwatch.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
         'within', extract(epoch FROM alert.within)::bigint, 'episodes', alert.episodes,
         'started_at', logwatch.rfc3339(alert.started_at), 'met_until', logwatch.rfc3339(alert.met_until),

@@ -33,6 +33,7 @@ BEGIN
     PERFORM pg_extension_config_dump('logwatch.rules', 'WHERE NOT builtin');
     FOREACH name IN ARRAY ARRAY['gaps', 'entries', 'alerts', 'notifications', 'silences'] LOOP
         PERFORM pg_extension_config_dump(pg_get_serial_sequence(format('logwatch.%I', name), 'id')::regclass, '');
+        EXECUTE format('COMMENT ON SEQUENCE %s IS %L', pg_get_serial_sequence(format('logwatch.%I', name), 'id'), format('Ids of logwatch.%I', name));
     END LOOP;
 END
 $$;

@@ -109,9 +109,9 @@ INSERT INTO logwatch.rules (name, level, threshold, within, builtin) VALUES
     ('error', 'ERROR', 5, '5 minutes', true);
 
 CREATE FUNCTION logwatch.glob_matches(name text, glob text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE
-    SET search_path = pg_catalog, pg_temp
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
+    -- Neither SET nor STRICT, so that it is inlined: it is asked once per row of counts, by functions whose search_path is fixed.
     SELECT glob = '*' OR name LIKE translate(replace(replace(replace(glob, '\', '\\'), '%', '\%'), '_', '\_'), '*?', '%_')
     $$;
 COMMENT ON FUNCTION logwatch.glob_matches(text, text) IS 'Whether a name matches a glob of * and ?; private';

@@ -93,7 +93,7 @@ BEGIN
                        ELSE 'ok' END AS state,
                   COALESCE(min(a.started_at), (SELECT max(q.resolved_at) FROM logwatch.alerts AS q WHERE q.rule = r.name)) AS since,
                   count(a.id) AS groups,
-                  COALESCE(max(logwatch.group_label(a.rule, a.group_key)), '') AS grouped_by
+                  COALESCE(max(logwatch.group_label(a.group_by, a.group_key)), '') AS grouped_by
              FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved') AS s
      ORDER BY s.state = 'ok', r.name;
 
@@ -105,9 +105,9 @@ BEGIN
            seen.at, COALESCE(recent.n, 0), NULL::bigint,
            concat_ws(', ',
                CASE WHEN src.attached_at IS NOT NULL THEN format('%s open of %s files', file.open, file.n) END,
-               format('%s entries in 24 hours', COALESCE(recent.n, 0)),
+               format('%s entr%s in 24 hours', COALESCE(recent.n, 0), CASE WHEN recent.n = 1 THEN 'y' ELSE 'ies' END),
                CASE WHEN late.n > 0 THEN format('%s of them later than logwatch.max_lateness', late.n) END,
-               CASE WHEN gap.n > 0 THEN format('%s gaps in 24 hours, the last: %s (%s), see logwatch.gaps', gap.n, gap.reason, gap.path) END,
+               CASE WHEN gap.n > 0 THEN format('%s gap%s in 24 hours, the last: %s (%s), see logwatch.gaps', gap.n, CASE WHEN gap.n = 1 THEN '' ELSE 's' END, gap.reason, gap.path) END,
                CASE WHEN src.attached_at IS NOT NULL AND seen.at < asof - interval '5 minutes' THEN 'nothing heard of its tailer for 5 minutes' END)
       FROM logwatch.sources AS src
      CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at

@@ -23,6 +23,12 @@ pub fn preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
+/// Keeps Rust backtraces out of the DETAIL of errors that users read: pgrx puts them there when the server's environment asks for them.
+pub fn forget_backtraces() {
+    // SAFETY: called from _PG_init, when this process has no other thread.
+    unsafe { std::env::remove_var("RUST_BACKTRACE") };
+}
+
 /// Makes PostgreSQL refuse settings of this prefix that nobody has defined.
 pub fn reserve_setting_prefix(prefix: &'static CStr) {
     // SAFETY: the name is a static string; called from _PG_init after the settings are defined.

@@ -199,7 +199,7 @@ impl Plans {
             entries: prepare(
                 format!(
                     "WITH record AS (
-                         SELECT * FROM pg_catalog.unnest($3, $4, $5, $6, $7, $8, $9)
+                         SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9)
                              AS u (logged_at, level, fingerprint, message, detail, fields, flags)
                      ), batch AS (
                          INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n)
@@ -227,7 +227,7 @@ impl Plans {
                 format!(
                     "INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
                      SELECT u.fingerprint, {LEVELS}[u.level], u.template, u.seen, u.seen, u.sample
-                       FROM pg_catalog.unnest($1, $2, $3, $4, $5) AS u (fingerprint, level, template, seen, sample)
+                       FROM unnest($1, $2, $3, $4, $5) AS u (fingerprint, level, template, seen, sample)
                       WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint OPERATOR(pg_catalog.=) u.fingerprint)
                       ORDER BY u.fingerprint
                      ON CONFLICT DO NOTHING"
@@ -238,7 +238,7 @@ impl Plans {
                 format!(
                     "INSERT INTO logwatch.counts (source_id, second, level, fingerprint, n)
                      SELECT $1, u.second, {LEVELS}[u.level], u.fingerprint, u.n
-                       FROM pg_catalog.unnest($2, $3, $4, $5) AS u (second, level, fingerprint, n)"
+                       FROM unnest($2, $3, $4, $5) AS u (second, level, fingerprint, n)"
                 ),
                 &[INT8OID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID],
             )?,

@@ -42,6 +42,7 @@ pub extern "C-unwind" fn _PG_init() {
     if backend::in_binary_upgrade() {
         return;
     }
+    backend::forget_backtraces();
     let preloading = backend::preloading();
     settings::init(preloading);
     wake::init(preloading);

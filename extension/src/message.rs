@@ -85,7 +85,7 @@ pub struct Message {
     pub html: String,
 }
 
-/// How a rule stands, in one line: "error is firing: 7 ERROR records in 5 minutes (threshold 5)".
+/// How a rule stands, in one line.
 pub fn rule_line(
     state: &str,
     rule: &str,
@@ -108,10 +108,10 @@ pub fn rule_line(
         _ => "threshold was met just now",
     };
     format!(
-        "{} is {state}{group}: {at_most}{count} {level}{} record{} in {}, threshold {threshold}, {met}",
+        "{} is {state}{group}: {at_most}{count} record{} of {level}{} in {}, threshold {threshold}, {met}",
         clean(rule),
-        if level == "FATAL" { "" } else { "+" },
         if count == 1 { "" } else { "s" },
+        if level == "FATAL" { "" } else { " or above" },
         duration(within),
     )
 }
@@ -425,7 +425,13 @@ impl Status {
         for row in &self.rows {
             if row.component != component {
                 component = &row.component;
-                let _ = writeln!(text, "\n{}{}s", component[..1].to_uppercase(), &component[1..]);
+                let heading = match component {
+                    "rule" => "Rules",
+                    "source" => "Sources",
+                    "channel" => "Channels",
+                    _ => "Worker",
+                };
+                let _ = writeln!(text, "\n{heading}");
             }
             let _ = writeln!(
                 text,
@@ -576,11 +582,11 @@ mod tests {
     fn one_line_says_how_a_rule_stands() {
         assert_eq!(
             rule_line("firing", "error", "", "ERROR", 7, 5, 300),
-            "error is firing: 7 ERROR+ records in 5 minutes, threshold 5, threshold met"
+            "error is firing: 7 records of ERROR or above in 5 minutes, threshold 5, threshold met"
         );
         assert_eq!(
             rule_line("ok", "fatal", "", "FATAL", 0, 1, 90),
-            "fatal is ok: 0 FATAL records in 1 minute 30 seconds, threshold 1, threshold not met"
+            "fatal is ok: 0 records of FATAL in 1 minute 30 seconds, threshold 1, threshold not met"
         );
     }
 

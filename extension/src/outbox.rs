@@ -84,6 +84,8 @@ const LOOK: Duration = Duration::from_secs(1);
 #[pg_extern(sql = false)]
 fn deliver() -> spi::Result<()> {
     let procedure = Procedure::begin();
+    // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
+    procedure.commit();
     loop {
         let (log, email): (Vec<_>, Vec<_>) = claim(&["log", "email"])?
             .into_iter()
