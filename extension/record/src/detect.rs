@@ -6,6 +6,7 @@
 use crate::keys::{self, Json};
 use crate::letters;
 use crate::level::{Level, Proof, syslog_level, word_level};
+use crate::logfmt;
 use crate::text;
 use crate::wrapper;
 
@@ -128,11 +129,11 @@ pub(crate) fn first(line: &[u8]) -> Option<Found> {
         if next == Some(b'=') && !matches!(line.get(end + 1), None | Some(b'=' | b' ')) {
             if !looked_for_pairs && start.checked_sub(1).is_none_or(|i| line[i] == b' ') {
                 looked_for_pairs = true;
-                if let Some(level) = keys::logfmt(&line[start..]) {
+                if let Some(level) = logfmt::level(&line[start..]) {
                     return Some(Found { level, word: None });
                 }
             }
-            level_key = keys::names_level(&line[start..end]);
+            level_key = logfmt::names_level(&line[start..end]);
             continue;
         }
         let word = &line[start..end];
@@ -200,12 +201,13 @@ fn look(line: &[u8], start: usize, end: usize, level_key: bool) -> Option<Proof>
             None => true,
             Some(b) if b.is_ascii_whitespace() => true,
             Some(
-                b'[' | b'(' | b'<' | b'{' | b'|' | b':' | b',' | b';' | b'"' | b'\'' | b'>' | b'!' | b'*'
-                | b'#',
+                b'[' | b'(' | b'<' | b'{' | b'|' | b',' | b';' | b'"' | b'\'' | b'>' | b'!' | b'*' | b'#',
             ) => true,
             Some(b'^' | b'~' | b']' | b')') => true,
             // `=ERROR REPORT====`, but not `state=ERROR`.
             Some(b'=') => upper && start == 1,
+            // A path of names is no head: `std::error::Error`.
+            Some(b':') => start < 2 || line[start - 2] != b':',
             // `app-ERROR`, `local.ERROR:`.
             Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
             Some(b'.') => upper && matches!(next, Some(b':' | b']')),
@@ -247,4 +249,158 @@ fn denied(line: &[u8], start: usize, upper: bool) -> bool {
     };
     let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
     word.eq_ignore_ascii_case(b"no") || word.eq_ignore_ascii_case(b"without") || (!upper && word == b"0")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn all(lines: &[&str], expected: Option<Level>) {
+        for line in lines {
+            assert_eq!(level(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_first_level_word_decides() {
+        all(
+            &[
+                "2026-11-22 10:00:00 INFO retry after ERROR",
+                "[info] fatal error page rendered",
+                "level=info msg=\"error in x\"",
+                "{\"msg\":\"ERROR\",\"level\":\"info\"}",
+                "2026-11-22 10:00:00 UTC [1] STATEMENT:  SELECT error",
+            ],
+            Some(Level::Info),
+        );
+        all(&["DEBUG: fatal", "dbug: X[0] error"], Some(Level::Debug));
+    }
+
+    #[test]
+    fn a_word_of_a_name_a_path_or_a_query_is_no_level() {
+        all(
+            &[
+                "reading /var/log/error.log",
+                "GET /error?x=fatal 200",
+                "see error_log and error-handler and myerror",
+                "std::error::Error is a trait",
+                "errors=0 error=nil done",
+                "state=error",
+                "192.0.2.1 - - [22/Nov/2026:10:00:00 +0100] \"GET / HTTP/1.1\" 200 5 \"-\" \"fatal error\"",
+            ],
+            None,
+        );
+    }
+
+    #[test]
+    fn a_denied_error_is_none() {
+        all(
+            &[
+                "done, no error found",
+                "finished without error",
+                "with 0 error in it",
+            ],
+            None,
+        );
+        all(
+            &["2026-11-22 10:00:00 0 [ERROR] x", "thread 0 ERROR x"],
+            Some(Level::Error),
+        );
+    }
+
+    #[test]
+    fn common_words_need_the_look_of_a_level() {
+        all(
+            &[
+                "entering a critical section",
+                "we alert the team",
+                "kernel panic button",
+                "please note: all is well",
+                "log: x",
+            ],
+            None,
+        );
+        all(
+            &[
+                "CRITICAL x",
+                "[critical] x",
+                "critical: x",
+                "panic: x",
+                "[emerg] 1#1: x",
+                "x ALERT y",
+            ],
+            Some(Level::Fatal),
+        );
+    }
+
+    #[test]
+    fn letters_count_only_in_their_program_s_shape() {
+        all(
+            &[
+                "E something",
+                "E1122 is a part number",
+                "F 10:00",
+                "11-22 E Tag: x",
+                "[E] x",
+            ],
+            None,
+        );
+        all(
+            &[
+                "E1122 10:00:00.1 1 a.go:1] x",
+                "[E 261122 10:00:00 web:1] x",
+                "E/Tag( 1): x",
+            ],
+            Some(Level::Error),
+        );
+    }
+
+    #[test]
+    fn what_stands_before_the_line_does_not_hide_it() {
+        all(
+            &[
+                "\0\0\0ERROR x",
+                "\u{FEFF}ERROR x",
+                "\u{1b}[31mERROR\u{1b}[0m x",
+                "\u{1b}[31merror\u{1b}[0m x",
+                "  error: x",
+            ],
+            Some(Level::Error),
+        );
+    }
+
+    #[test]
+    fn only_the_head_of_a_plain_line_counts() {
+        assert_eq!(
+            level(format!("{} ERROR", "x ".repeat(63)).as_bytes()),
+            Some(Level::Error)
+        );
+        assert_eq!(level(format!("{} ERROR", "x ".repeat(64)).as_bytes()), None);
+    }
+
+    #[test]
+    fn a_syslog_priority_decides() {
+        all(
+            &["<3>x", "<11>Nov 22 10:00:00 h a: x", "<187>x"],
+            Some(Level::Error),
+        );
+        all(
+            &["<30>Nov 22 10:00:00 h a: ERROR x", "<6>error"],
+            Some(Level::Info),
+        );
+        all(&["<999>x", "<>x", "<a>x"], None);
+    }
+
+    #[test]
+    fn an_embedded_structure_says_its_level_by_key() {
+        all(
+            &[
+                "Nov 22 10:00:00 h a[1]: {\"msg\":\"info\",\"level\":\"error\"}",
+                "Nov 22 10:00:00 h a[1]: msg=\"info: x\" level=error",
+                "{\"log\":\"{\\\"msg\\\":\\\"info\\\",\\\"level\\\":\\\"error\\\"}\\n\",\"stream\":\"stdout\"}",
+                "{\"message\":\"2026-11-22 ERROR unparsed by its shipper\"}",
+            ],
+            Some(Level::Error),
+        );
+    }
 }

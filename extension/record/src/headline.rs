@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 
 use crate::detect::{self, Word};
 use crate::letters::{self, Family, Letter};
-use crate::{Context, decoration, time};
+use crate::{Context, decoration, syslog, time};
 
 /// How far behind a line's start the level may stand for what is between to be its head.
 const HEAD: usize = 200;
@@ -114,12 +114,12 @@ impl<'a> Reader<'a, '_> {
             self.at = start;
             if letter.family == Family::Glog {
                 self.head.time =
-                    decoration::glog_time(&self.bytes[start..]).and_then(|stamp| stamp.resolve(self.context));
+                    letters::glog_time(&self.bytes[start..]).and_then(|stamp| stamp.resolve(self.context));
             } else {
                 self.time();
             }
         }
-        decoration::lettered(self, letter);
+        letters::keep_head(self, letter);
     }
 
     /// RFC 5424's `1 time host program pid id [data] `, or RFC 3164's `time host program[pid]: `.
@@ -130,7 +130,7 @@ impl<'a> Reader<'a, '_> {
             let nil = rest.starts_with(b"- ");
             if nil || self.time() {
                 self.at += usize::from(nil);
-                if decoration::rfc5424(self).is_some() {
+                if syslog::rfc5424(self).is_some() {
                     self.timed = false;
                     return;
                 }
@@ -140,9 +140,9 @@ impl<'a> Reader<'a, '_> {
         self.blanks();
         let year_less = self.rest().first().is_some_and(u8::is_ascii_alphabetic);
         if self.time() {
-            self.timed = !decoration::syslog(self, true);
+            self.timed = !syslog::host_and_program(self, true);
         } else if year_less {
-            decoration::program(self);
+            syslog::program(self);
         }
     }
 
@@ -231,7 +231,7 @@ impl<'a> Reader<'a, '_> {
             }
             return true;
         }
-        if (year_less || iso) && decoration::syslog(self, year_less) {
+        if (year_less || iso) && syslog::host_and_program(self, year_less) {
             // The program may write its own time after syslog's.
             self.timed = false;
             return true;

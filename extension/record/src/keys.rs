@@ -1,4 +1,4 @@
-//! The level that a JSON or logfmt record names by a key, found without allocating: this runs for each line near a hit.
+//! The level that a JSON record names by a key, found without allocating: this runs for each line near a hit.
 
 use memchr::memchr2;
 
@@ -225,7 +225,7 @@ fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize) -> Option<usiz
     }
 }
 
-fn blanks(bytes: &[u8], at: usize) -> usize {
+pub(crate) fn blanks(bytes: &[u8], at: usize) -> usize {
     at + bytes
         .get(at..)
         .unwrap_or_default()
@@ -235,7 +235,7 @@ fn blanks(bytes: &[u8], at: usize) -> usize {
 }
 
 /// The raw content of the string that starts at `at`, and the position after it.
-fn string(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
+pub(crate) fn string(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     (bytes.get(at) == Some(&b'"')).then_some(())?;
     let start = at + 1;
     let mut end = start;
@@ -301,70 +301,6 @@ pub(crate) fn unescape<'b>(raw: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
     &buffer[..len]
 }
 
-/// One `key=value` of a logfmt line, as written; `quoted` values are still escaped.
-pub(crate) struct Pair<'a> {
-    pub(crate) key: &'a [u8],
-    pub(crate) value: &'a [u8],
-    pub(crate) quoted: bool,
-}
-
-/// The pair at the start of `bytes` and the position after it with its blanks. None when what stands there is no pair.
-pub(crate) fn pair(bytes: &[u8]) -> Option<(Pair<'_>, usize)> {
-    let key_len = bytes
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@' | b'/')))
-        .filter(|len| *len > 0 && bytes[*len] == b'=')?;
-    let key = &bytes[..key_len];
-    let start = key_len + 1;
-    let (value, end, quoted) = if bytes.get(start) == Some(&b'"') {
-        let (value, end) = string(bytes, start)?;
-        (value, end, true)
-    } else {
-        let len = bytes[start..]
-            .iter()
-            .position(|b| matches!(b, b' ' | b'\t'))
-            .unwrap_or(bytes.len() - start);
-        (&bytes[start..start + len], start + len, false)
-    };
-    let next = blanks(bytes, end);
-    // `a="b"c` is no pair.
-    (next > end || end == bytes.len()).then_some((Pair { key, value, quoted }, next))
-}
-
-/// True for the keys that name the level in logfmt.
-pub(crate) fn names_level(key: &[u8]) -> bool {
-    matches!(
-        key,
-        b"level"
-            | b"lvl"
-            | b"severity"
-            | b"log.level"
-            | b"loglevel"
-            | b"log_level"
-            | b"levelname"
-            | b"LEVEL"
-            | b"Level"
-    )
-}
-
-/// The level of a line that starts with `key=value` pairs, two at least or nothing else.
-pub(crate) fn logfmt(bytes: &[u8]) -> Option<Level> {
-    let mut rest = bytes;
-    let mut level = None;
-    let mut pairs = 0;
-    while let Some((pair, next)) = pair(rest) {
-        pairs += 1;
-        if level.is_none() && names_level(pair.key) {
-            level = word_level(pair.value.trim_ascii()).map(|(level, _)| level);
-        }
-        if level.is_some() && pairs >= 2 {
-            break;
-        }
-        rest = &rest[next..];
-    }
-    level.filter(|_| pairs >= 2)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -425,16 +361,5 @@ mod tests {
         assert_eq!(unescape(b"0123456789", &mut buffer), b"01234567");
         assert_eq!(unescape(br"a\", &mut buffer), b"a");
         assert_eq!(unescape(br"\u00", &mut buffer), b"?");
-    }
-
-    #[test]
-    fn logfmt_needs_two_pairs() {
-        assert_eq!(
-            logfmt(br#"time="2026-11-22T10:00:00Z" level=error msg="x""#),
-            Some(Level::Error)
-        );
-        assert_eq!(logfmt(b"lvl=eror msg=x"), Some(Level::Error));
-        assert_eq!(logfmt(b"level=error"), None);
-        assert_eq!(logfmt(b"a=1 b=2"), None);
     }
 }

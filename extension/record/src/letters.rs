@@ -1,7 +1,10 @@
 //! Programs whose level is one character. Such a character counts only where the whole head of the line has its program's shape.
 
+use crate::headline::Reader;
 use crate::level::{Level, letter_level};
+use crate::names::group;
 use crate::scan::Scanner;
+use crate::time::{self, Stamp};
 
 /// The head of a line of one of these programs. Positions are in the line.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -142,7 +145,7 @@ fn mongo(line: &[u8]) -> Option<Letter> {
 fn tornado(line: &[u8]) -> Option<Letter> {
     let level = letter_level(line[1])?;
     let close = line.iter().take(128).position(|b| *b == b']')?;
-    crate::time::scan(&line[3..close])?;
+    time::scan(&line[3..close])?;
     Some(Letter {
         level,
         family: Family::Tornado,
@@ -159,7 +162,7 @@ fn redis(line: &[u8]) -> Option<Letter> {
         return None;
     };
     let time = s.at() + 3;
-    let (_, len) = crate::time::scan(&line[time..])?;
+    let (_, len) = time::scan(&line[time..])?;
     let [b' ', mark, b' ', ..] = line[time + len..] else {
         return None;
     };
@@ -190,4 +193,66 @@ fn clock(s: &mut Scanner, before: u8) -> Option<()> {
         s.skip(digits);
     }
     Some(())
+}
+
+/// glog's `mmdd hh:mm:ss.uuuuuu` or `yyyymmdd hh:…`.
+pub(crate) fn glog_time(bytes: &[u8]) -> Option<Stamp> {
+    let digits = bytes.iter().take_while(|b| b.is_ascii_digit()).count();
+    if digits == 8 {
+        return time::scan(bytes).map(|(stamp, _)| stamp);
+    }
+    // As Android writes it: `mm-dd hh:mm:ss.uuuuuu`.
+    let mut dashed = [b'-'; 21];
+    let len = bytes.len().min(20);
+    dashed[..2].copy_from_slice(bytes.get(..2)?);
+    dashed[3..len + 1].copy_from_slice(bytes.get(2..len)?);
+    let end = dashed[..len + 1].iter().rposition(u8::is_ascii_digit)? + 1;
+    time::scan(&dashed[..end]).map(|(stamp, _)| stamp)
+}
+
+/// Keeps the parts of a head whose level is a letter.
+pub(crate) fn keep_head(reader: &mut Reader, mut letter: Letter) {
+    let line = reader.line;
+    match letter.family {
+        // `mmdd hh:mm:ss.uuuuuu threadid file:line]`
+        Family::Glog => {
+            let mut words = line[..letter.body - 1].split_ascii_whitespace().skip(2);
+            if let Some(pid) = words.next() {
+                let caller = words.next();
+                reader.keep(if caller.is_some() { "pid" } else { "caller" }, pid);
+                reader.keep("caller", caller.unwrap_or_default());
+            }
+        }
+        Family::Android => {
+            let head = &line[reader.at..letter.body];
+            match head.split_once('/') {
+                Some((_, tagged)) if tagged.ends_with("):") => {
+                    let (tag, pid) = tagged.split_once('(').unwrap_or((tagged, ""));
+                    reader.keep("logger", tag);
+                    reader.keep("pid", pid.trim_end_matches("):"));
+                }
+                // `  1234  1235 E Tag:`, perhaps with a user's number first.
+                _ => {
+                    let (numbers, tag) =
+                        head.split_at(head.find(|c: char| c.is_ascii_uppercase()).unwrap_or(0));
+                    reader.keep(
+                        "pid",
+                        numbers.split_ascii_whitespace().rev().nth(1).unwrap_or_default(),
+                    );
+                    reader.keep("logger", tag.get(1..).unwrap_or_default().trim_end_matches(':'));
+                }
+            }
+        }
+        Family::Mongo => {
+            let component = line[reader.at..letter.body].split_ascii_whitespace().nth(1);
+            reader.keep("logger", component.unwrap_or_default());
+            if let Some((thread, _)) = group(&line[letter.body..]) {
+                reader.keep("thread", thread);
+                letter.body += thread.len() + 2;
+            }
+        }
+        Family::Tornado => reader.keep("logger", &line[reader.at..letter.body - 1]),
+        Family::Redis => reader.keep("pid", line.split(':').next().unwrap_or_default()),
+    }
+    reader.at = letter.body;
 }

@@ -13,14 +13,18 @@ mod keys;
 mod letters;
 mod level;
 pub mod line;
+mod logfmt;
+mod names;
 pub mod pattern;
 mod record;
 mod scan;
 pub mod source;
 mod structured;
+mod syslog;
 mod text;
 mod time;
 mod wrapper;
+mod zone;
 
 pub use detect::level;
 pub use flags::Flags;

@@ -3,9 +3,12 @@
 //! Masking has no state and no order: the same message gives the same template on every host and in every year. One pass, no regex:
 //! it runs for each stored record. Any change of what it gives needs a new [`VERSION`].
 
+mod token;
+
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::Level;
+use token::{is_digits, is_host, is_whole};
 
 /// The version of the masking. It is part of every fingerprint, so that a changed masking never mixes with stored patterns.
 pub const VERSION: u8 = 1;
@@ -55,7 +58,7 @@ pub fn template(message: &str) -> String {
             at += len;
         } else if starts_token(byte) {
             let end = at + token_len(&bytes[at..]);
-            token(&message[at..end], &mut out);
+            mask_token(&message[at..end], &mut out);
             at = end;
         } else {
             let len = char_len(byte);
@@ -205,7 +208,7 @@ fn mask(out: &mut String) {
 }
 
 /// Adds a token, masked as what it is.
-fn token(text: &str, out: &mut String) {
+fn mask_token(text: &str, out: &mut String) {
     // The punctuation of the sentence is not the token's.
     let bare = text.trim_end_matches(['.', ':', '!', '?', ',', ';']);
     let tail = &text[bare.len()..];
@@ -228,135 +231,6 @@ fn token(text: &str, out: &mut String) {
         words(bare, out);
     }
     out.push_str(tail);
-}
-
-fn is_digits(text: &str) -> bool {
-    !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
-}
-
-/// A token that is variable as a whole.
-fn is_whole(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if bytes
-        .iter()
-        .all(|b| b.is_ascii_alphabetic() || *b == b'_' || *b == b'-')
-    {
-        return false;
-    }
-    is_number(bytes)
-        || text.contains("://")
-        || is_path(bytes)
-        || is_email(text)
-        || is_host(text)
-        || is_ipv6(bytes)
-        || is_uuid(bytes)
-}
-
-/// It starts with a digit, after a sign perhaps: `12`, `-3.5`, `12ms`, `10:00:00.123`, `10.0.0.1:80`, `2026-11-22`, `0x7f`.
-fn is_number(bytes: &[u8]) -> bool {
-    let digits = match bytes {
-        [b'-' | b'+' | b'#' | b'.', rest @ ..] => rest,
-        all => all,
-    };
-    let Some(b'0'..=b'9') = digits.first() else {
-        return false;
-    };
-    // `2nd_stage/of:something` is a name; its digits are masked one by one.
-    let letters = digits.iter().filter(|b| b.is_ascii_alphabetic()).count();
-    letters <= 4 || digits.starts_with(b"0x") || digits.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
-}
-
-/// `/var/log/x`, `~/x`, `./x`, `C:\x`, `a/b/c`. One slash between words (`read/write`) is none.
-fn is_path(bytes: &[u8]) -> bool {
-    let slashes = bytes.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
-    match bytes {
-        [b'/', first, ..] if first.is_ascii_alphanumeric() || matches!(first, b'.' | b'_') => true,
-        [b'~' | b'.', b'/', ..] | [b'.', b'.', b'/', ..] => true,
-        [b'A'..=b'Z' | b'a'..=b'z', b':', b'\\', ..] => true,
-        [b'\\', b'\\', ..] => true,
-        _ => slashes >= 2 && bytes[0].is_ascii_alphanumeric(),
-    }
-}
-
-fn is_email(text: &str) -> bool {
-    text.split_once('@').is_some_and(|(name, host)| {
-        !name.is_empty()
-            && host.contains('.')
-            && host
-                .bytes()
-                .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-'))
-    })
-}
-
-/// A dotted name that ends like a host's: `db01.example.com`, `x.internal`. A Java package starts with such a word instead.
-fn is_host(text: &str) -> bool {
-    const ENDS: [&str; 30] = [
-        "com",
-        "net",
-        "org",
-        "edu",
-        "gov",
-        "mil",
-        "int",
-        "io",
-        "info",
-        "dev",
-        "app",
-        "cloud",
-        "de",
-        "uk",
-        "fr",
-        "nl",
-        "eu",
-        "us",
-        "ch",
-        "at",
-        "jp",
-        "cn",
-        "ru",
-        "local",
-        "localdomain",
-        "internal",
-        "lan",
-        "corp",
-        "svc",
-        "arpa",
-    ];
-    let Some((head, last)) = text.rsplit_once('.') else {
-        return false;
-    };
-    let first = head.split('.').next().unwrap_or_default();
-    ENDS.contains(&last)
-        && !matches!(first, "com" | "org" | "net" | "io" | "java" | "javax")
-        && head.split('.').all(|label| {
-            !label.is_empty()
-                && label
-                    .bytes()
-                    .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
-        })
-}
-
-fn is_ipv6(bytes: &[u8]) -> bool {
-    let colons = bytes.iter().filter(|b| **b == b':').count();
-    let first = bytes.iter().take_while(|b| b.is_ascii_hexdigit()).count();
-    colons >= 2
-        && first <= 4
-        && bytes.iter().any(u8::is_ascii_digit)
-        && bytes
-            .iter()
-            .all(|b| b.is_ascii_hexdigit() || matches!(b, b':' | b'.' | b'%' | b'/'))
-}
-
-/// 8-4-4-4-12 hex digits.
-fn is_uuid(bytes: &[u8]) -> bool {
-    bytes.len() == 36
-        && bytes.iter().enumerate().all(|(at, b)| {
-            if matches!(at, 8 | 13 | 18 | 23) {
-                *b == b'-'
-            } else {
-                b.is_ascii_hexdigit()
-            }
-        })
 }
 
 /// Adds a name, with the numbers and the random parts in it masked: `blk_-123` and `blk_123` give `blk_<*>`.

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::headline::{self, Head};
 use crate::structured::{self, Parts};
-use crate::{Flags, Level, detect, text, time, wrapper};
+use crate::{Flags, Level, detect, logfmt, text, time, wrapper};
 
 /// The most bytes of a message. A longer one is cut at a character's boundary and flagged.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -125,7 +125,7 @@ fn read<'a>(text: &'a str, context: &Context) -> Record<'a> {
     let parts = if body.starts_with('{') {
         structured::json(body, context)
     } else {
-        structured::logfmt(body, context)
+        logfmt::read(body, context)
     };
     match parts {
         Some(parts) => structured_record(line, head, parts, rest),

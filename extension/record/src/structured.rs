@@ -1,15 +1,13 @@
-//! JSON and logfmt records: which key is the time, the message, the stack trace; the other keys become `fields`.
+//! JSON records: which key is the time, the message, the stack trace; the other keys become `fields`.
 //!
 //! A text that is not wholly of one of these forms is left to [`crate::headline`]; nothing here fails.
-
-use std::borrow::Cow;
 
 use jiff::Timestamp;
 use memchr::{memchr, memmem};
 use serde_json::{Map, Value};
 
 use crate::level::word_level;
-use crate::{Context, keys, text, time};
+use crate::{Context, text, time};
 
 /// The parts of a structured record. No string holds U+0000.
 #[derive(Debug, Default)]
@@ -24,7 +22,7 @@ pub(crate) struct Parts {
     pub(crate) nul: bool,
 }
 
-const TIME: [&str; 14] = [
+pub(crate) const TIME: [&str; 14] = [
     "time",
     "ts",
     "timestamp",
@@ -57,7 +55,7 @@ const MESSAGE: [&str; 15] = [
     "error",
     "err",
 ];
-const STACK: [&str; 14] = [
+pub(crate) const STACK: [&str; 14] = [
     "stack",
     "stack_trace",
     "stackTrace",
@@ -171,7 +169,7 @@ fn json_time(value: &Value, context: &Context) -> Option<Timestamp> {
 }
 
 /// Takes the first of `names` that holds a text that is not blank.
-fn take_text(fields: &mut Map<String, Value>, names: &[&str]) -> Option<String> {
+pub(crate) fn take_text(fields: &mut Map<String, Value>, names: &[&str]) -> Option<String> {
     for name in names {
         if let Some(Value::String(text)) = fields.get_mut(*name)
             && !text.trim().is_empty()
@@ -216,102 +214,6 @@ fn clean_value(value: &mut Value) -> bool {
         Value::Object(map) => clean_map(map),
         _ => false,
     }
-}
-
-/// Reads a line that is wholly `key=value` pairs, at least two, one of them the level or the message.
-pub(crate) fn logfmt(line: &str, context: &Context) -> Option<Parts> {
-    let bytes = line.as_bytes();
-    // Most lines are told by their first word.
-    keys::pair(bytes)?;
-    let mut pairs = Vec::new();
-    let mut at = 0;
-    while at < bytes.len() {
-        let (pair, next) = keys::pair(&bytes[at..])?;
-        pairs.push(pair);
-        at += next;
-    }
-    let is_message = |key: &[u8]| matches!(key, b"msg" | b"message");
-    if pairs.len() < 2
-        || !pairs
-            .iter()
-            .any(|pair| keys::names_level(pair.key) || is_message(pair.key))
-    {
-        return None;
-    }
-    let mut parts = Parts::default();
-    for pair in pairs {
-        let key = String::from_utf8_lossy(pair.key);
-        let value = if pair.quoted {
-            unquote(&String::from_utf8_lossy(pair.value)).into_owned()
-        } else {
-            String::from_utf8_lossy(pair.value).into_owned()
-        };
-        let value = match text::without_nul(&value) {
-            Some(clean) => {
-                parts.nul = true;
-                clean
-            }
-            None => value,
-        };
-        if parts.time.is_none()
-            && TIME.contains(&&*key)
-            && let Some(moment) = time::whole(&value, context)
-        {
-            parts.time = Some(moment);
-        } else if parts.message.is_none() && is_message(pair.key) && !value.trim().is_empty() {
-            parts.message = Some(value);
-        } else if parts.detail.is_none() && STACK.contains(&&*key) && value.contains('\n') {
-            parts.detail = Some(value);
-        } else if !(keys::names_level(pair.key) && word_level(value.trim().as_bytes()).is_some()) {
-            parts.fields.insert(key.into_owned(), Value::String(value));
-        }
-    }
-    if parts.message.is_none() {
-        parts.message = take_text(&mut parts.fields, &["event", "error", "err"]);
-    }
-    Some(parts)
-}
-
-/// Undoes the escapes of a quoted logfmt value, which are Go's.
-fn unquote(raw: &str) -> Cow<'_, str> {
-    if memchr(b'\\', raw.as_bytes()).is_none() {
-        return Cow::Borrowed(raw);
-    }
-    let mut value = String::with_capacity(raw.len());
-    let mut chars = raw.chars();
-    while let Some(c) = chars.next() {
-        if c != '\\' {
-            value.push(c);
-            continue;
-        }
-        match chars.next() {
-            Some('n') => value.push('\n'),
-            Some('t') => value.push('\t'),
-            Some('r') => value.push('\r'),
-            Some(kind @ ('x' | 'u' | 'U')) => {
-                let len = match kind {
-                    'x' => 2,
-                    'u' => 4,
-                    _ => 8,
-                };
-                let rest = chars.as_str();
-                let decoded = rest
-                    .get(..len)
-                    .and_then(|hex| u32::from_str_radix(hex, 16).ok())
-                    .and_then(char::from_u32);
-                match decoded {
-                    Some(decoded) => {
-                        value.push(decoded);
-                        chars = rest[len..].chars();
-                    }
-                    None => value.push(kind),
-                }
-            }
-            Some(other) => value.push(other),
-            None => {}
-        }
-    }
-    Cow::Owned(value)
 }
 
 #[cfg(test)]
@@ -430,33 +332,5 @@ mod tests {
             of(r#"{"msg":"first","msg":"second"}"#).message.as_deref(),
             Some("second")
         );
-    }
-
-    #[test]
-    fn logfmt_of_slog_and_logrus() {
-        let line = r#"time=2022-11-08T15:28:26.000-05:00 level=ERROR msg="hello \"world\"" count=3 empty="#;
-        let parts = logfmt(line, &context()).unwrap();
-        assert_eq!(parts.time.unwrap().to_string(), "2022-11-08T20:28:26Z");
-        assert_eq!(parts.message.as_deref(), Some("hello \"world\""));
-        assert_eq!(Value::Object(parts.fields), value!({"count":"3", "empty":""}));
-    }
-
-    #[test]
-    fn a_sentence_with_an_equals_sign_is_no_logfmt() {
-        for line in [
-            "a=1 b=2",
-            "level=error",
-            "level=error this failed x=1",
-            "level=error msg=\"open",
-            "connect to x=1",
-        ] {
-            assert!(logfmt(line, &context()).is_none(), "{line}");
-        }
-    }
-
-    #[test]
-    fn logfmt_escapes_are_undone() {
-        assert_eq!(unquote(r"a\nb\x41\u00e9\\"), "a\nbAé\\");
-        assert_eq!(unquote(r"\u12"), "u12");
     }
 }

@@ -9,6 +9,7 @@ use jiff::tz::{AmbiguousOffset, Offset};
 
 use crate::Context;
 use crate::scan::Scanner;
+use crate::zone::{self, Zone};
 
 /// A year-less date further ahead than this is last year's.
 const YEARLESS_AHEAD: i64 = 24 * 3600;
@@ -37,16 +38,6 @@ pub(crate) struct Clock {
     minute: i8,
     second: i8,
     micros: i32,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) enum Zone {
-    /// None written, or a name that only the reader's zone can explain.
-    Local,
-    /// Seconds east of UTC.
-    Offset(i32),
-    /// An abbreviation, which tells the two 02:30 of a clock change apart.
-    Abbreviation([u8; 5]),
 }
 
 /// The time at the start of `bytes`, and how many bytes it takes with its zone.
@@ -286,7 +277,7 @@ fn named(s: &mut Scanner) -> Option<Stamp> {
         return None;
     }
     let clock = clock(s)?;
-    let mut zone = zone(s);
+    let mut zone = zone::scan(s);
     if let [b' ', year_digits @ ..] = s.rest()
         && let [a, b, c, d, rest @ ..] = year_digits
         && [a, b, c, d].iter().all(|b| b.is_ascii_digit())
@@ -298,7 +289,7 @@ fn named(s: &mut Scanner) -> Option<Stamp> {
         s.eat(b' ');
         year = Some(s.digits(4)? as i16);
         if zone == Zone::Local {
-            zone = self::zone(s);
+            zone = zone::scan(s);
         }
     }
     civil(year, month, day, clock, zone)
@@ -316,7 +307,7 @@ fn date_then_clock(s: &mut Scanner, year: Option<i16>, month: u64, day: u64) -> 
         _ => return None,
     }
     let clock = clock(s)?;
-    let zone = zone(s);
+    let zone = zone::scan(s);
     civil(year, month, day, clock, zone)
 }
 
@@ -409,77 +400,6 @@ fn fraction(s: &mut Scanner) -> Option<i32> {
     Some(micros)
 }
 
-/// `Z`, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`, ` Europe/Berlin`. Takes nothing when no zone is certain.
-fn zone(s: &mut Scanner) -> Zone {
-    let rest = s.rest();
-    let ends = |at: usize| {
-        !rest
-            .get(at)
-            .is_some_and(|b| b.is_ascii_alphanumeric() || matches!(b, b'_' | b'/' | b'='))
-    };
-    let gap = usize::from(rest.first() == Some(&b' '));
-    match rest.get(gap) {
-        Some(b'Z' | b'z') if gap == 0 && ends(1) => {
-            s.skip(1);
-            Zone::Offset(0)
-        }
-        Some(sign @ (b'+' | b'-')) => {
-            let two = |at: usize| match rest.get(at..at + 2) {
-                Some([a @ b'0'..=b'9', b @ b'0'..=b'9']) => {
-                    Some(i32::from(a - b'0') * 10 + i32::from(b - b'0'))
-                }
-                _ => None,
-            };
-            let Some(hours) = two(gap + 1).filter(|hours| *hours <= 18) else {
-                return Zone::Local;
-            };
-            let colon = usize::from(rest.get(gap + 3) == Some(&b':'));
-            let minutes = two(gap + 3 + colon).filter(|minutes| *minutes < 60);
-            let (minutes, len) = match minutes {
-                Some(minutes) if ends(gap + 5 + colon) => (minutes, 5 + colon),
-                None if gap == 0 && ends(3) && rest.get(3) != Some(&b'-') => (0, 3),
-                _ => return Zone::Local,
-            };
-            s.skip(gap + len);
-            let seconds = hours * 3600 + minutes * 60;
-            Zone::Offset(if *sign == b'-' { -seconds } else { seconds })
-        }
-        Some(b'A'..=b'Z') if gap == 1 => {
-            let word = &rest[1..];
-            let letters = word.iter().take_while(|b| b.is_ascii_uppercase()).count();
-            if matches!(&word[..letters], b"UTC" | b"GMT") && ends(1 + letters) {
-                s.skip(1 + letters);
-                return Zone::Offset(0);
-            }
-            if ABBREVIATIONS.contains(&&word[..letters]) && ends(1 + letters) {
-                s.skip(1 + letters);
-                let mut name = [0; 5];
-                name[..letters].copy_from_slice(&word[..letters]);
-                return Zone::Abbreviation(name);
-            }
-            // PHP: `[22-Nov-2026 10:00:00 Europe/Berlin]`. The zone of the host, so the reader's.
-            let name = word
-                .iter()
-                .take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'_'))
-                .count();
-            if word.get(name) == Some(&b']') && word[..name].contains(&b'/') {
-                s.skip(1 + name);
-            }
-            Zone::Local
-        }
-        _ => Zone::Local,
-    }
-}
-
-/// Known abbreviations. They are ambiguous across the world (IST, CST), so they only mark where the time ends and choose between the
-/// two times of a clock change. None has more than five letters.
-const ABBREVIATIONS: [&[u8]; 40] = [
-    b"CET", b"CEST", b"MEZ", b"MESZ", b"WET", b"WEST", b"EET", b"EEST", b"MSK", b"BST", b"IST", b"EST",
-    b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"AKST", b"AKDT", b"HST", b"AST", b"ADT", b"NST",
-    b"NDT", b"BRT", b"ART", b"JST", b"KST", b"HKT", b"SGT", b"PKT", b"AEST", b"AEDT", b"ACST", b"ACDT",
-    b"AWST", b"NZST", b"NZDT",
-];
-
 fn weekday(s: &mut Scanner) -> bool {
     let found =
         s.rest().get(..3).is_some_and(|word| {
@@ -499,4 +419,139 @@ fn month(s: &mut Scanner) -> Option<u64> {
     let index = MONTHS.iter().position(|month| *month == word)?;
     s.skip(3);
     Some(index as u64 + 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use jiff::tz::TimeZone;
+
+    fn at(text: &str, now: &str) -> String {
+        let context = Context {
+            zone: TimeZone::get("America/New_York").unwrap(),
+            now: now.parse().unwrap(),
+        };
+        let moment = scan(text.as_bytes()).and_then(|(stamp, _)| stamp.resolve(&context));
+        moment.map_or("-".to_owned(), |moment| moment.to_string())
+    }
+
+    fn all(cases: &[(&str, &str)]) {
+        for (text, expected) in cases {
+            assert_eq!(at(text, "2026-11-22T12:00:00Z"), *expected, "{text}");
+        }
+    }
+
+    #[test]
+    fn iso_8601_with_every_zone() {
+        all(&[
+            ("2026-11-22T10:00:00Z", "2026-11-22T10:00:00Z"),
+            ("2026-11-22 10:00:00.123456789Z", "2026-11-22T10:00:00.123456Z"),
+            ("2026-11-22T10:00:00,5+02", "2026-11-22T08:00:00.5Z"),
+            ("2026-11-22T10:00:00+0200", "2026-11-22T08:00:00Z"),
+            ("2026-11-22T10:00:00-02:30", "2026-11-22T12:30:00Z"),
+            ("2026-11-22 10:00:00 +0530", "2026-11-22T04:30:00Z"),
+            ("2026-11-22 10:00:00 UTC", "2026-11-22T10:00:00Z"),
+            ("2026-11-22 10:00:00 GMT", "2026-11-22T10:00:00Z"),
+            ("2026-11-22 10:00:00", "2026-11-22T15:00:00Z"),
+            ("2026-11-22 10:00:00 CET", "2026-11-22T15:00:00Z"),
+            ("2026-11-22 10:00:00 - x", "2026-11-22T15:00:00Z"),
+            ("2026-11-22 10:00:00 INFO", "2026-11-22T15:00:00Z"),
+            ("2026/11/22 10:00:00", "2026-11-22T15:00:00Z"),
+            ("2026-12-31T23:59:60Z", "2026-12-31T23:59:59Z"),
+        ]);
+    }
+
+    #[test]
+    fn the_other_ways_to_write_a_date() {
+        all(&[
+            ("22/Nov/2026:10:00:00 +0100", "2026-11-22T09:00:00Z"),
+            ("22-Nov-2026 10:00:00 UTC", "2026-11-22T10:00:00Z"),
+            ("22 Nov 2026 10:00:00.123", "2026-11-22T15:00:00.123Z"),
+            ("Sun Nov 22 10:00:00.123456 2026", "2026-11-22T15:00:00.123456Z"),
+            ("Sun Nov 22 10:00:00 UTC 2026", "2026-11-22T10:00:00Z"),
+            ("Sun, 22 Nov 2026 10:00:00 +0100", "2026-11-22T09:00:00Z"),
+            ("Nov 22, 2026 3:04:05 PM", "2026-11-22T20:04:05Z"),
+            ("11/22/2026 12:04:05 AM", "2026-11-22T05:04:05Z"),
+            ("22.11.2026 10:00:00", "2026-11-22T15:00:00Z"),
+            ("17/06/09 20:10:40", "2017-06-10T00:10:40Z"),
+            ("081109 203518", "2008-11-10T01:35:18Z"),
+            ("20171223-22:15:29:606", "2017-12-24T03:15:29.606Z"),
+            ("2005-06-03-15.42.50.675872", "2005-06-03T19:42:50.675872Z"),
+        ]);
+    }
+
+    #[test]
+    fn epochs_of_every_unit() {
+        all(&[
+            ("1700000000", "2023-11-14T22:13:20Z"),
+            ("1700000000.5", "2023-11-14T22:13:20.5Z"),
+            ("1700000000123", "2023-11-14T22:13:20.123Z"),
+            ("1700000000123456", "2023-11-14T22:13:20.123456Z"),
+            ("1700000000123456789", "2023-11-14T22:13:20.123456Z"),
+            ("170000000", "-"),
+            ("1700000000x", "-"),
+            ("9999999999", "-"),
+        ]);
+        assert_eq!(epoch(1e300), None);
+        assert_eq!(epoch(f64::NAN), None);
+        assert_eq!(epoch_whole(-1), None);
+    }
+
+    #[test]
+    fn a_year_less_date_is_never_more_than_a_day_ahead() {
+        assert_eq!(
+            at("Nov 22 10:00:00", "2026-11-22T12:00:00Z"),
+            "2026-11-22T15:00:00Z"
+        );
+        assert_eq!(
+            at("Nov 24 10:00:00", "2026-11-22T12:00:00Z"),
+            "2025-11-24T15:00:00Z"
+        );
+        assert_eq!(
+            at("Dec 31 23:59:59", "2027-01-01T06:00:00Z"),
+            "2027-01-01T04:59:59Z"
+        );
+        assert_eq!(
+            at("Jan  1 00:00:01", "2027-01-01T04:59:00Z"),
+            "2027-01-01T05:00:01Z"
+        );
+        assert_eq!(
+            at("Feb 29 10:00:00", "2026-11-22T12:00:00Z"),
+            "2024-02-29T15:00:00Z"
+        );
+    }
+
+    #[test]
+    fn the_two_half_past_one_of_a_clock_change() {
+        all(&[
+            ("2026-11-01 01:30:00", "2026-11-01T05:30:00Z"),
+            ("2026-11-01 01:30:00 EDT", "2026-11-01T05:30:00Z"),
+            ("2026-11-01 01:30:00 EST", "2026-11-01T06:30:00Z"),
+            ("2026-03-08 02:30:00", "2026-03-08T07:30:00Z"),
+        ]);
+    }
+
+    #[test]
+    fn what_is_not_certain_is_no_time() {
+        all(&[
+            ("10:00:00.123", "-"),
+            ("2026-11-22", "-"),
+            ("2026-13-22 10:00:00", "-"),
+            ("2026-11-22 25:00:00", "-"),
+            ("1969-12-31 10:00:00Z", "-"),
+            ("2201-01-01 10:00:00Z", "-"),
+            ("10.0.0.1:80", "-"),
+            ("", "-"),
+        ]);
+    }
+
+    #[test]
+    fn a_whole_text_is_a_time_and_nothing_else() {
+        let context = Context {
+            zone: TimeZone::UTC,
+            now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        };
+        assert!(whole(" 2026-11-22T10:00:00+01:00[Europe/Berlin] ", &context).is_some());
+        assert!(whole("2026-11-22T10:00:00 and more", &context).is_none());
+    }
 }

@@ -1,0 +1,78 @@
+//! What the name of a logger, a thread or a source position looks like, and the brackets around it.
+
+/// The longest host, program, thread or logger that is believed.
+pub(crate) const LONGEST: usize = 80;
+
+/// The inside of the bracketed group at the start, which may hold groups itself, and the text after it.
+pub(crate) fn group(text: &str) -> Option<(&str, &str)> {
+    let (open, close) = match text.as_bytes().first()? {
+        b'[' => (b'[', b']'),
+        b'(' => (b'(', b')'),
+        b'<' => (b'<', b'>'),
+        _ => return None,
+    };
+    let mut depth = 0;
+    for (at, byte) in text.bytes().enumerate().take(2 * LONGEST) {
+        if byte == open {
+            depth += 1;
+        } else if byte == close {
+            depth -= 1;
+            if depth == 0 {
+                return Some((&text[1..at], &text[at + 1..]));
+            }
+        }
+    }
+    None
+}
+
+pub(crate) fn is_name_byte(b: u8) -> bool {
+    b.is_ascii_alphanumeric()
+        || matches!(
+            b,
+            b'.' | b'_' | b'$' | b'-' | b':' | b'/' | b'@' | b'#' | b'<' | b'>'
+        )
+}
+
+/// A name without blanks: a logger, a module, a source position.
+pub(crate) fn is_name(text: &str) -> bool {
+    !text.is_empty()
+        && text.len() <= LONGEST
+        && text.bytes().all(is_name_byte)
+        && text.bytes().any(|b| b.is_ascii_alphabetic())
+        && !text.ends_with(':')
+}
+
+/// A logger that no sentence would hold: `com.example.Class`, `o.a.k.Foo`, `my_crate::module`, `Acme\Foo`.
+pub(crate) fn is_dotted(text: &str) -> bool {
+    if !is_name(text) || text.contains("://") || text.contains(['@', '/', '<', '>']) {
+        return false;
+    }
+    if text.contains("::") {
+        return text.split("::").all(|part| !part.is_empty());
+    }
+    let parts = text.split('.');
+    let fits = |part: &str| {
+        part.bytes()
+            .next()
+            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'$')
+            && !part.contains(':')
+    };
+    let count = parts.clone().count();
+    let last = text.rsplit('.').next().unwrap_or_default();
+    count >= 2
+        && parts.clone().all(fits)
+        && (count >= 3 || last.bytes().next().is_some_and(|b| b.is_ascii_uppercase()))
+}
+
+/// `file.go:12`, `src/main.rs:3`.
+pub(crate) fn is_position(text: &str) -> bool {
+    text.len() <= LONGEST
+        && is_name(text)
+        && text.rsplit_once(':').is_some_and(|(file, line)| {
+            !line.is_empty()
+                && line.bytes().all(|b| b.is_ascii_digit())
+                && file.contains('.')
+                && !file.contains(':')
+        })
+        && text.bytes().next().is_some_and(|b| !b.is_ascii_digit())
+}
