@@ -6,12 +6,18 @@
 PREFIX ?= /usr/local
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
+# cargo pgrx passes linker flags of its own, with which cargo would build all dependencies twice. Here they are not needed.
+ifeq ($(shell uname -m),x86_64)
+build: export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND := 1
+endif
+
 # In a recipe: the private tree is there, and the Rust side builds for it.
 private = export PGRX_PG_CONFIG_PATH="$$(tests/private_postgres.sh)" &&
 # Cargo's words for building the extension for the PostgreSQL of PGRX_PG_CONFIG_PATH, as cargo pgrx says them.
 features = --no-default-features --features \
 	pg$$("$$PGRX_PG_CONFIG_PATH" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 
+.DEFAULT_GOAL := help
 help:
 	@echo "make demo          builds everything and shows the whole job on a throw-away server"
 	@echo "make test          runs all tests (installs what they need)"
