@@ -1,0 +1,613 @@
+//! Where to connect and how: flags, connection string, service file, PG* variables and defaults, with libpq's names and in libpq's
+//! order (PostgreSQL manual, 34.1.2, 34.15).
+//!
+//! rust-postgres reads none of these by itself. A key that libpq has and that makes no sense here (GSSAPI, replication) is
+//! refused by name rather than silently ignored.
+
+use std::collections::BTreeMap;
+use std::env;
+use std::net::IpAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use postgres::Config;
+use postgres::config::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs};
+
+use super::tls::{Check, Identity, Roots};
+use super::{conninfo, pgpass, service};
+use crate::failure::Failure;
+
+/// Each key, and the variable that it has.
+const KEYS: &[(&str, Option<&str>)] = &[
+    ("host", Some("PGHOST")),
+    ("hostaddr", Some("PGHOSTADDR")),
+    ("port", Some("PGPORT")),
+    ("dbname", Some("PGDATABASE")),
+    ("user", Some("PGUSER")),
+    ("password", Some("PGPASSWORD")),
+    ("passfile", Some("PGPASSFILE")),
+    ("service", Some("PGSERVICE")),
+    ("options", Some("PGOPTIONS")),
+    ("application_name", Some("PGAPPNAME")),
+    ("connect_timeout", Some("PGCONNECT_TIMEOUT")),
+    ("sslmode", Some("PGSSLMODE")),
+    ("sslrootcert", Some("PGSSLROOTCERT")),
+    ("sslcert", Some("PGSSLCERT")),
+    ("sslkey", Some("PGSSLKEY")),
+    ("sslnegotiation", Some("PGSSLNEGOTIATION")),
+    ("channel_binding", Some("PGCHANNELBINDING")),
+    ("target_session_attrs", Some("PGTARGETSESSIONATTRS")),
+    ("keepalives", None),
+    ("keepalives_idle", None),
+    ("keepalives_interval", None),
+    ("keepalives_count", None),
+    ("tcp_user_timeout", None),
+];
+
+/// Keys that change nothing here: the tailer always speaks UTF-8, names itself, and never asks for GSSAPI.
+const IGNORED: &[&str] = &[
+    "client_encoding",
+    "fallback_application_name",
+    "gssencmode",
+    "sslcompression",
+    "sslsni",
+];
+
+const DEFAULT_PORT: u16 = 5432;
+/// Debian's socket directory, then PostgreSQL's own.
+const SOCKET_DIRECTORIES: &[&str] = &["/var/run/postgresql", "/tmp"];
+/// A host that does not answer: long enough for a slow line, short enough to try the next one.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
+/// A peer that vanished is noticed after this, also in the middle of a call.
+const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Mode {
+    Disable,
+    Allow,
+    Prefer,
+    Require,
+    VerifyCa,
+    VerifyFull,
+}
+
+/// All that is needed to connect, checked once at the start.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    hosts: Vec<HostPort>,
+    password: Option<String>,
+    passfile: Option<PathBuf>,
+    mode: Mode,
+    check: Check,
+    identity: Option<Identity>,
+    /// Everything that is the same for every host.
+    base: Config,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct HostPort {
+    /// None: the socket in the usual directory.
+    host: Option<String>,
+    address: Option<IpAddr>,
+    port: u16,
+}
+
+/// One way to try: a host, with or without TLS.
+pub struct Attempt {
+    pub config: Config,
+    pub tls: Option<(Check, Option<Identity>)>,
+    /// For messages: `db1:5432`, `/tmp/.s.PGSQL.5432`.
+    pub name: String,
+}
+
+impl Settings {
+    /// `dbname` is psql's -d: a name or a whole connection string; `flags` are psql's other flags, which win over all else.
+    pub fn resolve(dbname: Option<&str>, flags: Vec<(&'static str, String)>) -> Result<Settings, Failure> {
+        let explicit = explicit(dbname, flags).map_err(Failure::Usage)?;
+        let values = merge(explicit, |name| env::var(name).ok()).map_err(Failure::Usage)?;
+        Settings::build(&values).map_err(Failure::Usage)
+    }
+
+    fn build(values: &BTreeMap<String, String>) -> Result<Settings, String> {
+        let get = |key: &str| {
+            values
+                .get(key)
+                .map(String::as_str)
+                .filter(|value| !value.is_empty())
+        };
+        let user = match get("user") {
+            Some(user) => user.to_owned(),
+            None => system_user()?,
+        };
+        let home = env::var_os("HOME").map(PathBuf::from);
+        let in_home = |name: &str| home.as_ref().map(|home| home.join(name));
+        let dbname = get("dbname").unwrap_or(&user);
+
+        let mut base = Config::new();
+        base.user(&user).dbname(dbname);
+        base.application_name(get("application_name").unwrap_or("logwatch-tailer"));
+        if let Some(options) = get("options") {
+            base.options(options);
+        }
+        base.connect_timeout(match number(get("connect_timeout"), "connect_timeout")? {
+            None | Some(0) => CONNECT_TIMEOUT,
+            Some(seconds) => Duration::from_secs(seconds),
+        });
+        base.tcp_user_timeout(match number(get("tcp_user_timeout"), "tcp_user_timeout")? {
+            None | Some(0) => TCP_USER_TIMEOUT,
+            Some(milliseconds) => Duration::from_millis(milliseconds),
+        });
+        base.keepalives(get("keepalives") != Some("0"));
+        base.keepalives_idle(Duration::from_secs(
+            number(get("keepalives_idle"), "keepalives_idle")?.unwrap_or(30),
+        ));
+        base.keepalives_interval(Duration::from_secs(
+            number(get("keepalives_interval"), "keepalives_interval")?.unwrap_or(10),
+        ));
+        base.keepalives_retries(
+            number(get("keepalives_count"), "keepalives_count")?
+                .map_or(3, |n| u32::try_from(n).unwrap_or(u32::MAX)),
+        );
+        base.channel_binding(match get("channel_binding") {
+            None | Some("prefer") => ChannelBinding::Prefer,
+            Some("disable") => ChannelBinding::Disable,
+            Some("require") => ChannelBinding::Require,
+            Some(other) => return Err(invalid("channel_binding", other, "disable, prefer or require")),
+        });
+        base.ssl_negotiation(match get("sslnegotiation") {
+            None | Some("postgres") => SslNegotiation::Postgres,
+            Some("direct") => SslNegotiation::Direct,
+            Some(other) => return Err(invalid("sslnegotiation", other, "postgres or direct")),
+        });
+
+        let hosts = hosts(get("host"), get("hostaddr"), get("port"))?;
+        base.target_session_attrs(match get("target_session_attrs") {
+            // Of several servers only one takes writes, and the tailer writes.
+            None if hosts.len() > 1 => TargetSessionAttrs::ReadWrite,
+            None | Some("any") => TargetSessionAttrs::Any,
+            Some("read-write" | "primary") => TargetSessionAttrs::ReadWrite,
+            Some(other) => {
+                return Err(invalid(
+                    "target_session_attrs",
+                    other,
+                    "any, read-write or primary: the tailer writes",
+                ));
+            }
+        });
+
+        let root_in_home = in_home(".postgresql/root.crt");
+        let (mode, check) = tls_check(get("sslmode"), get("sslrootcert"), root_in_home.as_deref())?;
+        let identity = match (get("sslcert"), get("sslkey")) {
+            (None, None) => in_home(".postgresql/postgresql.crt")
+                .zip(in_home(".postgresql/postgresql.key"))
+                .filter(|(certificate, key)| certificate.exists() && key.exists())
+                .map(|(certificate, key)| Identity { certificate, key }),
+            (Some(certificate), Some(key)) => Some(Identity {
+                certificate: certificate.into(),
+                key: key.into(),
+            }),
+            _ => return Err("sslcert and sslkey belong together: give both".to_owned()),
+        };
+        Ok(Settings {
+            hosts,
+            password: get("password").map(str::to_owned),
+            passfile: get("passfile").map(PathBuf::from).or_else(|| in_home(".pgpass")),
+            mode,
+            check,
+            identity,
+            base,
+        })
+    }
+
+    pub fn dbname(&self) -> &str {
+        self.base.get_dbname().unwrap_or_default()
+    }
+
+    pub fn user(&self) -> &str {
+        self.base.get_user().unwrap_or_default()
+    }
+
+    /// What to try, in this order, until one succeeds. Looked up at each connect: a socket may have come, a password changed.
+    pub fn attempts(&self) -> Vec<Attempt> {
+        self.hosts
+            .iter()
+            .flat_map(|host| self.attempts_at(host))
+            .collect()
+    }
+
+    fn attempts_at(&self, at: &HostPort) -> Vec<Attempt> {
+        let socket_directory = match &at.host {
+            Some(host) if host.starts_with('/') => Some(host.clone()),
+            None if at.address.is_none() => Some(usual_socket_directory(at.port)),
+            _ => None,
+        };
+        let mut config = self.base.clone();
+        config.port(at.port);
+        let name = match (&socket_directory, &at.host, at.address) {
+            (Some(directory), _, _) => {
+                config.host_path(directory);
+                format!("{directory}/.s.PGSQL.{}", at.port)
+            }
+            (None, host, address) => {
+                if let Some(address) = address {
+                    config.hostaddr(address);
+                }
+                let host = host
+                    .clone()
+                    .or(address.map(|address| address.to_string()))
+                    .unwrap_or_default();
+                config.host(&host);
+                format!("{host}:{}", at.port)
+            }
+        };
+        // The password file calls every socket in a usual directory "localhost".
+        let pgpass_host = match (&at.host, at.address) {
+            (Some(host), _) if !SOCKET_DIRECTORIES.contains(&host.as_str()) => host.clone(),
+            (None, Some(address)) => address.to_string(),
+            _ => "localhost".to_owned(),
+        };
+        let password = self.password.clone().or_else(|| {
+            let wanted = pgpass::Wanted {
+                host: &pgpass_host,
+                port: at.port,
+                dbname: self.dbname(),
+                user: self.user(),
+            };
+            pgpass::find(self.passfile.as_deref()?, &wanted)
+        });
+        if let Some(password) = password {
+            config.password(password);
+        }
+        // A socket never carries TLS, whatever sslmode says.
+        let mode = if socket_directory.is_some() {
+            Mode::Disable
+        } else {
+            self.mode
+        };
+        let plain = |mut config: Config| {
+            config.ssl_mode(SslMode::Disable);
+            Attempt {
+                config,
+                tls: None,
+                name: name.clone(),
+            }
+        };
+        let encrypted = |mut config: Config, ssl_mode| {
+            config.ssl_mode(ssl_mode);
+            Attempt {
+                config,
+                tls: Some((self.check.clone(), self.identity.clone())),
+                name: name.clone(),
+            }
+        };
+        match mode {
+            Mode::Disable => vec![plain(config)],
+            Mode::Allow => vec![plain(config.clone()), encrypted(config, SslMode::Require)],
+            Mode::Prefer => vec![encrypted(config.clone(), SslMode::Prefer), plain(config)],
+            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => vec![encrypted(config, SslMode::Require)],
+        }
+    }
+}
+
+/// The flags and the connection string, keys checked.
+fn explicit(
+    dbname: Option<&str>,
+    flags: Vec<(&'static str, String)>,
+) -> Result<BTreeMap<String, String>, String> {
+    let mut values = BTreeMap::new();
+    match dbname {
+        Some(text) if conninfo::is_conninfo(text) => {
+            for (key, value) in conninfo::parse(text)? {
+                known(&key)?;
+                values.insert(key, value);
+            }
+        }
+        Some(name) => {
+            values.insert("dbname".to_owned(), name.to_owned());
+        }
+        None => {}
+    }
+    values.extend(flags.into_iter().map(|(key, value)| (key.to_owned(), value)));
+    Ok(values)
+}
+
+/// What was given, then the service, then the environment.
+fn merge(
+    mut values: BTreeMap<String, String>,
+    variable: impl Fn(&str) -> Option<String>,
+) -> Result<BTreeMap<String, String>, String> {
+    if let Some(name) = values
+        .get("service")
+        .cloned()
+        .or_else(|| variable("PGSERVICE"))
+        .filter(|name| !name.is_empty())
+    {
+        let user_file = variable("PGSERVICEFILE")
+            .or_else(|| variable("HOME").map(|home| format!("{home}/.pg_service.conf")))
+            .unwrap_or_default();
+        let system_directory =
+            variable("PGSYSCONFDIR").unwrap_or_else(|| "/etc/postgresql-common".to_owned());
+        let system_file = Path::new(&system_directory).join("pg_service.conf");
+        for (key, value) in service::find(&name, &[Path::new(&user_file), &system_file])? {
+            known(&key)?;
+            values.entry(key).or_insert(value);
+        }
+    }
+    for (key, name) in KEYS {
+        if let Some(value) = name.and_then(&variable).filter(|value| !value.is_empty()) {
+            values.entry((*key).to_owned()).or_insert(value);
+        }
+    }
+    Ok(values)
+}
+
+fn known(key: &str) -> Result<(), String> {
+    if KEYS.iter().any(|(known, _)| *known == key) || IGNORED.contains(&key) {
+        Ok(())
+    } else {
+        Err(format!(
+            "\"{key}\" is no connection option that logwatch-tailer knows"
+        ))
+    }
+}
+
+fn hosts(host: Option<&str>, hostaddr: Option<&str>, port: Option<&str>) -> Result<Vec<HostPort>, String> {
+    let split = |list: Option<&str>| -> Vec<String> {
+        list.map(|list| list.split(',').map(|item| item.trim().to_owned()).collect())
+            .unwrap_or_default()
+    };
+    let (names, addresses, ports) = (split(host), split(hostaddr), split(port));
+    let count = names.len().max(addresses.len()).max(1);
+    if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
+        return Err(format!(
+            "{} host names do not match {} host addresses",
+            names.len(),
+            addresses.len()
+        ));
+    }
+    if ports.len() > 1 && ports.len() != count {
+        return Err(format!("{} ports do not match {count} hosts", ports.len()));
+    }
+    (0..count)
+        .map(|at| {
+            let port = ports.get(at).or(ports.first()).map_or("", String::as_str);
+            let port = match port {
+                "" => DEFAULT_PORT,
+                text => text
+                    .parse()
+                    .ok()
+                    .filter(|port| *port > 0)
+                    .ok_or_else(|| invalid("port", text, "a number from 1 to 65535"))?,
+            };
+            let address = match addresses.get(at).map_or("", String::as_str) {
+                "" => None,
+                text => Some(
+                    text.parse()
+                        .map_err(|_| invalid("hostaddr", text, "an IP address"))?,
+                ),
+            };
+            let host = names.get(at).filter(|name| !name.is_empty()).cloned();
+            Ok(HostPort { host, address, port })
+        })
+        .collect()
+}
+
+fn tls_check(
+    mode: Option<&str>,
+    root: Option<&str>,
+    root_in_home: Option<&Path>,
+) -> Result<(Mode, Check), String> {
+    let system = root == Some("system");
+    let mode = match mode {
+        None if system => Mode::VerifyFull,
+        None | Some("prefer") => Mode::Prefer,
+        Some("disable") => Mode::Disable,
+        Some("allow") => Mode::Allow,
+        Some("require") => Mode::Require,
+        Some("verify-ca") => Mode::VerifyCa,
+        Some("verify-full") => Mode::VerifyFull,
+        Some(other) => {
+            return Err(invalid(
+                "sslmode",
+                other,
+                "disable, allow, prefer, require, verify-ca or verify-full",
+            ));
+        }
+    };
+    if system && mode < Mode::VerifyFull {
+        return Err("sslrootcert=system needs sslmode=verify-full: anyone can have a certificate that the system trusts".to_owned());
+    }
+    let roots = if system {
+        Some(Roots::System)
+    } else {
+        root.map(PathBuf::from)
+            .or_else(|| root_in_home.map(Path::to_path_buf))
+            .filter(|file| file.exists())
+            .map(Roots::File)
+    };
+    let check = match (mode, roots) {
+        (Mode::VerifyFull, Some(roots)) => Check::ChainAndName(roots),
+        (Mode::VerifyCa | Mode::Require, Some(roots)) => Check::Chain(roots),
+        (Mode::VerifyCa | Mode::VerifyFull, None) => {
+            let file = root
+                .map(PathBuf::from)
+                .or_else(|| root_in_home.map(Path::to_path_buf))
+                .unwrap_or_default();
+            return Err(format!(
+                "the root certificate {} does not exist: put it there, or say sslrootcert=FILE or sslrootcert=system",
+                file.display()
+            ));
+        }
+        _ => Check::Nothing,
+    };
+    Ok((mode, check))
+}
+
+fn usual_socket_directory(port: u16) -> String {
+    SOCKET_DIRECTORIES
+        .iter()
+        .find(|directory| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists())
+        .unwrap_or(&SOCKET_DIRECTORIES[0])
+        .to_string()
+}
+
+fn number(value: Option<&str>, key: &str) -> Result<Option<u64>, String> {
+    value
+        .map(|text| text.parse().map_err(|_| invalid(key, text, "a whole number")))
+        .transpose()
+}
+
+fn invalid(key: &str, value: &str, allowed: &str) -> String {
+    format!("invalid {key} \"{value}\": use {allowed}")
+}
+
+/// The name of the user that runs the tailer, which is the database user when none is given.
+fn system_user() -> Result<String, String> {
+    // SAFETY: geteuid cannot fail. getpwuid returns null or a pointer to static storage that stays valid until the next call of
+    // the family; no other thread makes one, and the name is copied before this function returns.
+    let name = unsafe {
+        let entry = libc::getpwuid(libc::geteuid());
+        if entry.is_null() {
+            None
+        } else {
+            Some(
+                std::ffi::CStr::from_ptr((*entry).pw_name)
+                    .to_string_lossy()
+                    .into_owned(),
+            )
+        }
+    };
+    name.or_else(|| env::var("USER").ok())
+        .ok_or_else(|| "no database user: this system user has no name; say -U USER".to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use postgres::config::Host;
+    use std::io::Write;
+
+    fn settings(text: &str) -> Result<Settings, String> {
+        let mut values = merge(explicit(Some(text), Vec::new())?, |_| None)?;
+        values.entry("user".to_owned()).or_insert_with(|| "me".to_owned());
+        Settings::build(&values)
+    }
+
+    #[test]
+    fn flags_win_over_the_string_the_service_and_the_environment() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"[prod]\nhost=service\nport=1\nuser=service\ndbname=service\n")
+            .unwrap();
+        let path = file.path().to_str().unwrap().to_owned();
+        let environment = |name: &str| match name {
+            "PGSERVICEFILE" => Some(path.clone()),
+            "PGHOST" | "PGDATABASE" | "PGPASSWORD" => Some("environment".to_owned()),
+            _ => None,
+        };
+        let given = explicit(
+            Some("service=prod port=2 user=string"),
+            vec![("user", "flag".to_owned())],
+        )
+        .unwrap();
+        let values = merge(given, environment).unwrap();
+        for (key, value) in [
+            ("user", "flag"),
+            ("port", "2"),
+            ("host", "service"),
+            ("dbname", "service"),
+            ("password", "environment"),
+        ] {
+            assert_eq!(values[key], value, "{key}");
+        }
+    }
+
+    #[test]
+    fn the_database_is_named_like_the_user_by_default() {
+        let settings = settings("user=someone").unwrap();
+        assert_eq!((settings.user(), settings.dbname()), ("someone", "someone"));
+    }
+
+    #[test]
+    fn no_host_is_the_usual_socket_without_tls() {
+        let attempts = settings("dbname=app sslmode=require").unwrap().attempts();
+        assert_eq!(attempts.len(), 1);
+        assert!(attempts[0].tls.is_none());
+        assert!(
+            matches!(&attempts[0].config.get_hosts()[0], Host::Unix(path) if SOCKET_DIRECTORIES.contains(&path.to_str().unwrap()))
+        );
+    }
+
+    #[test]
+    fn each_sslmode_has_its_attempts() {
+        let attempts = |mode: &str| -> Vec<(SslMode, bool)> {
+            settings(&format!("host=db1 sslmode={mode}"))
+                .unwrap()
+                .attempts()
+                .iter()
+                .map(|attempt| (attempt.config.get_ssl_mode(), attempt.tls.is_some()))
+                .collect()
+        };
+        assert_eq!(attempts("disable"), [(SslMode::Disable, false)]);
+        assert_eq!(
+            attempts("allow"),
+            [(SslMode::Disable, false), (SslMode::Require, true)]
+        );
+        assert_eq!(
+            attempts("prefer"),
+            [(SslMode::Prefer, true), (SslMode::Disable, false)]
+        );
+        assert_eq!(attempts("require"), [(SslMode::Require, true)]);
+    }
+
+    #[test]
+    fn verify_modes_need_a_root_certificate() {
+        let root = tempfile::NamedTempFile::new().unwrap();
+        let path = root.path();
+        let with = |mode| tls_check(Some(mode), path.to_str(), None).unwrap().1;
+        assert_eq!(with("verify-ca"), Check::Chain(Roots::File(path.into())));
+        assert_eq!(with("verify-full"), Check::ChainAndName(Roots::File(path.into())));
+        assert_eq!(with("require"), Check::Chain(Roots::File(path.into())));
+        assert_eq!(with("prefer"), Check::Nothing);
+        assert!(
+            tls_check(Some("verify-full"), None, Some(Path::new("/nowhere")))
+                .unwrap_err()
+                .contains("/nowhere")
+        );
+        assert_eq!(
+            tls_check(None, Some("system"), None).unwrap().1,
+            Check::ChainAndName(Roots::System)
+        );
+        assert!(tls_check(Some("require"), Some("system"), None).is_err());
+    }
+
+    #[test]
+    fn several_hosts_are_tried_in_order_and_must_take_writes() {
+        let settings = settings("postgresql://db1:1,db2:2/app?sslmode=disable").unwrap();
+        let names: Vec<_> = settings
+            .attempts()
+            .into_iter()
+            .map(|attempt| attempt.name)
+            .collect();
+        assert_eq!(names, ["db1:1", "db2:2"]);
+        assert_eq!(
+            settings.base.get_target_session_attrs(),
+            TargetSessionAttrs::ReadWrite
+        );
+    }
+
+    #[test]
+    fn what_is_not_understood_is_refused_by_name() {
+        for (text, word) in [
+            ("host=a nonsense=1", "nonsense"),
+            ("port=seven", "seven"),
+            ("host=a,b port=1,2,3", "3 ports"),
+            ("sslmode=on", "sslmode"),
+            ("hostaddr=db1", "hostaddr"),
+            ("target_session_attrs=standby", "target_session_attrs"),
+            ("sslcert=/a", "sslkey"),
+        ] {
+            let error = settings(text).map(|_| ()).unwrap_err();
+            assert!(error.contains(word), "{text}: {error}");
+        }
+    }
+}

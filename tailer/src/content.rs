@@ -1,0 +1,207 @@
+//! The bytes of an open file, plain or compressed, by their offset in the plain text.
+//!
+//! A rotated log is often compressed: its records have the same offsets as before, so the rest of it can be read from there.
+//! Nothing here writes, and nothing here decides which file it is.
+
+use std::fs::{File, Metadata};
+use std::io::{self, Read, Seek, SeekFrom};
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+
+use flate2::read::MultiGzDecoder;
+
+const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
+
+pub enum Content {
+    Plain(File),
+    Gzip(Box<Gzip>),
+}
+
+/// A compressed file can only be read forwards: going back starts again from the beginning.
+pub struct Gzip {
+    decoder: MultiGzDecoder<File>,
+    position: u64,
+}
+
+impl Content {
+    pub fn open(path: &Path) -> io::Result<Content> {
+        let file = File::open(path)?;
+        let mut magic = [0; 2];
+        let gzip = fill(|from, buffer| file.read_at(buffer, from), 0, &mut magic)? && magic == GZIP_MAGIC;
+        Ok(if gzip {
+            Content::Gzip(Box::new(Gzip {
+                decoder: MultiGzDecoder::new(file),
+                position: 0,
+            }))
+        } else {
+            Content::Plain(file)
+        })
+    }
+
+    pub fn metadata(&self) -> io::Result<Metadata> {
+        match self {
+            Content::Plain(file) => file.metadata(),
+            Content::Gzip(gzip) => gzip.decoder.get_ref().metadata(),
+        }
+    }
+
+    pub fn is_compressed(&self) -> bool {
+        matches!(self, Content::Gzip(_))
+    }
+
+    /// Reads what is there at `offset`, as `read` does: 0 is the end of the file.
+    pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Content::Plain(file) => file.read_at(buffer, offset),
+            Content::Gzip(gzip) => gzip.read_at(offset, buffer),
+        }
+    }
+
+    /// Fills the buffer from `offset`; false when the file ends before.
+    pub fn fill_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        fill(|from, rest| self.read_at(from, rest), offset, buffer)
+    }
+
+    /// The number of bytes of the plain text.
+    pub fn plain_size(&mut self) -> io::Result<u64> {
+        match self {
+            Content::Plain(file) => Ok(file.metadata()?.len()),
+            Content::Gzip(gzip) => gzip.skip_to_end(),
+        }
+    }
+
+    /// Reads a compressed file to its end, which holds a checksum: an error means that it is damaged or still being written.
+    pub fn check_to_end(&mut self) -> io::Result<()> {
+        match self {
+            Content::Plain(_) => Ok(()),
+            Content::Gzip(gzip) => gzip.skip_to_end().map(|_| ()),
+        }
+    }
+
+    /// The offset of the first byte from `offset` on that is not NUL; None when there are only NULs up to the end. Holes are not read.
+    pub fn end_of_nuls(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
+        let mut buffer = vec![0; 64 * 1024];
+        loop {
+            if let Content::Plain(file) = self {
+                match data_after(file, offset) {
+                    Some(data) => offset = data,
+                    None => return Ok(None),
+                }
+            }
+            let count = self.read_at(offset, &mut buffer)?;
+            if count == 0 {
+                return Ok(None);
+            }
+            match buffer[..count].iter().position(|&byte| byte != 0) {
+                Some(at) => return Ok(Some(offset + at as u64)),
+                None => offset += count as u64,
+            }
+        }
+    }
+}
+
+impl Gzip {
+    fn skip_to_end(&mut self) -> io::Result<u64> {
+        self.position += io::copy(&mut self.decoder, &mut io::sink())?;
+        Ok(self.position)
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        if offset < self.position {
+            let mut file = self.decoder.get_ref().try_clone()?;
+            file.seek(SeekFrom::Start(0))?;
+            self.decoder = MultiGzDecoder::new(file);
+            self.position = 0;
+        }
+        if offset > self.position {
+            let skipped = io::copy(
+                &mut self.decoder.by_ref().take(offset - self.position),
+                &mut io::sink(),
+            )?;
+            self.position += skipped;
+            if self.position < offset {
+                return Ok(0);
+            }
+        }
+        // A decoder hands out small pieces; a full buffer means fewer windows.
+        let mut count = 0;
+        while count < buffer.len() {
+            match self.decoder.read(&mut buffer[count..]) {
+                Ok(0) => break,
+                Ok(more) => count += more,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.position += count as u64;
+        Ok(count)
+    }
+}
+
+fn fill(
+    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<usize>,
+    offset: u64,
+    buffer: &mut [u8],
+) -> io::Result<bool> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read(offset + filled as u64, &mut buffer[filled..]) {
+            Ok(0) => return Ok(false),
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(true)
+}
+
+/// The next offset that holds data; None when only a hole is left. A file system that knows no holes says that all is data.
+fn data_after(file: &File, offset: u64) -> Option<u64> {
+    use std::os::fd::AsRawFd;
+    let from = libc::off_t::try_from(offset).ok()?;
+    // SAFETY: lseek on a descriptor that `file` keeps open; it touches no memory, and nobody uses the descriptor's own position.
+    let data = unsafe { libc::lseek(file.as_raw_fd(), from, libc::SEEK_DATA) };
+    if data < 0 {
+        (io::Error::last_os_error().raw_os_error() != Some(libc::ENXIO)).then_some(offset)
+    } else {
+        u64::try_from(data).ok()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use flate2::{Compression, write::GzEncoder};
+    use std::io::Write;
+
+    #[test]
+    fn a_compressed_file_reads_like_the_plain_one() {
+        let text: Vec<u8> = (0..200_000u32).flat_map(|n| n.to_string().into_bytes()).collect();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        let (first, second) = text.split_at(70_000);
+        for part in [first, second] {
+            let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+            encoder.write_all(part).unwrap();
+            file.write_all(&encoder.finish().unwrap()).unwrap();
+        }
+        let mut content = Content::open(file.path()).unwrap();
+        assert!(content.is_compressed());
+        let mut buffer = [0; 1000];
+        for offset in [100_000, 69_500, 0, text.len() - 1000] {
+            assert!(content.fill_at(offset as u64, &mut buffer).unwrap());
+            assert_eq!(buffer, text[offset..offset + 1000]);
+        }
+        assert!(!content.fill_at(text.len() as u64 - 999, &mut buffer).unwrap());
+    }
+
+    #[test]
+    fn holes_are_not_read() {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(b"a\n").unwrap();
+        file.as_file().set_len(8 << 30).unwrap();
+        let mut content = Content::open(file.path()).unwrap();
+        assert_eq!(content.end_of_nuls(2).unwrap(), None);
+        file.as_file().write_at(b"b\n", (8 << 30) - 1).unwrap();
+        assert_eq!(content.end_of_nuls(2).unwrap(), Some((8 << 30) - 1));
+    }
+}

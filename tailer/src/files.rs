@@ -1,0 +1,299 @@
+//! Which files there are: the named ones and those that the patterns give, now.
+//!
+//! Patterns are matched on the bytes of a name, so a name need not be UTF-8. A file that has several names is seen once.
+
+use std::collections::HashSet;
+use std::fs::{self, Metadata};
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Component, Path, PathBuf};
+use std::time::SystemTime;
+
+use globset::{GlobBuilder, GlobMatcher};
+
+use crate::failure::Failure;
+
+/// A file's place in its file system. A hint only: inodes are used again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Inode {
+    pub dev: u64,
+    pub inode: u64,
+}
+
+impl Inode {
+    pub fn of(metadata: &Metadata) -> Inode {
+        Inode {
+            dev: metadata.dev(),
+            inode: metadata.ino(),
+        }
+    }
+}
+
+/// A file that was there when it was looked for.
+#[derive(Clone, Debug)]
+pub struct Seen {
+    pub path: PathBuf,
+    pub inode: Inode,
+    pub size: u64,
+    pub modified: SystemTime,
+}
+
+impl Seen {
+    /// None when nothing is there, or something that is no plain file.
+    pub fn at(path: &Path) -> io::Result<Option<Seen>> {
+        let metadata = match fs::metadata(path) {
+            Ok(metadata) => metadata,
+            Err(error)
+                if matches!(
+                    error.kind(),
+                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+                ) =>
+            {
+                return Ok(None);
+            }
+            Err(error) => return Err(error),
+        };
+        Ok(metadata.is_file().then(|| Seen {
+            path: path.to_path_buf(),
+            inode: Inode::of(&metadata),
+            size: metadata.len(),
+            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+        }))
+    }
+}
+
+enum Input {
+    Name(PathBuf),
+    Pattern {
+        root: PathBuf,
+        parts: Vec<Part>,
+        whole: GlobMatcher,
+    },
+}
+
+/// One component of a pattern.
+enum Part {
+    Literal(PathBuf),
+    Glob(GlobMatcher),
+    /// `**`: any number of directories.
+    AnyDepth,
+}
+
+/// What the tailer was told to read.
+pub struct Inputs {
+    inputs: Vec<Input>,
+}
+
+impl Inputs {
+    pub fn new(paths: &[PathBuf]) -> Result<Inputs, Failure> {
+        Ok(Inputs {
+            inputs: paths
+                .iter()
+                .map(|path| Input::new(path))
+                .collect::<Result<_, _>>()?,
+        })
+    }
+
+    /// All files that are there now, the longest untouched first; each inode once.
+    pub fn look(&self) -> Vec<Seen> {
+        let mut paths = Vec::new();
+        for input in &self.inputs {
+            match input {
+                Input::Name(path) => paths.push(path.clone()),
+                Input::Pattern { root, parts, .. } => walk(root, parts, &mut paths),
+            }
+        }
+        let mut inodes = HashSet::new();
+        let mut seen: Vec<Seen> = paths
+            .iter()
+            .filter_map(|path| Seen::at(path).ok().flatten())
+            .filter(|seen| inodes.insert(seen.inode))
+            .collect();
+        seen.sort_by_key(|seen| seen.modified);
+        seen
+    }
+
+    /// True when a file of this path would be read if it were there.
+    pub fn covers(&self, path: &Path) -> bool {
+        self.inputs.iter().any(|input| match input {
+            Input::Name(name) => name == path,
+            Input::Pattern { whole, .. } => whole.is_match(path),
+        })
+    }
+
+    /// The files that were named, not found by a pattern.
+    pub fn names(&self) -> impl Iterator<Item = &Path> {
+        self.inputs.iter().filter_map(|input| match input {
+            Input::Name(path) => Some(path.as_path()),
+            Input::Pattern { .. } => None,
+        })
+    }
+
+    /// The directories in which a file may appear.
+    pub fn directories(&self) -> HashSet<PathBuf> {
+        self.inputs
+            .iter()
+            .map(|input| match input {
+                Input::Name(path) => path.parent().unwrap_or(Path::new("/")).to_path_buf(),
+                Input::Pattern { root, .. } => root.clone(),
+            })
+            .collect()
+    }
+}
+
+impl Input {
+    /// A name that exists is a name, whatever characters it has.
+    fn new(path: &Path) -> Result<Input, Failure> {
+        let is_pattern = path
+            .as_os_str()
+            .as_encoded_bytes()
+            .iter()
+            .any(|byte| b"*?[{".contains(byte));
+        if !is_pattern || path.exists() {
+            return Ok(Input::Name(path.to_path_buf()));
+        }
+        let mut root = PathBuf::new();
+        let mut parts = Vec::new();
+        for component in path.components() {
+            let bytes = component.as_os_str().as_encoded_bytes();
+            let part = match component {
+                Component::Normal(_) if bytes == b"**" => Part::AnyDepth,
+                Component::Normal(name) if bytes.iter().any(|byte| b"*?[{".contains(byte)) => {
+                    Part::Glob(matcher(Path::new(name))?)
+                }
+                other => Part::Literal(PathBuf::from(other.as_os_str())),
+            };
+            match part {
+                Part::Literal(name) if parts.is_empty() => root.push(name),
+                part => parts.push(part),
+            }
+        }
+        Ok(Input::Pattern {
+            root,
+            parts,
+            whole: matcher(path)?,
+        })
+    }
+}
+
+fn matcher(pattern: &Path) -> Result<GlobMatcher, Failure> {
+    let text = pattern
+        .to_str()
+        .ok_or_else(|| Failure::Usage(format!("the pattern {} is not UTF-8", pattern.display())))?;
+    GlobBuilder::new(text)
+        .literal_separator(true)
+        .build()
+        .map(|glob| glob.compile_matcher())
+        .map_err(|error| Failure::Usage(format!("the pattern {text}: {}", error.kind())))
+}
+
+fn walk(directory: &Path, parts: &[Part], found: &mut Vec<PathBuf>) {
+    let Some((part, rest)) = parts.split_first() else {
+        found.push(directory.to_path_buf());
+        return;
+    };
+    match part {
+        Part::Literal(name) => walk(&directory.join(name), rest, found),
+        Part::Glob(matcher) => {
+            for path in entries(directory) {
+                // As in a shell, a hidden file has to be asked for by its dot.
+                let name = path.file_name().unwrap_or_default();
+                let hidden =
+                    name.as_encoded_bytes().starts_with(b".") && !matcher.glob().glob().starts_with('.');
+                if !hidden && matcher.is_match(Path::new(name)) {
+                    walk(&path, rest, found);
+                }
+            }
+        }
+        Part::AnyDepth => {
+            walk(directory, rest, found);
+            for path in entries(directory) {
+                // A link to a directory may lead in a circle.
+                if path.symlink_metadata().is_ok_and(|metadata| metadata.is_dir()) {
+                    walk(&path, parts, found);
+                }
+            }
+        }
+    }
+}
+
+/// What is in a directory, in the order of the names; nothing when it cannot be read.
+pub fn entries(directory: &Path) -> Vec<PathBuf> {
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    let mut paths: Vec<_> = entries
+        .filter_map(|entry| entry.ok().map(|entry| entry.path()))
+        .collect();
+    paths.sort();
+    paths
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::ffi::OsStr;
+    use std::os::unix::ffi::OsStrExt;
+
+    fn names(directory: &Path, pattern: &str) -> Vec<String> {
+        let inputs = Inputs::new(&[directory.join(pattern)]).unwrap();
+        let mut names: Vec<_> = inputs
+            .look()
+            .iter()
+            .map(|seen| {
+                seen.path
+                    .strip_prefix(directory)
+                    .unwrap()
+                    .to_string_lossy()
+                    .into_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn patterns_match_as_in_a_shell() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::create_dir_all(directory.path().join("a/b")).unwrap();
+        for name in [
+            "x.log",
+            "y.log",
+            ".hidden.log",
+            "a/x.log",
+            "a/b/x.log",
+            "x.txt",
+            "[1].log",
+        ] {
+            fs::write(directory.path().join(name), "").unwrap();
+        }
+        assert_eq!(names(directory.path(), "*.log"), ["[1].log", "x.log", "y.log"]);
+        assert_eq!(
+            names(directory.path(), "{x,y}.{log,txt}"),
+            ["x.log", "x.txt", "y.log"]
+        );
+        assert_eq!(names(directory.path(), "a/*.log"), ["a/x.log"]);
+        assert_eq!(
+            names(directory.path(), "**/x.log"),
+            ["a/b/x.log", "a/x.log", "x.log"]
+        );
+        assert_eq!(names(directory.path(), "[1].log"), ["[1].log"]);
+        assert_eq!(names(directory.path(), "none*"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_file_with_two_names_is_seen_once_and_odd_names_are_seen() {
+        let directory = tempfile::tempdir().unwrap();
+        fs::write(directory.path().join("a.log"), "").unwrap();
+        fs::hard_link(directory.path().join("a.log"), directory.path().join("b.log")).unwrap();
+        std::os::unix::fs::symlink("a.log", directory.path().join("c.log")).unwrap();
+        fs::write(directory.path().join(OsStr::from_bytes(b"\xff.log")), "").unwrap();
+        assert_eq!(
+            Inputs::new(&[directory.path().join("*.log")])
+                .unwrap()
+                .look()
+                .len(),
+            2
+        );
+    }
+}

@@ -1,0 +1,499 @@
+//! The loop: look for files, read what is new in them, send it, wait.
+//!
+//! One thread does it all, so nothing is ever in flight but one call. When the database is away the loop stops reading and only keeps
+//! hold of the files: they are the buffer. After every reconnect the database says again how far each file is stored, and what was
+//! read beyond that is forgotten and read again.
+
+use std::time::{Duration, Instant};
+
+use crate::cli::Options;
+use crate::connection::Trouble;
+use crate::failure::Failure;
+use crate::files::Inputs;
+use crate::reader::{Batch, Search};
+use crate::roster::Roster;
+use crate::send::{Sink, State, Stretch};
+use crate::tail::{Buffer, Look, ROTATE_WAIT, Tail};
+use crate::wake::Waker;
+
+/// Files are looked at this often even when nothing says that they changed.
+const POLL: Duration = Duration::from_millis(250);
+/// Names are looked up this often.
+const LOOK_UP: Duration = Duration::from_secs(1);
+/// The first and the longest pause between two tries to reach the database.
+const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+/// A stretch without records moves the offset when it is this old or this long.
+const UNSTORED_AGE: Duration = Duration::from_secs(5);
+const UNSTORED_BYTES: u64 = 16 * 1024 * 1024;
+/// One file may keep the others waiting for so many bytes.
+const TURN: u64 = 64 * 1024 * 1024;
+/// With --once: a trace whose last line is unfinished is left to the next run while the file is this young.
+const STILL_WRITTEN: Duration = Duration::from_secs(5);
+
+pub struct Follow<'a> {
+    options: &'a Options,
+    sink: Box<dyn Sink + 'a>,
+    waker: Waker,
+    inputs: Inputs,
+    roster: Roster,
+    search: Option<Search>,
+    buffer: Buffer,
+    batch: Batch,
+    attached: bool,
+    pause: Duration,
+    started: Instant,
+}
+
+/// What a round over the files left to do.
+#[derive(Default)]
+struct Round {
+    /// Some file has more to read.
+    busy: bool,
+    /// When the next record has waited long enough.
+    due: Option<Instant>,
+}
+
+impl<'a> Follow<'a> {
+    pub fn new(options: &'a Options, sink: Box<dyn Sink + 'a>, waker: Waker) -> Result<Follow<'a>, Failure> {
+        Ok(Follow {
+            options,
+            sink,
+            waker,
+            inputs: Inputs::new(&options.inputs)?,
+            roster: Roster::new(options.from_end),
+            search: None,
+            buffer: Buffer::new(),
+            batch: Batch::default(),
+            attached: false,
+            pause: BACK_OFF.0,
+            started: Instant::now(),
+        })
+    }
+
+    /// Follows the files until told to stop.
+    pub fn follow(mut self) -> Result<(), Failure> {
+        for name in self.inputs.names().filter(|name| !name.exists()) {
+            log::warn!("{} is not there yet: it is read as soon as it is", name.display());
+        }
+        let mut next_look_up = Instant::now();
+        let mut ready = false;
+        while !self.waker.is_stopping() {
+            let now = Instant::now();
+            if now >= next_look_up {
+                next_look_up = now + LOOK_UP;
+                self.waker.forget(|directory| !directory.is_dir());
+                self.waker.watch(self.inputs.directories());
+                self.look_up();
+            }
+            let mut limit = POLL;
+            match self.attach().and_then(|()| self.round()) {
+                Ok(round) => {
+                    self.pause = BACK_OFF.0;
+                    if !ready {
+                        ready = true;
+                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+                    }
+                    if let Some(due) = round.due {
+                        limit = limit.min(due.saturating_duration_since(Instant::now()));
+                    }
+                    if round.busy {
+                        limit = Duration::ZERO;
+                    }
+                }
+                Err(Trouble::Final(failure)) => return Err(failure),
+                Err(Trouble::Moved(text) | Trouble::Data(text)) => {
+                    log::info!("{text}; asking for the offsets again");
+                    self.give_up_hold();
+                    limit = self.back_off();
+                }
+                Err(Trouble::Later(text)) => {
+                    self.give_up_hold();
+                    limit = self.back_off();
+                    log::warn!("{text}; trying again in {limit:?}");
+                }
+            }
+            self.wait(limit, &mut next_look_up);
+        }
+        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        self.say_how_far();
+        Ok(())
+    }
+
+    /// Reads to the end of all files and returns.
+    pub fn once(mut self) -> Result<(), Failure> {
+        let mut tries = 0;
+        loop {
+            match self.attach().and_then(|()| {
+                self.look_up();
+                self.read_all()
+            }) {
+                Ok(()) => break,
+                Err(Trouble::Final(failure)) => return Err(failure),
+                // The offset moved once because a call's answer was lost; if it keeps moving somebody else moves it.
+                Err(Trouble::Moved(_)) if tries < 3 => {
+                    tries += 1;
+                    self.give_up_hold();
+                }
+                Err(Trouble::Moved(text) | Trouble::Data(text) | Trouble::Later(text)) => {
+                    return Err(Failure::Unreachable(format!(
+                        "{text}; what is not stored yet is left to the next run"
+                    )));
+                }
+            }
+        }
+        self.missing_input()
+    }
+
+    fn read_all(&mut self) -> Result<(), Trouble> {
+        while !self.waker.is_stopping() && !self.is_over_time() {
+            if !self.round()?.busy {
+                break;
+            }
+        }
+        self.store_boundaries()
+    }
+
+    fn is_over_time(&self) -> bool {
+        self.options
+            .max_runtime
+            .is_some_and(|limit| self.started.elapsed() >= limit)
+    }
+
+    /// With --once a file that was named and is not there, or cannot be read, is an error – unless it was read before.
+    fn missing_input(&self) -> Result<(), Failure> {
+        if let Some(message) = self.roster.unreadable() {
+            return Err(Failure::NoInput(message));
+        }
+        for name in self.inputs.names() {
+            if !name.exists() && !self.roster.remembers(name) {
+                return Err(Failure::NoInput(format!("{}: no such file", name.display())));
+            }
+        }
+        if self.roster.is_empty() && self.inputs.names().next().is_none() {
+            return Err(Failure::NoInput("no file matches what is to be read".to_owned()));
+        }
+        Ok(())
+    }
+
+    fn attach(&mut self) -> Result<(), Trouble> {
+        if self.attached {
+            return Ok(());
+        }
+        let attached = self.sink.attach()?;
+        let least = self.options.min_level.unwrap_or(attached.least);
+        if self.search.as_ref().is_none_or(|search| search.least != least) {
+            self.search = Some(Search::new(self.options.multiline.clone(), least));
+        }
+        let first = !self.roster.is_informed();
+        self.roster.inform(attached.files);
+        self.attached = true;
+        if first {
+            self.look_up();
+        }
+        Ok(())
+    }
+
+    /// After an error nothing that was read counts until the database says what it has.
+    fn give_up_hold(&mut self) {
+        self.attached = false;
+        self.batch.clear();
+    }
+
+    fn back_off(&mut self) -> Duration {
+        let pause = self.pause;
+        self.pause = (pause * 2).min(BACK_OFF.1);
+        pause
+    }
+
+    fn look_up(&mut self) {
+        if self.roster.is_informed() {
+            self.roster.look_up(&self.inputs);
+        }
+    }
+
+    /// Waits for news or for `limit`. While the database is away the names are still looked up, so that rotated files are not lost.
+    fn wait(&mut self, limit: Duration, next_look_up: &mut Instant) {
+        let until = Instant::now() + limit;
+        loop {
+            let now = Instant::now();
+            let woken = self
+                .waker
+                .wait(until.min(*next_look_up).saturating_duration_since(now));
+            if woken.names {
+                *next_look_up = Instant::now();
+            }
+            let now = Instant::now();
+            let news = woken.names || woken.grown.iter().any(|path| self.roster.reads(path));
+            if self.waker.is_stopping() || now >= until || self.attached && (news || now >= *next_look_up) {
+                return;
+            }
+            if now >= *next_look_up {
+                *next_look_up = now + LOOK_UP;
+                self.look_up();
+            }
+        }
+    }
+
+    fn round(&mut self) -> Result<Round, Trouble> {
+        let mut round = Round::default();
+        self.store_gaps()?;
+        let mut index = 0;
+        while index < self.roster.tails.len() && !self.waker.is_stopping() {
+            if self.roster.must_wait(index) {
+                round.busy |= self.options.once;
+                index += 1;
+                continue;
+            }
+            if self.turn(index, &mut round)? {
+                self.roster.drop_tail(index);
+            } else {
+                index += 1;
+            }
+        }
+        self.sink.idle()?;
+        Ok(round)
+    }
+
+    /// Reads one file as far as it goes. True when it is done with for good.
+    fn turn(&mut self, index: usize, round: &mut Round) -> Result<bool, Trouble> {
+        let Some(search) = &mut self.search else {
+            return Ok(false);
+        };
+        let started_at = self.roster.tails[index].reader.position();
+        loop {
+            let tail = &mut self.roster.tails[index];
+            match tail.look(&mut self.buffer, search, &mut self.batch) {
+                Ok(Look::Same | Look::End) => break,
+                Ok(Look::Full) => store(&mut *self.sink, tail, &mut self.batch, State::Open)?,
+                Ok(Look::More) => {
+                    if tail.reader.boundary() - tail.stored.offset >= UNSTORED_BYTES {
+                        store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+                    }
+                    let over = tail.reader.position().saturating_sub(started_at) >= TURN;
+                    let stop = self.waker.is_stopping()
+                        || self
+                            .options
+                            .max_runtime
+                            .is_some_and(|limit| self.started.elapsed() >= limit);
+                    if over || stop {
+                        store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+                        round.busy = !stop;
+                        return Ok(false);
+                    }
+                }
+                Ok(Look::Replaced) => {
+                    store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+                    return self.replaced(index);
+                }
+                Err(error) => {
+                    if !tail.failing {
+                        log::warn!("{}: {error}", tail.path.display());
+                        tail.failing = true;
+                    }
+                    self.roster.cannot_read(index, &error);
+                    self.batch.clear();
+                    return Ok(false);
+                }
+            }
+        }
+        let tail = &mut self.roster.tails[index];
+        let now = Instant::now();
+        if tail.is_over(now, self.options.once) {
+            return self.finish(index);
+        }
+        if let Some(wait) = tail.reader.wait(&search.multiline).filter(|_| tail.drained) {
+            // An unfinished line after the record may turn out to be a part of it.
+            let wait = if tail.has_partial_line() {
+                wait.max(crate::multiline::LONG_WAIT)
+            } else {
+                wait
+            };
+            let is_due = if self.options.once {
+                !(tail.has_partial_line() && is_young(tail) && tail.partial_line_continues(search))
+            } else {
+                tail.grown + wait <= now
+            };
+            if is_due {
+                tail.reader.let_go(&mut self.batch);
+            } else if !self.options.once {
+                let due = tail.grown + wait;
+                round.due = Some(round.due.map_or(due, |other| other.min(due)));
+            }
+        }
+        let behind = tail.reader.boundary() - tail.stored.offset;
+        if behind == 0 {
+            tail.unstored_since = None;
+        }
+        let since = tail.unstored_since;
+        if behind > 0 && since.is_none() {
+            tail.unstored_since = Some(now);
+        }
+        let is_new = !tail.known && tail.stored.offset > 0;
+        let is_old = since.is_some_and(|since| now.duration_since(since) >= UNSTORED_AGE);
+        if !self.batch.records.is_empty() || is_new || behind >= UNSTORED_BYTES || is_old {
+            store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+        }
+        Ok(false)
+    }
+
+    /// A file that will not grow any more: its last line is a line, newline or not.
+    fn finish(&mut self, index: usize) -> Result<bool, Trouble> {
+        let Some(search) = &mut self.search else {
+            return Ok(false);
+        };
+        let tail = &mut self.roster.tails[index];
+        loop {
+            match tail.finish(&mut self.buffer, search, &mut self.batch) {
+                Ok(true) => break,
+                Ok(false) => store(&mut *self.sink, tail, &mut self.batch, State::Open)?,
+                Err(error) => {
+                    log::warn!("{}: {error}", tail.path.display());
+                    break;
+                }
+            }
+        }
+        let state = if tail.has_no_name() {
+            State::Removed
+        } else {
+            State::Done
+        };
+        log::info!(
+            "{}: read to its end, byte {}",
+            tail.path.display(),
+            tail.reader.boundary()
+        );
+        if tail.known || tail.reader.boundary() > 0 {
+            store(&mut *self.sink, tail, &mut self.batch, state)?;
+        }
+        Ok(true)
+    }
+
+    /// The file's bytes are not those that were read: it was truncated. The rest of the old bytes may be in a copy.
+    fn replaced(&mut self, index: usize) -> Result<bool, Trouble> {
+        let old = &mut self.roster.tails[index];
+        if old.reader.position() == 0 && !old.known {
+            old.look_again();
+            return Ok(false);
+        }
+        log::info!(
+            "{}: truncated or overwritten after byte {}",
+            old.path.display(),
+            old.reader.position()
+        );
+        let copied = self.roster.continue_in_copy(index);
+        self.roster.begin_again(index, &self.inputs);
+        match copied {
+            // The copy has all that was read, and perhaps more.
+            Copied::Whole => Ok(false),
+            // What was read goes beyond the copy: nothing of it is missing.
+            Copied::Short => {
+                let old = &mut self.roster.tails[index];
+                old.reader.let_go(&mut self.batch);
+                store(&mut *self.sink, old, &mut self.batch, State::Done)?;
+                self.store_gaps()?;
+                Ok(true)
+            }
+            Copied::Nowhere => {
+                let old = &mut self.roster.tails[index];
+                old.reader.let_go(&mut self.batch);
+                store(&mut *self.sink, old, &mut self.batch, State::Open)?;
+                let end = old.size.max(old.stored.offset);
+                let proof = crate::identity::Proof {
+                    offset: old.stored.offset,
+                    ..old.stored
+                };
+                log::warn!(
+                    "{}: truncated; what was written after byte {} and not read by then is lost",
+                    old.path.display(),
+                    old.stored.offset
+                );
+                self.sink.store(&Stretch {
+                    file: Some(old.id),
+                    path: &old.path,
+                    inode: old.inode,
+                    from: old.stored.offset,
+                    proof: crate::identity::Proof { offset: end, ..proof },
+                    records: &[],
+                    gap: Some("truncated"),
+                    state: State::Done,
+                })?;
+                Ok(true)
+            }
+        }
+    }
+
+    /// Rows that only say something about a file: it is gone, or it is a copy of what was read.
+    fn store_gaps(&mut self) -> Result<(), Trouble> {
+        while let Some(note) = self.roster.notes.last() {
+            self.sink.store(&note.stretch())?;
+            self.roster.notes.pop();
+        }
+        Ok(())
+    }
+
+    /// At the end of a run the offsets move up to the last whole line.
+    fn store_boundaries(&mut self) -> Result<(), Trouble> {
+        for tail in &mut self.roster.tails {
+            if tail.reader.boundary() > tail.stored.offset {
+                store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// On the way out: if it fails the next run reads a little more, that is all.
+    fn say_how_far(&mut self) {
+        if self.attached
+            && let Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) =
+                self.store_boundaries()
+        {
+            log::info!("{text}");
+        }
+    }
+}
+
+/// Where the bytes of a truncated file are.
+pub enum Copied {
+    Whole,
+    Short,
+    Nowhere,
+}
+
+fn is_young(tail: &Tail) -> bool {
+    tail.last_modified()
+        .is_some_and(|modified| modified.elapsed().is_ok_and(|age| age < STILL_WRITTEN))
+}
+
+/// Sends the batch and the boundary.
+fn store(sink: &mut dyn Sink, tail: &mut Tail, batch: &mut Batch, state: State) -> Result<(), Trouble> {
+    let proof = tail.reader.proof();
+    if state == State::Open && batch.records.is_empty() && proof.offset == tail.stored.offset && tail.known {
+        return Ok(());
+    }
+    sink.store(&Stretch {
+        file: Some(tail.id),
+        path: &tail.path,
+        inode: tail.inode,
+        from: tail.stored.offset,
+        proof,
+        records: &batch.records,
+        gap: None,
+        state,
+    })?;
+    batch.clear();
+    tail.stored = proof;
+    tail.known = true;
+    tail.unstored_since = None;
+    Ok(())
+}
+
+impl Tail {
+    /// True when the file was rotated away, read to its end, and nobody will write to it again.
+    fn is_over(&self, now: Instant, once: bool) -> bool {
+        let idle = || {
+            self.rotated
+                .is_some_and(|since| once || now.duration_since(since.max(self.grown)) >= ROTATE_WAIT)
+        };
+        self.drained && (self.finished || idle())
+    }
+}

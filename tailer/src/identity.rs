@@ -1,0 +1,139 @@
+//! Which file is this? Device and inode are a hint; the bytes before the offset are the proof.
+//!
+//! An inode is given to the next file at once (ext4 did so twenty times in twenty), and a truncated file may grow past the old
+//! offset. So what was read is remembered by two hashes – of the file's first bytes and of those right before the offset – and compared
+//! before anything more is read. One mechanism settles inode reuse, truncation, restored files and compressed siblings.
+
+use std::io;
+
+use xxhash_rust::xxh3::xxh3_64;
+
+use crate::content::Content;
+
+/// The most bytes of the head and of the tail that are hashed.
+pub const HEAD: usize = 1024;
+pub const TAIL: usize = 256;
+
+/// What is known of a file at an offset.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Proof {
+    /// The offset: all bytes before it have been dealt with.
+    pub offset: u64,
+    pub head_bytes: usize,
+    pub head_hash: i64,
+    pub tail_bytes: usize,
+    pub tail_hash: i64,
+}
+
+impl Proof {
+    /// The proof at `offset`: `head` holds the file's first bytes (at least `HEAD` of them or all before the offset), `tail` the bytes
+    /// that end at the offset.
+    pub fn of(offset: u64, head: &[u8], tail: &[u8]) -> Proof {
+        let head = &head[..head.len().min(HEAD).min(usize::try_from(offset).unwrap_or(HEAD))];
+        let tail = &tail[tail.len().saturating_sub(TAIL)..];
+        Proof {
+            offset,
+            head_bytes: head.len(),
+            head_hash: hash(head),
+            tail_bytes: tail.len(),
+            tail_hash: hash(tail),
+        }
+    }
+
+    /// The file's bytes that the proof speaks of, if it is the same file; None when it is another, or shorter.
+    pub fn check(&self, content: &mut Content) -> io::Result<Option<Proven>> {
+        let Some(tail_from) = self.offset.checked_sub(self.tail_bytes as u64) else {
+            return Ok(None);
+        };
+        let mut head = vec![0; self.head_bytes.min(HEAD)];
+        let mut tail = vec![0; self.tail_bytes.min(TAIL)];
+        if !content.fill_at(0, &mut head)? || hash(&head) != self.head_hash {
+            return Ok(None);
+        }
+        if !content.fill_at(tail_from, &mut tail)? || hash(&tail) != self.tail_hash {
+            return Ok(None);
+        }
+        Ok(Some(Proven { head, tail }))
+    }
+
+    /// A weaker proof of the same file at an earlier offset.
+    pub fn head_only(&self, offset: u64) -> Proof {
+        let (head_bytes, head_hash) = if self.head_bytes as u64 <= offset {
+            (self.head_bytes, self.head_hash)
+        } else {
+            (0, hash(&[]))
+        };
+        Proof {
+            offset,
+            head_bytes,
+            head_hash,
+            tail_bytes: 0,
+            tail_hash: hash(&[]),
+        }
+    }
+
+    /// True when there is something that a file can be recognised by.
+    pub fn says_something(&self) -> bool {
+        self.offset > 0 && self.head_bytes + self.tail_bytes > 0
+    }
+}
+
+/// The bytes that a proof was about.
+#[derive(Default)]
+pub struct Proven {
+    pub head: Vec<u8>,
+    pub tail: Vec<u8>,
+}
+
+/// As the database stores it.
+fn hash(bytes: &[u8]) -> i64 {
+    xxh3_64(bytes).cast_signed()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::io::Write;
+
+    fn file(bytes: &[u8]) -> Content {
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(bytes).unwrap();
+        Content::open(file.path()).unwrap()
+    }
+
+    fn proof(bytes: &[u8]) -> Proof {
+        Proof::of(bytes.len() as u64, bytes, bytes)
+    }
+
+    fn is_same(proof: &Proof, bytes: &[u8]) -> bool {
+        proof.check(&mut file(bytes)).unwrap().is_some()
+    }
+
+    #[test]
+    fn the_same_bytes_are_the_same_file_and_may_have_grown() {
+        for length in [1, 100, 256, 1024, 5000] {
+            let bytes: Vec<u8> = (0..length).map(|n: u32| (n % 251) as u8).collect();
+            assert!(is_same(&proof(&bytes), &bytes), "{length}");
+            let grown = [&bytes[..], b"more"].concat();
+            assert!(is_same(&proof(&bytes), &grown), "{length}");
+        }
+    }
+
+    #[test]
+    fn shorter_files_other_heads_and_other_tails_are_other_files() {
+        let bytes = vec![b'x'; 5000];
+        let proof = proof(&bytes);
+        assert!(!is_same(&proof, &bytes[1..]));
+        for at in [0, 1023, 4744, 4999] {
+            let mut other = bytes.clone();
+            other[at] = b'y';
+            assert!(!is_same(&proof, &other), "{at}");
+        }
+    }
+
+    #[test]
+    fn nothing_read_proves_nothing() {
+        assert!(!Proof::of(0, b"", b"").says_something());
+        assert!(proof(b"x").says_something());
+    }
+}

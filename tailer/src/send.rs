@@ -1,0 +1,384 @@
+//! Where records go: to the database, or to standard output as JSON lines.
+//!
+//! A call stores the records of a stretch of a file together with the stretch's end, in one transaction. So there is nothing to
+//! remember here: what failed is asked for again.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use jiff::tz::TimeZone;
+use logwatch_record::{Context, Level};
+use postgres::Client;
+use postgres::types::{ToSql, Type};
+use serde::Serialize;
+
+use crate::connection::settings::Settings;
+use crate::connection::{self, Trouble};
+use crate::failure::Failure;
+use crate::files::Inode;
+use crate::identity::Proof;
+use crate::reader::Found;
+
+/// The functions that a tailer's user must be allowed to execute, as GRANT wants them.
+pub const FUNCTIONS: &str = "logwatch_attach, logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, \
+     integer, bigint, text[], integer[], text, text)";
+
+const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state \
+     FROM logwatch_attach($1, $2, $3, $4)";
+const INGEST: &str =
+    "SELECT logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
+
+/// A quiet tailer says that it is alive this often.
+const HEARTBEAT: Duration = Duration::from_secs(30);
+
+/// What becomes of a file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum State {
+    Open,
+    /// Rotated away and read to its end.
+    Done,
+    /// Deleted.
+    Removed,
+}
+
+impl State {
+    fn as_str(self) -> &'static str {
+        match self {
+            State::Open => "open",
+            State::Done => "done",
+            State::Removed => "removed",
+        }
+    }
+}
+
+/// A file as the database knows it.
+#[derive(Clone, Debug)]
+pub struct Stored {
+    pub id: i64,
+    pub path: PathBuf,
+    pub inode: Inode,
+    pub proof: Proof,
+    pub open: bool,
+}
+
+/// The answer to an attach.
+pub struct Attached {
+    pub least: Level,
+    pub files: Vec<Stored>,
+}
+
+/// A stretch of a file, from the stored offset to `proof.offset`.
+pub struct Stretch<'a> {
+    /// None: a sign of life, about no file.
+    pub file: Option<i64>,
+    pub path: &'a Path,
+    pub inode: Inode,
+    pub from: u64,
+    pub proof: Proof,
+    pub records: &'a [Found],
+    /// Why the bytes could not be read.
+    pub gap: Option<&'a str>,
+    pub state: State,
+}
+
+pub trait Sink {
+    /// Claims the source, connecting first if need be.
+    fn attach(&mut self) -> Result<Attached, Trouble>;
+    fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;
+    /// Called when there is nothing else to do.
+    fn idle(&mut self) -> Result<(), Trouble>;
+}
+
+/// The source as the database knows it.
+pub struct Source {
+    pub name: String,
+    pub host: String,
+    /// What the tailer was told to read.
+    pub path: String,
+    pub zone_name: String,
+}
+
+pub struct Database {
+    settings: Settings,
+    source: Source,
+    client: Option<Client>,
+    epoch: i64,
+    last_call: Instant,
+}
+
+impl Database {
+    pub fn new(settings: Settings, source: Source) -> Database {
+        Database {
+            settings,
+            source,
+            client: None,
+            epoch: 0,
+            last_call: Instant::now(),
+        }
+    }
+
+    /// Runs one statement; an error that is not about the records ends the connection, which may be in any state.
+    fn call(
+        &mut self,
+        sql: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<postgres::Row>, Trouble> {
+        let Some(client) = &mut self.client else {
+            return Err(Trouble::Later("not connected".to_owned()));
+        };
+        self.last_call = Instant::now();
+        client.query_typed(sql, values).map_err(|error| {
+            let trouble = connection::judge(&error, &self.settings);
+            if matches!(trouble, Trouble::Later(_)) {
+                self.client = None;
+            }
+            trouble
+        })
+    }
+
+    fn ingest(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+        let texts: Vec<&str> = stretch
+            .records
+            .iter()
+            .map(|record| record.text.as_str())
+            .collect();
+        let flags: Vec<i32> = stretch
+            .records
+            .iter()
+            .map(|record| i32::from(record.flags.bits()))
+            .collect();
+        let source = self.source.name.clone();
+        let epoch = self.epoch;
+        let path = stretch.path.to_string_lossy().replace('\0', "\u{FFFD}");
+        let proof = &stretch.proof;
+        self.call(
+            INGEST,
+            &[
+                (&source, Type::TEXT),
+                (&epoch, Type::INT8),
+                (&stretch.file, Type::INT8),
+                (&path, Type::TEXT),
+                (&stretch.inode.dev.cast_signed(), Type::INT8),
+                (&stretch.inode.inode.cast_signed(), Type::INT8),
+                (&stretch.from.cast_signed(), Type::INT8),
+                (&proof.offset.cast_signed(), Type::INT8),
+                (&small(proof.head_bytes), Type::INT4),
+                (&proof.head_hash, Type::INT8),
+                (&small(proof.tail_bytes), Type::INT4),
+                (&proof.tail_hash, Type::INT8),
+                (&texts, Type::TEXT_ARRAY),
+                (&flags, Type::INT4_ARRAY),
+                (&stretch.gap, Type::TEXT),
+                (&stretch.state.as_str(), Type::TEXT),
+            ],
+        )
+        .map(|_| ())
+    }
+
+    /// The server refused these records: halves them until the one that it means stands alone. That one becomes a gap.
+    fn bisect(&mut self, stretch: &Stretch, reason: &str) -> Result<(), Trouble> {
+        match stretch.records {
+            [] => Err(Trouble::Final(Failure::Internal(format!(
+                "the database refuses the offset of {}: {reason}",
+                stretch.path.display()
+            )))),
+            [record] => {
+                log::warn!(
+                    "{}: the database refuses the record at byte {}: {reason}",
+                    stretch.path.display(),
+                    record.start
+                );
+                let gap = format!("refused by the database: {reason}");
+                self.ingest(&Stretch {
+                    records: &[],
+                    gap: Some(&gap),
+                    ..*stretch
+                })
+            }
+            records => {
+                let (first, second) = records.split_at(records.len() / 2);
+                let middle = second[0].start;
+                // The bytes before the middle are no longer at hand: only the head proves the file until the second half is stored.
+                let proof = stretch.proof.head_only(middle);
+                self.store(&Stretch {
+                    proof,
+                    records: first,
+                    state: State::Open,
+                    ..*stretch
+                })?;
+                self.store(&Stretch {
+                    from: middle,
+                    records: second,
+                    ..*stretch
+                })
+            }
+        }
+    }
+}
+
+impl Sink for Database {
+    fn attach(&mut self) -> Result<Attached, Trouble> {
+        if self.client.as_ref().is_none_or(Client::is_closed) {
+            self.client = Some(connection::connect(&self.settings, &self.source.zone_name)?);
+        }
+        let (name, path, host) = (
+            self.source.name.clone(),
+            self.source.path.clone(),
+            self.source.host.clone(),
+        );
+        let rows = self.call(
+            ATTACH,
+            &[
+                (&name, Type::TEXT),
+                (&path, Type::TEXT),
+                (&host, Type::TEXT),
+                (&env!("CARGO_PKG_VERSION"), Type::TEXT),
+            ],
+        )?;
+        let mut attached = Attached {
+            least: Level::Error,
+            files: Vec::new(),
+        };
+        for row in &rows {
+            self.epoch = row.get(0);
+            if let Ok(least) = row.get::<_, &str>(1).parse() {
+                attached.least = least;
+            }
+            if let Some(id) = row.get::<_, Option<i64>>(2) {
+                attached.files.push(Stored {
+                    id,
+                    path: PathBuf::from(row.get::<_, String>(3)),
+                    inode: Inode {
+                        dev: row.get::<_, i64>(4).cast_unsigned(),
+                        inode: row.get::<_, i64>(5).cast_unsigned(),
+                    },
+                    proof: Proof {
+                        offset: row.get::<_, i64>(10).cast_unsigned(),
+                        head_bytes: large(row.get(6)),
+                        head_hash: row.get(7),
+                        tail_bytes: large(row.get(8)),
+                        tail_hash: row.get(9),
+                    },
+                    open: row.get::<_, &str>(11) == "open",
+                });
+            }
+        }
+        log::info!(
+            "attached as source \"{name}\", epoch {}, {} files known",
+            self.epoch,
+            attached.files.len()
+        );
+        Ok(attached)
+    }
+
+    fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+        match self.ingest(stretch) {
+            Err(Trouble::Data(reason)) => self.bisect(stretch, &reason),
+            result => result,
+        }
+    }
+
+    fn idle(&mut self) -> Result<(), Trouble> {
+        if self.last_call.elapsed() < HEARTBEAT {
+            return Ok(());
+        }
+        self.ingest(&Stretch {
+            file: None,
+            path: Path::new(""),
+            inode: Inode { dev: 0, inode: 0 },
+            from: 0,
+            proof: Proof::default(),
+            records: &[],
+            gap: None,
+            state: State::Open,
+        })
+    }
+}
+
+fn small(bytes: usize) -> i32 {
+    i32::try_from(bytes).unwrap_or(i32::MAX)
+}
+
+fn large(bytes: i32) -> usize {
+    usize::try_from(bytes).unwrap_or(0)
+}
+
+/// The dry run: one JSON object for each record.
+pub struct Print<W: Write> {
+    out: W,
+    least: Level,
+    zone: TimeZone,
+}
+
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    start: u64,
+    end: u64,
+    level: Option<Level>,
+    logged_at: Option<String>,
+    message: &'a str,
+    detail: Option<&'a str>,
+    fields: Option<&'a serde_json::Map<String, serde_json::Value>>,
+    flags: Vec<&'static str>,
+}
+
+impl<W: Write> Print<W> {
+    pub fn new(out: W, least: Level, zone: TimeZone) -> Print<W> {
+        Print { out, least, zone }
+    }
+
+    fn print(&mut self, stretch: &Stretch) -> io::Result<()> {
+        let context = Context {
+            zone: self.zone.clone(),
+            now: jiff::Timestamp::now(),
+        };
+        let file = stretch.path.to_string_lossy();
+        for found in stretch.records {
+            let record = logwatch_record::parse(&found.text, &context);
+            let line = Line {
+                file: &file,
+                start: found.start,
+                end: found.end,
+                level: record.level,
+                logged_at: record.logged_at.map(|time| time.to_string()),
+                message: &record.message,
+                detail: record.detail.as_deref(),
+                fields: record.fields.as_ref(),
+                flags: (record.flags | found.flags).names().collect(),
+            };
+            serde_json::to_writer(&mut self.out, &line)?;
+            self.out.write_all(b"\n")?;
+        }
+        if let Some(gap) = stretch.gap {
+            log::warn!(
+                "{file}: bytes {} to {} are missing: {gap}",
+                stretch.from,
+                stretch.proof.offset
+            );
+        }
+        self.out.flush()
+    }
+}
+
+impl<W: Write> Sink for Print<W> {
+    fn attach(&mut self) -> Result<Attached, Trouble> {
+        Ok(Attached {
+            least: self.least,
+            files: Vec::new(),
+        })
+    }
+
+    fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+        self.print(stretch).map_err(|error| match error.kind() {
+            // The reader of a pipe that has seen enough.
+            io::ErrorKind::BrokenPipe => Trouble::Final(Failure::Done),
+            _ => Trouble::Final(Failure::Internal(format!("standard output: {error}"))),
+        })
+    }
+
+    fn idle(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
+}

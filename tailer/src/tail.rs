@@ -1,0 +1,288 @@
+//! One file that is being read.
+//!
+//! The life of a file. It is *seen* at a path that the inputs give and read from its beginning, or it is *recognised* by its bytes and
+//! read from where the last run stopped. It *grows*, and what is new is read, after a proof that it is still the same file. One day its
+//! name is gone or another file has it: the file was *rotated*. The handle stays open until the writer, who may still hold it too, has been
+//! quiet for `ROTATE_WAIT`; then the file is *done*, or *removed* when it has no name left. Or the proof fails: the file was *truncated* and
+//! begins again as a new one, while the rest of the old one is looked for among its copies.
+
+use std::collections::VecDeque;
+use std::fs::Metadata;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::PathBuf;
+use std::time::{Duration, Instant, SystemTime};
+
+use crate::content::Content;
+use crate::files::Inode;
+use crate::identity::{Proof, Proven, TAIL};
+use crate::reader::{Batch, Fed, Reader, Search, Window};
+
+/// How long a rotated file is kept open after its last growth: its writer may take a while to notice.
+pub const ROTATE_WAIT: Duration = Duration::from_secs(10);
+/// How much is read at once. Larger buffers leave the processor's cache.
+const CHUNK: usize = 512 * 1024;
+/// How many earlier proofs are kept to recognise a copy that ends before the position, and how far they are apart.
+const PAST: usize = 16;
+const PAST_STEP: Duration = Duration::from_millis(200);
+
+/// The buffer that all files share.
+pub struct Buffer(Vec<u8>);
+
+impl Buffer {
+    pub fn new() -> Buffer {
+        Buffer(vec![0; TAIL + CHUNK])
+    }
+}
+
+/// What a look at the file gave.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Look {
+    /// Nothing has changed since the last one.
+    Same,
+    /// More bytes were looked at; there may be more.
+    More,
+    /// The batch is full.
+    Full,
+    /// All that is there was looked at.
+    End,
+    /// These are not the bytes that were here before.
+    Replaced,
+}
+
+pub struct Tail {
+    pub id: i64,
+    /// Where it was when it was followed; a rotated file keeps the name of the live one.
+    pub path: PathBuf,
+    pub inode: Inode,
+    pub content: Content,
+    pub reader: Reader,
+    /// What the database has of it.
+    pub stored: Proof,
+    /// The database has a row of it.
+    pub known: bool,
+    /// When it lost its name.
+    pub rotated: Option<Instant>,
+    /// Nobody can be writing to it any more: a copy, a compressed file, a file rotated before this run.
+    pub finished: bool,
+    /// The file that has to be read to its end before this one.
+    pub after: Option<i64>,
+    /// It was read to the end at least once.
+    pub drained: bool,
+    /// When it last grew.
+    pub grown: Instant,
+    /// Since when the boundary is ahead of what is stored.
+    pub unstored_since: Option<Instant>,
+    pub size: u64,
+    /// Size and time of the last change at the last look; None: look again.
+    looked: Option<(u64, SystemTime)>,
+    past: VecDeque<(Instant, Proof)>,
+    /// A read error was reported, so the next ones are not.
+    pub failing: bool,
+}
+
+impl Tail {
+    /// A file that is read from `proof.offset` on. `proven`: the bytes that the proof is about.
+    pub fn new(id: i64, path: PathBuf, inode: Inode, content: Content, proof: Proof, proven: Proven) -> Tail {
+        Tail {
+            id,
+            path,
+            inode,
+            finished: content.is_compressed(),
+            content,
+            reader: Reader::new(proof.offset, proven.head, proven.tail),
+            stored: proof,
+            known: false,
+            rotated: None,
+            after: None,
+            drained: false,
+            grown: Instant::now(),
+            unstored_since: None,
+            size: 0,
+            looked: None,
+            past: VecDeque::new(),
+            failing: false,
+        }
+    }
+
+    /// Forgets what was read and not stored. `proven`: the bytes before the stored offset.
+    pub fn rewind(&mut self, proof: Proof, proven: Proven) {
+        self.reader = Reader::new(proof.offset, proven.head, proven.tail);
+        self.stored = proof;
+        self.unstored_since = None;
+        self.look_again();
+    }
+
+    /// The next look reads whether or not the file has changed.
+    pub fn look_again(&mut self) {
+        self.looked = None;
+        self.drained = false;
+    }
+
+    /// Reads on where the last look stopped.
+    pub fn look(&mut self, buffer: &mut Buffer, search: &mut Search, batch: &mut Batch) -> io::Result<Look> {
+        let metadata = self.content.metadata()?;
+        if self.looked == Some(signature(&metadata)) {
+            return Ok(Look::Same);
+        }
+        // The state is noted before reading: what is written during the read is seen by the next look.
+        let size = metadata.len();
+        let count = match self.fill(buffer)? {
+            Some(count) => count,
+            None => return Ok(Look::Replaced),
+        };
+        let history = self.reader.recent().len();
+        let window = Window {
+            bytes: &buffer.0[..history + count],
+            offset: self.reader.position() - history as u64,
+            last: false,
+        };
+        if count > 0 && size > self.size {
+            self.grown = Instant::now();
+        }
+        let fed = self.reader.feed(&window, search, batch);
+        self.size = size.max(self.reader.position());
+        Ok(match fed {
+            Fed::Full => Look::Full,
+            Fed::Nuls => match self.content.end_of_nuls(self.reader.position())? {
+                Some(end) => {
+                    self.skip_nuls(end)?;
+                    Look::More
+                }
+                // Only NULs up to the end: they may be space that is filled later.
+                None => self.at_end(&metadata),
+            },
+            Fed::Hungry if count < CHUNK => self.at_end(&metadata),
+            Fed::Hungry => Look::More,
+        })
+    }
+
+    /// Takes what is left as whole lines: the file will not grow any more.
+    pub fn finish(
+        &mut self,
+        buffer: &mut Buffer,
+        search: &mut Search,
+        batch: &mut Batch,
+    ) -> io::Result<bool> {
+        let Some(count) = self.fill(buffer)? else {
+            return Ok(true);
+        };
+        let history = self.reader.recent().len();
+        let window = Window {
+            bytes: &buffer.0[..history + count],
+            offset: self.reader.position() - history as u64,
+            last: true,
+        };
+        if self.reader.feed(&window, search, batch) == Fed::Full {
+            return Ok(false);
+        }
+        self.reader.let_go(batch);
+        Ok(true)
+    }
+
+    /// Bytes after the last whole line are there.
+    pub fn has_partial_line(&self) -> bool {
+        self.size > self.reader.position()
+    }
+
+    /// True when the last, unfinished line belongs to the open record as far as it can be seen.
+    pub fn partial_line_continues(&mut self, search: &Search) -> bool {
+        let mut start = [0; 256];
+        match self.content.read_at(self.reader.position(), &mut start) {
+            Ok(count) if count > 0 => search.multiline.continues(&start[..count]),
+            _ => false,
+        }
+    }
+
+    pub fn last_modified(&self) -> Option<SystemTime> {
+        self.looked.map(|(_, modified)| modified)
+    }
+
+    pub fn has_no_name(&self) -> bool {
+        self.content
+            .metadata()
+            .is_ok_and(|metadata| metadata.nlink() == 0)
+    }
+
+    /// The proofs that a copy of this file may be recognised by, the latest first.
+    pub fn proofs(&self) -> impl Iterator<Item = Proof> {
+        let now = Proof::of(self.reader.position(), self.reader.head(), self.reader.recent());
+        let past = self.past.iter().rev().map(|(_, proof)| *proof);
+        std::iter::once(now)
+            .chain(past)
+            .chain([self.stored])
+            .filter(Proof::says_something)
+    }
+
+    fn at_end(&mut self, metadata: &Metadata) -> Look {
+        self.looked = Some(signature(metadata));
+        // The size of a compressed file is that of the compressed bytes.
+        self.size = if self.content.is_compressed() {
+            self.reader.position()
+        } else {
+            metadata.len()
+        };
+        self.drained = true;
+        let now = Instant::now();
+        if self
+            .past
+            .back()
+            .is_none_or(|(at, _)| now.duration_since(*at) >= PAST_STEP)
+        {
+            if self.past.len() == PAST {
+                self.past.pop_front();
+            }
+            let proof = Proof::of(self.reader.position(), self.reader.head(), self.reader.recent());
+            self.past.push_back((now, proof));
+        }
+        Look::End
+    }
+
+    /// Reads behind the bytes before the position, which must still be there, and returns how many bytes are new. None: it is not
+    /// the same file any more. The anchor and the new bytes come from one read, so no truncation fits between them.
+    fn fill(&mut self, buffer: &mut Buffer) -> io::Result<Option<usize>> {
+        let recent = self.reader.recent();
+        let history = recent.len();
+        let position = self.reader.position();
+        if self.content.is_compressed() {
+            buffer.0[..history].copy_from_slice(recent);
+            return self
+                .content
+                .read_at(position, &mut buffer.0[history..history + CHUNK])
+                .map(Some);
+        }
+        let count = loop {
+            match self
+                .content
+                .read_at(position - history as u64, &mut buffer.0[..history + CHUNK])
+            {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                result => break result?,
+            }
+        };
+        if count < history || buffer.0[..history] != *recent {
+            return Ok(None);
+        }
+        let head = self.reader.head();
+        let mut now = vec![0; head.len()];
+        let same = self.content.fill_at(0, &mut now)? && now == self.reader.head();
+        // Without history an empty file is not known to be another one.
+        Ok((same && self.content.metadata()?.len() >= position).then_some(count - history))
+    }
+
+    fn skip_nuls(&mut self, end: u64) -> io::Result<()> {
+        let length = usize::try_from(end).unwrap_or(TAIL).min(TAIL);
+        let mut recent = vec![0; length];
+        if self.content.fill_at(end - length as u64, &mut recent)? {
+            self.reader.skip_nuls(end, recent);
+        }
+        Ok(())
+    }
+}
+
+fn signature(metadata: &Metadata) -> (u64, SystemTime) {
+    (
+        metadata.len(),
+        metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+    )
+}
