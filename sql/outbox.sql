@@ -55,7 +55,7 @@ CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETUR
     ), top AS (
         SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
           FROM counted AS c GROUP BY c.fingerprint, c.level ORDER BY sum(c.n) DESC, c.fingerprint LIMIT 10
-    ), edges AS (
+    ), edges AS MATERIALIZED (
         SELECT min(second) AS first_at, greatest(extract(epoch FROM max(second) - min(second))::bigint, 1) AS seconds FROM counted
     ), bar AS (
         SELECT width_bucket(extract(epoch FROM c.second - e.first_at), 0, e.seconds + 1, 24) AS number, sum(c.n) AS n
