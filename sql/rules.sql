@@ -1,7 +1,7 @@
 -- Rules: when to alert, and whom to tell. Users edit this table directly.
 
 CREATE TABLE logwatch.rules (
-    name            text PRIMARY KEY CHECK (name ~ '^[^[:cntrl:]]{1,100}$'),
+    name            text PRIMARY KEY,
     kind            text NOT NULL DEFAULT 'threshold',
     level           logwatch.level NOT NULL DEFAULT 'ERROR',
     source          text NOT NULL DEFAULT '*',
@@ -45,6 +45,10 @@ CREATE FUNCTION logwatch.check_rule() RETURNS trigger
 DECLARE
     word text;
 BEGIN
+    IF NEW.name IS NULL OR NEW.name !~ '^[^[:cntrl:]]{1,100}$' THEN
+        RAISE EXCEPTION 'a rule''s name must have 1 to 100 characters, and no control characters'
+            USING ERRCODE = 'check_violation', HINT = 'It stands in the subject of every mail, for example: disk.';
+    END IF;
     IF NEW.kind <> 'threshold' THEN
         RAISE EXCEPTION 'rule "%": unknown kind "%"', NEW.name, NEW.kind
             USING ERRCODE = 'check_violation', HINT = 'This version knows: threshold.';
