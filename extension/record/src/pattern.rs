@@ -397,8 +397,8 @@ mod tests {
     fn fingerprints_are_those_of_stored_patterns() {
         // Stored in every installation: a change needs a new VERSION.
         assert_eq!(
-            fingerprint(Level::Error, "x <*>"),
-            fingerprint(Level::Error, "x <*>")
+            fingerprint(Level::Error, "connect to <*> failed"),
+            7_794_975_460_784_520_596
         );
         assert_ne!(fingerprint(Level::Error, "x"), fingerprint(Level::Fatal, "x"));
     }
