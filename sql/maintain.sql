@@ -10,12 +10,13 @@ DECLARE
     part text;
     made integer := 0;
 BEGIN
-    FOR day IN SELECT generate_series(current_date, current_date + days_ahead, interval '1 day')::date LOOP
+    -- From tomorrow on: an ingest that is on its way to the default partition must not find its day taken.
+    FOR day IN SELECT generate_series(current_date + 1, current_date + days_ahead, interval '1 day')::date LOOP
         part := format('entries_%s', to_char(day, 'YYYYMMDD'));
         CONTINUE WHEN to_regclass(format('logwatch.%I', part)) IS NOT NULL;
         -- A day that already has rows in the default partition stays there: ATTACH would have to refuse it.
         CONTINUE WHEN EXISTS (SELECT FROM logwatch.entries_default AS e WHERE e.received_at >= day::timestamptz AND e.received_at < (day + 1)::timestamptz);
-        EXECUTE format('CREATE TABLE logwatch.%I (LIKE logwatch.entries INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE)', part);
+        EXECUTE format('CREATE TABLE logwatch.%I (LIKE logwatch.entries_default INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE)', part);
         EXECUTE format('ALTER TABLE logwatch.entries ATTACH PARTITION logwatch.%I FOR VALUES FROM (%L) TO (%L)', part, day::timestamptz, (day + 1)::timestamptz);
         EXECUTE format('GRANT SELECT ON logwatch.%I TO pg_monitor', part);
         made := made + 1;
@@ -23,7 +24,7 @@ BEGIN
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION logwatch.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for today and the days ahead; private';
+COMMENT ON FUNCTION logwatch.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for the days ahead; private';
 
 CREATE FUNCTION logwatch.fold_counts(older_than timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE

@@ -33,11 +33,11 @@ DECLARE
     worker_database constant text := logwatch.setting('database');
 BEGIN
     IF NOT preloaded THEN
-        RAISE NOTICE 'logwatch works, but without its background worker: nothing is checked or sent by itself'
+        RAISE WARNING 'logwatch works, but without its background worker: nothing is checked or sent by itself'
             USING HINT = format(E'Add to postgresql.conf and restart the server:\nshared_preload_libraries = %L\nlogwatch.database = %L',
                                 concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database());
     ELSIF worker_database <> current_database() THEN
-        RAISE NOTICE 'the logwatch worker runs in database "%", not in this one', worker_database
+        RAISE WARNING 'the logwatch worker runs in database "%", not in this one', worker_database
             USING HINT = format(E'Add to postgresql.conf and restart the server:\nlogwatch.database = %L', current_database());
     END IF;
 END

@@ -13,7 +13,7 @@ SELECT template, total FROM logwatch.patterns WHERE total > 0;
 SELECT logwatch.fold_counts(now() - interval '1 hour');
 SELECT template, total FROM logwatch.patterns WHERE total > 0;
 -- Retention drops what is older: a partition of long ago goes.
-CREATE TABLE logwatch.entries_20200101 (LIKE logwatch.entries INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES);
+CREATE TABLE logwatch.entries_20200101 (LIKE logwatch.entries_default INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES);
 ALTER TABLE logwatch.entries ATTACH PARTITION logwatch.entries_20200101 FOR VALUES FROM ('2020-01-01Z') TO ('2020-01-02Z');
 SELECT logwatch_maintain() ~ 'dropped 1;' AS dropped;
 SELECT to_regclass('logwatch.entries_20200101') IS NULL AS gone;
