@@ -194,18 +194,6 @@ pub fn in_recovery() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
-/// Ends the process so that the postmaster starts it again.
-pub fn exit_for_restart() -> ! {
-    // SAFETY: proc_exit runs the exit callbacks and does not return.
-    unsafe {
-        pg_sys::proc_exit(1);
-        #[allow(unreachable_code)]
-        {
-            unreachable!("proc_exit returned")
-        }
-    }
-}
-
 /// Raises an error that says what to do.
 pub fn raise(code: PgSqlErrorCode, message: &str, hint: &str) -> ! {
     pgrx::pg_sys::panic::ErrorReport::new(code, message.to_owned(), "logwatch")

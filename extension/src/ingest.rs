@@ -51,19 +51,19 @@ impl<'a> Batch<'a> {
         let mut flags = record.flags | given;
         let logged_at = match record.logged_at {
             Some(at) if at.duration_since(context.now) > FUTURE => {
-                flags = flags | Flags::TIME_FUTURE;
+                flags |= Flags::TIME_FUTURE;
                 context.now
             }
             Some(at) => at,
             None => {
-                flags = flags | Flags::TIME_MISSING;
+                flags |= Flags::TIME_MISSING;
                 context.now
             }
         };
         let (logged_at, micros) = to_postgres(logged_at);
         let detail = record.detail.map(|detail| match cut(&detail, MAX_DETAIL) {
             Some(shorter) => {
-                flags = flags | Flags::TRUNCATED;
+                flags |= Flags::TRUNCATED;
                 Cow::Owned(shorter.to_owned())
             }
             None => detail,

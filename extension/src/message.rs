@@ -55,8 +55,6 @@ pub struct Pattern {
     pub level: String,
     pub template: String,
     pub sample: String,
-    pub fingerprint: String,
-    pub last_at: Timestamp,
 }
 
 /// The status message: the `payload` of a report, and what the alert file holds.
@@ -536,8 +534,7 @@ mod tests {
             "fired_at": "2026-11-22T10:40:00.000000Z", "resolved_at": null, "zone": "Europe/Berlin", "runbook": null,
             "total": 12, "first_at": "2026-11-22T10:00:00.000000Z", "last_at": "2026-11-22T10:01:00.000000Z",
             "sources": [{"name": "app\r\nBcc: a@b", "n": 12}],
-            "patterns": [{"n": 12, "level": "ERROR", "template": "<script>alert(1)</script>", "sample": "x\r\nBcc: a@b \u{202e}",
-                          "fingerprint": "ff", "last_at": "2026-11-22T10:01:00.000000Z"}],
+            "patterns": [{"n": 12, "level": "ERROR", "template": "<script>alert(1)</script>", "sample": "x\r\nBcc: a@b \u{202e}"}],
             "timeline": [1, 0, 8]
         }))
         .unwrap()
