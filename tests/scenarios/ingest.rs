@@ -252,7 +252,8 @@ fn a_dump_can_be_restored() -> Result<()> {
     let server = Server::without_worker(&[])?;
     server.sql("SELECT logwatch_maintain()")?;
     server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'FATAL b']); SELECT logwatch_check()")?;
-    server.sql("INSERT INTO logwatch.rules (name, threshold) VALUES ('mine', 7); CREATE DATABASE copy")?;
+    server.sql("INSERT INTO logwatch.rules (name, threshold) VALUES ('mine', 7)")?;
+    server.sql("CREATE DATABASE copy")?;
     let dump = server.dir().join("dump.sql");
     let client = |name: &str, args: &[&str]| -> Result<()> {
         let output = std::process::Command::new(postgres_program(name)?)

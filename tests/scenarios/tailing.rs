@@ -7,7 +7,7 @@ use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use logwatch_tests::server::{Server, Stop};
 use logwatch_tests::tailer::{Tailer, append};
 use logwatch_tests::wait::wait_until;
@@ -46,23 +46,56 @@ fn follow(server: &Server, log: &Path) -> Result<Tailer> {
     Tailer::start(server, &["--source", "app", &log.display().to_string()])
 }
 
+/// Renames as logrotate does: app.log.1 becomes app.log.2, app.log becomes app.log.1. The writer keeps its handle for a moment
+/// and writes `last` through it; `first` goes to the new file.
+fn rotate(log: &Path, last: &[String], first: &[String]) -> Result<()> {
+    let name = |n: usize| log.with_file_name(format!("app.log.{n}"));
+    let mut old = File::options().append(true).open(log)?;
+    for n in (1..9).rev().filter(|n| name(*n).exists()) {
+        fs::rename(name(n), name(n + 1))?;
+    }
+    fs::rename(log, name(1))?;
+    writeln!(old, "{}", last.join("\n"))?;
+    append(log, first)
+}
+
 #[test]
 fn rotation_by_rename_loses_and_repeats_nothing() -> Result<()> {
     let server = Server::without_worker(&[])?;
     let files = tempfile::tempdir()?;
     let log = files.path().join("app.log");
     append(&log, &lines(1, 10))?;
-    let _tailer = follow(&server, &log)?;
-    server.wait_for_sql(SOON, COUNT, "10")?;
+    let tailer = follow(&server, &log)?;
     for round in 1..=5 {
-        // The writer keeps its handle for a moment, as after logrotate without copytruncate.
-        let mut old = File::options().append(true).open(&log)?;
-        fs::rename(&log, files.path().join(format!("app.log.{round}")))?;
-        writeln!(old, "{}", lines(round * 10 + 1, round * 10 + 5).join("\n"))?;
-        append(&log, &lines(round * 10 + 6, round * 10 + 10))?;
+        server
+            .wait_for_sql(SOON, COUNT, &(round * 10).to_string())
+            .with_context(|| tailer.output())?;
+        rotate(
+            &log,
+            &lines(round * 10 + 1, round * 10 + 5),
+            &lines(round * 10 + 6, round * 10 + 10),
+        )?;
     }
-    server.wait_for_sql(SOON, COUNT, "60")?;
+    server
+        .wait_for_sql(SOON, COUNT, "60")
+        .with_context(|| tailer.output())?;
     expect_lines(&server, 60)
+}
+
+#[test]
+fn two_rotations_in_a_row_lose_and_repeat_nothing() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("app.log");
+    append(&log, &lines(1, 10))?;
+    let tailer = follow(&server, &log)?;
+    server.wait_for_sql(SOON, COUNT, "10")?;
+    rotate(&log, &lines(11, 15), &lines(16, 20))?;
+    rotate(&log, &lines(21, 25), &lines(26, 30))?;
+    server
+        .wait_for_sql(SOON, COUNT, "30")
+        .with_context(|| tailer.output())?;
+    expect_lines(&server, 30)
 }
 
 #[test]

@@ -35,6 +35,16 @@ pub fn pg_config() -> Result<&'static Path> {
     Ok(FOUND.get_or_init(|| path))
 }
 
+/// The directory that holds the private tree and may hold what else the server's user must be able to read: `target/`, or
+/// its stand-in where user postgres cannot get there.
+pub fn private_dir() -> Result<PathBuf> {
+    let tree = pg_config()?.ancestors().find(|dir| dir.join("stamp").is_file());
+    let parent = tree
+        .and_then(Path::parent)
+        .context("the private PostgreSQL tree has no stamp")?;
+    Ok(parent.to_owned())
+}
+
 /// One of PostgreSQL's programs in the private tree.
 pub fn postgres_program(name: &str) -> Result<PathBuf> {
     Ok(pg_config()?.with_file_name(name))

@@ -34,6 +34,8 @@ pub enum Stop {
 /// A cluster, running or not. Its superuser is `postgres`; anybody who reaches its socket may be anyone.
 pub struct Server {
     dir: TempDir,
+    /// Apart from `dir`, whose path may be too long for a socket.
+    sockets: TempDir,
     settings: BTreeMap<String, String>,
     owner: Option<(u32, u32)>,
     postmaster: Option<Process>,
@@ -50,18 +52,22 @@ impl Server {
         let dir = tempfile::Builder::new()
             .prefix("logwatch-server-")
             .tempdir_in(parent)?;
+        let sockets = tempfile::Builder::new().prefix("logwatch-socket-").tempdir()?;
         let owner = if programs::is_root() {
             Some(programs::ids("postgres")?)
         } else {
             None
         };
-        // The socket must be reachable for tests that connect as somebody else; the data directory is private anyway.
-        fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
-        if let Some((uid, gid)) = owner {
-            chown(dir.path(), Some(uid), Some(gid))?;
+        for dir in [&dir, &sockets] {
+            // For tests that connect or write as somebody else; the data directory is private anyway.
+            fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
+            if let Some((uid, gid)) = owner {
+                chown(dir.path(), Some(uid), Some(gid))?;
+            }
         }
         let mut server = Server {
             dir,
+            sockets,
             settings: BTreeMap::new(),
             owner,
             postmaster: None,
@@ -84,7 +90,7 @@ impl Server {
         let main = server.data().join("postgresql.conf");
         let text = fs::read_to_string(&main)? + "\ninclude = 'test.conf'\n";
         fs::write(&main, text)?;
-        let sockets = server.dir.path().display().to_string();
+        let sockets = server.sockets.path().display().to_string();
         let base = [
             ("listen_addresses", ""),
             ("unix_socket_directories", sockets.as_str()),
@@ -244,7 +250,7 @@ impl Server {
     pub fn client_as(&self, user: &str, database: &str) -> Result<Client> {
         let mut config = postgres::Config::new();
         config
-            .host_path(self.dir.path())
+            .host_path(self.sockets.path())
             .port(5432)
             .user(user)
             .dbname(database)
@@ -288,7 +294,7 @@ impl Server {
     /// The environment that leads libpq's programs and the tailer to this server.
     pub fn env(&self) -> [(&'static str, String); 4] {
         [
-            ("PGHOST", self.dir.path().display().to_string()),
+            ("PGHOST", self.sockets.path().display().to_string()),
             ("PGPORT", "5432".to_owned()),
             ("PGUSER", "postgres".to_owned()),
             ("PGDATABASE", "postgres".to_owned()),

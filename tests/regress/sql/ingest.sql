@@ -1,24 +1,41 @@
--- Storing records from SQL.
-SELECT logwatch_ingest('ERROR payment 4711 failed', 'shop');
-SELECT logwatch_ingest('INFO all is well', 'shop');
+-- Storing records by hand.
+SET timezone = 'UTC';
+SELECT logwatch_ingest('2026-01-02 03:04:05 ERROR disk full on /dev/sda1');
+SELECT logwatch_ingest('2026-01-02 03:04:05 INFO all is well');
+SELECT logwatch_ingest('no level at all');
 SELECT logwatch_ingest('');
 SELECT logwatch_ingest(NULL::text);
-SELECT logwatch_ingest(ARRAY['FATAL out of disk space', NULL, 'WARN low on disk space', E'ERROR lost\n  at line 3']);
-
-SELECT s.name, e.level, e.message, e.detail, e.flags, e.logged_at = e.received_at AS arrival
-  FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id ORDER BY e.id;
-SELECT s.name, c.level, sum(c.n) FROM logwatch.counts AS c JOIN logwatch.sources AS s ON s.id = c.source_id GROUP BY 1, 2 ORDER BY 1, 2;
-
--- Times, with and without a zone (the session's is PST8PDT).
-SELECT logwatch_ingest(ARRAY['2026-06-01T10:00:00Z ERROR utc', '2026-06-01 10:00:00,250 ERROR local', '2026-06-01 10:00:00+02:00 ERROR offset']);
-SELECT message, logged_at, flags FROM logwatch.entries WHERE logged_at <> received_at ORDER BY id;
-
--- Structured records.
-SELECT logwatch_ingest('{"time":"2026-06-01T10:00:00Z","level":"error","msg":"no route","user":{"id":7}}');
-SELECT logwatch_ingest('ts=2026-06-01T10:00:00Z level=fatal msg="pool exhausted" size=20');
-SELECT level, message, fields FROM logwatch.entries WHERE fields IS NOT NULL ORDER BY id;
-
--- One pattern for what differs only in its variable parts.
-SELECT logwatch_ingest(ARRAY['ERROR user 1 at 10.0.0.1 timed out', 'ERROR user 22 at 10.0.0.2 timed out'], 'patterns');
-SELECT p.level, p.template, sum(c.n) FROM logwatch.patterns AS p JOIN logwatch.counts AS c USING (fingerprint)
- WHERE p.template LIKE 'user%' GROUP BY 1, 2;
+SELECT logwatch_ingest(NULL::text[]);
+SELECT logwatch_ingest('{}'::text[]);
+SELECT logwatch_ingest(ARRAY['2026-01-02 03:04:06 ERROR a', NULL, '', '2026-01-02 03:04:07,123+01:00 FATAL b', '   '], 'job');
+SELECT logwatch_ingest(E'2026-01-02 03:04:08 ERROR trace\n\tat one\n\tat two', 'job');
+SELECT logwatch_ingest('{"time":"2026-01-02T03:04:09Z","level":"error","msg":"from json","user":7,"nul":"a\u0000b"}', 'json');
+SELECT logwatch_ingest('time=2026-01-02T03:04:10Z level=error msg="from logfmt" user=7', 'logfmt');
+SELECT s.name, e.logged_at, e.level, e.message, e.detail, e.fields, e.flags
+  FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id ORDER BY e.logged_at, e.message;
+-- No readable time, and a time to come: ingest time, flagged. A long line: cut, flagged. None of them fails its batch.
+SELECT logwatch_ingest(ARRAY['ERROR no time', to_char(now() + interval '1 hour', 'YYYY-MM-DD HH24:MI:SS') || ' ERROR too early',
+                             '2026-01-02 03:04:11 ERROR ' || repeat('x', 10000000)], 'odd');
+SELECT left(e.message, 20) AS message, octet_length(e.message) <= 65536 AS bounded, e.flags, now() - e.logged_at < interval '1 minute' AS ingest_time
+  FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'odd' ORDER BY 1;
+-- Patterns have their variable parts masked; counts are partial sums.
+SELECT logwatch_ingest(array_agg('2026-01-02 03:05:00 ERROR user ' || i || ' failed'), 'many') FROM generate_series(1, 100) AS i;
+SELECT p.level, p.template, sum(c.n) AS n FROM logwatch.patterns AS p JOIN logwatch.counts AS c USING (fingerprint)
+  JOIN logwatch.sources AS s ON s.id = c.source_id WHERE s.name = 'many' GROUP BY 1, 2;
+SELECT logwatch_ingest('ERROR x', '');
+-- The tailer's form: the offset moves with the rows, if epoch and offset still hold.
+SELECT epoch, min_level, file FROM logwatch_attach('tail', '/var/log/app.log');
+SELECT logwatch_ingest('tail', 1, 42, '/var/log/app.log', 1, 2, 0, 50, 50, 7, 50, 8, ARRAY['2026-01-02 03:04:05 ERROR one', 'INFO two'], ARRAY[0, 0]);
+\set VERBOSITY sqlstate
+SELECT logwatch_ingest('tail', 1, 42, '/var/log/app.log', 1, 2, 0, 50, 50, 7, 50, 8, ARRAY['2026-01-02 03:04:05 ERROR one'], ARRAY[0]);
+SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state FROM logwatch_attach('tail', '/var/log/app.log');
+SELECT logwatch_ingest('tail', 1, 42, '/var/log/app.log', 1, 2, 50, 60, 60, 7, 60, 8, ARRAY['2026-01-02 03:04:05 ERROR late'], ARRAY[0]);
+\set VERBOSITY default
+SELECT logwatch_ingest('tail', 2, 42, '/var/log/app.log.1', 1, 2, 50, 60, 60, 7, 60, 8, ARRAY['2026-01-02 03:04:05 ERROR three'], ARRAY[8], state => 'done');
+SELECT logwatch_ingest('tail', 2, 43, '/var/log/app.log', 1, 3, 0, 100, 0, 0, 0, 0, '{}', '{}', gap => 'unreadable');
+SELECT logwatch_ingest('tail', 2, NULL, NULL, NULL, NULL, 0, 0, 0, 0, 0, 0, '{}', '{}');
+SELECT f.id, f.path, f.inode, f.next_byte, f.state FROM logwatch.files AS f ORDER BY f.id;
+SELECT g.path, g.from_byte, g.to_byte, g.reason FROM logwatch.gaps AS g;
+SELECT e.message, e.flags FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'tail' ORDER BY e.id;
+SELECT s.component, s.name, s.state FROM logwatch_status() AS s WHERE s.component = 'source' ORDER BY s.name COLLATE "C";
+TRUNCATE logwatch.entries, logwatch.counts, logwatch.batches, logwatch.patterns, logwatch.sources, logwatch.files, logwatch.gaps;
