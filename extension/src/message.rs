@@ -8,6 +8,8 @@ use std::fmt::Write;
 use jiff::{Timestamp, tz::TimeZone};
 use serde::Deserialize;
 
+/// A timeline in characters, from none to most.
+const STEPS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 /// Longest pattern or sample that a message prints, in characters.
 const MAX_TEXT: usize = 500;
 
@@ -199,7 +201,7 @@ impl Alert {
                 ),
             ),
             ("Met from", time(self.started_at, &zone)),
-            ("Met until", time(self.met_until, &zone)),
+            ("Last met", time(self.met_until, &zone)),
         ];
         if let Some(fired_at) = self.fired_at {
             let delay = fired_at.duration_since(self.started_at).as_secs();
@@ -242,7 +244,8 @@ impl Alert {
         for (label, value) in self.facts() {
             let _ = writeln!(text, "{label:<17} {value}");
         }
-        if let (Some(bars), Some(from), Some(to)) = (self.bars(), self.first_at, self.last_at) {
+        if let Some((counts, from, to)) = self.span() {
+            let bars: String = counts.iter().map(|n| STEPS[step(*n, counts)]).collect();
             let _ = writeln!(
                 text,
                 "\nTimeline\n  {bars}\n  {} to {}",
@@ -274,14 +277,11 @@ impl Alert {
         text
     }
 
-    /// The timeline as characters, from few to many.
-    fn bars(&self) -> Option<String> {
-        const STEPS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
-        let counts = self
-            .timeline
-            .as_deref()
-            .filter(|counts| counts.iter().any(|n| *n > 0))?;
-        Some(counts.iter().map(|n| STEPS[step(*n, counts)]).collect())
+    /// The records over time, with the first and the last time; None when there is no span to draw.
+    fn span(&self) -> Option<(&[i64], Timestamp, Timestamp)> {
+        let counts = self.timeline.as_deref()?;
+        let (from, to) = (self.first_at?, self.last_at?);
+        (from < to && counts.iter().any(|n| *n > 0)).then_some((counts, from, to))
     }
 
     fn html(&self) -> String {
@@ -305,13 +305,7 @@ impl Alert {
             );
         }
         body.push_str("</table>");
-        if let (Some(counts), Some(from), Some(to)) = (
-            self.timeline
-                .as_deref()
-                .filter(|counts| counts.iter().any(|n| *n > 0)),
-            self.first_at,
-            self.last_at,
-        ) {
+        if let Some((counts, from, to)) = self.span() {
             body.push_str("<table cellpadding=\"0\" cellspacing=\"1\" style=\"margin-top:12px\"><tr>");
             for n in counts {
                 let _ = write!(
