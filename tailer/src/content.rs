@@ -62,6 +62,11 @@ impl Content {
         fill(|from, rest| self.read_at(from, rest), offset, buffer)
     }
 
+    /// The number of bytes that the file has on disk.
+    pub fn size(&self) -> io::Result<u64> {
+        self.metadata().map(|metadata| metadata.len())
+    }
+
     /// The number of bytes of the plain text.
     pub fn plain_size(&mut self) -> io::Result<u64> {
         match self {

@@ -219,11 +219,15 @@ impl<'a> Follow<'a> {
             let woken = self
                 .waker
                 .wait(until.min(*next_look_up).saturating_duration_since(now));
-            if woken.names {
-                *next_look_up = Instant::now();
-            }
             let now = Instant::now();
-            let news = woken.names || woken.grown.iter().any(|path| self.roster.reads(path));
+            let (read, other): (Vec<_>, Vec<_>) =
+                woken.grown.iter().partition(|path| self.roster.reads(path));
+            // The first bytes of a file make it one to be read.
+            let names = woken.names || other.iter().any(|path| self.inputs.covers(path));
+            if names {
+                *next_look_up = now;
+            }
+            let news = names || !read.is_empty();
             if self.waker.is_stopping() || now >= until || self.attached && (news || now >= *next_look_up) {
                 return;
             }
@@ -490,10 +494,12 @@ fn store(sink: &mut dyn Sink, tail: &mut Tail, batch: &mut Batch, state: State) 
 impl Tail {
     /// True when the file was rotated away, read to its end, and nobody will write to it again.
     fn is_over(&self, now: Instant, once: bool) -> bool {
-        let idle = || {
-            self.rotated
-                .is_some_and(|since| once || now.duration_since(since.max(self.grown)) >= ROTATE_WAIT)
+        let quiet_since = match (self.rotated, self.aged) {
+            (Some(since), _) => Some(since.max(self.grown)),
+            (None, Some(true)) => Some(self.grown),
+            _ => None,
         };
-        self.drained && (self.finished || idle())
+        let is_quiet = quiet_since.is_some_and(|since| once || now.duration_since(since) >= ROTATE_WAIT);
+        self.drained && (self.finished || is_quiet)
     }
 }

@@ -185,7 +185,7 @@ impl Reader {
         let mut at = usize::try_from(self.position - window.offset)
             .unwrap_or(bytes.len())
             .min(bytes.len());
-        search.candidates.begin(bytes, at);
+        search.candidates.begin(at);
         let fed = loop {
             if batch.is_full() {
                 break Fed::Full;
@@ -266,18 +266,19 @@ impl Reader {
             Flags::empty()
         };
         // What follows nothing continues nothing.
-        let continues = offset > 0 && search.multiline.continues(line);
+        let continues = |search: &Search| offset > 0 && search.multiline.continues(line);
         if let Some(open) = &mut self.open {
-            if continues {
+            if continues(search) {
                 open.append(line, cut);
                 return true;
             }
             self.close(batch);
-        } else if continues {
-            self.split_before |= self.let_go == Some(offset);
+        } else if self.let_go == Some(offset) && continues(search) {
+            self.split_before = true;
             return false;
         }
-        if logwatch_record::level(line).is_none_or(|level| level < search.least) {
+        // The level first: it is known sooner, and most lines end here.
+        if logwatch_record::level(line).is_none_or(|level| level < search.least) || continues(search) {
             return false;
         }
         self.open = Some(Open {

@@ -46,12 +46,14 @@ pub struct Roster {
     pub notes: Vec<Note>,
     /// What the database knows, None before it was asked.
     known: Option<HashMap<i64, Stored>>,
-    /// Files that need not be read: copies of what was read, compressed files that were read to the end.
-    settled: HashMap<Inode, PathBuf>,
+    /// Files that need not be read as long as they keep this size: copies of what was read, rotated files that were read to the end.
+    settled: HashMap<Inode, u64>,
     /// Files that cannot be opened, and why; told once.
     closed: HashMap<PathBuf, String>,
     from_end: bool,
     looked: bool,
+    /// No file was there at the last look.
+    empty: bool,
 }
 
 impl Roster {
@@ -64,6 +66,7 @@ impl Roster {
             closed: HashMap::new(),
             from_end,
             looked: false,
+            empty: true,
         }
     }
 
@@ -72,7 +75,7 @@ impl Roster {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.tails.is_empty() && self.settled.is_empty() && self.known.as_ref().is_none_or(HashMap::is_empty)
+        self.empty && self.known.as_ref().is_none_or(HashMap::is_empty)
     }
 
     /// True when a file of this name was read before.
@@ -131,7 +134,7 @@ impl Roster {
     pub fn drop_tail(&mut self, index: usize) {
         let tail = self.tails.remove(index);
         if tail.rotated.is_none() {
-            self.settled.insert(tail.inode, tail.path.clone());
+            self.settled.insert(tail.inode, tail.content.size().unwrap_or(0));
         }
         if let Some(known) = &mut self.known {
             let stored = Stored {
@@ -158,6 +161,7 @@ impl Roster {
                 {
                     moved.insert(std::mem::replace(&mut tail.path, seen.path.clone()), tail.id);
                     tail.rotated = None;
+                    tail.aged = None;
                 }
                 Some(seen) if seen.path == tail.path => tail.rotated = None,
                 Some(_) => {}
@@ -169,13 +173,17 @@ impl Roster {
                 None => {}
             }
         }
-        self.settled.retain(|inode, _| by_inode.contains_key(inode));
+        self.settled
+            .retain(|inode, size| by_inode.get(inode).is_some_and(|seen| seen.size == *size));
         self.closed.retain(|path, _| path.exists());
+        self.empty = seen.is_empty();
         let mut new: Vec<&Seen> = seen
             .iter()
             .filter(|seen| !self.settled.contains_key(&seen.inode))
             .filter(|seen| !self.tails.iter().any(|tail| tail.inode == seen.inode))
             .collect();
+        // An empty file has nothing to be read, and nothing to be recognised by: a copy may just have been begun.
+        new.retain(|seen| seen.size > 0);
         new.retain(|seen| !self.recognise_by_inode(seen));
         new.retain(|seen| !self.recognise_by_bytes(seen));
         for seen in new {
@@ -188,6 +196,12 @@ impl Roster {
         }
         for id in lost {
             self.between(id);
+        }
+        for tail in self.tails.iter_mut().filter(|tail| tail.aged.is_none()) {
+            tail.aged = Some(
+                seen.iter()
+                    .any(|seen| rotation::is_rotation_of(&tail.path, &seen.path)),
+            );
         }
         if !self.looked {
             self.looked = true;
@@ -242,6 +256,7 @@ impl Roster {
                 tail.inode = seen.inode;
                 tail.path.clone_from(&seen.path);
                 tail.rotated = None;
+                tail.aged = None;
                 tail.look_again();
                 return true;
             }
@@ -306,7 +321,7 @@ impl Roster {
         }
         if copied {
             log::info!("{}: a copy of what is being read", seen.path.display());
-            self.settled.insert(seen.inode, seen.path.clone());
+            self.settled.insert(seen.inode, seen.size);
             return None;
         }
         // A compressed file whose end is not there yet is looked at again later.
@@ -457,7 +472,8 @@ impl Roster {
             tail.rotated = Some(Instant::now());
         } else if let Ok(Some((proof, _))) = whole_of(&mut trace.content) {
             // So that a later run knows the copy and does not read it.
-            self.settled.insert(trace.inode, trace.path.clone());
+            self.settled
+                .insert(trace.inode, trace.content.size().unwrap_or(0));
             self.notes.push(Note {
                 id: draw_id(),
                 path: trace.path,

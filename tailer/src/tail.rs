@@ -65,6 +65,8 @@ pub struct Tail {
     pub rotated: Option<Instant>,
     /// Nobody can be writing to it any more: a copy, a compressed file, a file rotated before this run.
     pub finished: bool,
+    /// Its name is a rotated one, so it most likely will not grow. None: not looked at yet.
+    pub aged: Option<bool>,
     /// The file that has to be read to its end before this one.
     pub after: Option<i64>,
     /// It was read to the end at least once.
@@ -94,6 +96,7 @@ impl Tail {
             stored: proof,
             known: false,
             rotated: None,
+            aged: None,
             after: None,
             drained: false,
             grown: Instant::now(),
