@@ -179,16 +179,20 @@ impl Server {
         if !programs::extension_is_installed()? {
             bail!("logwatch is not installed in the private PostgreSQL tree; run `make build` first");
         }
-        wait_for(LIMIT, "the server to answer", || {
+        let pid_file = self.data().join("postmaster.pid");
+        wait_until(LIMIT, "the server to be ready", || {
             match self.postmaster.as_mut().map(Process::exited) {
                 // After kill -9 the first try may meet the shared memory of backends that have not left yet.
                 None | Some(Ok(Some(_))) => self.postmaster = Some(self.spawn_postmaster()?),
                 Some(_) => {}
             }
-            self.client().map(Some)
+            // The postmaster's own word, which needs no connection that it would have to refuse.
+            let told = fs::read_to_string(&pid_file)?;
+            let ours = self.postmaster.as_ref().map(|process| process.pid().to_string());
+            let mut lines = told.lines();
+            Ok(lines.next() == ours.as_deref() && lines.nth(6).map(str::trim) == Some("ready"))
         })
-        .with_context(|| format!("the server's log ends with:\n{}", self.log_tail(20)))?;
-        Ok(())
+        .with_context(|| format!("the server's log ends with:\n{}", self.log_tail(20)))
     }
 
     fn spawn_postmaster(&self) -> Result<Process> {
