@@ -100,10 +100,13 @@ fn refusal(refused: &Refused, attempt: &Attempt, settings: &Settings) -> Trouble
         Some(&SqlState::INVALID_PARAMETER_VALUE) => Trouble::Final(Failure::Usage(format!(
             "{text}; name a zone that the server knows with --tz"
         ))),
-        _ if error.to_string().contains("password missing") => Trouble::Final(Failure::Denied(format!(
+        _ if text.contains("password missing") => Trouble::Final(Failure::Denied(format!(
             "{}: the server asks for a password; set PGPASSWORD or add a line for user \"{}\" to ~/.pgpass",
             attempt.name,
             settings.user()
+        ))),
+        _ if text.contains("invalid peer certificate") => Trouble::Final(Failure::Denied(format!(
+            "{text}; check sslrootcert, and that the server's certificate names the host that you connect to"
         ))),
         _ => Trouble::Later(text),
     }

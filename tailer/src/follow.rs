@@ -9,7 +9,8 @@ use std::time::{Duration, Instant};
 use crate::cli::Options;
 use crate::connection::Trouble;
 use crate::failure::Failure;
-use crate::files::Inputs;
+use crate::files::{Inputs, Seen};
+use crate::identity::{Proof, Proven};
 use crate::reader::{Batch, Search};
 use crate::roster::Roster;
 use crate::send::{Sink, State, Stretch};
@@ -101,12 +102,12 @@ impl<'a> Follow<'a> {
                     }
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
-                Err(Trouble::Moved(text) | Trouble::Data(text)) => {
+                Err(Trouble::Moved(text)) => {
                     log::info!("{text}; asking for the offsets again");
                     self.give_up_hold();
                     limit = self.back_off();
                 }
-                Err(Trouble::Later(text)) => {
+                Err(Trouble::Later(text) | Trouble::Data(text)) => {
                     self.give_up_hold();
                     limit = self.back_off();
                     log::warn!("{text}; trying again in {limit:?}");
@@ -167,6 +168,9 @@ impl<'a> Follow<'a> {
         for name in self.inputs.names() {
             if !name.exists() && !self.roster.remembers(name) {
                 return Err(Failure::NoInput(format!("{}: no such file", name.display())));
+            }
+            if name.exists() && matches!(Seen::at(name), Ok(None)) {
+                return Err(Failure::NoInput(format!("{}: not a plain file", name.display())));
             }
         }
         if self.roster.is_empty() && self.inputs.names().next().is_none() {
@@ -376,7 +380,7 @@ impl<'a> Follow<'a> {
     fn replaced(&mut self, index: usize) -> Result<bool, Trouble> {
         let old = &mut self.roster.tails[index];
         if old.reader.position() == 0 && !old.known {
-            old.look_again();
+            old.rewind(Proof::default(), Proven::default());
             return Ok(false);
         }
         log::info!(
@@ -402,7 +406,7 @@ impl<'a> Follow<'a> {
                 old.reader.let_go(&mut self.batch);
                 store(&mut *self.sink, old, &mut self.batch, State::Open)?;
                 let end = old.size.max(old.stored.offset);
-                let proof = crate::identity::Proof {
+                let proof = Proof {
                     offset: old.stored.offset,
                     ..old.stored
                 };
@@ -416,7 +420,7 @@ impl<'a> Follow<'a> {
                     path: &old.path,
                     inode: old.inode,
                     from: old.stored.offset,
-                    proof: crate::identity::Proof { offset: end, ..proof },
+                    proof: Proof { offset: end, ..proof },
                     records: &[],
                     gap: Some("truncated"),
                     state: State::Done,

@@ -108,11 +108,7 @@ impl Roster {
             tail.known = is_known;
             match proof.check(&mut tail.content) {
                 Ok(Some(proven)) => tail.rewind(proof, proven),
-                // The next look finds that it was replaced.
-                _ => {
-                    tail.stored = proof;
-                    tail.look_again();
-                }
+                _ => tail.lose(proof),
             }
         }
         self.known = Some(known);

@@ -79,6 +79,8 @@ pub struct Tail {
     /// Size and time of the last change at the last look; None: look again.
     looked: Option<(u64, SystemTime)>,
     past: VecDeque<(Instant, Proof)>,
+    /// The stored bytes are not in this content any more.
+    gone: bool,
     /// A read error was reported, so the next ones are not.
     pub failing: bool,
 }
@@ -104,6 +106,7 @@ impl Tail {
             size: 0,
             looked: None,
             past: VecDeque::new(),
+            gone: false,
             failing: false,
         }
     }
@@ -113,7 +116,14 @@ impl Tail {
         self.reader = Reader::new(proof.offset, proven.head, proven.tail);
         self.stored = proof;
         self.unstored_since = None;
+        self.gone = false;
         self.look_again();
+    }
+
+    /// The stored bytes were overwritten while nobody looked: the next look says `Replaced`.
+    pub fn lose(&mut self, proof: Proof) {
+        self.rewind(proof, Proven::default());
+        self.gone = true;
     }
 
     /// The next look reads whether or not the file has changed.
@@ -244,6 +254,9 @@ impl Tail {
     /// Reads behind the bytes before the position, which must still be there, and returns how many bytes are new. None: it is not
     /// the same file any more. The anchor and the new bytes come from one read, so no truncation fits between them.
     fn fill(&mut self, buffer: &mut Buffer) -> io::Result<Option<usize>> {
+        if self.gone {
+            return Ok(None);
+        }
         let recent = self.reader.recent();
         let history = recent.len();
         let position = self.reader.position();
