@@ -16,7 +16,10 @@ CREATE TABLE logwatch.alerts (
     count       bigint NOT NULL,
     peak        bigint NOT NULL,
     episodes    integer NOT NULL DEFAULT 1,
+    worst       logwatch.level,
     announced   text CHECK (announced IN ('firing', 'resolved')),
+    announced_worst logwatch.level,
+    repeats     integer NOT NULL DEFAULT 0,
     notified_at timestamptz,
     seq         integer NOT NULL DEFAULT 0,
     acked_at    timestamptz,
@@ -37,6 +40,10 @@ COMMENT ON COLUMN logwatch.alerts.resolved_at IS 'When the check resolved it';
 COMMENT ON COLUMN logwatch.alerts.count IS 'Records in the window at met_until';
 COMMENT ON COLUMN logwatch.alerts.peak IS 'Most records that a window held';
 COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches of a backlog were put into this one row';
+COMMENT ON COLUMN logwatch.alerts.worst IS 'Highest level among its records';
+COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'The worst that notifications told of';
+COMMENT ON COLUMN logwatch.alerts.repeats IS 'How often it was announced again';
+COMMENT ON COLUMN logwatch.alerts.acked_at IS 'When somebody took it on: it is not repeated any more';
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
 
@@ -46,8 +53,8 @@ CREATE TABLE logwatch.notifications (
     channel         text NOT NULL,
     recipient       text NOT NULL DEFAULT '',
     seq             integer NOT NULL DEFAULT 1,
-    reason          text NOT NULL CHECK (reason IN ('first', 'repeat', 'resolved', 'late', 'report')),
-    state           text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'failed')),
+    reason          text NOT NULL CHECK (reason IN ('first', 'repeat', 'joined', 'worse', 'resolved', 'late', 'report', 'digest')),
+    state           text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'failed', 'suppressed')),
     attempts        integer NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     leased_until    timestamptz,
@@ -64,8 +71,8 @@ CREATE INDEX notifications_due_idx ON logwatch.notifications (next_attempt_at) W
 CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at);
 COMMENT ON TABLE logwatch.notifications IS 'Outbox: one row per alert, channel, recipient and seq, written in the transaction that changes the alert';
 COMMENT ON COLUMN logwatch.notifications.alert_id IS 'logwatch.alerts.id; NULL for reports';
-COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, resolved, late (over before it was noticed) or report';
-COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent or failed';
+COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, joined (a new pattern), worse (a higher level), resolved, late (over before it was noticed), report or digest (of suppressed ones)';
+COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent, failed, or suppressed: told of in a digest, because the recipient had had enough for the hour';
 COMMENT ON COLUMN logwatch.notifications.leased_until IS 'While it is sent: when another sender may take it over';
 COMMENT ON COLUMN logwatch.notifications.last_error IS 'What the last attempt that failed was told';
 COMMENT ON COLUMN logwatch.notifications.last_code IS 'Reply code of the last attempt, such as 250 or 451';
@@ -73,26 +80,22 @@ COMMENT ON COLUMN logwatch.notifications.message_id IS 'The same on every attemp
 COMMENT ON COLUMN logwatch.notifications.in_reply_to IS 'message_id of the alert''s first notification to this recipient';
 COMMENT ON COLUMN logwatch.notifications.payload IS 'What the message is made from, as it was when the row was written';
 
-CREATE TABLE logwatch.silences (
-    id         bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
-    rule       text NOT NULL DEFAULT '*',
-    starts_at  timestamptz NOT NULL DEFAULT now(),
-    ends_at    timestamptz NOT NULL,
-    reason     text NOT NULL DEFAULT '',
-    created_by text NOT NULL DEFAULT session_user,
-    created_at timestamptz NOT NULL DEFAULT now()
-);
-COMMENT ON TABLE logwatch.silences IS 'Times in which matching rules send nothing; they go on counting';
-COMMENT ON COLUMN logwatch.silences.rule IS 'Glob (* and ?) of rule names';
+CREATE UNIQUE INDEX notifications_digest_idx ON logwatch.notifications (channel, recipient) WHERE reason = 'digest' AND state = 'queued';
 
-CREATE FUNCTION logwatch.is_silenced(rule text) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT EXISTS (SELECT FROM logwatch.silences AS s
-                    WHERE now() >= s.starts_at AND now() < s.ends_at AND logwatch.glob_matches($1, s.rule))
-    $$;
-COMMENT ON FUNCTION logwatch.is_silenced(text) IS 'Whether a silence holds back a rule''s notifications now; private';
+CREATE TABLE logwatch.attempts (
+    notification_id bigint NOT NULL,
+    at              timestamptz NOT NULL DEFAULT clock_timestamp(),
+    outcome         text NOT NULL,
+    code            integer,
+    answer          text,
+    duration        interval
+);
+CREATE INDEX attempts_notification_idx ON logwatch.attempts (notification_id);
+CREATE INDEX attempts_at_idx ON logwatch.attempts (at);
+COMMENT ON TABLE logwatch.attempts IS 'Every attempt to send a notification, and what came of it; kept for logwatch.retention';
+COMMENT ON COLUMN logwatch.attempts.outcome IS 'sent, retry or failed';
+COMMENT ON COLUMN logwatch.attempts.code IS 'Reply code, such as 250 or 451';
+COMMENT ON COLUMN logwatch.attempts.duration IS 'From the claim to the record of the outcome';
 
 CREATE TABLE logwatch.progress (
     singleton     boolean PRIMARY KEY DEFAULT true CHECK (singleton),

@@ -1,5 +1,36 @@
 -- Evaluation of the rules: which stretches of time each rule was met in, and what that makes of its alerts.
 
+CREATE FUNCTION logwatch.usual(rule text, group_key text, at timestamptz, within interval) RETURNS numeric
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Per window: the average over those of the 7 days before that have any history at all.
+    SELECT COALESCE(avg(COALESCE(day.n, 0)), 0)
+      FROM generate_series(1, 7) AS back
+     CROSS JOIN LATERAL (
+           SELECT sum(c.n) AS n
+             FROM logwatch.rules AS r
+             JOIN logwatch.counts AS c ON c.second > $3 - $4 - make_interval(days => back) AND c.second <= $3 - make_interval(days => back)
+                                      AND c.level >= r.level
+             JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, r.source)
+             LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
+            WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
+              AND CASE r.group_by WHEN 'source' THEN src.name = $2 WHEN 'pattern' THEN to_hex(c.fingerprint) = $2 ELSE true END) AS day
+     WHERE EXISTS (SELECT FROM logwatch.counts AS h WHERE h.second <= $3 - make_interval(days => back))
+    $$;
+COMMENT ON FUNCTION logwatch.usual(text, text, timestamptz, interval) IS 'Records that a rule''s window holds at this time of day on average of the 7 days before; private';
+
+CREATE FUNCTION logwatch.heard_of(source logwatch.sources, absence_of text) RETURNS timestamptz
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT greatest(source.first_seen,
+                    CASE WHEN absence_of = 'tailer' THEN source.seen_at END,
+                    (SELECT max(f.updated_at) FROM logwatch.files AS f WHERE f.source_id = source.id),
+                    (SELECT max(b.received_at) FROM logwatch.batches AS b WHERE b.source_id = source.id))
+    $$;
+COMMENT ON FUNCTION logwatch.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records; private';
+
 CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
     LANGUAGE sql STABLE
@@ -7,17 +38,17 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
     AS $$
     WITH span AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one.
-        SELECT r.name, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for,
-               lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
+        SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
+               r.created_at + r.learn_for AS learned_at, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
           FROM logwatch.rules AS r
          CROSS JOIN LATERAL (
                SELECT unnest(range_agg(tstzrange(lower(stretch), upper(stretch) + r.within, '[]'))) AS stretch
                  FROM unnest(stretches) AS stretch) AS s
-         WHERE r.enabled AND r.kind = 'threshold' AND (only_rule IS NULL OR r.name = only_rule)
+         WHERE r.enabled AND r.kind <> 'absence' AND (only_rule IS NULL OR r.name = only_rule)
            AND lower(s.stretch) <= until
     ), step AS (
         -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
-        SELECT span.name, span.from_at, span.to_at, span.threshold, span.keep_firing_for,
+        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for,
                CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(c.fingerprint) ELSE '' END AS group_key,
                change.at, sum(change.n) AS n
           FROM span
@@ -30,7 +61,10 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
                             WHERE p.fingerprint = c.fingerprint
                               AND (span.match IS NULL OR p.template ~ span.match)
                               AND (span.exclude IS NULL OR p.template !~ span.exclude)))
-         GROUP BY 1, 2, 3, 4, 5, 6, 7
+           AND (span.kind <> 'new_pattern'
+                OR EXISTS (SELECT FROM logwatch.patterns AS p
+                            WHERE p.fingerprint = c.fingerprint AND p.first_seen >= span.learned_at AND c.second < p.first_seen + span.within))
+         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ), held AS (
         SELECT step.*,
                sum(step.n) OVER by_time AS held,
@@ -42,6 +76,7 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
                held.at > lag(held.until_at) OVER (PARTITION BY held.name, held.group_key ORDER BY held.at) + held.keep_firing_for AS apart
           FROM held
          WHERE held.held >= held.threshold
+           AND (held.kind <> 'spike' OR held.held > held.factor * logwatch.usual(held.name, held.group_key, held.at, held.within))
     ), island AS (
         SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.name, met.group_key ORDER BY met.at) AS number
           FROM met
@@ -49,7 +84,14 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
     SELECT name, group_key, min(at), max(until_at), (array_agg(held ORDER BY at DESC))[1]::bigint, max(held)::bigint
       FROM island
      GROUP BY name, group_key, number
-     ORDER BY name, group_key, min(at)
+    UNION ALL
+    -- Silence of a source: from when it should have been heard again until it was.
+    SELECT r.name, src.name, heard.at + r.within, until, 0, 0
+      FROM logwatch.rules AS r
+      JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, r.source)
+     CROSS JOIN LATERAL (SELECT logwatch.heard_of(src, r.absence_of) AS at) AS heard
+     WHERE r.enabled AND r.kind = 'absence' AND (only_rule IS NULL OR r.name = only_rule) AND heard.at + r.within <= until
+     ORDER BY 1, 2, 3
     $$;
 COMMENT ON FUNCTION logwatch.episodes(tstzmultirange, timestamptz, text)
     IS 'Stretches of event time in which a rule''s window held its threshold, for the windows that records of the given stretches are in; private';
@@ -77,18 +119,21 @@ CREATE FUNCTION logwatch.open_changes(asof timestamptz) RETURNS boolean
         OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.updated_at >= p.checked_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
         OR EXISTS (SELECT FROM logwatch.due_announcements(asof))
+        OR EXISTS (SELECT FROM logwatch.rules AS r JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, r.source)
+                    WHERE r.enabled AND r.kind = 'absence' AND logwatch.heard_of(src, r.absence_of) + r.within <= asof
+                      AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = src.name AND a.state <> 'resolved'))
       FROM logwatch.progress AS p
     $$;
 COMMENT ON FUNCTION logwatch.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id; private';
 
-CREATE FUNCTION logwatch.check() RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
+CREATE FUNCTION logwatch.check(asof timestamptz DEFAULT clock_timestamp())
+    RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 DECLARE
     horizon xid8;
-    asof timestamptz;
     stretches tstzmultirange;
     changed bigint[] := '{}';      -- alerts whose state this check changed
     before_states text[] := '{}';
@@ -102,7 +147,6 @@ BEGIN
         RETURN;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
-    asof := clock_timestamp();
     -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
     stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
               + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))
@@ -193,6 +237,10 @@ BEGIN
         END IF;
     END LOOP;
 
+    -- What has joined an open alert since it was announced.
+    UPDATE logwatch.alerts AS u
+       SET worst = greatest(u.worst, (SELECT max(c.level) FROM logwatch.counted(u) AS c))
+     WHERE u.state = 'firing' AND u.worst IS DISTINCT FROM 'FATAL';
     PERFORM logwatch.announce(asof);
     UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof;
 
@@ -208,7 +256,7 @@ BEGIN
          ORDER BY was.position;
 END
 $$;
-COMMENT ON FUNCTION logwatch.check() IS 'What logwatch_check() does; private';
+COMMENT ON FUNCTION logwatch.check(timestamptz) IS 'What logwatch_check() does; private';
 
 CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER

@@ -87,9 +87,10 @@ BEGIN
     DELETE FROM logwatch.batches AS b
      WHERE b.received_at < now() - greatest(interval '1 day', make_interval(secs => logwatch.setting('max_lateness')::integer))
        AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p);
-    DELETE FROM logwatch.notifications AS n WHERE n.created_at < keep_from AND n.state IN ('sent', 'failed');
+    DELETE FROM logwatch.notifications AS n WHERE n.created_at < keep_from AND n.state IN ('sent', 'failed', 'suppressed');
     DELETE FROM logwatch.alerts AS a WHERE a.state = 'resolved' AND a.resolved_at < keep_from AND a.met_until < keep_from;
-    DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from;
+    DELETE FROM logwatch.attempts AS t WHERE t.at < keep_from;
+    DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from AND s.repeat_every IS NULL;
     DELETE FROM logwatch.gaps AS g WHERE g.noticed_at < keep_from;
     DELETE FROM logwatch.files AS f WHERE f.state IN ('done', 'removed') AND f.updated_at < keep_from;
     DELETE FROM logwatch.patterns AS p

@@ -4,7 +4,7 @@ CREATE FUNCTION logwatch.alert_message(alert logwatch.alerts) RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT logwatch.rule_message(alert.state, alert.rule, logwatch.group_label(alert.group_by, alert.group_key), alert.level::text,
+    SELECT logwatch.rule_message(COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'), alert.state, alert.rule, logwatch.group_label(alert.group_by, alert.group_key), alert.level::text,
                                  CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
                                  alert.threshold, extract(epoch FROM alert.within)::bigint)
     $$;
@@ -23,35 +23,40 @@ CREATE FUNCTION logwatch.due_announcements(asof timestamptz)
     AS $$
     -- What an alert is, compared with what was announced of it: a silence only puts the difference off.
     SELECT due.id, due.reason
-      FROM (SELECT a.id, a.rule,
+      FROM (SELECT a AS alert, a.id,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
-                        WHEN a.state = 'firing' AND a.acked_at IS NULL AND a.notified_at + r.repeat_every <= asof THEN 'repeat'
+                        WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
+                        WHEN a.state = 'firing' AND a.acked_at IS NULL AND a.notified_at + interval '5 minutes' <= asof
+                             AND a.group_by <> 'pattern' AND logwatch.has_new_pattern(a) THEN 'joined'
+                        WHEN a.state = 'firing' AND a.acked_at IS NULL
+                             AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof THEN 'repeat'
                         WHEN a.state = 'resolved' AND a.announced = 'firing' THEN 'resolved'
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
                    END AS reason
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
              WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved') AS due
-     WHERE due.reason IS NOT NULL AND NOT logwatch.is_silenced(due.rule)
+     WHERE due.reason IS NOT NULL AND NOT logwatch.is_silenced(due.alert, asof)
     $$;
 COMMENT ON FUNCTION logwatch.due_announcements(timestamptz) IS 'Alerts that people must be told of now, and why; private';
+
+CREATE FUNCTION logwatch.has_new_pattern(alert logwatch.alerts) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A pattern that the database had never seen when people were told last.
+    SELECT EXISTS (SELECT FROM logwatch.patterns AS p
+                    WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until
+                      AND EXISTS (SELECT FROM logwatch.counted(alert) AS c WHERE c.fingerprint = p.fingerprint))
+    $$;
+COMMENT ON FUNCTION logwatch.has_new_pattern(logwatch.alerts) IS 'Whether a pattern never seen before has joined an alert since its last notification; private';
 
 CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     WITH counted AS (
-        SELECT c.second, c.fingerprint, c.level, c.n, src.name AS source
-          FROM logwatch.counts AS c
-          JOIN logwatch.sources AS src ON src.id = c.source_id
-          LEFT JOIN logwatch.rules AS r ON r.name = alert.rule
-          LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
-         WHERE c.second > alert.started_at - alert.within AND c.second <= alert.met_until AND c.level >= alert.level
-           AND (r.source IS NULL OR logwatch.glob_matches(src.name, r.source))
-           AND (r.match IS NULL OR p.template ~ r.match)
-           AND (r.exclude IS NULL OR p.template !~ r.exclude)
-           AND CASE alert.group_by WHEN 'source' THEN src.name = alert.group_key
-                    WHEN 'pattern' THEN to_hex(c.fingerprint) = alert.group_key ELSE true END
+        SELECT * FROM logwatch.counted(alert)
     ), top AS (
         SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
           FROM counted AS c GROUP BY c.fingerprint, c.level ORDER BY sum(c.n) DESC, c.fingerprint LIMIT 10
@@ -63,7 +68,9 @@ CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETUR
     )
     SELECT jsonb_build_object(
         'reason', reason, 'state', alert.state, 'host', logwatch.host(), 'database', current_database(),
-        'alert_id', alert.id, 'rule', alert.rule, 'group', logwatch.group_label(alert.group_by, alert.group_key), 'level', alert.level,
+        'alert_id', alert.id, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
+        'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
+        'acked_by', alert.acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
         'within', extract(epoch FROM alert.within)::bigint, 'episodes', alert.episodes,
         'started_at', logwatch.rfc3339(alert.started_at), 'met_until', logwatch.rfc3339(alert.met_until),
@@ -106,7 +113,8 @@ DECLARE
 BEGIN
     FOR due IN SELECT d.alert_id, d.reason FROM logwatch.due_announcements(asof) AS d ORDER BY d.alert_id LOOP
         UPDATE logwatch.alerts AS u
-           SET announced = CASE WHEN due.reason = 'late' THEN 'resolved' ELSE u.state END, notified_at = asof, seq = u.seq + 1
+           SET announced = CASE WHEN due.reason = 'late' THEN 'resolved' ELSE u.state END, announced_worst = u.worst,
+               repeats = u.repeats + (due.reason = 'repeat')::integer, notified_at = asof, seq = u.seq + 1
          WHERE u.id = due.alert_id
         RETURNING * INTO a;
         SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = a.rule;
@@ -116,7 +124,7 @@ BEGIN
                (SELECT n.message_id FROM logwatch.notifications AS n
                  WHERE n.alert_id = a.id AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
                body
-          FROM logwatch.targets(COALESCE(r.channels, '{email,log}'), r.recipients) AS t
+          FROM logwatch.targets(COALESCE(r.channels, '{email,log,webhook}'), r.recipients) AS t
         ON CONFLICT DO NOTHING;
         -- For LISTENers; delivered by PostgreSQL when this transaction commits.
         PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', a.id, 'rule', a.rule, 'group', a.group_key, 'state', a.state,
@@ -144,11 +152,45 @@ CREATE FUNCTION logwatch.new_message_id() RETURNS text
     AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch.host()) $$;
 COMMENT ON FUNCTION logwatch.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has; private';
 
+CREATE FUNCTION logwatch.suppress(most integer DEFAULT 20) RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A recipient gets so many mails an hour; what comes on top is told of in one digest when the hour has passed.
+    WITH had AS (
+        SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
+          FROM logwatch.notifications AS n
+         WHERE n.channel = 'email' AND n.reason <> 'digest'
+           AND (n.state = 'sent' AND n.sent_at > clock_timestamp() - interval '1 hour' OR n.state = 'sending')
+         GROUP BY n.recipient
+    ), waiting AS (
+        SELECT n.id, n.recipient, row_number() OVER (PARTITION BY n.recipient ORDER BY n.id) + COALESCE(h.n, 0) AS number, h.first_at
+          FROM logwatch.notifications AS n LEFT JOIN had AS h ON h.recipient = n.recipient
+         WHERE n.channel = 'email' AND n.state = 'queued' AND n.reason <> 'digest' AND n.next_attempt_at <= clock_timestamp()
+    ), too_many AS (
+        UPDATE logwatch.notifications AS n SET state = 'suppressed'
+          FROM waiting AS w WHERE n.id = w.id AND w.number > most AND n.state = 'queued'
+        RETURNING n.id, n.recipient, n.payload, w.first_at
+    )
+    INSERT INTO logwatch.notifications AS d (channel, recipient, reason, message_id, next_attempt_at, payload)
+    SELECT 'email', t.recipient, 'digest', logwatch.new_message_id(),
+           COALESCE(min(t.first_at), clock_timestamp()) + interval '1 hour',
+           jsonb_build_object('host', logwatch.host(), 'database', current_database(), 'zone', logwatch.zone(),
+                              'suppressed', jsonb_agg(jsonb_build_object('rule', COALESCE(t.payload ->> 'rule', 'report'), 'state', COALESCE(t.payload ->> 'state', ''),
+                                                                         'reason', COALESCE(t.payload ->> 'reason', 'report')) ORDER BY t.id))
+      FROM too_many AS t
+     GROUP BY t.recipient
+    ON CONFLICT (channel, recipient) WHERE reason = 'digest' AND state = 'queued'
+    DO UPDATE SET payload = jsonb_set(d.payload, '{suppressed}', (d.payload -> 'suppressed') || (EXCLUDED.payload -> 'suppressed'))
+    $$;
+COMMENT ON FUNCTION logwatch.suppress(integer) IS 'Puts mails above the hourly number of a recipient into one digest; private';
+
 CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
+    SELECT logwatch.suppress() WHERE 'email' = ANY (channels);
     WITH due AS (
         SELECT n.id FROM logwatch.notifications AS n
          WHERE n.state IN ('queued', 'sending') AND n.next_attempt_at <= clock_timestamp() AND n.channel = ANY (channels)
@@ -173,6 +215,9 @@ CREATE FUNCTION logwatch.settle(id bigint, outcome text, code integer, answer te
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    INSERT INTO logwatch.attempts (notification_id, outcome, code, answer, duration)
+    SELECT n.id, $2, $3, left($4, 1000), clock_timestamp() - (n.leased_until - interval '2 minutes')
+      FROM logwatch.notifications AS n WHERE n.id = $1;
     UPDATE logwatch.notifications AS n
        SET state = CASE WHEN $2 = 'sent' THEN 'sent'
                         WHEN $2 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'

@@ -13,15 +13,21 @@ CREATE TABLE logwatch.rules (
     for_at_least    interval NOT NULL DEFAULT '0',
     keep_firing_for interval NOT NULL DEFAULT '1 minute',
     repeat_every    interval DEFAULT '4 hours',
-    channels        text[] NOT NULL DEFAULT '{email,log}',
+    repeat_factor   numeric NOT NULL DEFAULT 1,
+    factor          numeric NOT NULL DEFAULT 3,
+    learn_for       interval NOT NULL DEFAULT '1 day',
+    absence_of      text NOT NULL DEFAULT 'tailer',
+    severity        text NOT NULL DEFAULT 'warning',
+    channels        text[] NOT NULL DEFAULT '{email,log,webhook}',
     recipients      text[],
     runbook         text,
     enabled         boolean NOT NULL DEFAULT true,
     builtin         boolean NOT NULL DEFAULT false,
+    created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now()
 );
 COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to tell; INSERT, UPDATE and DELETE take effect at the next check';
-COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval';
+COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: factor times the usual of the same stretch on the days before, and at least threshold; absence: nothing heard of a source for longer than the interval';
 COMMENT ON COLUMN logwatch.rules.level IS 'Counts records of this level and above';
 COMMENT ON COLUMN logwatch.rules.source IS 'Counts records of sources whose name matches this glob (* and ?)';
 COMMENT ON COLUMN logwatch.rules.match IS 'Regular expression that the pattern''s template must match; NULL for any';
@@ -32,7 +38,13 @@ COMMENT ON COLUMN logwatch.rules.within IS 'Length of the sliding window, by eve
 COMMENT ON COLUMN logwatch.rules.for_at_least IS 'How long the rule must have been met before it fires';
 COMMENT ON COLUMN logwatch.rules.keep_firing_for IS 'How long the rule must not have been met before the alert resolves';
 COMMENT ON COLUMN logwatch.rules.repeat_every IS 'How often a firing alert is announced again; NULL for never';
-COMMENT ON COLUMN logwatch.rules.channels IS 'Where notifications go: email, log (server log)';
+COMMENT ON COLUMN logwatch.rules.repeat_factor IS 'Each repetition comes this many times later than the one before: 1 is regular, 2 doubles';
+COMMENT ON COLUMN logwatch.rules.factor IS 'spike: this many times the average of the same stretch on the 7 days before';
+COMMENT ON COLUMN logwatch.rules.learn_for IS 'new_pattern: patterns first seen before the rule is this old are learned, not alerted';
+COMMENT ON COLUMN logwatch.rules.absence_of IS 'absence: tailer (no sign of life) or records (its files do not grow and nothing is stored)';
+COMMENT ON COLUMN logwatch.rules.severity IS 'info, warning or critical; for people and other tools';
+COMMENT ON COLUMN logwatch.rules.created_at IS 'When the rule was made';
+COMMENT ON COLUMN logwatch.rules.channels IS 'Where notifications go: email, log (server log), webhook; those that the settings turn on';
 COMMENT ON COLUMN logwatch.rules.recipients IS 'E-mail addresses; NULL for those of logwatch.email_to';
 COMMENT ON COLUMN logwatch.rules.runbook IS 'What to do, a link or a sentence; printed in the mail';
 COMMENT ON COLUMN logwatch.rules.builtin IS 'Came with the extension';
@@ -49,9 +61,27 @@ BEGIN
         RAISE EXCEPTION 'a rule''s name must have 1 to 100 characters, and no control characters'
             USING ERRCODE = 'check_violation', HINT = 'It stands in the subject of every mail, for example: disk.';
     END IF;
-    IF NEW.kind <> 'threshold' THEN
+    IF NEW.kind NOT IN ('threshold', 'new_pattern', 'spike', 'absence') THEN
         RAISE EXCEPTION 'rule "%": unknown kind "%"', NEW.name, NEW.kind
-            USING ERRCODE = 'check_violation', HINT = 'This version knows: threshold.';
+            USING ERRCODE = 'check_violation', HINT = 'Use threshold, new_pattern, spike or absence.';
+    END IF;
+    IF NEW.severity NOT IN ('info', 'warning', 'critical') THEN
+        RAISE EXCEPTION 'rule "%": unknown severity "%"', NEW.name, NEW.severity
+            USING ERRCODE = 'check_violation', HINT = 'Use info, warning or critical.';
+    END IF;
+    IF NEW.absence_of NOT IN ('tailer', 'records') THEN
+        RAISE EXCEPTION 'rule "%": unknown absence_of "%"', NEW.name, NEW.absence_of
+            USING ERRCODE = 'check_violation', HINT = 'Use tailer or records.';
+    END IF;
+    IF NEW.factor <= 1 OR NEW.repeat_factor < 1 OR NEW.factor = 'NaN' OR NEW.repeat_factor = 'NaN' THEN
+        RAISE EXCEPTION 'rule "%": factor must be more than 1, and repeat_factor at least 1', NEW.name
+            USING ERRCODE = 'check_violation', HINT = 'For example: factor = 3, repeat_factor = 2.';
+    END IF;
+    -- These kinds say by themselves what they are grouped by.
+    IF NEW.kind = 'new_pattern' THEN
+        NEW.group_by := 'pattern';
+    ELSIF NEW.kind = 'absence' THEN
+        NEW.group_by := 'source';
     END IF;
     IF NEW.threshold <= 0 THEN
         RAISE EXCEPTION 'rule "%": threshold is %, and must be at least 1', NEW.name, NEW.threshold
@@ -75,9 +105,9 @@ BEGIN
             USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';
     END IF;
     FOREACH word IN ARRAY NEW.channels LOOP
-        IF word IS NULL OR word NOT IN ('email', 'log') THEN
+        IF word IS NULL OR word NOT IN ('email', 'log', 'webhook') THEN
             RAISE EXCEPTION 'rule "%": unknown channel "%"', NEW.name, word
-                USING ERRCODE = 'check_violation', HINT = 'Use email or log, for example: channels = ''{email,log}''.';
+                USING ERRCODE = 'check_violation', HINT = 'Use email, log or webhook, for example: channels = ''{email,log}''.';
         END IF;
     END LOOP;
     IF NEW.recipients IS NOT NULL THEN
@@ -108,9 +138,9 @@ COMMENT ON TRIGGER rules_check ON logwatch.rules IS 'Refuses rules that cannot w
 CREATE TRIGGER rules_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch.wake();
 COMMENT ON TRIGGER rules_wake ON logwatch.rules IS 'A changed rule is evaluated at once';
 
-INSERT INTO logwatch.rules (name, level, threshold, within, builtin) VALUES
-    ('fatal', 'FATAL', 1, '5 minutes', true),
-    ('error', 'ERROR', 5, '5 minutes', true);
+INSERT INTO logwatch.rules (name, level, threshold, within, severity, builtin) VALUES
+    ('fatal', 'FATAL', 1, '5 minutes', 'critical', true),
+    ('error', 'ERROR', 5, '5 minutes', 'warning', true);
 
 CREATE FUNCTION logwatch.glob_matches(name text, glob text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE

@@ -1,9 +1,9 @@
 -- The status: one row per rule, source, channel and the worker. Reads only, so that it works on a hot standby.
 
-CREATE FUNCTION logwatch.rule_message(state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
+CREATE FUNCTION logwatch.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
     RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
-COMMENT ON FUNCTION logwatch.rule_message(text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands; private';
+COMMENT ON FUNCTION logwatch.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands; private';
 
 CREATE FUNCTION logwatch.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
     LANGUAGE plpgsql STABLE
@@ -82,13 +82,13 @@ DECLARE
 BEGIN
     RETURN QUERY
     SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
-           logwatch.rule_message(s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
+           logwatch.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
                                  r.level::text, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint)
       FROM logwatch.rules AS r
       LEFT JOIN logwatch.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (
            SELECT CASE WHEN NOT r.enabled THEN 'disabled'
-                       WHEN bool_or(a.state = 'firing') THEN CASE WHEN logwatch.is_silenced(r.name) THEN 'silenced' ELSE 'firing' END
+                       WHEN bool_or(a.state = 'firing') THEN CASE WHEN bool_and(logwatch.is_silenced(a, asof)) FILTER (WHERE a.state = 'firing') THEN 'silenced' ELSE 'firing' END
                        WHEN bool_or(a.state = 'pending') THEN 'pending'
                        ELSE 'ok' END AS state,
                   COALESCE(min(a.started_at), (SELECT max(q.resolved_at) FROM logwatch.alerts AS q WHERE q.rule = r.name)) AS since,
@@ -133,7 +133,7 @@ BEGIN
                CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
       FROM (SELECT v.channel, logwatch.channel_configured(v.channel) AS configured, logwatch.channel_problem(v.channel) AS problem, v.position
-              FROM unnest('{email,file,log}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
+              FROM unnest('{email,file,log,webhook}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
                   count(*) FILTER (WHERE n.state = 'queued' AND n.attempts > 0) AS failing,

@@ -3,14 +3,16 @@
 mod email;
 mod file;
 mod log;
+mod webhook;
 
 use jiff::Timestamp;
 
 pub use email::EmailChannel;
 pub use file::write_status;
 pub use log::LogChannel;
+pub use webhook::WebhookChannel;
 
-use crate::message::{Alert, Message, Status};
+use crate::message::{Alert, Digest, Message, Status};
 
 /// A claimed row of `logwatch.notifications`; owns everything, so that it can go to the sender's thread.
 #[derive(Debug)]
@@ -28,12 +30,12 @@ pub struct Notification {
 impl Notification {
     /// What is to be said; an error for a payload that this version cannot read.
     fn content(&self) -> Result<Content, serde_json::Error> {
-        if self.reason == "report" {
-            serde_json::from_str(&self.payload).map(Content::Status)
-        } else {
-            serde_json::from_str(&self.payload)
+        match self.reason.as_str() {
+            "report" => serde_json::from_str(&self.payload).map(Content::Status),
+            "digest" => serde_json::from_str(&self.payload).map(Content::Digest),
+            _ => serde_json::from_str(&self.payload)
                 .map(Box::new)
-                .map(Content::Alert)
+                .map(Content::Alert),
         }
     }
 }
@@ -41,6 +43,7 @@ impl Notification {
 enum Content {
     Alert(Box<Alert>),
     Status(Status),
+    Digest(Digest),
 }
 
 impl Content {
@@ -48,6 +51,7 @@ impl Content {
         match self {
             Self::Alert(alert) => alert.message(),
             Self::Status(status) => status.message(),
+            Self::Digest(digest) => digest.message(),
         }
     }
 }

@@ -23,12 +23,23 @@ extension_sql_file!("../../sql/settings.sql", name = "settings", requires = ["sc
 extension_sql_file!("../../sql/storage.sql", name = "storage", requires = ["settings"]);
 extension_sql_file!("../../sql/rules.sql", name = "rules", requires = ["storage"]);
 extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["rules"]);
-extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["alerts"]);
+extension_sql_file!("../../sql/silence.sql", name = "silence", requires = ["alerts"]);
+extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["silence"]);
 extension_sql_file!("../../sql/status.sql", name = "status", requires = ["ingest"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/check.sql", name = "check", requires = ["report"]);
-extension_sql_file!("../../sql/maintain.sql", name = "maintain", requires = ["check"]);
+extension_sql_file!("../../sql/backtest.sql", name = "backtest", requires = ["check"]);
+extension_sql_file!(
+    "../../sql/interfaces.sql",
+    name = "interfaces",
+    requires = ["backtest"]
+);
+extension_sql_file!(
+    "../../sql/maintain.sql",
+    name = "maintain",
+    requires = ["interfaces"]
+);
 extension_sql_file!(
     "../../sql/privileges.sql",
     name = "privileges",

@@ -4,8 +4,10 @@
 //! escaped.
 
 use std::fmt::Write;
+use std::sync::LazyLock;
 
 use jiff::{Timestamp, tz::TimeZone};
+use regex::Regex;
 use serde::Deserialize;
 
 /// A timeline in characters, from none to most.
@@ -22,8 +24,16 @@ pub struct Alert {
     pub database: String,
     pub alert_id: i64,
     pub rule: String,
+    #[serde(default)]
+    pub kind: String,
+    #[serde(default)]
+    pub severity: String,
     pub group: String,
+    #[serde(default)]
+    pub group_key: String,
     pub level: String,
+    #[serde(default)]
+    pub acked_by: Option<String>,
     pub count: i64,
     pub peak: i64,
     pub threshold: i64,
@@ -69,6 +79,58 @@ pub struct Status {
     pub rows: Vec<StatusRow>,
 }
 
+/// What a recipient was not sent one by one, because there was too much of it.
+#[derive(Debug, Deserialize)]
+pub struct Digest {
+    pub host: String,
+    pub database: String,
+    pub suppressed: Vec<Suppressed>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Suppressed {
+    pub rule: String,
+    pub state: String,
+    pub reason: String,
+}
+
+impl Digest {
+    pub fn message(&self) -> Message {
+        let subject = format!(
+            "[DIGEST:{}] notifications suppressed on {}/{} (logwatch)",
+            self.suppressed.len(),
+            clean(&self.host),
+            clean(&self.database)
+        );
+        let mut kinds: Vec<(String, usize)> = Vec::new();
+        for one in &self.suppressed {
+            let line = format!(
+                "{} {} ({})",
+                clean(&one.rule),
+                clean(&one.state),
+                clean(&one.reason)
+            );
+            match kinds.iter_mut().find(|(known, _)| *known == line) {
+                Some((_, n)) => *n += 1,
+                None => kinds.push((line, 1)),
+            }
+        }
+        let mut text = format!(
+            "{} notifications suppressed: you were sent as many mails in an hour as one is sent at most.\n\n",
+            self.suppressed.len()
+        );
+        for (line, n) in kinds.iter().take(100) {
+            let _ = writeln!(text, "{n:>6} x {line}");
+        }
+        text.push_str("\nLook: SELECT * FROM logwatch_status();\n");
+        let html = page(&format!(
+            "<pre style=\"white-space:pre-wrap\">{}</pre>",
+            escape_lines(&text)
+        ));
+        Message { subject, text, html }
+    }
+}
+
 /// A row of `logwatch_status()`.
 #[derive(Debug, Deserialize, serde::Serialize)]
 pub struct StatusRow {
@@ -85,35 +147,59 @@ pub struct Message {
     pub html: String,
 }
 
-/// How a rule stands, in one line.
-pub fn rule_line(
-    state: &str,
-    rule: &str,
-    grouped_by: &str,
-    level: &str,
-    count: i64,
-    threshold: i64,
-    within: i64,
-) -> String {
-    let group = if grouped_by.is_empty() {
-        String::new()
-    } else {
-        format!(" for {}", clean(grouped_by))
-    };
-    let at_most = if state == "resolved" { "at most " } else { "" };
-    let met = match state {
-        "ok" | "disabled" => "threshold not met",
-        "firing" | "pending" | "silenced" if count >= threshold => "threshold met",
-        "resolved" => "no longer met",
-        _ => "threshold was met just now",
-    };
-    format!(
-        "{} is {state}{group}: {at_most}{count} record{} of {level}{} in {}, threshold {threshold}, {met}",
-        clean(rule),
-        if count == 1 { "" } else { "s" },
-        if level == "FATAL" { "" } else { " or above" },
-        duration(within),
-    )
+/// What there is to say of a rule, or of one of its groups.
+pub struct Standing<'a> {
+    pub kind: &'a str,
+    pub state: &'a str,
+    pub rule: &'a str,
+    /// "source db01", "pattern 1f…", or empty.
+    pub group: &'a str,
+    pub level: &'a str,
+    pub count: i64,
+    pub threshold: i64,
+    /// Seconds.
+    pub within: i64,
+}
+
+impl Standing<'_> {
+    /// How the rule stands, in one line.
+    pub fn sentence(&self) -> String {
+        let mut line = format!("{} is {}", clean(self.rule), self.state);
+        if !self.group.is_empty() {
+            let _ = write!(line, " for {}", clean(self.group));
+        }
+        let within = duration(self.within);
+        if self.kind == "absence" {
+            let told = match self.state {
+                "ok" | "disabled" => format!(": no source is silent for {within}"),
+                "resolved" => format!(": heard of again after more than {within}"),
+                _ => format!(": nothing heard of it for {within} or more"),
+            };
+            return line + &told;
+        }
+        let what = match self.kind {
+            "new_pattern" => " of a pattern never seen before, at",
+            "spike" => ", compared with the days before, of",
+            _ => " of",
+        };
+        let met = match self.state {
+            "ok" | "disabled" => "threshold not met",
+            "firing" | "pending" | "silenced" if self.count >= self.threshold => "threshold met",
+            "resolved" => "no longer met",
+            _ => "threshold was met just now",
+        };
+        let _ = write!(
+            line,
+            ": {}{} record{}{what} {}{} in {within}, threshold {}, {met}",
+            if self.state == "resolved" { "at most " } else { "" },
+            self.count,
+            if self.count == 1 { "" } else { "s" },
+            self.level,
+            if self.level == "FATAL" { "" } else { " or above" },
+            self.threshold,
+        );
+        line
+    }
 }
 
 impl Alert {
@@ -162,21 +248,25 @@ impl Alert {
         } else {
             self.count
         };
-        rule_line(
+        Standing {
+            kind: &self.kind,
             state,
-            &self.rule,
-            &self.group,
-            &self.level,
+            rule: &self.rule,
+            group: &self.group,
+            level: &self.level,
             count,
-            self.threshold,
-            self.within,
-        )
+            threshold: self.threshold,
+            within: self.within,
+        }
+        .sentence()
     }
 
     fn reason_sentence(&self) -> String {
         match self.reason.as_str() {
             "first" => "This is the first notification of this alert.".to_owned(),
             "repeat" => "The alert is still firing; this is a repeated notification.".to_owned(),
+            "joined" => "A pattern that was never seen before has joined the alert.".to_owned(),
+            "worse" => "Records of a higher level have joined the alert.".to_owned(),
             "resolved" => "The alert is over.".to_owned(),
             "late" => "The records arrived late: the alert was over before it was noticed.".to_owned(),
             other => format!("Reason: {}.", clean(other)),
@@ -189,6 +279,7 @@ impl Alert {
         let mut facts = vec![
             ("Rule", clean(&self.rule)),
             ("State", clean(&self.state)),
+            ("Severity", clean(&self.severity)),
             ("Why now", self.reason_sentence()),
             (
                 "Records",
@@ -232,6 +323,9 @@ impl Alert {
                 .collect();
             facts.push(("Sources", sources.join(", ")));
         }
+        if let Some(by) = &self.acked_by {
+            facts.push(("Acknowledged by", clean(by)));
+        }
         if let Some(runbook) = &self.runbook {
             facts.push(("Runbook", clean(runbook)));
         }
@@ -261,20 +355,33 @@ impl Alert {
                     "{:>7} x {:<5} {}",
                     pattern.n,
                     clean(&pattern.level),
-                    clean(&pattern.template)
+                    log_text(&pattern.template)
                 );
-                let _ = writeln!(text, "          e.g.  {}", clean(&pattern.sample));
+                let _ = writeln!(text, "          e.g.  {}", log_text(&pattern.sample));
             }
         }
         let _ = write!(
             text,
-            "\nLook: SELECT * FROM logwatch_status();\n      SELECT logged_at, message FROM logwatch.entries WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n-- \nlogwatch on {}/{}, alert {}\n",
+            "\nLook:    SELECT * FROM logwatch_status();\n         SELECT logged_at, message FROM logwatch.entries WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \nlogwatch on {}/{}, alert {}\n",
             clean(&self.level),
+            self.commands(),
             clean(&self.host),
             clean(&self.database),
             self.alert_id
         );
         text
+    }
+
+    /// What to type to take the alert on or to hold it back; nothing once it is over.
+    fn commands(&self) -> String {
+        if self.state == "resolved" {
+            return String::new();
+        }
+        format!(
+            "Ack:     SELECT logwatch_ack({}, 'note');\nSilence: SELECT logwatch_silence('{}', '2 hours', 'reason');\n",
+            self.alert_id,
+            clean(&self.rule).replace('\'', "''")
+        )
     }
 
     /// The records over time, with the first and the last time; None when there is no span to draw.
@@ -329,15 +436,16 @@ impl Alert {
                     "<tr style=\"border-top:1px solid #ddd\"><td align=\"right\" valign=\"top\">{}</td><td valign=\"top\">{}</td><td style=\"font-family:monospace;word-break:break-word\">{}<br><span style=\"color:#666\">{}</span></td></tr>",
                     pattern.n,
                     escape(&pattern.level),
-                    escape(&pattern.template),
-                    escape(&pattern.sample)
+                    escape(&log_text(&pattern.template)),
+                    escape(&log_text(&pattern.sample))
                 );
             }
             body.push_str("</table>");
         }
         let _ = write!(
             body,
-            "<p style=\"color:#666;font-size:12px\">logwatch on {}/{}, alert {}</p>",
+            "<pre style=\"color:#666;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"color:#666;font-size:12px\">logwatch on {}/{}, alert {}</p>",
+            escape_lines(&self.commands()),
             escape(&self.host),
             escape(&self.database),
             self.alert_id
@@ -434,6 +542,21 @@ impl Status {
             );
         }
         text
+    }
+}
+
+/// A log text as it may be sent around: what looks like a secret is masked.
+fn log_text(text: &str) -> String {
+    static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
+        Regex::new(
+            r#"(?i)\b((?:[\w.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|credentials?))["']?\s*[=:]\s*|authorization["']?\s*[=:]\s*(?:(?:basic|bearer)\s+)?|(?:basic|bearer)\s+|://[^\s/:@]*:)("[^"]*"|'[^']*'|[^\s,;&@]+)"#,
+        )
+        .ok()
+    });
+    let text = clean(text);
+    match &*SECRET {
+        Some(secret) => secret.replace_all(&text, "$1***").into_owned(),
+        None => text,
     }
 }
 
@@ -571,14 +694,47 @@ mod tests {
 
     #[test]
     fn one_line_says_how_a_rule_stands() {
+        let line = |state, rule, level, count, threshold, within| {
+            Standing {
+                kind: "threshold",
+                state,
+                rule,
+                group: "",
+                level,
+                count,
+                threshold,
+                within,
+            }
+            .sentence()
+        };
         assert_eq!(
-            rule_line("firing", "error", "", "ERROR", 7, 5, 300),
+            line("firing", "error", "ERROR", 7, 5, 300),
             "error is firing: 7 records of ERROR or above in 5 minutes, threshold 5, threshold met"
         );
         assert_eq!(
-            rule_line("ok", "fatal", "", "FATAL", 0, 1, 90),
+            line("ok", "fatal", "FATAL", 0, 1, 90),
             "fatal is ok: 0 records of FATAL in 1 minute 30 seconds, threshold 1, threshold not met"
         );
+    }
+
+    #[test]
+    fn secrets_are_masked() {
+        for (text, masked) in [
+            (
+                "login failed password=hunter2 for bob",
+                "login failed password=*** for bob",
+            ),
+            ("db_password: 'a b', user x", "db_password: ***, user x"),
+            ("Authorization: Bearer abc.def", "Authorization: Bearer ***"),
+            (
+                "connect to postgres://u:secret@db/x",
+                "connect to postgres://u:***@db/x",
+            ),
+            ("{\"api_key\":\"k\",\"n\":1}", "{\"api_key\":***,\"n\":1}"),
+            ("nothing to hide", "nothing to hide"),
+        ] {
+            assert_eq!(log_text(text), masked);
+        }
     }
 
     #[test]

@@ -63,19 +63,8 @@ pub fn write_log(notifications: &[Notification]) -> Vec<(i64, Outcome)> {
         .collect()
 }
 
-/// Starts sending e-mails; settings that cannot work end the attempts at once, to be repeated when they may have been mended.
-pub fn start_email(notifications: Vec<Notification>) -> Result<InFlight, Vec<(i64, Outcome)>> {
-    match settings::email() {
-        Ok(settings) => Ok(InFlight::start(notifications, settings)),
-        Err(problem) => {
-            let outcome = Outcome::retry(problem.to_string());
-            Err(notifications
-                .iter()
-                .map(|notification| (notification.id, outcome.clone()))
-                .collect())
-        }
-    }
-}
+/// The channels that the worker and `logwatch_deliver()` send to.
+pub const CHANNELS: &[&str] = &["log", "email", "webhook"];
 
 /// How long a look at what is in flight may wait for news.
 const LOOK: Duration = Duration::from_secs(1);
@@ -87,32 +76,21 @@ fn deliver() -> spi::Result<()> {
     // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
     procedure.commit();
     loop {
-        let (log, email): (Vec<_>, Vec<_>) = claim(&["log", "email"])?
+        let (log, others): (Vec<_>, Vec<_>) = claim(CHANNELS)?
             .into_iter()
             .partition(|notification| notification.channel == "log");
-        if log.is_empty() && email.is_empty() {
+        if log.is_empty() && others.is_empty() {
             break;
         }
         procedure.commit();
         settle(&write_log(&log))?;
         procedure.commit();
-        if email.is_empty() {
-            continue;
+        let mut in_flight = InFlight::start(others);
+        while !in_flight.is_done() {
+            backend::wait(LOOK);
+            settle(&in_flight.collect())?;
+            procedure.commit();
         }
-        match start_email(email) {
-            Err(ended) => settle(&ended)?,
-            Ok(mut in_flight) => {
-                while !in_flight.is_done() {
-                    backend::wait(LOOK);
-                    let ended = in_flight.collect();
-                    if !ended.is_empty() {
-                        settle(&ended)?;
-                        procedure.commit();
-                    }
-                }
-            }
-        }
-        procedure.commit();
     }
     procedure.end();
     Ok(())
@@ -169,7 +147,7 @@ fn test_email(recipient: Option<&str>) -> String {
             "Name a recipient: SELECT logwatch_test('email', 'ops@example.com');",
         )
     };
-    let server = format!("{}:{}", settings.host, settings.port);
+    let server = format!("{}:{}", settings.server.host, settings.server.port);
     let payload = crate::report::status().map(|status| serde_json::json!(status).to_string());
     let notification = Notification {
         id: 0,
@@ -181,7 +159,7 @@ fn test_email(recipient: Option<&str>) -> String {
         created_at: Timestamp::now(),
         payload: payload.unwrap_or_default(),
     };
-    let mut in_flight = InFlight::start(vec![notification], settings);
+    let mut in_flight = InFlight::start(vec![notification]);
     let mut ended = Vec::new();
     while ended.is_empty() {
         backend::wait(LOOK);

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-use crate::message::{self, Status, StatusRow};
+use crate::message::{Standing, Status, StatusRow};
 use crate::{backend, channel, outbox, settings};
 
 /// The present status. Only selects, so that it assigns no transaction id and works on a standby.
@@ -125,7 +125,9 @@ pub fn new_message_id() -> String {
 }
 
 #[pg_extern(sql = false)]
+#[allow(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn rule_message(
+    kind: Option<&str>,
     state: Option<&str>,
     rule: Option<&str>,
     grouped_by: Option<&str>,
@@ -134,13 +136,15 @@ fn rule_message(
     threshold: Option<i64>,
     within_seconds: Option<i64>,
 ) -> String {
-    message::rule_line(
-        state.unwrap_or_default(),
-        rule.unwrap_or_default(),
-        grouped_by.unwrap_or_default(),
-        level.unwrap_or_default(),
-        count.unwrap_or_default(),
-        threshold.unwrap_or_default(),
-        within_seconds.unwrap_or_default(),
-    )
+    Standing {
+        kind: kind.unwrap_or_default(),
+        state: state.unwrap_or_default(),
+        rule: rule.unwrap_or_default(),
+        group: grouped_by.unwrap_or_default(),
+        level: level.unwrap_or_default(),
+        count: count.unwrap_or_default(),
+        threshold: threshold.unwrap_or_default(),
+        within: within_seconds.unwrap_or_default(),
+    }
+    .sentence()
 }

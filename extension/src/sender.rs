@@ -6,8 +6,8 @@
 use std::sync::mpsc::{Receiver, Sender as Reports, channel};
 use std::time::{Duration, Instant};
 
-use crate::channel::{Channel, EmailChannel, Notification, Outcome};
-use crate::settings::Email;
+use crate::channel::{Channel, EmailChannel, Notification, Outcome, WebhookChannel};
+use crate::settings;
 
 /// A step that takes longer than this is given up; its notification is tried again later.
 const LONGEST_ATTEMPT: Duration = Duration::from_secs(55);
@@ -20,14 +20,15 @@ pub struct InFlight {
 }
 
 impl InFlight {
-    /// Starts a thread that sends these e-mails one after the other.
-    pub fn start(notifications: Vec<Notification>, settings: Email) -> Self {
+    /// Starts a thread that sends these notifications one after the other, by the settings as they are now.
+    pub fn start(notifications: Vec<Notification>) -> Self {
+        let mut routes = Routes::from_settings();
         let waiting = notifications.iter().map(|notification| notification.id).collect();
         let (reports, results) = channel();
         let started = with_signals_blocked(|| {
             std::thread::Builder::new()
                 .name("logwatch sender".to_owned())
-                .spawn(move || send_all(notifications, settings, &reports))
+                .spawn(move || send_all(notifications, &mut routes, &reports))
         });
         // Where no thread can be had, its end of the channel is gone, and the notifications are given up for now.
         drop(started);
@@ -58,11 +59,45 @@ impl InFlight {
     }
 }
 
-fn send_all(notifications: Vec<Notification>, settings: Email, reports: &Reports<(i64, Outcome)>) {
-    let mut email = EmailChannel::new(settings);
+/// The channels that wait for the network, each as far as its settings can work.
+struct Routes {
+    email: Result<EmailChannel, String>,
+    webhook: Result<WebhookChannel, String>,
+}
+
+impl Routes {
+    fn from_settings() -> Self {
+        Self {
+            email: settings::email()
+                .map(EmailChannel::new)
+                .map_err(|why| why.to_string()),
+            webhook: settings::webhook()
+                .map(WebhookChannel::new)
+                .map_err(|why| why.to_string()),
+        }
+    }
+
+    /// Settings that cannot work end an attempt at once, to be repeated when they may have been mended.
+    fn deliver(&mut self, notification: &Notification) -> Outcome {
+        fn through<C: Channel>(route: &mut Result<C, String>, notification: &Notification) -> Outcome {
+            match route {
+                Ok(channel) => channel.deliver(notification),
+                Err(why) => Outcome::retry(why.clone()),
+            }
+        }
+        match notification.channel.as_str() {
+            "email" => through(&mut self.email, notification),
+            "webhook" => through(&mut self.webhook, notification),
+            other => Outcome::failed(format!("unknown channel \"{other}\"")),
+        }
+    }
+}
+
+fn send_all(notifications: Vec<Notification>, routes: &mut Routes, reports: &Reports<(i64, Outcome)>) {
     for notification in notifications {
-        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| email.deliver(&notification)))
-            .unwrap_or_else(|_| Outcome::retry("the sender panicked, see the server log"));
+        let outcome =
+            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| routes.deliver(&notification)))
+                .unwrap_or_else(|_| Outcome::retry("the sender panicked, see the server log"));
         if reports.send((notification.id, outcome)).is_err() {
             // Nobody waits any more; the rest is sent by whoever finds the lease expired.
             return;

@@ -43,6 +43,8 @@ static SMTP_URL: Text = Text::new(None);
 static SMTP_USER: Text = Text::new(None);
 static SMTP_PASSWORD_FILE: Text = Text::new(None);
 static SMTP_CA_FILE: Text = Text::new(None);
+static WEBHOOK_URL: Text = Text::new(None);
+static WEBHOOK_HEADERS_FILE: Text = Text::new(None);
 static SMTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(20);
 
 /// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart: PostgreSQL would end the session.
@@ -124,7 +126,7 @@ pub fn init(preloading: bool) {
     );
     text(
         c"logwatch.smtp_url",
-        c"Mail server: smtp://host:587 (STARTTLS required), smtps://host:465 or smtp+plain://localhost:25.",
+        c"Mail server: smtp://host:587 (STARTTLS required), smtps://host:465 or smtp+plain://localhost:25; more, separated by commas, for when it is down.",
         &SMTP_URL,
         GucContext::Sighup,
     );
@@ -148,11 +150,23 @@ pub fn init(preloading: bool) {
     );
     number(
         c"logwatch.smtp_timeout",
-        c"Longest wait for a connection to or an answer of the mail server.",
+        c"Longest wait for a connection to or an answer of the mail server or the webhook.",
         &SMTP_TIMEOUT,
         1,
         60,
         GucFlags::UNIT_S,
+    );
+    text(
+        c"logwatch.webhook_url",
+        c"Where alerts are posted as Alertmanager posts them: https://host/path.",
+        &WEBHOOK_URL,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.webhook_headers_file",
+        c"File with headers for the webhook, a line \"Name: value\" each.",
+        &WEBHOOK_HEADERS_FILE,
+        GucContext::Sighup,
     );
     backend::reserve_setting_prefix(c"logwatch");
 }
@@ -207,6 +221,10 @@ pub enum SettingError {
     HalfALogin,
     #[error("logwatch.smtp_user cannot be used with smtp+plain:// to another host; use smtp:// or smtps://")]
     LoginInTheClear,
+    #[error("off; set logwatch.webhook_url in postgresql.conf, then: SELECT pg_reload_conf();")]
+    WebhookOff,
+    #[error("logwatch.webhook_url = '{0}': {1}")]
+    WebhookUrl(String, String),
     #[error("logwatch.{0} = '{1}': {2}")]
     File(&'static str, String, String),
 }
@@ -219,11 +237,26 @@ pub enum Security {
     Plain,
 }
 
-/// Where and how mail is sent; owns everything, so that it can go to the sender's thread.
-pub struct Email {
+/// A mail server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Server {
     pub host: String,
     pub port: u16,
     pub security: Security,
+}
+
+/// Where the webhook is, and what to say there besides the alert.
+pub struct Webhook {
+    pub url: String,
+    pub headers: Vec<(String, String)>,
+    pub timeout: Duration,
+}
+
+/// Where and how mail is sent; owns everything, so that it can go to the sender's thread.
+pub struct Email {
+    pub server: Server,
+    /// Where to turn when the server cannot be reached.
+    pub relays: Vec<Server>,
     pub from: Mailbox,
     pub login: Option<(String, String)>,
     pub ca: Option<Vec<u8>>,
@@ -232,9 +265,13 @@ pub struct Email {
 
 /// Reads the e-mail settings as they are now. The password is read from its file each time, so that it can be changed there.
 pub fn email() -> Result<Email, SettingError> {
-    let url = text(&SMTP_URL).ok_or(SettingError::Off)?;
-    let (host, port, security) =
-        parse_smtp_url(&url).map_err(|why| SettingError::Url(without_password(&url), why))?;
+    let urls = text(&SMTP_URL).ok_or(SettingError::Off)?;
+    let mut servers = urls
+        .split(',')
+        .map(str::trim)
+        .map(|url| parse_smtp_url(url).map_err(|why| SettingError::Url(without_password(url), why)));
+    let server = servers.next().ok_or(SettingError::Off)??;
+    let relays = servers.collect::<Result<Vec<_>, _>>()?;
     let from = text(&EMAIL_FROM).unwrap_or_else(|| format!("logwatch@{}", host_name()));
     let from = from
         .parse()
@@ -247,7 +284,11 @@ pub fn email() -> Result<Email, SettingError> {
     }
     let login = match (text(&SMTP_USER), text(&SMTP_PASSWORD_FILE)) {
         (None, None) => None,
-        (Some(_), Some(_)) if security == Security::Plain && !is_loopback(&host) => {
+        (Some(_), Some(_))
+            if std::iter::once(&server)
+                .chain(&relays)
+                .any(|server| server.security == Security::Plain && !is_loopback(&server.host)) =>
+        {
             return Err(SettingError::LoginInTheClear);
         }
         (Some(user), Some(file)) => Some((user, password(&file)?)),
@@ -260,12 +301,51 @@ pub fn email() -> Result<Email, SettingError> {
         .transpose()?;
     let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
     Ok(Email {
-        host,
-        port,
-        security,
+        server,
+        relays,
         from,
         login,
         ca,
+        timeout,
+    })
+}
+
+/// Reads the webhook's settings as they are now; its headers come from a file, since they may hold a secret.
+pub fn webhook() -> Result<Webhook, SettingError> {
+    let address = text(&WEBHOOK_URL).ok_or(SettingError::WebhookOff)?;
+    let wrong = |why: &str| SettingError::WebhookUrl(without_password(&address), why.to_owned());
+    let url = Url::parse(&address).map_err(|why| wrong(&why.to_string()))?;
+    match (url.scheme(), url.host_str()) {
+        (_, None) => return Err(wrong("the host is missing")),
+        ("https", _) => {}
+        ("http", Some(host)) if is_loopback(host.trim_start_matches('[').trim_end_matches(']')) => {}
+        _ => return Err(wrong("it must begin with https:// (http:// to this host only)")),
+    }
+    if url.password().is_some() {
+        return Err(wrong(
+            "a secret does not belong here but into logwatch.webhook_headers_file",
+        ));
+    }
+    let headers = match text(&WEBHOOK_HEADERS_FILE) {
+        None => Vec::new(),
+        Some(file) => secret_file("webhook_headers_file", &file)?
+            .lines()
+            .map(str::trim)
+            .filter(|line| !line.is_empty())
+            .map(|line| match line.split_once(':') {
+                Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
+                None => Err(SettingError::File(
+                    "webhook_headers_file",
+                    file.clone(),
+                    "each line must be \"Name: value\"".to_owned(),
+                )),
+            })
+            .collect::<Result<_, _>>()?,
+    };
+    let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
+    Ok(Webhook {
+        url: address,
+        headers,
         timeout,
     })
 }
@@ -289,7 +369,7 @@ pub fn email_problem() -> Option<SettingError> {
     }
 }
 
-fn parse_smtp_url(text: &str) -> Result<(String, u16, Security), String> {
+fn parse_smtp_url(text: &str) -> Result<Server, String> {
     let url = Url::parse(text).map_err(|why| why.to_string())?;
     let (security, port) = match url.scheme() {
         "smtp" => (Security::StartTls, 587),
@@ -310,7 +390,11 @@ fn parse_smtp_url(text: &str) -> Result<(String, u16, Security), String> {
         return Err("nothing may follow host and port".to_owned());
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok((host.to_owned(), url.port().unwrap_or(port), security))
+    Ok(Server {
+        host: host.to_owned(),
+        port: url.port().unwrap_or(port),
+        security,
+    })
 }
 
 /// The URL as it may be shown: whatever stands before an `@` could be a secret.
@@ -328,20 +412,24 @@ fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// Reads a password file. Like the server's own key file it must not be readable for others; the group may read it if root owns it.
 fn password(file: &str) -> Result<String, SettingError> {
-    let failed = |why: String| SettingError::File("smtp_password_file", file.to_owned(), why);
+    let text = secret_file("smtp_password_file", file)?;
+    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+/// Reads a file with a secret. Like the server's own key file it must not be readable for others; the group may read it if root owns it.
+fn secret_file(setting: &'static str, file: &str) -> Result<String, SettingError> {
+    let failed = |why: String| SettingError::File(setting, file.to_owned(), why);
     let meta = std::fs::metadata(file).map_err(|why| failed(why.to_string()))?;
     let allowed = if meta.uid() == 0 { 0o040 } else { 0 };
     if meta.mode() & 0o077 & !allowed != 0 {
         return Err(failed("others can read it; type: chmod 600".to_owned()));
     }
     let text = std::fs::read_to_string(file).map_err(|why| failed(why.to_string()))?;
-    let password = text.trim_end_matches(['\r', '\n']);
-    if password.is_empty() {
-        return Err(failed("is empty; its first line must be the password".to_owned()));
+    if text.trim().is_empty() {
+        return Err(failed("is empty".to_owned()));
     }
-    Ok(password.to_owned())
+    Ok(text)
 }
 
 /// Why the alert file cannot be written, as far as its path tells.
@@ -396,6 +484,7 @@ fn channel_configured(channel: &str) -> bool {
     match channel {
         "email" => text(&SMTP_URL).is_some(),
         "file" => alert_file().is_some(),
+        "webhook" => text(&WEBHOOK_URL).is_some(),
         "log" => true,
         _ => false,
     }
@@ -407,8 +496,11 @@ fn channel_problem(channel: &str) -> Option<String> {
     match channel {
         "email" => email_problem().map(|problem| problem.to_string()),
         "file" => alert_file_problem(),
+        "webhook" => webhook().err().map(|problem| problem.to_string()),
         "log" => None,
-        other => Some(format!("unknown channel \"{other}\"; use email, file or log")),
+        other => Some(format!(
+            "unknown channel \"{other}\"; use email, file, log or webhook"
+        )),
     }
 }
 
@@ -429,7 +521,10 @@ mod tests {
 
     #[test]
     fn smtp_urls_say_host_port_and_security() {
-        let ok = |url: &str| parse_smtp_url(url).unwrap();
+        let ok = |url: &str| {
+            let server = parse_smtp_url(url).unwrap();
+            (server.host, server.port, server.security)
+        };
         assert_eq!(
             ok("smtp://mail.example.com"),
             ("mail.example.com".into(), 587, Security::StartTls)

@@ -139,21 +139,18 @@ impl Worker {
             return Ok(());
         }
         let channels: &[&str] = if self.in_flight.is_none() {
-            &["log", "email"]
+            outbox::CHANNELS
         } else {
             &["log"]
         };
         let claimed = flatten(backend::transaction(c"logwatch: claim", || {
             outbox::claim(channels)
         }))?;
-        let (log, email): (Vec<_>, Vec<_>) = claimed
+        let (log, others): (Vec<_>, Vec<_>) = claimed
             .into_iter()
             .partition(|notification| notification.channel == "log");
-        if !email.is_empty() {
-            match outbox::start_email(email) {
-                Ok(in_flight) => self.in_flight = Some(in_flight),
-                Err(ended) => record(&ended)?,
-            }
+        if !others.is_empty() {
+            self.in_flight = Some(InFlight::start(others));
         }
         record(&outbox::write_log(&log))?;
         self.next_delivery = self.look_for_delivery()?;
@@ -184,6 +181,10 @@ impl Worker {
         match settings::email_problem() {
             None | Some(settings::SettingError::Off) => {}
             Some(problem) => problems.push(problem.to_string()),
+        }
+        match settings::webhook() {
+            Ok(_) | Err(settings::SettingError::WebhookOff) => {}
+            Err(problem) => problems.push(problem.to_string()),
         }
         if settings::alert_file().is_some() {
             problems.extend(settings::alert_file_problem());

@@ -14,7 +14,7 @@ use lettre::transport::smtp::{Error, response::Response};
 use lettre::{Address, Message};
 
 use super::{Channel, Notification, Outcome, Verdict};
-use crate::settings::{Email, Security, host_name};
+use crate::settings::{Email, Security, Server, host_name};
 
 pub struct EmailChannel {
     settings: Email,
@@ -82,19 +82,29 @@ impl EmailChannel {
         Ok(self.connection.insert(connection))
     }
 
+    /// Tries the servers in their order; the error is the last one's.
     fn open(&self) -> Result<SmtpConnection, Error> {
+        let mut opened = self.open_at(&self.settings.server);
+        for relay in &self.settings.relays {
+            if opened.is_err() {
+                opened = self.open_at(relay);
+            }
+        }
+        opened
+    }
+
+    fn open_at(&self, server: &Server) -> Result<SmtpConnection, Error> {
         let settings = &self.settings;
         let hello = ClientId::Domain(host_name());
-        let tls = match settings.security {
+        let tls = match server.security {
             Security::Plain => None,
-            Security::StartTls | Security::ImplicitTls => Some(self.tls()?),
+            Security::StartTls | Security::ImplicitTls => Some(self.tls(&server.host)?),
         };
-        let server = (settings.host.as_str(), settings.port);
-        let implicit = tls
-            .as_ref()
-            .filter(|_| settings.security == Security::ImplicitTls);
-        let mut connection = SmtpConnection::connect(server, Some(settings.timeout), &hello, implicit, None)?;
-        if let Some(tls) = tls.as_ref().filter(|_| settings.security == Security::StartTls) {
+        let address = (server.host.as_str(), server.port);
+        let implicit = tls.as_ref().filter(|_| server.security == Security::ImplicitTls);
+        let mut connection =
+            SmtpConnection::connect(address, Some(settings.timeout), &hello, implicit, None)?;
+        if let Some(tls) = tls.as_ref().filter(|_| server.security == Security::StartTls) {
             // An error when the server does not offer it: nothing is ever sent in the clear instead.
             connection.starttls(tls, &hello)?;
         }
@@ -105,8 +115,8 @@ impl EmailChannel {
         Ok(connection)
     }
 
-    fn tls(&self) -> Result<TlsParameters, Error> {
-        let builder = TlsParameters::builder(self.settings.host.clone());
+    fn tls(&self, host: &str) -> Result<TlsParameters, Error> {
+        let builder = TlsParameters::builder(host.to_owned());
         match &self.settings.ca {
             None => builder.build_rustls(),
             Some(pem) => builder

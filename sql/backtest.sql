@@ -1,0 +1,31 @@
+-- What a rule would have done: the same evaluation, over stored history.
+
+CREATE FUNCTION logwatch_backtest(rule text, "from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL)
+    RETURNS TABLE (group_key text, started_at timestamptz, met_until timestamptz, peak bigint, message text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    r logwatch.rules;
+    upto constant timestamptz := COALESCE("to", clock_timestamp());
+BEGIN
+    SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = $1;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no rule "%"', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name FROM logwatch.rules;';
+    END IF;
+    IF r.kind = 'absence' THEN
+        RAISE EXCEPTION 'rule "%" is of kind absence, whose history is not kept', $1 USING ERRCODE = 'feature_not_supported',
+            HINT = 'Rules of kind threshold, new_pattern and spike can be tested.';
+    END IF;
+    RETURN QUERY
+        SELECT e.group_key, e.started_at, e.met_until, e.peak,
+               logwatch.rule_message(r.kind, 'resolved', r.name, logwatch.group_label(r.group_by, e.group_key), r.level::text, e.peak, r.threshold,
+                                     extract(epoch FROM r.within)::bigint)
+          FROM logwatch.episodes(tstzmultirange(tstzrange(COALESCE("from", upto - interval '7 days'), upto, '[]')), upto, r.name) AS e
+         WHERE e.met_until - e.started_at >= r.for_at_least
+         ORDER BY e.started_at, e.group_key;
+END
+$$;
+COMMENT ON FUNCTION logwatch_backtest(text, timestamptz, timestamptz)
+    IS 'The episodes that a rule would have had on stored history, the last 7 days by default; for a disabled rule enable it in a transaction and roll back';

@@ -1,0 +1,138 @@
+-- Silences and acknowledgements: what keeps people from being told. Neither stops counting.
+
+CREATE TABLE logwatch.silences (
+    id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    rule         text NOT NULL DEFAULT '*',
+    source       text NOT NULL DEFAULT '*',
+    pattern      text,
+    starts_at    timestamptz NOT NULL DEFAULT now(),
+    ends_at      timestamptz NOT NULL,
+    repeat_every interval CHECK (repeat_every >= interval '1 hour'),
+    repeat_until timestamptz,
+    reason       text NOT NULL DEFAULT '',
+    created_by   text NOT NULL DEFAULT session_user,
+    created_at   timestamptz NOT NULL DEFAULT now(),
+    CHECK (ends_at > starts_at),
+    CHECK (repeat_every IS NULL OR starts_at + repeat_every >= ends_at)
+);
+COMMENT ON TABLE logwatch.silences IS 'Times in which matching alerts send nothing; they go on counting';
+COMMENT ON COLUMN logwatch.silences.rule IS 'Glob (* and ?) of rule names';
+COMMENT ON COLUMN logwatch.silences.source IS 'Glob of source names: silences alerts all of whose records come from such sources';
+COMMENT ON COLUMN logwatch.silences.pattern IS 'Fingerprint (hex): silences alerts all of whose records have this pattern; NULL for any';
+COMMENT ON COLUMN logwatch.silences.repeat_every IS 'A maintenance window: the silence comes again after this time, 1 day or 7 days for instance';
+COMMENT ON COLUMN logwatch.silences.repeat_until IS 'No repetition begins after this time; NULL for ever';
+
+CREATE FUNCTION logwatch.silence_is_active(silence logwatch.silences, asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- The repetition that began last; one earlier and one later allow for days of 23 and 25 hours.
+    SELECT asof >= silence.starts_at AND asof < silence.ends_at
+        OR silence.repeat_every IS NOT NULL AND EXISTS (
+           SELECT FROM generate_series(-1, 1) AS off,
+                  LATERAL (SELECT silence.repeat_every * (floor(extract(epoch FROM asof - silence.starts_at) / extract(epoch FROM silence.repeat_every)) + off)::float8 AS shift) AS s
+            WHERE s.shift > interval '0' AND asof >= silence.starts_at + s.shift AND asof < silence.ends_at + s.shift
+              AND (silence.repeat_until IS NULL OR silence.starts_at + s.shift <= silence.repeat_until))
+    $$;
+COMMENT ON FUNCTION logwatch.silence_is_active(logwatch.silences, timestamptz) IS 'Whether a silence holds now, repetitions included; private';
+
+CREATE FUNCTION logwatch.counted(alert logwatch.alerts)
+    RETURNS TABLE (second timestamptz, source text, level logwatch.level, fingerprint bigint, n bigint)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT c.second, src.name, c.level, c.fingerprint, c.n
+      FROM logwatch.counts AS c
+      JOIN logwatch.sources AS src ON src.id = c.source_id
+      LEFT JOIN logwatch.rules AS r ON r.name = alert.rule
+      LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
+     WHERE c.second > alert.started_at - alert.within AND c.second <= alert.met_until AND c.level >= alert.level
+       AND COALESCE(r.kind, 'threshold') <> 'absence'
+       AND (r.source IS NULL OR logwatch.glob_matches(src.name, r.source))
+       AND (r.match IS NULL OR p.template ~ r.match)
+       AND (r.exclude IS NULL OR p.template !~ r.exclude)
+       AND CASE alert.group_by WHEN 'source' THEN src.name = alert.group_key
+                WHEN 'pattern' THEN to_hex(c.fingerprint) = alert.group_key ELSE true END
+    $$;
+COMMENT ON FUNCTION logwatch.counted(logwatch.alerts) IS 'The partial sums that an alert is made of; private';
+
+CREATE FUNCTION logwatch.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (
+        SELECT FROM logwatch.silences AS s
+         WHERE logwatch.glob_matches(alert.rule, s.rule) AND logwatch.silence_is_active(s, asof)
+           AND CASE WHEN s.source = '*' AND s.pattern IS NULL THEN true
+                    WHEN alert.group_by = 'source' AND s.pattern IS NULL THEN logwatch.glob_matches(alert.group_key, s.source)
+                    WHEN alert.group_by = 'pattern' AND s.source = '*' THEN alert.group_key = s.pattern
+                    ELSE NOT EXISTS (SELECT FROM logwatch.counted(alert) AS c
+                                      WHERE NOT (logwatch.glob_matches(c.source, s.source)
+                                                 AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))) END)
+    $$;
+COMMENT ON FUNCTION logwatch.is_silenced(logwatch.alerts, timestamptz) IS 'Whether a silence holds back an alert''s notifications now; private';
+
+CREATE FUNCTION logwatch_silence(rule text, "for" interval, reason text DEFAULT '', source text DEFAULT '*', pattern text DEFAULT NULL,
+                                 starts_at timestamptz DEFAULT NULL, repeat_every interval DEFAULT NULL, repeat_until timestamptz DEFAULT NULL)
+    RETURNS bigint
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    made bigint;
+    begins constant timestamptz := COALESCE(starts_at, clock_timestamp());
+BEGIN
+    IF "for" IS NULL OR "for" <= interval '0' OR "for" > interval '366 days' THEN
+        RAISE EXCEPTION 'a silence must last from a moment to 366 days, not %', "for"
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: SELECT logwatch_silence(''error'', ''2 hours'', ''deployment'');';
+    END IF;
+    IF repeat_every < interval '1 hour' OR begins + repeat_every < begins + "for" THEN
+        RAISE EXCEPTION 'a silence of % cannot come again every %', "for", repeat_every
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'repeat_every must be at least an hour, and longer than the silence; for example ''1 day''.';
+    END IF;
+    INSERT INTO logwatch.silences (rule, source, pattern, starts_at, ends_at, repeat_every, repeat_until, reason)
+    VALUES (COALESCE(rule, '*'), COALESCE(source, '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, COALESCE(reason, ''))
+    RETURNING id INTO made;
+    RETURN made;
+END
+$$;
+COMMENT ON FUNCTION logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz)
+    IS 'Holds back notifications of the rules (glob), sources (glob) or pattern for a time, again and again with repeat_every; returns its id in logwatch.silences';
+
+CREATE FUNCTION logwatch_unsilence(id bigint) RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    ended logwatch.silences;
+BEGIN
+    DELETE FROM logwatch.silences AS s WHERE s.id = $1 RETURNING * INTO ended;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no silence %', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT * FROM logwatch.silences;';
+    END IF;
+    RETURN format('silence %s of rule %s is over', ended.id, ended.rule);
+END
+$$;
+COMMENT ON FUNCTION logwatch_unsilence(bigint) IS 'Ends a silence early; what is still true is announced by the next check';
+
+CREATE FUNCTION logwatch_ack(alert_id bigint, note text DEFAULT '') RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    taken logwatch.alerts;
+BEGIN
+    UPDATE logwatch.alerts AS a SET acked_at = clock_timestamp(), acked_by = session_user, ack_note = COALESCE(note, '')
+     WHERE a.id = $1 AND a.state <> 'resolved' RETURNING * INTO taken;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no open alert %', $1
+            USING ERRCODE = 'no_data_found', HINT = 'See: SELECT id, rule, state FROM logwatch.alerts WHERE state <> ''resolved'';';
+    END IF;
+    RETURN format('alert %s (%s) is yours: it is not repeated any more, and you are told when it is over', taken.id, taken.rule);
+END
+$$;
+COMMENT ON FUNCTION logwatch_ack(bigint, text) IS 'Takes an open alert on: no more repetitions; its end is announced';
+
+CREATE TRIGGER silences_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.silences FOR EACH STATEMENT EXECUTE FUNCTION logwatch.wake();
+COMMENT ON TRIGGER silences_wake ON logwatch.silences IS 'What a silence held back is announced when it is ended early';
