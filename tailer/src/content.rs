@@ -10,6 +10,8 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
+use crate::files::{Inode, Seen};
+
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 pub enum Content {
@@ -36,6 +38,18 @@ impl Content {
         } else {
             Content::Plain(file)
         })
+    }
+
+    /// Opens the file that was seen at the path, not one that took its name meanwhile.
+    pub fn open_seen(seen: &Seen) -> io::Result<Content> {
+        let content = Content::open(&seen.path)?;
+        if Inode::of(&content.metadata()?) != seen.inode {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "renamed while it was looked at",
+            ));
+        }
+        Ok(content)
     }
 
     pub fn metadata(&self) -> io::Result<Metadata> {

@@ -207,31 +207,27 @@ impl Roster {
 
     /// The same inode and the same bytes as a file that the database knows.
     fn recognise_by_inode(&mut self, seen: &Seen) -> bool {
-        let stored = self
+        self.resume_one_of(seen, |stored| stored.inode == seen.inode)
+    }
+
+    /// Goes on with the known file that has the most of the bytes of the one that was seen.
+    fn resume_one_of(&mut self, seen: &Seen, may_be: impl Fn(&Stored) -> bool) -> bool {
+        let mut rows: Vec<Stored> = self
             .free_rows()
-            .filter(|stored| stored.inode == seen.inode)
-            .max_by_key(|stored| stored.proof.offset);
-        let Some(stored) = stored.cloned() else {
-            return false;
-        };
-        self.resume(&stored, &seen.path, seen.inode, None)
+            .filter(|stored| may_be(stored))
+            .cloned()
+            .collect();
+        rows.sort_by_key(|stored| std::cmp::Reverse(stored.proof.offset));
+        rows.iter().any(|stored| self.resume(stored, seen, None))
     }
 
     /// The same bytes as a file that was known by another inode: restored, compressed, copied back.
     fn recognise_by_bytes(&mut self, seen: &Seen) -> bool {
-        let mut rows: Vec<Stored> = self
-            .free_rows()
-            .filter(|stored| rotation::are_related(&stored.path, &seen.path))
-            .cloned()
-            .collect();
-        rows.sort_by_key(|stored| std::cmp::Reverse(stored.proof.offset));
-        for stored in rows {
-            if self.resume(&stored, &seen.path, seen.inode, None) {
-                return true;
-            }
+        if self.resume_one_of(seen, |stored| rotation::are_related(&stored.path, &seen.path)) {
+            return true;
         }
         // A file that lost its name to an identical one (cp a a.new; mv a.new a), or to its compressed twin.
-        let Ok(mut content) = Content::open(&seen.path) else {
+        let Ok(mut content) = Content::open_seen(seen) else {
             return false;
         };
         for tail in self.tails.iter_mut().filter(|tail| tail.rotated.is_some()) {
@@ -269,9 +265,10 @@ impl Roster {
             .filter(move |stored| stored.proof.says_something() && !held.contains(&stored.id))
     }
 
-    /// Goes on with a known file if `path` has its bytes.
-    fn resume(&mut self, stored: &Stored, path: &Path, inode: Inode, rotated: Option<Instant>) -> bool {
-        let Ok(mut content) = Content::open(path) else {
+    /// Goes on with a known file if the one that was seen has its bytes.
+    fn resume(&mut self, stored: &Stored, seen: &Seen, rotated: Option<Instant>) -> bool {
+        let (path, inode) = (&seen.path, seen.inode);
+        let Ok(mut content) = Content::open_seen(seen) else {
             return false;
         };
         let Ok(Some(proven)) = stored.proof.check(&mut content) else {
@@ -295,8 +292,9 @@ impl Roster {
 
     /// A file that nobody knows. Returns its id, None when it is not to be read (now).
     fn welcome(&mut self, seen: &Seen, inputs: &Inputs) -> Option<i64> {
-        let mut content = match Content::open(&seen.path) {
+        let mut content = match Content::open_seen(seen) {
             Ok(content) => content,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
                 if self.closed.insert(seen.path.clone(), error.to_string()).is_none() {
                     log::warn!("{} cannot be read: {error}", seen.path.display());
@@ -370,7 +368,7 @@ impl Roster {
             if taken || self.is_known(&seen) {
                 continue;
             }
-            let Ok(content) = Content::open(&seen.path) else {
+            let Ok(content) = Content::open_seen(&seen) else {
                 continue;
             };
             log::info!("{}: rotated before it was seen", seen.path.display());
@@ -397,7 +395,7 @@ impl Roster {
     }
 
     fn is_known(&self, seen: &Seen) -> bool {
-        let Ok(mut content) = Content::open(&seen.path) else {
+        let Ok(mut content) = Content::open_seen(seen) else {
             return false;
         };
         self.free_rows()
@@ -414,8 +412,8 @@ impl Roster {
             .collect();
         for stored in lost {
             match rotation::trace(&stored.path, Some(stored.inode), &stored.proof) {
-                Some(trace) if !self.tails.iter().any(|tail| tail.inode == trace.inode) => {
-                    if self.resume(&stored, &trace.path, trace.inode, Some(Instant::now())) {
+                Some(trace) if !self.tails.iter().any(|tail| tail.inode == trace.seen.inode) => {
+                    if self.resume(&stored, &trace.seen, Some(Instant::now())) {
                         self.read_in_order(&stored.path, stored.id, trace.newer);
                     }
                 }
@@ -461,19 +459,19 @@ impl Roster {
                 _ => false,
             };
         if is_whole {
-            log::info!("{}: its copy is {}", path.display(), trace.path.display());
+            log::info!("{}: its copy is {}", path.display(), trace.seen.path.display());
             tail.content = trace.content;
-            tail.inode = trace.inode;
+            tail.inode = trace.seen.inode;
             tail.finished = true;
             tail.rotated = Some(Instant::now());
         } else if let Ok(Some((proof, _))) = whole_of(&mut trace.content) {
             // So that a later run knows the copy and does not read it.
             self.settled
-                .insert(trace.inode, trace.content.size().unwrap_or(0));
+                .insert(trace.seen.inode, trace.content.size().unwrap_or(0));
             self.notes.push(Note {
                 id: draw_id(),
-                path: trace.path,
-                inode: trace.inode,
+                path: trace.seen.path,
+                inode: trace.seen.inode,
                 proof,
                 gap: None,
                 state: State::Done,
@@ -485,7 +483,8 @@ impl Roster {
 
     /// The file at this path begins again, as a new one, after what is left of the old one.
     pub fn begin_again(&mut self, index: usize, inputs: &Inputs) {
-        let old = &self.tails[index];
+        let old = &mut self.tails[index];
+        old.rotated.get_or_insert_with(Instant::now);
         let (path, id) = (old.path.clone(), old.id);
         let after = self
             .tails
@@ -502,7 +501,9 @@ impl Roster {
             return;
         }
         let Ok(Some(seen)) = Seen::at(&path) else { return };
-        let Ok(content) = Content::open(&path) else { return };
+        let Ok(content) = Content::open_seen(&seen) else {
+            return;
+        };
         self.add(path, seen.inode, content, Proof::default(), Proven::default());
         if let Some(tail) = self.tails.last_mut() {
             tail.after = Some(after);

@@ -4,7 +4,7 @@
 //! that was found, and was never seen, was written in between and is read as well.
 
 use std::collections::HashSet;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use crate::content::Content;
 use crate::files::{Inode, Seen, entries};
@@ -106,8 +106,7 @@ fn number(path: &Path) -> u64 {
 
 /// A rotated file that was found again.
 pub struct Trace {
-    pub path: PathBuf,
-    pub inode: Inode,
+    pub seen: Seen,
     pub content: Content,
     /// The rotated files that are newer, the oldest first.
     pub newer: Vec<Seen>,
@@ -120,7 +119,7 @@ pub fn trace(base: &Path, hint: Option<Inode>, proof: &Proof) -> Option<Trace> {
     let mut order: Vec<usize> = (0..siblings.len()).collect();
     order.sort_by_key(|at| Some(siblings[*at].inode) != hint);
     for at in order {
-        let Ok(mut content) = Content::open(&siblings[at].path) else {
+        let Ok(mut content) = Content::open_seen(&siblings[at]) else {
             continue;
         };
         if proof.says_something() && matches!(proof.check(&mut content), Ok(Some(_))) {
@@ -128,8 +127,7 @@ pub fn trace(base: &Path, hint: Option<Inode>, proof: &Proof) -> Option<Trace> {
             let found = newer.pop()?;
             newer.reverse();
             return Some(Trace {
-                path: found.path,
-                inode: found.inode,
+                seen: found,
                 content,
                 newer,
             });
