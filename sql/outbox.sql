@@ -241,6 +241,15 @@ CREATE FUNCTION logwatch.retry_after(attempts integer) RETURNS interval
     $$;
 COMMENT ON FUNCTION logwatch.retry_after(integer) IS 'How long to wait after so many attempts; private';
 
+CREATE FUNCTION logwatch.retry_now() RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    UPDATE logwatch.notifications SET next_attempt_at = clock_timestamp()
+     WHERE state = 'queued' AND attempts > 0 AND next_attempt_at > clock_timestamp()
+    $$;
+COMMENT ON FUNCTION logwatch.retry_now() IS 'Makes every retry due: called at a reload, which may have mended the settings; private';
+
 CREATE FUNCTION logwatch.next_delivery() RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

@@ -47,6 +47,7 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
         if BackgroundWorker::sighup_received() {
             backend::reload_config();
             worker.tell_problems();
+            worker.reloaded = true;
         }
         worker.tick();
         backend::wait(worker.longest_wait());
@@ -66,6 +67,8 @@ struct Worker {
     /// The next notification is due in this many seconds.
     next_delivery: Option<f64>,
     maintained: Option<Instant>,
+    /// Set by a reload: what could not be sent may be possible now.
+    reloaded: bool,
     /// What was last written to the server log about settings and about failed ticks; nothing is told twice in a row.
     told_settings: Vec<String>,
     told_tick: Option<String>,
@@ -106,6 +109,11 @@ impl Worker {
         if something_to_check == Some(true) {
             flatten(backend::transaction(c"logwatch: check", || {
                 Spi::run("SELECT logwatch.check()")
+            }))?;
+        }
+        if std::mem::take(&mut self.reloaded) {
+            flatten(backend::transaction(c"logwatch: retry", || {
+                Spi::run("SELECT logwatch.retry_now()")
             }))?;
         }
         self.deliver()?;

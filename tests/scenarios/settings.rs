@@ -29,12 +29,15 @@ fn a_malformed_url_is_told_at_reload_and_its_correction_sends_what_waited() -> R
     wait_for_email_error(&server, "smtps://host:465")?;
 
     server.sql(INGEST_FATAL)?;
-    server.wait_for_sql(SOON, "SELECT state FROM logwatch.alerts", "firing")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state, attempts FROM logwatch.notifications WHERE channel = 'email'",
+        "queued|1",
+    )?;
     assert_eq!(server.worker()?, Some(worker), "the worker did not keep running");
 
     server.set(&[("logwatch.smtp_url", &sink.url())])?;
     server.reload();
-    crate::hurry_retries(&server)?;
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     assert!(server.sql(EMAIL)?.starts_with("ok|"), "{}", server.sql(EMAIL)?);
     Ok(())

@@ -11,3 +11,4 @@ pub mod programs;
 pub mod server;
 pub mod tailer;
 pub mod wait;
+pub mod web_sink;

@@ -1,0 +1,185 @@
+//! Other ways to reach people and tools: the webhook, a second mail server, the hourly number of mails, NOTIFY, the plugin.
+
+use std::process::Command;
+
+use anyhow::{Context, Result};
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::programs;
+use logwatch_tests::server::Server;
+use logwatch_tests::wait::wait_for;
+use logwatch_tests::web_sink::WebSink;
+use postgres::fallible_iterator::FallibleIterator;
+
+use crate::{INGEST_FATAL, SOON, hurry_retries, mailing_server, shorten_rules};
+
+fn posting_server(web: &WebSink, more: &[(&str, &str)]) -> Result<Server> {
+    let url = web.url();
+    let mut settings = vec![
+        ("logwatch.check_interval", "1s"),
+        ("logwatch.webhook_url", url.as_str()),
+    ];
+    settings.extend_from_slice(more);
+    Server::with_worker(&settings)
+}
+
+#[test]
+fn the_webhook_posts_what_alertmanager_would() -> Result<()> {
+    let web = WebSink::answering(&[])?;
+    let mut server = posting_server(&web, &[])?;
+    let headers = server.write_file("headers", "Authorization: Bearer t0ken\nX-Team: ops\n")?;
+    server.set(&[("logwatch.webhook_headers_file", &headers.to_string_lossy())])?;
+    server.reload();
+    server.wait_for_sql(
+        SOON,
+        "SELECT state FROM logwatch_status() WHERE name = 'webhook'",
+        "ok",
+    )?;
+    shorten_rules(&server)?;
+
+    server.sql("SELECT logwatch_ingest('FATAL login with password=hunter2 failed')")?;
+
+    let posts = web.wait_for_posts(SOON, 2)?;
+    let (first, last) = (&posts[0], &posts[1]);
+    assert_eq!(first.path, "/alerts");
+    assert_eq!(first.header("Authorization"), Some("Bearer t0ken"));
+    assert_eq!(first.header("Content-Type"), Some("application/json"));
+    assert_eq!(first.body["version"], "4");
+    assert_eq!(first.body["status"], "firing");
+    let alert = &first.body["alerts"][0];
+    assert_eq!(alert["labels"]["alertname"], "fatal");
+    assert_eq!(alert["labels"]["severity"], "critical");
+    assert_eq!(alert["endsAt"], "0001-01-01T00:00:00Z");
+    assert!(!first.body.to_string().contains("hunter2"), "{}", first.body);
+    assert_eq!(last.body["status"], "resolved");
+    assert_eq!(last.body["alerts"][0]["fingerprint"], alert["fingerprint"]);
+    assert_eq!(last.body["groupKey"], first.body["groupKey"]);
+    // The secret of the headers' file is nowhere to be read.
+    let shown = server.sql("SELECT * FROM logwatch_status()")? + &server.log();
+    assert!(!shown.contains("t0ken"));
+    Ok(())
+}
+
+#[test]
+fn a_webhook_in_trouble_is_tried_again_and_a_refusal_is_final() -> Result<()> {
+    let web = WebSink::answering(&[503, 429, 200, 400])?;
+    let server = posting_server(&web, &[])?;
+    server.sql(INGEST_FATAL)?;
+    let posts = wait_for(SOON, "three attempts", || {
+        hurry_retries(&server)?;
+        Ok((web.posts().len() == 3).then(|| web.posts()))
+    })?;
+    let keys: Vec<_> = posts.iter().map(|post| post.header("Idempotency-Key")).collect();
+    assert!(keys[0].is_some() && keys.iter().all(|key| *key == keys[0]));
+    server.wait_for_sql(
+        SOON,
+        "SELECT string_agg(outcome || code, ' ' ORDER BY at) FROM logwatch.attempts
+          JOIN logwatch.notifications AS n ON n.id = notification_id WHERE n.channel = 'webhook'",
+        "retry503 retry429 sent200",
+    )?;
+    server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b', 'ERROR c', 'ERROR d', 'ERROR e'])")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state, last_code FROM logwatch.notifications WHERE channel = 'webhook' AND state = 'failed'",
+        "failed|400",
+    )
+}
+
+#[test]
+fn a_webhook_without_encryption_is_for_this_host_only() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.webhook_url", "http://hooks.example.com/x")])?;
+    let status = server.sql("SELECT state, message FROM logwatch_status() WHERE name = 'webhook'")?;
+    assert!(
+        status.starts_with("error|") && status.contains("https://"),
+        "{status}"
+    );
+    server.wait_for_log(SOON, "logwatch.webhook_url")
+}
+
+#[test]
+fn a_second_mail_server_takes_over() -> Result<()> {
+    let (first, second) = (MailSink::plain()?, MailSink::plain()?);
+    let urls = format!("{}, {}", first.url(), second.url());
+    let server = mailing_server(&first, &[("logwatch.smtp_url", &urls)])?;
+    drop(first);
+    server.sql(INGEST_FATAL)?;
+    second.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state, attempts FROM logwatch.notifications WHERE channel = 'email'",
+        "sent|1",
+    )
+}
+
+#[test]
+fn twenty_mails_an_hour_and_then_a_digest() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    server.sql("UPDATE logwatch.rules SET enabled = false")?;
+    server.sql("INSERT INTO logwatch.rules (name, group_by) VALUES ('each', 'source')")?;
+    for source in 1..=30 {
+        server.sql(&format!(
+            "SELECT logwatch_ingest('ERROR disk full', 'host{source}')"
+        ))?;
+    }
+    server.wait_for_sql(
+        SOON,
+        "SELECT count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state = 'suppressed')
+           FROM logwatch.notifications WHERE channel = 'email'",
+        "20|10",
+    )?;
+    assert_eq!(sink.mails().len(), 20);
+    // An hour later.
+    server.sql("UPDATE logwatch.notifications SET next_attempt_at = now() WHERE reason = 'digest'")?;
+    let digest = sink.wait_for_subject(SOON, "[DIGEST:10]")?;
+    assert!(
+        digest.text().contains("10 x each firing (first)"),
+        "{}",
+        digest.text()
+    );
+    Ok(())
+}
+
+#[test]
+fn listeners_hear_of_an_alert() -> Result<()> {
+    let server = Server::with_worker(&[])?;
+    let mut client = server.client()?;
+    client.batch_execute("LISTEN logwatch")?;
+    server.sql(INGEST_FATAL)?;
+    let heard = client
+        .notifications()
+        .timeout_iter(SOON)
+        .next()?
+        .context("no notification")?;
+    let payload: serde_json::Value = serde_json::from_str(heard.payload())?;
+    assert_eq!(payload["rule"], "fatal");
+    assert_eq!(payload["state"], "firing");
+    Ok(())
+}
+
+#[test]
+fn the_plugin_says_state_and_line() -> Result<()> {
+    let server = Server::with_worker(&[])?;
+    let check = || -> Result<(Option<i32>, String)> {
+        let output = Command::new(programs::checkout().join("sql/check_logwatch"))
+            .envs(server.env())
+            .output()?;
+        Ok((
+            output.status.code(),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        ))
+    };
+    assert_eq!(
+        check()?,
+        (Some(0), "LOGWATCH OK - nothing fires | firing=0\n".to_owned())
+    );
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, "SELECT state FROM logwatch.alerts", "firing")?;
+    assert_eq!(
+        check()?,
+        (
+            Some(2),
+            "LOGWATCH CRITICAL - 1 firing: fatal | firing=1\n".to_owned()
+        )
+    );
+    Ok(())
+}
