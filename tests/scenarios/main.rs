@@ -2,6 +2,7 @@
 
 mod channels;
 mod ingest;
+mod looks;
 mod mail;
 mod mail_trouble;
 mod postfix;

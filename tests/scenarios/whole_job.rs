@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::{Tailer, append, generate};
 use logwatch_tests::wait::wait_until;
@@ -89,6 +90,26 @@ fn an_alert_is_mailed_within_a_second_of_the_line() -> Result<()> {
 
     let mail = sink.wait_for_subject(Duration::from_secs(5), "[FIRING:1] fatal")?;
     assert!(mail.text().contains("the disk is full"), "{}", mail.text());
+    Ok(())
+}
+
+#[test]
+fn every_sql_block_of_the_readme_runs() -> Result<()> {
+    let server = Server::with_worker(&[])?;
+    server.sql("DROP EXTENSION logwatch; CREATE ROLE app; CREATE ROLE oncall")?;
+    let readme = std::fs::read_to_string(programs::checkout().join("README.md"))?;
+    let blocks: Vec<&str> = readme
+        .split("```sql\n")
+        .skip(1)
+        .filter_map(|rest| rest.split("```").next())
+        .collect();
+    assert!(blocks.len() > 6);
+    for block in blocks {
+        // There is no mail server here.
+        server.psql(&block.replace("logwatch_test('email')", "logwatch_test('log')"))?;
+    }
+    let rules = server.sql("SELECT count(*) FROM logwatch.rules WHERE NOT builtin")?;
+    assert_eq!(rules, "11");
     Ok(())
 }
 
