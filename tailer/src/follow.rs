@@ -14,18 +14,18 @@ use crate::identity::{Proof, Proven};
 use crate::reader::{Batch, Search};
 use crate::roster::Roster;
 use crate::send::{Sink, State, Stretch};
-use crate::tail::{Buffer, Look, ROTATE_WAIT, Tail};
+use crate::tail::{Buffer, Look, Tail};
 use crate::wake::Waker;
 
 /// Files are looked at this often even when nothing says that they changed.
-const POLL: Duration = Duration::from_millis(250);
+pub const POLL: Duration = Duration::from_millis(250);
 /// Names are looked up this often.
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// The first and the longest pause between two tries to reach the database.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// A stretch without records moves the offset when it is this old or this long.
-const UNSTORED_AGE: Duration = Duration::from_secs(5);
-const UNSTORED_BYTES: u64 = 16 * 1024 * 1024;
+pub const UNSTORED_AGE: Duration = Duration::from_secs(5);
+pub const UNSTORED_BYTES: u64 = 16 * 1024 * 1024;
 /// One file may keep the others waiting for so many bytes.
 const TURN: u64 = 64 * 1024 * 1024;
 /// With --once: a trace whose last line is unfinished is left to the next run while the file is this young.
@@ -306,7 +306,7 @@ impl<'a> Follow<'a> {
         }
         let tail = &mut self.roster.tails[index];
         let now = Instant::now();
-        if tail.is_over(now, self.options.once) {
+        if tail.is_over(now, self.options.once, self.options.rotate_wait) {
             return self.finish(index);
         }
         if let Some(wait) = tail.reader.wait(&search.multiline).filter(|_| tail.drained) {
@@ -497,13 +497,13 @@ fn store(sink: &mut dyn Sink, tail: &mut Tail, batch: &mut Batch, state: State) 
 
 impl Tail {
     /// True when the file was rotated away, read to its end, and nobody will write to it again.
-    fn is_over(&self, now: Instant, once: bool) -> bool {
+    fn is_over(&self, now: Instant, once: bool, rotate_wait: Duration) -> bool {
         let quiet_since = match (self.rotated, self.aged) {
             (Some(since), _) => Some(since.max(self.grown)),
             (None, Some(true)) => Some(self.grown),
             _ => None,
         };
-        let is_quiet = quiet_since.is_some_and(|since| once || now.duration_since(since) >= ROTATE_WAIT);
+        let is_quiet = quiet_since.is_some_and(|since| once || now.duration_since(since) >= rotate_wait);
         self.drained && (self.finished || is_quiet)
     }
 }

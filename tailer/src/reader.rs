@@ -66,6 +66,12 @@ impl Batch {
         self.records.push(record);
     }
 
+    /// Drops the records that are stored up to this offset.
+    pub fn keep_from(&mut self, offset: u64) {
+        self.records.retain(|record| record.start >= offset);
+        self.bytes = self.records.iter().map(|record| record.text.len()).sum();
+    }
+
     pub fn clear(&mut self) {
         self.records.clear();
         self.bytes = 0;

@@ -329,7 +329,7 @@ impl Roster {
             .flat_map(HashMap::values)
             .any(|stored| rotation::are_related(&stored.path, &seen.path));
         let (proof, proven) = if is_first && !is_related && !content.is_compressed() {
-            end_of(&mut content, seen.size).unwrap_or_default()
+            end_of(&mut content).unwrap_or_default()
         } else {
             Default::default()
         };
@@ -514,7 +514,7 @@ impl Roster {
 impl Tail {
     /// True when `content` holds the same bytes as this file, as far as it goes: `cp` makes such a file before it is truncated here.
     fn is_copied_by(&mut self, content: &mut Content, size: u64) -> bool {
-        if content.is_compressed() {
+        if !content.is_plain() {
             return self
                 .proofs()
                 .any(|proof| matches!(proof.check(content), Ok(Some(_))));
@@ -547,7 +547,8 @@ fn inputs_still_has(_seen: &Path, old: &Path, inode: Inode) -> bool {
 }
 
 /// The place after the last whole line.
-fn end_of(content: &mut Content, size: u64) -> Option<(Proof, Proven)> {
+fn end_of(content: &mut Content) -> Option<(Proof, Proven)> {
+    let size = content.plain_size().ok()?;
     let mut tail = vec![
         0;
         usize::try_from(size)
@@ -574,7 +575,7 @@ fn proof_at(content: &mut Content, offset: u64) -> io::Result<Option<(Proof, Pro
 }
 
 /// A file's name in the database: random, so that no two tailers draw the same.
-fn draw_id() -> i64 {
+pub fn draw_id() -> i64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u128(Instant::now().elapsed().as_nanos());
