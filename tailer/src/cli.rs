@@ -14,6 +14,7 @@ use logwatch_record::Level;
 
 use crate::connection::settings::Settings;
 use crate::failure::Failure;
+use crate::format::Format;
 use crate::multiline::Multiline;
 
 /// Streams the ERROR and FATAL records of log files into PostgreSQL's logwatch extension.
@@ -78,6 +79,11 @@ pub struct Args {
     #[arg(long, value_name = "auto|off|REGEX", default_value = "auto")]
     multiline: String,
 
+    /// What a line is, where it is not recognised: apache, laravel, log4j, nginx, postgresql, python, ruby, or a pattern with the
+    /// groups (?<time>…), (?<level>…) and (?<message>…). With --multiline auto a line that does not match continues the record.
+    #[arg(long, value_name = "NAME|REGEX")]
+    format: Option<String>,
+
     /// The zone of times that name none, such as Europe/Berlin [default: this host's].
     #[arg(long, value_name = "ZONE")]
     tz: Option<String>,
@@ -123,6 +129,8 @@ pub struct Options {
     pub from_end: bool,
     pub rotate_wait: Duration,
     pub multiline: Multiline,
+    /// None: as it is recognised.
+    pub format: Option<Format>,
     pub zone: TimeZone,
     /// The zone's name as PostgreSQL understands it.
     pub zone_name: String,
@@ -182,6 +190,7 @@ impl Args {
             from_end: self.from_end,
             rotate_wait: Duration::from_secs(self.rotate_wait),
             multiline: Multiline::from_str(&self.multiline)?,
+            format: self.format.as_deref().map(Format::from_str).transpose()?,
             zone,
             zone_name,
             min_level,
@@ -279,6 +288,7 @@ mod tests {
             &["--dry-run", "--tz", "Mars/Olympus", "a"][..],
             &["--dry-run", "--min-level", "loud", "a"],
             &["--dry-run", "--multiline", "(", "a"],
+            &["--dry-run", "--format", "log5j", "a"],
             &["--dry-run", "--source", " ", "a"],
             &["--dry-run", "-", "a"],
         ] {

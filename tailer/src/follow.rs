@@ -186,7 +186,11 @@ impl<'a> Follow<'a> {
         let attached = self.sink.attach()?;
         let least = self.options.min_level.unwrap_or(attached.least);
         if self.search.as_ref().is_none_or(|search| search.least != least) {
-            self.search = Some(Search::new(self.options.multiline.clone(), least));
+            self.search = Some(Search::new(
+                self.options.multiline.clone(),
+                self.options.format.clone(),
+                least,
+            ));
         }
         let first = !self.roster.is_informed();
         self.roster.inform(attached.files);

@@ -10,6 +10,7 @@ mod content;
 mod failure;
 mod files;
 mod follow;
+mod format;
 mod identity;
 mod multiline;
 mod reader;

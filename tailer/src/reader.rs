@@ -11,6 +11,7 @@
 use logwatch_record::{Flags, Level, MAX_MESSAGE, clean};
 
 use crate::candidates::Candidates;
+use crate::format::Format;
 use crate::identity::{HEAD, Proof, TAIL};
 use crate::multiline::Multiline;
 
@@ -23,16 +24,42 @@ pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// What to look for. One for all files: the search's buffer is shared.
 pub struct Search {
     pub multiline: Multiline,
+    pub format: Option<Format>,
     pub least: Level,
     pub candidates: Candidates,
 }
 
 impl Search {
-    pub fn new(multiline: Multiline, least: Level) -> Search {
+    pub fn new(multiline: Multiline, format: Option<Format>, least: Level) -> Search {
+        // What a format calls an error may look like anything.
+        let shown = if format.is_some() { Level::Debug } else { least };
         Search {
             multiline,
+            format,
             least,
-            candidates: Candidates::new(least),
+            candidates: Candidates::new(shown),
+        }
+    }
+
+    /// True when the line belongs to the record before it.
+    pub fn continues(&self, line: &[u8]) -> bool {
+        match (&self.format, &self.multiline) {
+            (Some(format), Multiline::Auto) => !format.is_match(line),
+            _ => self.multiline.continues(line),
+        }
+    }
+
+    fn level(&self, line: &[u8]) -> Option<Level> {
+        match &self.format {
+            Some(format) => format.level(line),
+            None => logwatch_record::level(line),
+        }
+    }
+
+    fn headline(&self, line: &[u8]) -> (Vec<u8>, Flags) {
+        match &self.format {
+            Some(format) => format.headline(line),
+            None => (line.to_vec(), Flags::empty()),
         }
     }
 }
@@ -272,7 +299,7 @@ impl Reader {
             Flags::empty()
         };
         // What follows nothing continues nothing.
-        let continues = |search: &Search| offset > 0 && search.multiline.continues(line);
+        let continues = |search: &Search| offset > 0 && search.continues(line);
         if let Some(open) = &mut self.open {
             if continues(search) {
                 open.append(line, cut);
@@ -284,16 +311,22 @@ impl Reader {
             return false;
         }
         // The level first: it is known sooner, and most lines end here.
-        if logwatch_record::level(line).is_none_or(|level| level < search.least) || continues(search) {
+        if search.level(line).is_none_or(|level| level < search.least) || continues(search) {
             return false;
         }
+        let (raw, flags) = search.headline(line);
+        let flags = flags | cut;
         self.open = Some(Open {
             start: offset,
             end: offset,
-            raw: line.to_vec(),
-            headline: line.len(),
+            headline: raw.len(),
+            raw,
             lines: 1,
-            flags: if self.after_nuls { cut | Flags::NUL } else { cut },
+            flags: if self.after_nuls {
+                flags | Flags::NUL
+            } else {
+                flags
+            },
         });
         true
     }
@@ -422,7 +455,7 @@ mod tests {
 
     /// Reads a text as a tailer does that is handed `step` bytes at a time.
     fn read(text: &[u8], mut step: impl FnMut() -> usize) -> Vec<Found> {
-        let mut search = Search::new(Multiline::Auto, Level::Error);
+        let mut search = Search::new(Multiline::Auto, None, Level::Error);
         let mut reader = Reader::new(0, Vec::new(), Vec::new());
         let mut batch = Batch::default();
         let mut there = 0;
@@ -550,7 +583,7 @@ mod tests {
 
     #[test]
     fn a_record_that_was_cut_in_two_makes_the_next_ones_wait_longer() {
-        let mut search = Search::new(Multiline::Auto, Level::Error);
+        let mut search = Search::new(Multiline::Auto, None, Level::Error);
         let mut reader = Reader::new(0, Vec::new(), Vec::new());
         let mut batch = Batch::default();
         let text = b"ERROR x\n\tat a\nERROR y\n";
@@ -576,7 +609,7 @@ mod tests {
     #[test]
     fn a_full_batch_stops_the_reading_and_loses_nothing() {
         let text = "ERROR x\n".repeat(2 * BATCH_RECORDS + 10).into_bytes();
-        let mut search = Search::new(Multiline::Auto, Level::Error);
+        let mut search = Search::new(Multiline::Auto, None, Level::Error);
         let mut reader = Reader::new(0, Vec::new(), Vec::new());
         let mut sizes = Vec::new();
         loop {

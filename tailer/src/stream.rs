@@ -127,7 +127,11 @@ impl<'a> Stream<'a> {
         let attached = self.sink.attach()?;
         if self.search.is_none() {
             let least = self.options.min_level.unwrap_or(attached.least);
-            self.search = Some(Search::new(self.options.multiline.clone(), least));
+            self.search = Some(Search::new(
+                self.options.multiline.clone(),
+                self.options.format.clone(),
+                least,
+            ));
             self.close_earlier(&attached)?;
         }
         match attached.files.iter().find(|file| file.id == self.id) {

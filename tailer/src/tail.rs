@@ -208,7 +208,7 @@ impl Tail {
     pub fn partial_line_continues(&mut self, search: &Search) -> bool {
         let mut start = [0; 256];
         match self.content.read_at(self.reader.position(), &mut start) {
-            Ok(count) if count > 0 => search.multiline.continues(&start[..count]),
+            Ok(count) if count > 0 => search.continues(&start[..count]),
             _ => false,
         }
     }

@@ -429,3 +429,28 @@ fn half_a_gigabyte_of_nuls_is_passed_over_quickly() {
         started.elapsed()
     );
 }
+
+#[test]
+fn a_format_overrides_what_is_recognised() {
+    let logs = Logs::new();
+    logs.append(
+        "app.log",
+        "22.11. ok=1 all well, no ERROR\n2026-11-22T10:00:00Z|E|INFO is the message\nmore of it\n2026-11-22T10:00:01Z|I|ERROR is no error\n",
+    );
+    let records = logs.records(&[
+        "--format",
+        r"^(?<time>[^|]+)\|(?<level>.)\|(?<message>.*)$",
+        "--tz",
+        "UTC",
+        "app.log",
+    ]);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = &records[0];
+    assert_eq!(record["level"], "ERROR");
+    assert_eq!(record["logged_at"], "2026-11-22T10:00:00Z");
+    assert_eq!(record["message"], "INFO is the message");
+    assert_eq!(record["detail"], "more of it");
+    assert_eq!(record["fields"], Value::Null);
+    let output = logs.run(&["--dry-run", "--format", "log5j", "app.log"]);
+    assert_eq!(output.status.code(), Some(2));
+}
