@@ -320,18 +320,32 @@ impl<'a> Follow<'a> {
             } else {
                 wait
             };
+            // What took the name of a rotated file may go on with its last trace, and has to be found first.
+            let wait = if tail.rotated.is_some() && wait >= crate::multiline::LONG_WAIT {
+                wait * 2
+            } else {
+                wait
+            };
             let is_due = if self.options.once {
                 !(tail.has_partial_line() && is_young(tail) && tail.partial_line_continues(search))
             } else {
                 tail.grown + wait <= now
             };
             if is_due {
-                tail.reader.let_go(&mut self.batch);
+                let adopted = self.roster.adopt(index, search);
+                let tail = &mut self.roster.tails[index];
+                if adopted && !self.options.once {
+                    tail.grown = now;
+                    round.due = Some(round.due.map_or(now + wait, |other| other.min(now + wait)));
+                } else {
+                    tail.reader.let_go(&mut self.batch);
+                }
             } else if !self.options.once {
                 let due = tail.grown + wait;
                 round.due = Some(round.due.map_or(due, |other| other.min(due)));
             }
         }
+        let tail = &mut self.roster.tails[index];
         let behind = tail.reader.boundary() - tail.stored.offset;
         if behind == 0 {
             tail.unstored_since = None;
@@ -364,6 +378,9 @@ impl<'a> Follow<'a> {
                 }
             }
         }
+        self.roster.adopt(index, search);
+        let tail = &mut self.roster.tails[index];
+        tail.reader.let_go(&mut self.batch);
         let state = if tail.has_no_name() {
             State::Removed
         } else {

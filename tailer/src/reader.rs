@@ -331,6 +331,40 @@ impl Reader {
         true
     }
 
+    pub fn has_open_record(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Takes the lines at the start of another file that go on with the open record, and returns how many bytes they are.
+    pub fn adopt(&mut self, bytes: &[u8], search: &Search) -> usize {
+        let Some(open) = self.open.as_mut().filter(|_| self.long_line.is_none()) else {
+            return 0;
+        };
+        let mut used = 0;
+        while let Some(newline) = memchr::memchr(b'\n', &bytes[used..]) {
+            let line = &bytes[used..used + newline];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.len() > MAX_MESSAGE || !search.continues(line) {
+                break;
+            }
+            open.append(line, Flags::empty());
+            used += newline + 1;
+        }
+        used
+    }
+
+    /// Goes on after bytes that another file's record has adopted.
+    pub fn pass_over(&mut self, bytes: &[u8]) {
+        let offset = self.position - self.recent.len() as u64;
+        let bytes = [&self.recent, bytes].concat();
+        let window = Window {
+            bytes: &bytes,
+            offset,
+            last: false,
+        };
+        self.settle(&window, bytes.len());
+    }
+
     /// The open record has waited long enough: it is whole as it is.
     pub fn let_go(&mut self, batch: &mut Batch) {
         if self.long_line.is_none() && self.open.is_some() {

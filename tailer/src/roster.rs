@@ -6,15 +6,21 @@
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
+
+use logwatch_record::MAX_MESSAGE;
 
 use crate::content::Content;
 use crate::files::{Inode, Inputs, Seen};
-use crate::follow::Copied;
+use crate::follow::{Copied, UNSTORED_AGE};
 use crate::identity::{HEAD, Proof, Proven, TAIL};
+use crate::reader::Search;
 use crate::rotation;
 use crate::send::{State, Stored, Stretch};
 use crate::tail::Tail;
+
+/// A new file waits so long for the last record of the one before it, which may go on here.
+const ADOPTION: Duration = Duration::from_secs(10);
 
 /// Something to store about a file that is not read.
 pub struct Note {
@@ -114,11 +120,51 @@ impl Roster {
         self.known = Some(known);
     }
 
-    /// True while another file has to be read first.
+    /// True while another file has to be read first, or has an open record that may go on in this one.
     pub fn must_wait(&self, index: usize) -> bool {
-        self.tails[index]
-            .after
-            .is_some_and(|id| self.tails.iter().any(|tail| tail.id == id && !tail.drained))
+        let tail = &self.tails[index];
+        let may_adopt = tail.reader.position() == tail.adopted && tail.grown.elapsed() < ADOPTION;
+        tail.after.is_some_and(|id| {
+            self.tails.iter().any(|before| {
+                before.id == id && (!before.drained || may_adopt && before.reader.has_open_record())
+            })
+        })
+    }
+
+    /// CASES.md F15: gives the open record of a rotated file the lines that the next file begins with. True when it got some and may get
+    /// more of them.
+    pub fn adopt(&mut self, index: usize, search: &Search) -> bool {
+        let id = self.tails[index].id;
+        let next = self
+            .tails
+            .iter()
+            .position(|tail| tail.after == Some(id) && tail.reader.position() == tail.adopted);
+        let Some(next) = next else { return false };
+        let mut bytes = vec![0; MAX_MESSAGE];
+        let tail = &mut self.tails[next];
+        let Ok(count) = tail.content.read_at(tail.adopted, &mut bytes) else {
+            return false;
+        };
+        let used = self.tails[index].reader.adopt(&bytes[..count], search);
+        if used == 0 {
+            return false;
+        }
+        let tail = &mut self.tails[next];
+        tail.reader.pass_over(&bytes[..used]);
+        tail.adopted = tail.reader.position();
+        tail.look_again();
+        // Its offset moves as soon as the record is stored.
+        tail.unstored_since = Instant::now().checked_sub(UNSTORED_AGE);
+        used == count
+    }
+
+    /// The rotated file that this new one comes after, if that is still in the middle of a record.
+    fn unfinished_before(&self, path: &Path) -> Option<i64> {
+        let unfinished = self.tails.iter().rev().find(|tail| {
+            tail.reader.has_open_record()
+                && (tail.rotated.is_some() && tail.path == path || rotation::is_rotation_of(&tail.path, path))
+        });
+        unfinished.map(|tail| tail.id)
     }
 
     pub fn cannot_read(&mut self, index: usize, error: &io::Error) {
@@ -183,11 +229,15 @@ impl Roster {
         new.retain(|seen| !self.recognise_by_inode(seen));
         new.retain(|seen| !self.recognise_by_bytes(seen));
         for seen in new {
+            let before = moved
+                .get(&seen.path)
+                .copied()
+                .or_else(|| self.unfinished_before(&seen.path));
             let id = self.welcome(seen, inputs);
-            if let (Some(id), Some(before)) = (id, moved.get(&seen.path))
+            if let (Some(id), Some(before)) = (id, before)
                 && let Some(tail) = self.tails.iter_mut().find(|tail| tail.id == id)
             {
-                tail.after = Some(*before);
+                tail.after = Some(before);
             }
         }
         for id in lost {

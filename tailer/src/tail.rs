@@ -67,6 +67,8 @@ pub struct Tail {
     pub aged: Option<bool>,
     /// The file that has to be read to its end before this one.
     pub after: Option<i64>,
+    /// So many bytes at its start went to the last record of that file.
+    pub adopted: u64,
     /// It was read to the end at least once.
     pub drained: bool,
     /// When it last grew.
@@ -98,6 +100,7 @@ impl Tail {
             rotated: None,
             aged: None,
             after: None,
+            adopted: 0,
             drained: false,
             grown: Instant::now(),
             unstored_since: None,
@@ -114,6 +117,7 @@ impl Tail {
         self.reader = Reader::new(proof.offset, proven.head, proven.tail);
         self.stored = proof;
         self.unstored_since = None;
+        self.adopted = 0;
         self.gone = false;
         self.look_again();
     }
@@ -176,7 +180,7 @@ impl Tail {
         })
     }
 
-    /// Takes what is left as whole lines: the file will not grow any more.
+    /// Takes what is left as whole lines: the file will not grow any more. False when the batch is full.
     pub fn finish(
         &mut self,
         buffer: &mut Buffer,
@@ -192,11 +196,7 @@ impl Tail {
             offset: self.reader.position() - history as u64,
             last: true,
         };
-        if self.reader.feed(&window, search, batch) == Fed::Full {
-            return Ok(false);
-        }
-        self.reader.let_go(batch);
-        Ok(true)
+        Ok(self.reader.feed(&window, search, batch) != Fed::Full)
     }
 
     /// Bytes after the last whole line are there.

@@ -454,3 +454,42 @@ fn a_format_overrides_what_is_recognised() {
     let output = logs.run(&["--dry-run", "--format", "log5j", "app.log"]);
     assert_eq!(output.status.code(), Some(2));
 }
+
+/// CASES.md F15.
+#[test]
+fn a_trace_that_crosses_a_rotation_is_one_record() {
+    for input in ["app.log", "app.log*"] {
+        let logs = Logs::new();
+        logs.append("app.log", "INFO start\n");
+        let frames = |from: usize| -> String {
+            (from..from + 100)
+                .map(|line| format!("\tat com.example.Deep.run(Deep.java:{line})\n"))
+                .collect()
+        };
+        let mut following = Following::start(logs.tailer(&["--dry-run", input]));
+        logs.append("app.log", format!("ERROR request failed\n{}", frames(0)));
+        std::thread::sleep(Duration::from_millis(300));
+        fs::rename(logs.path("app.log"), logs.path("app.log.1")).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        logs.append("app.log", frames(100));
+        std::thread::sleep(Duration::from_millis(300));
+        logs.append("app.log", format!("{}ERROR next\n", frames(200)));
+        let record = following.next();
+        assert_eq!(record["message"], "request failed");
+        assert_eq!(record["detail"].as_str().unwrap().lines().count(), 300, "{input}");
+        assert_eq!(following.next()["message"], "next");
+    }
+}
+
+#[test]
+fn a_file_born_and_rotated_before_the_first_look_is_read() {
+    let logs = Logs::new();
+    logs.append("app.log", "ERROR one\n");
+    let mut following = Following::start(logs.tailer(&["--dry-run", "app.log"]));
+    assert_eq!(following.next()["message"], "one");
+    fs::rename(logs.path("app.log"), logs.path("app.log.2")).unwrap();
+    logs.append("app.log.1", "ERROR two\n");
+    logs.append("app.log", "ERROR three\n");
+    assert_eq!(following.next()["message"], "two");
+    assert_eq!(following.next()["message"], "three");
+}
