@@ -3,6 +3,7 @@
 //! The rest of the program sees only `Options`. The connection flags are psql's, so `-h` is the host and help is `--help`.
 
 use std::ffi::OsString;
+use std::os::unix::fs::FileTypeExt;
 use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
@@ -13,6 +14,7 @@ use logwatch_record::Level;
 
 use crate::connection::settings::Settings;
 use crate::failure::Failure;
+use crate::format::Format;
 use crate::multiline::Multiline;
 
 /// Streams the ERROR and FATAL records of log files into PostgreSQL's logwatch extension.
@@ -33,9 +35,15 @@ Exit codes: 0 all read · 2 usage · 66 no input · 69 database unreachable · 7
 Examples:
   logwatch-tailer -d appdb /var/log/app.log '/var/log/app/*.log'
   logwatch-tailer --once --max-runtime 50 -d appdb /var/log/app.log      # from cron
-  logwatch-tailer --once --dry-run app.log | jq .message                 # no database")]
+  journalctl -f -o json | logwatch-tailer --source journal -d appdb -
+  logwatch-tailer --once --dry-run app.log | jq .message                 # no database
+
+Standard input (-) and named pipes are read alone, each by a tailer with a --source of its own. Within a run their
+records are stored once, whatever happens to the database meanwhile. But a pipe cannot be read again: what a tailer that
+is killed had read and not stored is lost unless the writer sends it again, and what a writer sends again is stored again.")]
 pub struct Args {
     /// The files to read. A quoted pattern ('/var/log/app/*.log', with * ? [] {} and **) is looked at again each second.
+    /// Or one pipe: - for standard input, or a FIFO.
     #[arg(value_name = "FILE|GLOB", required = true)]
     inputs: Vec<OsString>,
 
@@ -63,9 +71,18 @@ pub struct Args {
     #[arg(long, conflicts_with = "from_beginning")]
     from_end: bool,
 
+    /// Read on in a file that was renamed until nothing was written to it for so long.
+    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400))]
+    rotate_wait: u64,
+
     /// Which lines belong together: auto (stack traces join their headline), off, or a pattern that every first line matches.
     #[arg(long, value_name = "auto|off|REGEX", default_value = "auto")]
     multiline: String,
+
+    /// What a line is, where it is not recognised: apache, laravel, log4j, nginx, postgresql, python, ruby, or a pattern with the
+    /// groups (?<time>…), (?<level>…) and (?<message>…). With --multiline auto a line that does not match continues the record.
+    #[arg(long, value_name = "NAME|REGEX")]
+    format: Option<String>,
 
     /// The zone of times that name none, such as Europe/Berlin [default: this host's].
     #[arg(long, value_name = "ZONE")]
@@ -103,18 +120,30 @@ pub struct Args {
 /// What to do.
 pub struct Options {
     pub inputs: Vec<PathBuf>,
+    /// The one input, when it is a pipe.
+    pub pipe: Option<Pipe>,
     pub source: String,
     pub host: String,
     pub once: bool,
     pub max_runtime: Option<Duration>,
     pub from_end: bool,
+    pub rotate_wait: Duration,
     pub multiline: Multiline,
+    /// None: as it is recognised.
+    pub format: Option<Format>,
     pub zone: TimeZone,
     /// The zone's name as PostgreSQL understands it.
     pub zone_name: String,
     /// None: what the database says.
     pub min_level: Option<Level>,
     pub output: Output,
+}
+
+/// What is read byte after byte, and only once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pipe {
+    StandardInput,
+    Fifo(PathBuf),
 }
 
 /// Where the records go.
@@ -126,6 +155,7 @@ pub enum Output {
 impl Args {
     pub fn resolve(self) -> Result<Options, Failure> {
         let inputs = self.inputs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+        let pipe = pipe(&inputs)?;
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let source = match self.source {
             Some(name) if name.trim().is_empty() || name.contains('\0') => {
@@ -152,12 +182,15 @@ impl Args {
         };
         Ok(Options {
             inputs,
+            pipe,
             source,
             host,
             once: self.once,
             max_runtime: self.max_runtime.map(Duration::from_secs),
             from_end: self.from_end,
+            rotate_wait: Duration::from_secs(self.rotate_wait),
             multiline: Multiline::from_str(&self.multiline)?,
+            format: self.format.as_deref().map(Format::from_str).transpose()?,
             zone,
             zone_name,
             min_level,
@@ -169,13 +202,29 @@ impl Args {
 /// The input as an absolute path: the offsets must be found again whatever directory the next run starts in.
 fn absolute(input: &OsString) -> Result<PathBuf, Failure> {
     if input == "-" {
-        return Err(Failure::Usage(
-            "standard input cannot be followed: its bytes have no offset to go on from; name a file"
-                .to_owned(),
-        ));
+        return Ok(PathBuf::from("-"));
     }
     std::path::absolute(Path::new(input))
         .map_err(|error| Failure::Usage(format!("{}: {error}", Path::new(input).display())))
+}
+
+/// The pipe to read, if the inputs are one.
+fn pipe(inputs: &[PathBuf]) -> Result<Option<Pipe>, Failure> {
+    let is_pipe = |input: &PathBuf| {
+        input.as_os_str() == "-"
+            || std::fs::metadata(input).is_ok_and(|metadata| metadata.file_type().is_fifo())
+    };
+    match inputs {
+        [input] if input.as_os_str() == "-" => Ok(Some(Pipe::StandardInput)),
+        [input] if is_pipe(input) => Ok(Some(Pipe::Fifo(input.clone()))),
+        inputs => match inputs.iter().find(|input| is_pipe(input)) {
+            Some(input) => Err(Failure::Usage(format!(
+                "{}: a pipe is read alone; start a tailer with a --source of its own for it",
+                input.display()
+            ))),
+            None => Ok(None),
+        },
+    }
 }
 
 fn default_source(host: &str, inputs: &[PathBuf]) -> String {
@@ -239,8 +288,9 @@ mod tests {
             &["--dry-run", "--tz", "Mars/Olympus", "a"][..],
             &["--dry-run", "--min-level", "loud", "a"],
             &["--dry-run", "--multiline", "(", "a"],
+            &["--dry-run", "--format", "log5j", "a"],
             &["--dry-run", "--source", " ", "a"],
-            &["--dry-run", "-"],
+            &["--dry-run", "-", "a"],
         ] {
             assert!(matches!(options(words), Err(Failure::Usage(_))), "{words:?}");
         }

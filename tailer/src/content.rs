@@ -1,6 +1,7 @@
-//! The bytes of an open file, plain or compressed, by their offset in the plain text.
+//! The bytes of an open file, plain, compressed or UTF-16, by their offset in the plain text.
 //!
 //! A rotated log is often compressed: its records have the same offsets as before, so the rest of it can be read from there.
+//! A UTF-16 file reads as UTF-8 without its byte order mark, and its offsets are those of that text.
 //! Nothing here writes, and nothing here decides which file it is.
 
 use std::fs::{File, Metadata};
@@ -11,12 +12,14 @@ use std::path::Path;
 use flate2::read::MultiGzDecoder;
 
 use crate::files::{Inode, Seen};
+use crate::utf16::{self, Utf16};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
 pub enum Content {
     Plain(File),
     Gzip(Box<Gzip>),
+    Utf16(Box<Utf16>),
 }
 
 /// A compressed file can only be read forwards: going back starts again from the beginning.
@@ -30,14 +33,37 @@ impl Content {
         let file = File::open(path)?;
         let mut magic = [0; 2];
         let gzip = fill(|from, buffer| file.read_at(buffer, from), 0, &mut magic)? && magic == GZIP_MAGIC;
-        Ok(if gzip {
+        let mut content = if gzip {
             Content::Gzip(Box::new(Gzip {
                 decoder: MultiGzDecoder::new(file),
                 position: 0,
             }))
         } else {
             Content::Plain(file)
-        })
+        };
+        // A compressed file that is damaged at its very start says so when it is read.
+        let _ = content.heed_mark();
+        Ok(content)
+    }
+
+    /// Decodes the file from now on if it starts with the mark of UTF-16. To be called again for a file that was empty.
+    pub fn heed_mark(&mut self) -> io::Result<()> {
+        let mut mark = [0; 2];
+        if matches!(self, Content::Utf16(_)) || !self.fill_at(0, &mut mark)? {
+            return Ok(());
+        }
+        if let Some(order) = utf16::Order::of(mark) {
+            let raw = match self {
+                Content::Plain(file) => Content::Plain(file.try_clone()?),
+                Content::Gzip(gzip) => Content::Gzip(Box::new(Gzip {
+                    decoder: MultiGzDecoder::new(gzip.decoder.get_ref().try_clone()?),
+                    position: u64::MAX,
+                })),
+                Content::Utf16(_) => return Ok(()),
+            };
+            *self = Content::Utf16(Box::new(Utf16::new(raw, order)));
+        }
+        Ok(())
     }
 
     /// Opens the file that was seen at the path, not one that took its name meanwhile.
@@ -56,11 +82,21 @@ impl Content {
         match self {
             Content::Plain(file) => file.metadata(),
             Content::Gzip(gzip) => gzip.decoder.get_ref().metadata(),
+            Content::Utf16(text) => text.raw.metadata(),
         }
     }
 
     pub fn is_compressed(&self) -> bool {
-        matches!(self, Content::Gzip(_))
+        match self {
+            Content::Plain(_) => false,
+            Content::Gzip(_) => true,
+            Content::Utf16(text) => text.raw.is_compressed(),
+        }
+    }
+
+    /// True when the bytes on disk are the bytes of the text.
+    pub fn is_plain(&self) -> bool {
+        matches!(self, Content::Plain(_))
     }
 
     /// Reads what is there at `offset`, as `read` does: 0 is the end of the file.
@@ -68,6 +104,7 @@ impl Content {
         match self {
             Content::Plain(file) => file.read_at(buffer, offset),
             Content::Gzip(gzip) => gzip.read_at(offset, buffer),
+            Content::Utf16(text) => text.read_at(offset, buffer),
         }
     }
 
@@ -86,6 +123,7 @@ impl Content {
         match self {
             Content::Plain(file) => Ok(file.metadata()?.len()),
             Content::Gzip(gzip) => gzip.skip_to_end(),
+            Content::Utf16(text) => text.length(),
         }
     }
 
@@ -94,12 +132,15 @@ impl Content {
         match self {
             Content::Plain(_) => Ok(()),
             Content::Gzip(gzip) => gzip.skip_to_end().map(|_| ()),
+            Content::Utf16(text) => text.raw.check_to_end(),
         }
     }
 
     /// The offset of the first byte from `offset` on that is not NUL; None when there are only NULs up to the end. Holes are not read.
     pub fn end_of_nuls(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
-        let mut buffer = vec![0; 64 * 1024];
+        const BLOCK: usize = 256 * 1024;
+        let nuls = vec![0; BLOCK];
+        let mut buffer = vec![0; BLOCK];
         loop {
             if let Content::Plain(file) = self {
                 match data_after(file, offset) {
@@ -111,10 +152,13 @@ impl Content {
             if count == 0 {
                 return Ok(None);
             }
-            match buffer[..count].iter().position(|&byte| byte != 0) {
-                Some(at) => return Ok(Some(offset + at as u64)),
-                None => offset += count as u64,
+            // Comparing blocks is quick even where nothing is optimised.
+            if buffer[..count] != nuls[..count]
+                && let Some(at) = buffer[..count].iter().position(|&byte| byte != 0)
+            {
+                return Ok(Some(offset + at as u64));
             }
+            offset += count as u64;
         }
     }
 }

@@ -4,28 +4,30 @@
 //! hold of the files: they are the buffer. After every reconnect the database says again how far each file is stored, and what was
 //! read beyond that is forgotten and read again.
 
+mod turn;
+
 use std::time::{Duration, Instant};
 
 use crate::cli::Options;
 use crate::connection::Trouble;
 use crate::failure::Failure;
 use crate::files::{Inputs, Seen};
-use crate::identity::{Proof, Proven};
 use crate::reader::{Batch, Search};
 use crate::roster::Roster;
-use crate::send::{Sink, State, Stretch};
-use crate::tail::{Buffer, Look, ROTATE_WAIT, Tail};
+use crate::send::{Sink, State};
+use crate::tail::Buffer;
 use crate::wake::Waker;
+use turn::store;
 
 /// Files are looked at this often even when nothing says that they changed.
-const POLL: Duration = Duration::from_millis(250);
+pub const POLL: Duration = Duration::from_millis(250);
 /// Names are looked up this often.
 const LOOK_UP: Duration = Duration::from_secs(1);
 /// The first and the longest pause between two tries to reach the database.
-const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
+pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
 /// A stretch without records moves the offset when it is this old or this long.
-const UNSTORED_AGE: Duration = Duration::from_secs(5);
-const UNSTORED_BYTES: u64 = 16 * 1024 * 1024;
+pub const UNSTORED_AGE: Duration = Duration::from_secs(5);
+pub const UNSTORED_BYTES: u64 = 16 * 1024 * 1024;
 /// One file may keep the others waiting for so many bytes.
 const TURN: u64 = 64 * 1024 * 1024;
 /// With --once: a trace whose last line is unfinished is left to the next run while the file is this young.
@@ -186,7 +188,11 @@ impl<'a> Follow<'a> {
         let attached = self.sink.attach()?;
         let least = self.options.min_level.unwrap_or(attached.least);
         if self.search.as_ref().is_none_or(|search| search.least != least) {
-            self.search = Some(Search::new(self.options.multiline.clone(), least));
+            self.search = Some(Search::new(
+                self.options.multiline.clone(),
+                self.options.format.clone(),
+                least,
+            ));
         }
         let first = !self.roster.is_informed();
         self.roster.inform(attached.files);
@@ -262,174 +268,6 @@ impl<'a> Follow<'a> {
         Ok(round)
     }
 
-    /// Reads one file as far as it goes. True when it is done with for good.
-    fn turn(&mut self, index: usize, round: &mut Round) -> Result<bool, Trouble> {
-        let Some(search) = &mut self.search else {
-            return Ok(false);
-        };
-        let started_at = self.roster.tails[index].reader.position();
-        loop {
-            let tail = &mut self.roster.tails[index];
-            match tail.look(&mut self.buffer, search, &mut self.batch) {
-                Ok(Look::Same | Look::End) => break,
-                Ok(Look::Full) => store(&mut *self.sink, tail, &mut self.batch, State::Open)?,
-                Ok(Look::More) => {
-                    if tail.reader.boundary() - tail.stored.offset >= UNSTORED_BYTES {
-                        store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
-                    }
-                    let over = tail.reader.position().saturating_sub(started_at) >= TURN;
-                    let stop = self.waker.is_stopping()
-                        || self
-                            .options
-                            .max_runtime
-                            .is_some_and(|limit| self.started.elapsed() >= limit);
-                    if over || stop {
-                        store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
-                        round.busy = !stop;
-                        return Ok(false);
-                    }
-                }
-                Ok(Look::Replaced) => {
-                    store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
-                    return self.replaced(index);
-                }
-                Err(error) => {
-                    if !tail.failing {
-                        log::warn!("{}: {error}", tail.path.display());
-                        tail.failing = true;
-                    }
-                    self.roster.cannot_read(index, &error);
-                    self.batch.clear();
-                    return Ok(false);
-                }
-            }
-        }
-        let tail = &mut self.roster.tails[index];
-        let now = Instant::now();
-        if tail.is_over(now, self.options.once) {
-            return self.finish(index);
-        }
-        if let Some(wait) = tail.reader.wait(&search.multiline).filter(|_| tail.drained) {
-            // An unfinished line after the record may turn out to be a part of it.
-            let wait = if tail.has_partial_line() {
-                wait.max(crate::multiline::LONG_WAIT)
-            } else {
-                wait
-            };
-            let is_due = if self.options.once {
-                !(tail.has_partial_line() && is_young(tail) && tail.partial_line_continues(search))
-            } else {
-                tail.grown + wait <= now
-            };
-            if is_due {
-                tail.reader.let_go(&mut self.batch);
-            } else if !self.options.once {
-                let due = tail.grown + wait;
-                round.due = Some(round.due.map_or(due, |other| other.min(due)));
-            }
-        }
-        let behind = tail.reader.boundary() - tail.stored.offset;
-        if behind == 0 {
-            tail.unstored_since = None;
-        }
-        let since = tail.unstored_since;
-        if behind > 0 && since.is_none() {
-            tail.unstored_since = Some(now);
-        }
-        let is_new = !tail.known && tail.stored.offset > 0;
-        let is_old = since.is_some_and(|since| now.duration_since(since) >= UNSTORED_AGE);
-        if !self.batch.records.is_empty() || is_new || behind >= UNSTORED_BYTES || is_old {
-            store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
-        }
-        Ok(false)
-    }
-
-    /// A file that will not grow any more: its last line is a line, newline or not.
-    fn finish(&mut self, index: usize) -> Result<bool, Trouble> {
-        let Some(search) = &mut self.search else {
-            return Ok(false);
-        };
-        let tail = &mut self.roster.tails[index];
-        loop {
-            match tail.finish(&mut self.buffer, search, &mut self.batch) {
-                Ok(true) => break,
-                Ok(false) => store(&mut *self.sink, tail, &mut self.batch, State::Open)?,
-                Err(error) => {
-                    log::warn!("{}: {error}", tail.path.display());
-                    break;
-                }
-            }
-        }
-        let state = if tail.has_no_name() {
-            State::Removed
-        } else {
-            State::Done
-        };
-        log::info!(
-            "{}: read to its end, byte {}",
-            tail.path.display(),
-            tail.reader.boundary()
-        );
-        if tail.known || tail.reader.boundary() > 0 {
-            store(&mut *self.sink, tail, &mut self.batch, state)?;
-        }
-        Ok(true)
-    }
-
-    /// The file's bytes are not those that were read: it was truncated. The rest of the old bytes may be in a copy.
-    fn replaced(&mut self, index: usize) -> Result<bool, Trouble> {
-        let old = &mut self.roster.tails[index];
-        if old.reader.position() == 0 && !old.known {
-            old.rewind(Proof::default(), Proven::default());
-            return Ok(false);
-        }
-        log::info!(
-            "{}: truncated or overwritten after byte {}",
-            old.path.display(),
-            old.reader.position()
-        );
-        let copied = self.roster.continue_in_copy(index);
-        self.roster.begin_again(index, &self.inputs);
-        match copied {
-            // The copy has all that was read, and perhaps more.
-            Copied::Whole => Ok(false),
-            // What was read goes beyond the copy: nothing of it is missing.
-            Copied::Short => {
-                let old = &mut self.roster.tails[index];
-                old.reader.let_go(&mut self.batch);
-                store(&mut *self.sink, old, &mut self.batch, State::Done)?;
-                self.store_gaps()?;
-                Ok(true)
-            }
-            Copied::Nowhere => {
-                let old = &mut self.roster.tails[index];
-                old.reader.let_go(&mut self.batch);
-                store(&mut *self.sink, old, &mut self.batch, State::Open)?;
-                let end = old.size.max(old.stored.offset);
-                let proof = Proof {
-                    offset: old.stored.offset,
-                    ..old.stored
-                };
-                log::warn!(
-                    "{}: truncated; what was written after byte {} and not read by then is lost",
-                    old.path.display(),
-                    old.stored.offset
-                );
-                self.sink.store(&Stretch {
-                    file: Some(old.id),
-                    path: &old.path,
-                    inode: old.inode,
-                    from: old.stored.offset,
-                    proof: Proof { offset: end, ..proof },
-                    records: &[],
-                    gap: Some("truncated"),
-                    state: State::Done,
-                })?;
-                Ok(true)
-            }
-        }
-    }
-
     /// Rows that only say something about a file: it is gone, or it is a copy of what was read.
     fn store_gaps(&mut self) -> Result<(), Trouble> {
         while let Some(note) = self.roster.notes.last() {
@@ -457,53 +295,5 @@ impl<'a> Follow<'a> {
         {
             log::info!("{text}");
         }
-    }
-}
-
-/// Where the bytes of a truncated file are.
-pub enum Copied {
-    Whole,
-    Short,
-    Nowhere,
-}
-
-fn is_young(tail: &Tail) -> bool {
-    tail.last_modified()
-        .is_some_and(|modified| modified.elapsed().is_ok_and(|age| age < STILL_WRITTEN))
-}
-
-/// Sends the batch and the boundary.
-fn store(sink: &mut dyn Sink, tail: &mut Tail, batch: &mut Batch, state: State) -> Result<(), Trouble> {
-    let proof = tail.reader.proof();
-    if state == State::Open && batch.records.is_empty() && proof.offset == tail.stored.offset && tail.known {
-        return Ok(());
-    }
-    sink.store(&Stretch {
-        file: Some(tail.id),
-        path: &tail.path,
-        inode: tail.inode,
-        from: tail.stored.offset,
-        proof,
-        records: &batch.records,
-        gap: None,
-        state,
-    })?;
-    batch.clear();
-    tail.stored = proof;
-    tail.known = true;
-    tail.unstored_since = None;
-    Ok(())
-}
-
-impl Tail {
-    /// True when the file was rotated away, read to its end, and nobody will write to it again.
-    fn is_over(&self, now: Instant, once: bool) -> bool {
-        let quiet_since = match (self.rotated, self.aged) {
-            (Some(since), _) => Some(since.max(self.grown)),
-            (None, Some(true)) => Some(self.grown),
-            _ => None,
-        };
-        let is_quiet = quiet_since.is_some_and(|since| once || now.duration_since(since) >= ROTATE_WAIT);
-        self.drained && (self.finished || is_quiet)
     }
 }

@@ -10,13 +10,16 @@ mod content;
 mod failure;
 mod files;
 mod follow;
+mod format;
 mod identity;
 mod multiline;
 mod reader;
 mod roster;
 mod rotation;
 mod send;
+mod stream;
 mod tail;
+mod utf16;
 mod wake;
 
 use std::io::{BufWriter, Write};
@@ -29,6 +32,7 @@ use cli::{Args, Options, Output};
 use failure::Failure;
 use follow::Follow;
 use send::{Database, Print, Sink, Source};
+use stream::Stream;
 use wake::Waker;
 
 fn main() -> ExitCode {
@@ -82,6 +86,9 @@ fn run(mut options: Options) -> Result<(), Failure> {
             Box::new(Database::new(*settings, source))
         }
     };
+    if let Some(pipe) = &options.pipe {
+        return Stream::new(&options, pipe, sink, waker)?.run();
+    }
     let follow = Follow::new(&options, sink, waker)?;
     if options.once {
         follow.once()

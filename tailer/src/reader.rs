@@ -11,6 +11,7 @@
 use logwatch_record::{Flags, Level, MAX_MESSAGE, clean};
 
 use crate::candidates::Candidates;
+use crate::format::Format;
 use crate::identity::{HEAD, Proof, TAIL};
 use crate::multiline::Multiline;
 
@@ -23,16 +24,42 @@ pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
 /// What to look for. One for all files: the search's buffer is shared.
 pub struct Search {
     pub multiline: Multiline,
+    pub format: Option<Format>,
     pub least: Level,
     pub candidates: Candidates,
 }
 
 impl Search {
-    pub fn new(multiline: Multiline, least: Level) -> Search {
+    pub fn new(multiline: Multiline, format: Option<Format>, least: Level) -> Search {
+        // What a format calls an error may look like anything.
+        let shown = if format.is_some() { Level::Debug } else { least };
         Search {
             multiline,
+            format,
             least,
-            candidates: Candidates::new(least),
+            candidates: Candidates::new(shown),
+        }
+    }
+
+    /// True when the line belongs to the record before it.
+    pub fn continues(&self, line: &[u8]) -> bool {
+        match (&self.format, &self.multiline) {
+            (Some(format), Multiline::Auto) => !format.is_match(line),
+            _ => self.multiline.continues(line),
+        }
+    }
+
+    fn level(&self, line: &[u8]) -> Option<Level> {
+        match &self.format {
+            Some(format) => format.level(line),
+            None => logwatch_record::level(line),
+        }
+    }
+
+    fn headline(&self, line: &[u8]) -> (Vec<u8>, Flags) {
+        match &self.format {
+            Some(format) => format.headline(line),
+            None => (line.to_vec(), Flags::empty()),
         }
     }
 }
@@ -64,6 +91,12 @@ impl Batch {
     fn push(&mut self, record: Found) {
         self.bytes += record.text.len();
         self.records.push(record);
+    }
+
+    /// Drops the records that are stored up to this offset.
+    pub fn keep_from(&mut self, offset: u64) {
+        self.records.retain(|record| record.start >= offset);
+        self.bytes = self.records.iter().map(|record| record.text.len()).sum();
     }
 
     pub fn clear(&mut self) {
@@ -266,7 +299,7 @@ impl Reader {
             Flags::empty()
         };
         // What follows nothing continues nothing.
-        let continues = |search: &Search| offset > 0 && search.multiline.continues(line);
+        let continues = |search: &Search| offset > 0 && search.continues(line);
         if let Some(open) = &mut self.open {
             if continues(search) {
                 open.append(line, cut);
@@ -278,18 +311,58 @@ impl Reader {
             return false;
         }
         // The level first: it is known sooner, and most lines end here.
-        if logwatch_record::level(line).is_none_or(|level| level < search.least) || continues(search) {
+        if search.level(line).is_none_or(|level| level < search.least) || continues(search) {
             return false;
         }
+        let (raw, flags) = search.headline(line);
+        let flags = flags | cut;
         self.open = Some(Open {
             start: offset,
             end: offset,
-            raw: line.to_vec(),
-            headline: line.len(),
+            headline: raw.len(),
+            raw,
             lines: 1,
-            flags: if self.after_nuls { cut | Flags::NUL } else { cut },
+            flags: if self.after_nuls {
+                flags | Flags::NUL
+            } else {
+                flags
+            },
         });
         true
+    }
+
+    pub fn has_open_record(&self) -> bool {
+        self.open.is_some()
+    }
+
+    /// Takes the lines at the start of another file that go on with the open record, and returns how many bytes they are.
+    pub fn adopt(&mut self, bytes: &[u8], search: &Search) -> usize {
+        let Some(open) = self.open.as_mut().filter(|_| self.long_line.is_none()) else {
+            return 0;
+        };
+        let mut used = 0;
+        while let Some(newline) = memchr::memchr(b'\n', &bytes[used..]) {
+            let line = &bytes[used..used + newline];
+            let line = line.strip_suffix(b"\r").unwrap_or(line);
+            if line.len() > MAX_MESSAGE || !search.continues(line) {
+                break;
+            }
+            open.append(line, Flags::empty());
+            used += newline + 1;
+        }
+        used
+    }
+
+    /// Goes on after bytes that another file's record has adopted.
+    pub fn pass_over(&mut self, bytes: &[u8]) {
+        let offset = self.position - self.recent.len() as u64;
+        let bytes = [&self.recent, bytes].concat();
+        let window = Window {
+            bytes: &bytes,
+            offset,
+            last: false,
+        };
+        self.settle(&window, bytes.len());
     }
 
     /// The open record has waited long enough: it is whole as it is.
@@ -370,228 +443,4 @@ impl Open {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    const LINES: &[&str] = &[
-        "2026-11-22 10:00:00 INFO all is well",
-        "2026-11-22 10:00:00 INFO no error here",
-        "2026-11-22 10:00:00 ERROR disk full",
-        "2026-11-22 10:00:00 FATAL out of memory\r",
-        "{\"level\":\"error\",\"msg\":\"x\"}",
-        "{\"level\":\"info\",\"msg\":\"error\"}",
-        "\tat com.example.Main.run(Main.java:3)",
-        "    raise ValueError('error')",
-        "Caused by: java.io.IOException: fatal",
-        "",
-        "error",
-    ];
-
-    /// All records of a text, line by line, with nothing clever.
-    fn plainly(text: &[u8]) -> Vec<(u64, u64, String)> {
-        let mut records: Vec<(u64, u64, String)> = Vec::new();
-        let mut open = false;
-        let mut start = 0;
-        for line in text.split_inclusive(|byte| *byte == b'\n') {
-            let end = start + line.len();
-            let bare = line.strip_suffix(b"\n").unwrap_or(line);
-            let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
-            let shown = String::from_utf8_lossy(bare).into_owned();
-            if start > 0 && logwatch_record::line::continues(bare) {
-                if let (true, Some(record)) = (open, records.last_mut()) {
-                    record.1 = end as u64;
-                    record.2 = format!("{}\n{shown}", record.2);
-                }
-            } else {
-                open = logwatch_record::level(bare).is_some_and(|level| level >= Level::Error);
-                if open {
-                    records.push((start as u64, end as u64, shown));
-                }
-            }
-            start = end;
-        }
-        records
-    }
-
-    /// Reads a text as a tailer does that is handed `step` bytes at a time.
-    fn read(text: &[u8], mut step: impl FnMut() -> usize) -> Vec<Found> {
-        let mut search = Search::new(Multiline::Auto, Level::Error);
-        let mut reader = Reader::new(0, Vec::new(), Vec::new());
-        let mut batch = Batch::default();
-        let mut there = 0;
-        loop {
-            there = (there + step()).min(text.len());
-            let position = usize::try_from(reader.position()).unwrap();
-            let from = position - reader.recent().len();
-            assert_eq!(reader.recent(), &text[from..position]);
-            let window = Window {
-                bytes: &text[from..there],
-                offset: from as u64,
-                last: there == text.len(),
-            };
-            let fed = reader.feed(&window, &mut search, &mut batch);
-            let boundary = usize::try_from(reader.boundary()).unwrap();
-            assert_eq!(
-                reader.proof(),
-                Proof::of(boundary as u64, text, &text[..boundary]),
-                "the proof is of the boundary"
-            );
-            match fed {
-                Fed::Nuls if there < text.len() => {
-                    let at = usize::try_from(reader.position()).unwrap();
-                    if let Some(nuls) = text[at..].iter().position(|byte| *byte != 0) {
-                        let to = at + nuls;
-                        reader.skip_nuls(to as u64, text[to.saturating_sub(TAIL)..to].to_vec());
-                        there = there.max(to);
-                    }
-                }
-                _ if there == text.len() => break,
-                _ => {}
-            }
-        }
-        reader.let_go(&mut batch);
-        batch.records
-    }
-
-    fn texts(found: &[Found]) -> Vec<(u64, u64, String)> {
-        found
-            .iter()
-            .map(|found| (found.start, found.end, found.text.clone()))
-            .collect()
-    }
-
-    proptest! {
-        #[test]
-        fn any_windows_give_the_records_of_reading_line_by_line(
-            lines in prop::collection::vec(prop::sample::select(LINES), 0..60),
-            newline in any::<bool>(),
-            steps in prop::collection::vec(1usize..200, 1..50),
-        ) {
-            let mut text = lines.join("\n").into_bytes();
-            if newline {
-                text.push(b'\n');
-            }
-            let mut steps = steps.into_iter().cycle();
-            let found = read(&text, || steps.next().unwrap());
-            prop_assert_eq!(texts(&found), plainly(&text));
-        }
-
-        #[test]
-        fn any_bytes_are_read_to_the_end(text in prop::collection::vec(prop::sample::select(&b"\0\0\n\n\r\xff E<3>{\"error:l"[..]), 0..400)) {
-            read(&text, || 7);
-        }
-    }
-
-    #[test]
-    fn an_over_long_line_is_one_record_cut_and_flagged() {
-        let long = 3 * MAX_MESSAGE;
-        let text = [b"ERROR ".to_vec(), vec![b'x'; long], b"\nERROR y\n".to_vec()].concat();
-        let found = read(&text, || 50_000);
-        assert_eq!(found.len(), 2);
-        assert_eq!(found[0].text.len(), MAX_MESSAGE);
-        assert_eq!((found[0].start, found[0].end), (0, long as u64 + 7));
-        assert!(found[0].flags.contains(Flags::TRUNCATED));
-        assert_eq!(found[1].text, "ERROR y");
-        assert!(found[1].flags.is_empty());
-    }
-
-    #[test]
-    fn an_over_long_line_that_is_no_record_is_passed_over_whole() {
-        let text = [
-            b"INFO ".to_vec(),
-            vec![b'x'; 3 * MAX_MESSAGE],
-            b" ERROR inside\nERROR y\n".to_vec(),
-        ]
-        .concat();
-        assert_eq!(
-            texts(&read(&text, || 50_000))
-                .into_iter()
-                .map(|record| record.2)
-                .collect::<Vec<_>>(),
-            ["ERROR y"]
-        );
-    }
-
-    #[test]
-    fn a_record_has_a_most_and_says_so() {
-        let mut text = b"ERROR x\n".to_vec();
-        while text.len() < 2 * MAX_RECORD {
-            text.extend_from_slice(b"\tat com.example.Deep.recurse(Deep.java:1)\n");
-        }
-        let found = read(&text, || 4096);
-        assert_eq!(found.len(), 1);
-        assert_eq!(found[0].end, text.len() as u64);
-        assert!(found[0].text.len() <= MAX_RECORD && found[0].flags.contains(Flags::TRUNCATED));
-    }
-
-    #[test]
-    fn nuls_before_a_line_are_dropped_and_flagged() {
-        for count in [1, 5000] {
-            let text = [vec![0; count], b"ERROR x\n".to_vec()].concat();
-            let found = read(&text, || 100);
-            assert_eq!(found[0].text, "ERROR x");
-            assert!(found[0].flags.contains(Flags::NUL));
-        }
-    }
-
-    #[test]
-    fn bad_utf8_is_replaced_and_flagged() {
-        let found = read(b"ERROR a\xffb\n", || 100);
-        assert_eq!(found[0].text, "ERROR a\u{FFFD}b");
-        assert!(found[0].flags.contains(Flags::BAD_UTF8));
-    }
-
-    #[test]
-    fn a_record_that_was_cut_in_two_makes_the_next_ones_wait_longer() {
-        let mut search = Search::new(Multiline::Auto, Level::Error);
-        let mut reader = Reader::new(0, Vec::new(), Vec::new());
-        let mut batch = Batch::default();
-        let text = b"ERROR x\n\tat a\nERROR y\n";
-        let mut feed = |reader: &mut Reader, to: usize, batch: &mut Batch| {
-            let from = usize::try_from(reader.position()).unwrap() - reader.recent().len();
-            reader.feed(
-                &Window {
-                    bytes: &text[from..to],
-                    offset: from as u64,
-                    last: false,
-                },
-                &mut search,
-                batch,
-            );
-        };
-        feed(&mut reader, 8, &mut batch);
-        assert_eq!(reader.wait(&Multiline::Auto), Some(crate::multiline::SHORT_WAIT));
-        reader.let_go(&mut batch);
-        feed(&mut reader, text.len(), &mut batch);
-        assert_eq!(reader.wait(&Multiline::Auto), Some(crate::multiline::LONG_WAIT));
-    }
-
-    #[test]
-    fn a_full_batch_stops_the_reading_and_loses_nothing() {
-        let text = "ERROR x\n".repeat(2 * BATCH_RECORDS + 10).into_bytes();
-        let mut search = Search::new(Multiline::Auto, Level::Error);
-        let mut reader = Reader::new(0, Vec::new(), Vec::new());
-        let mut sizes = Vec::new();
-        loop {
-            let mut batch = Batch::default();
-            let from = usize::try_from(reader.position()).unwrap() - reader.recent().len();
-            let fed = reader.feed(
-                &Window {
-                    bytes: &text[from..],
-                    offset: from as u64,
-                    last: true,
-                },
-                &mut search,
-                &mut batch,
-            );
-            sizes.push(batch.records.len());
-            assert_eq!(reader.boundary(), batch.records.last().unwrap().end);
-            if fed != Fed::Full {
-                break;
-            }
-        }
-        assert_eq!(sizes, [BATCH_RECORDS, BATCH_RECORDS, 9]);
-        assert_eq!(reader.position(), text.len() as u64);
-    }
-}
+mod tests;

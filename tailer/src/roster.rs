@@ -3,18 +3,25 @@
 //! Whenever the names are looked up, each file that is there is either being read already, or recognised as one that the database
 //! knows, or found to be a copy of one, or new. A name that went to another file leads to the search for what was rotated in between.
 
+mod recognise;
+mod rotated;
+
 use std::collections::{HashMap, HashSet};
 use std::io;
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use crate::content::Content;
 use crate::files::{Inode, Inputs, Seen};
-use crate::follow::Copied;
-use crate::identity::{HEAD, Proof, Proven, TAIL};
+use crate::identity::{Proof, Proven};
 use crate::rotation;
 use crate::send::{State, Stored, Stretch};
 use crate::tail::Tail;
+
+pub use rotated::Copied;
+
+/// A new file waits so long for the last record of the one before it, which may go on here.
+const ADOPTION: Duration = Duration::from_secs(10);
 
 /// Something to store about a file that is not read.
 pub struct Note {
@@ -114,11 +121,15 @@ impl Roster {
         self.known = Some(known);
     }
 
-    /// True while another file has to be read first.
+    /// True while another file has to be read first, or has an open record that may go on in this one.
     pub fn must_wait(&self, index: usize) -> bool {
-        self.tails[index]
-            .after
-            .is_some_and(|id| self.tails.iter().any(|tail| tail.id == id && !tail.drained))
+        let tail = &self.tails[index];
+        let may_adopt = tail.reader.position() == tail.adopted && tail.grown.elapsed() < ADOPTION;
+        tail.after.is_some_and(|id| {
+            self.tails.iter().any(|before| {
+                before.id == id && (!before.drained || may_adopt && before.reader.has_open_record())
+            })
+        })
     }
 
     pub fn cannot_read(&mut self, index: usize, error: &io::Error) {
@@ -183,11 +194,15 @@ impl Roster {
         new.retain(|seen| !self.recognise_by_inode(seen));
         new.retain(|seen| !self.recognise_by_bytes(seen));
         for seen in new {
+            let before = moved
+                .get(&seen.path)
+                .copied()
+                .or_else(|| self.unfinished_before(&seen.path));
             let id = self.welcome(seen, inputs);
-            if let (Some(id), Some(before)) = (id, moved.get(&seen.path))
+            if let (Some(id), Some(before)) = (id, before)
                 && let Some(tail) = self.tails.iter_mut().find(|tail| tail.id == id)
             {
-                tail.after = Some(*before);
+                tail.after = Some(before);
             }
         }
         for id in lost {
@@ -205,57 +220,6 @@ impl Roster {
         }
     }
 
-    /// The same inode and the same bytes as a file that the database knows.
-    fn recognise_by_inode(&mut self, seen: &Seen) -> bool {
-        self.resume_one_of(seen, |stored| stored.inode == seen.inode)
-    }
-
-    /// Goes on with the known file that has the most of the bytes of the one that was seen.
-    fn resume_one_of(&mut self, seen: &Seen, may_be: impl Fn(&Stored) -> bool) -> bool {
-        let mut rows: Vec<Stored> = self
-            .free_rows()
-            .filter(|stored| may_be(stored))
-            .cloned()
-            .collect();
-        rows.sort_by_key(|stored| std::cmp::Reverse(stored.proof.offset));
-        rows.iter().any(|stored| self.resume(stored, seen, None))
-    }
-
-    /// The same bytes as a file that was known by another inode: restored, compressed, copied back.
-    fn recognise_by_bytes(&mut self, seen: &Seen) -> bool {
-        if self.resume_one_of(seen, |stored| rotation::are_related(&stored.path, &seen.path)) {
-            return true;
-        }
-        // A file that lost its name to an identical one (cp a a.new; mv a.new a), or to its compressed twin.
-        let Ok(mut content) = Content::open_seen(seen) else {
-            return false;
-        };
-        for tail in self.tails.iter_mut().filter(|tail| tail.rotated.is_some()) {
-            if !rotation::are_related(&tail.path, &seen.path) {
-                continue;
-            }
-            let Some(proof) = tail.proofs().next() else {
-                continue;
-            };
-            if matches!(proof.check(&mut content), Ok(Some(_))) {
-                log::info!(
-                    "{}: the same bytes as {}",
-                    seen.path.display(),
-                    tail.path.display()
-                );
-                tail.finished = content.is_compressed();
-                tail.content = content;
-                tail.inode = seen.inode;
-                tail.path.clone_from(&seen.path);
-                tail.rotated = None;
-                tail.aged = None;
-                tail.look_again();
-                return true;
-            }
-        }
-        false
-    }
-
     /// The rows of the database whose files are not being read.
     fn free_rows(&self) -> impl Iterator<Item = &Stored> {
         let held: HashSet<i64> = self.tails.iter().map(|tail| tail.id).collect();
@@ -265,276 +229,11 @@ impl Roster {
             .filter(move |stored| stored.proof.says_something() && !held.contains(&stored.id))
     }
 
-    /// Goes on with a known file if the one that was seen has its bytes.
-    fn resume(&mut self, stored: &Stored, seen: &Seen, rotated: Option<Instant>) -> bool {
-        let (path, inode) = (&seen.path, seen.inode);
-        let Ok(mut content) = Content::open_seen(seen) else {
-            return false;
-        };
-        let Ok(Some(proven)) = stored.proof.check(&mut content) else {
-            return false;
-        };
-        let shown = if rotated.is_some() { &stored.path } else { path };
-        let mut tail = Tail::new(
-            stored.id,
-            shown.to_path_buf(),
-            inode,
-            content,
-            stored.proof,
-            proven,
-        );
-        tail.known = true;
-        tail.rotated = rotated;
-        log::info!("{}: going on at byte {}", path.display(), stored.proof.offset);
-        self.tails.push(tail);
-        true
-    }
-
-    /// A file that nobody knows. Returns its id, None when it is not to be read (now).
-    fn welcome(&mut self, seen: &Seen, inputs: &Inputs) -> Option<i64> {
-        let mut content = match Content::open_seen(seen) {
-            Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
-            Err(error) => {
-                if self.closed.insert(seen.path.clone(), error.to_string()).is_none() {
-                    log::warn!("{} cannot be read: {error}", seen.path.display());
-                }
-                return None;
-            }
-        };
-        self.closed.remove(&seen.path);
-        let mut copied = false;
-        for tail in &mut self.tails {
-            if rotation::is_rotation_of(&seen.path, &tail.path)
-                && inputs.covers(&tail.path)
-                && tail.is_copied_by(&mut content, seen.size)
-            {
-                copied = true;
-                break;
-            }
-        }
-        if copied {
-            log::info!("{}: a copy of what is being read", seen.path.display());
-            self.settled.insert(seen.inode, seen.size);
-            return None;
-        }
-        // A compressed file whose end is not there yet is looked at again later.
-        if content.is_compressed() && content.check_to_end().is_err() {
-            return None;
-        }
-        let is_first = !self.looked && self.from_end;
-        let is_related = self
-            .known
-            .iter()
-            .flat_map(HashMap::values)
-            .any(|stored| rotation::are_related(&stored.path, &seen.path));
-        let (proof, proven) = if is_first && !is_related && !content.is_compressed() {
-            end_of(&mut content, seen.size).unwrap_or_default()
-        } else {
-            Default::default()
-        };
-        log::info!("{}: new, reading from byte {}", seen.path.display(), proof.offset);
-        Some(self.add(seen.path.clone(), seen.inode, content, proof, proven))
-    }
-
     fn add(&mut self, path: PathBuf, inode: Inode, content: Content, proof: Proof, proven: Proven) -> i64 {
         let id = draw_id();
         self.tails
             .push(Tail::new(id, path, inode, content, proof, proven));
         id
-    }
-
-    /// What was rotated between a file that just lost its name and the one that has it now.
-    fn between(&mut self, id: i64) {
-        let Some(tail) = self.tails.iter().find(|tail| tail.id == id) else {
-            return;
-        };
-        let (path, inode) = (tail.path.clone(), tail.inode);
-        let Some(trace) = tail
-            .proofs()
-            .find_map(|proof| rotation::trace(&path, Some(inode), &proof))
-        else {
-            return;
-        };
-        self.read_in_order(&path, id, trace.newer);
-    }
-
-    /// Reads rotated files one after the other, then the file that has the name now.
-    fn read_in_order(&mut self, path: &Path, first: i64, newer: Vec<Seen>) {
-        let mut before = first;
-        for seen in newer {
-            let taken = self.settled.contains_key(&seen.inode)
-                || self.tails.iter().any(|tail| tail.inode == seen.inode);
-            if taken || self.is_known(&seen) {
-                continue;
-            }
-            let Ok(content) = Content::open_seen(&seen) else {
-                continue;
-            };
-            log::info!("{}: rotated before it was seen", seen.path.display());
-            let id = self.add(
-                path.to_path_buf(),
-                seen.inode,
-                content,
-                Proof::default(),
-                Proven::default(),
-            );
-            if let Some(tail) = self.tails.last_mut() {
-                tail.rotated = Some(Instant::now());
-                tail.after = Some(before);
-            }
-            before = id;
-        }
-        let current = self
-            .tails
-            .iter_mut()
-            .find(|tail| tail.path == path && tail.rotated.is_none());
-        if let Some(tail) = current.filter(|tail| tail.reader.position() == 0) {
-            tail.after = Some(before);
-        }
-    }
-
-    fn is_known(&self, seen: &Seen) -> bool {
-        let Ok(mut content) = Content::open_seen(seen) else {
-            return false;
-        };
-        self.free_rows()
-            .filter(|stored| stored.inode == seen.inode || rotation::are_related(&stored.path, &seen.path))
-            .any(|stored| matches!(stored.proof.check(&mut content), Ok(Some(_))))
-    }
-
-    /// At the start: files that the last run had not finished and that are not where they were.
-    fn find_lost(&mut self, inputs: &Inputs) {
-        let lost: Vec<Stored> = self
-            .free_rows()
-            .filter(|stored| stored.open && inputs.covers(&stored.path))
-            .cloned()
-            .collect();
-        for stored in lost {
-            match rotation::trace(&stored.path, Some(stored.inode), &stored.proof) {
-                Some(trace) if !self.tails.iter().any(|tail| tail.inode == trace.seen.inode) => {
-                    if self.resume(&stored, &trace.seen, Some(Instant::now())) {
-                        self.read_in_order(&stored.path, stored.id, trace.newer);
-                    }
-                }
-                Some(_) => {}
-                None => {
-                    log::warn!(
-                        "{}: the file that was read up to byte {} is gone; what it had after that is lost",
-                        stored.path.display(),
-                        stored.proof.offset
-                    );
-                    self.notes.push(Note {
-                        id: stored.id,
-                        path: stored.path,
-                        inode: stored.inode,
-                        proof: stored.proof,
-                        gap: Some("removed"),
-                        state: State::Removed,
-                    });
-                }
-            }
-        }
-    }
-
-    /// The file was truncated: looks for a copy of what it was, and goes on there.
-    pub fn continue_in_copy(&mut self, index: usize) -> Copied {
-        let tail = &mut self.tails[index];
-        let path = tail.path.clone();
-        let found = tail
-            .proofs()
-            .enumerate()
-            .find_map(|(at, proof)| Some((at, rotation::trace(&path, None, &proof)?)));
-        let Some((at, mut trace)) = found else {
-            return Copied::Nowhere;
-        };
-        let id = tail.id;
-        let is_whole = at == 0
-            && match tail.stored.check(&mut trace.content) {
-                Ok(Some(proven)) => {
-                    let stored = tail.stored;
-                    tail.rewind(stored, proven);
-                    true
-                }
-                _ => false,
-            };
-        if is_whole {
-            log::info!("{}: its copy is {}", path.display(), trace.seen.path.display());
-            tail.content = trace.content;
-            tail.inode = trace.seen.inode;
-            tail.finished = true;
-            tail.rotated = Some(Instant::now());
-        } else if let Ok(Some((proof, _))) = whole_of(&mut trace.content) {
-            // So that a later run knows the copy and does not read it.
-            self.settled
-                .insert(trace.seen.inode, trace.content.size().unwrap_or(0));
-            self.notes.push(Note {
-                id: draw_id(),
-                path: trace.seen.path,
-                inode: trace.seen.inode,
-                proof,
-                gap: None,
-                state: State::Done,
-            });
-        }
-        self.read_in_order(&path, id, trace.newer);
-        if is_whole { Copied::Whole } else { Copied::Short }
-    }
-
-    /// The file at this path begins again, as a new one, after what is left of the old one.
-    pub fn begin_again(&mut self, index: usize, inputs: &Inputs) {
-        let old = &mut self.tails[index];
-        old.rotated.get_or_insert_with(Instant::now);
-        let (path, id) = (old.path.clone(), old.id);
-        let after = self
-            .tails
-            .iter()
-            .rev()
-            .find(|tail| tail.path == path && tail.id != id && tail.rotated.is_some())
-            .map_or(id, |tail| tail.id);
-        if !inputs.covers(&path)
-            || self
-                .tails
-                .iter()
-                .any(|tail| tail.id != id && tail.path == path && tail.rotated.is_none())
-        {
-            return;
-        }
-        let Ok(Some(seen)) = Seen::at(&path) else { return };
-        let Ok(content) = Content::open_seen(&seen) else {
-            return;
-        };
-        self.add(path, seen.inode, content, Proof::default(), Proven::default());
-        if let Some(tail) = self.tails.last_mut() {
-            tail.after = Some(after);
-        }
-    }
-}
-
-impl Tail {
-    /// True when `content` holds the same bytes as this file, as far as it goes: `cp` makes such a file before it is truncated here.
-    fn is_copied_by(&mut self, content: &mut Content, size: u64) -> bool {
-        if content.is_compressed() {
-            return self
-                .proofs()
-                .any(|proof| matches!(proof.check(content), Ok(Some(_))));
-        }
-        if size == 0 {
-            return false;
-        }
-        let same = |own: &mut Content, content: &mut Content, from: u64, length: usize| {
-            let (mut a, mut b) = (vec![0; length], vec![0; length]);
-            own.fill_at(from, &mut a).unwrap_or(false)
-                && content.fill_at(from, &mut b).unwrap_or(false)
-                && a == b
-        };
-        let head = usize::try_from(size).unwrap_or(HEAD).min(HEAD);
-        let tail = usize::try_from(size).unwrap_or(TAIL).min(TAIL);
-        same(&mut self.content, content, 0, head)
-            && same(&mut self.content, content, size - tail as u64, tail)
-            || self
-                .proofs()
-                .any(|proof| matches!(proof.check(content), Ok(Some(_))))
     }
 }
 
@@ -546,35 +245,8 @@ fn inputs_still_has(_seen: &Path, old: &Path, inode: Inode) -> bool {
         .is_some_and(|seen| seen.inode == inode)
 }
 
-/// The place after the last whole line.
-fn end_of(content: &mut Content, size: u64) -> Option<(Proof, Proven)> {
-    let mut tail = vec![
-        0;
-        usize::try_from(size)
-            .unwrap_or(usize::MAX)
-            .min(logwatch_record::MAX_MESSAGE)
-    ];
-    let from = size - tail.len() as u64;
-    content.fill_at(from, &mut tail).ok().filter(|filled| *filled)?;
-    let end = memchr::memrchr(b'\n', &tail)? + 1;
-    proof_at(content, from + end as u64).ok().flatten()
-}
-
-/// The proof of all of a file.
-fn whole_of(content: &mut Content) -> io::Result<Option<(Proof, Proven)>> {
-    let size = content.plain_size()?;
-    proof_at(content, size)
-}
-
-fn proof_at(content: &mut Content, offset: u64) -> io::Result<Option<(Proof, Proven)>> {
-    let length = |most: usize| usize::try_from(offset).unwrap_or(most).min(most);
-    let (mut head, mut tail) = (vec![0; length(HEAD)], vec![0; length(TAIL)]);
-    let filled = content.fill_at(0, &mut head)? && content.fill_at(offset - tail.len() as u64, &mut tail)?;
-    Ok(filled.then(|| (Proof::of(offset, &head, &tail), Proven { head, tail })))
-}
-
 /// A file's name in the database: random, so that no two tailers draw the same.
-fn draw_id() -> i64 {
+pub fn draw_id() -> i64 {
     use std::hash::{BuildHasher, Hasher, RandomState};
     let mut hasher = RandomState::new().build_hasher();
     hasher.write_u128(Instant::now().elapsed().as_nanos());

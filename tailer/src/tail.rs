@@ -3,7 +3,7 @@
 //! The life of a file. It is *seen* at a path that the inputs give and read from its beginning, or it is *recognised* by its bytes and
 //! read from where the last run stopped. It *grows*, and what is new is read, after a proof that it is still the same file. One day its
 //! name is gone or another file has it: the file was *rotated*. The handle stays open until the writer, who may still hold it too, has been
-//! quiet for `ROTATE_WAIT`; then the file is *done*, or *removed* when it has no name left. Or the proof fails: the file was *truncated* and
+//! quiet for `--rotate-wait`; then the file is *done*, or *removed* when it has no name left. Or the proof fails: the file was *truncated* and
 //! begins again as a new one, while the rest of the old one is looked for among its copies.
 
 use std::collections::VecDeque;
@@ -18,8 +18,6 @@ use crate::files::Inode;
 use crate::identity::{Proof, Proven, TAIL};
 use crate::reader::{Batch, Fed, Reader, Search, Window};
 
-/// How long a rotated file is kept open after its last growth: its writer may take a while to notice.
-pub const ROTATE_WAIT: Duration = Duration::from_secs(10);
 /// How much is read at once. Larger buffers leave the processor's cache.
 const CHUNK: usize = 512 * 1024;
 /// How many earlier proofs are kept to recognise a copy that ends before the position, and how far they are apart.
@@ -69,6 +67,8 @@ pub struct Tail {
     pub aged: Option<bool>,
     /// The file that has to be read to its end before this one.
     pub after: Option<i64>,
+    /// So many bytes at its start went to the last record of that file.
+    pub adopted: u64,
     /// It was read to the end at least once.
     pub drained: bool,
     /// When it last grew.
@@ -100,6 +100,7 @@ impl Tail {
             rotated: None,
             aged: None,
             after: None,
+            adopted: 0,
             drained: false,
             grown: Instant::now(),
             unstored_since: None,
@@ -116,6 +117,7 @@ impl Tail {
         self.reader = Reader::new(proof.offset, proven.head, proven.tail);
         self.stored = proof;
         self.unstored_since = None;
+        self.adopted = 0;
         self.gone = false;
         self.look_again();
     }
@@ -138,8 +140,10 @@ impl Tail {
         if self.looked == Some(signature(&metadata)) {
             return Ok(Look::Same);
         }
+        if self.reader.position() == 0 {
+            self.content.heed_mark()?;
+        }
         // The state is noted before reading: what is written during the read is seen by the next look.
-        let size = metadata.len();
         let count = match self.fill(buffer)? {
             Some(count) => count,
             None => return Ok(Look::Replaced),
@@ -149,6 +153,12 @@ impl Tail {
             bytes: &buffer.0[..history + count],
             offset: self.reader.position() - history as u64,
             last: false,
+        };
+        // What is on disk is not the text's size when the file is decoded.
+        let size = if self.content.is_plain() {
+            metadata.len()
+        } else {
+            window.offset + window.bytes.len() as u64
         };
         if count > 0 && size > self.size {
             self.grown = Instant::now();
@@ -170,7 +180,7 @@ impl Tail {
         })
     }
 
-    /// Takes what is left as whole lines: the file will not grow any more.
+    /// Takes what is left as whole lines: the file will not grow any more. False when the batch is full.
     pub fn finish(
         &mut self,
         buffer: &mut Buffer,
@@ -186,11 +196,7 @@ impl Tail {
             offset: self.reader.position() - history as u64,
             last: true,
         };
-        if self.reader.feed(&window, search, batch) == Fed::Full {
-            return Ok(false);
-        }
-        self.reader.let_go(batch);
-        Ok(true)
+        Ok(self.reader.feed(&window, search, batch) != Fed::Full)
     }
 
     /// Bytes after the last whole line are there.
@@ -202,7 +208,7 @@ impl Tail {
     pub fn partial_line_continues(&mut self, search: &Search) -> bool {
         let mut start = [0; 256];
         match self.content.read_at(self.reader.position(), &mut start) {
-            Ok(count) if count > 0 => search.multiline.continues(&start[..count]),
+            Ok(count) if count > 0 => search.continues(&start[..count]),
             _ => false,
         }
     }
@@ -229,12 +235,9 @@ impl Tail {
 
     fn at_end(&mut self, metadata: &Metadata) -> Look {
         self.looked = Some(signature(metadata));
-        // The size of a compressed file is that of the compressed bytes.
-        self.size = if self.content.is_compressed() {
-            self.reader.position()
-        } else {
-            metadata.len()
-        };
+        if self.content.is_plain() {
+            self.size = metadata.len();
+        }
         self.drained = true;
         let now = Instant::now();
         if self
@@ -283,7 +286,8 @@ impl Tail {
         let mut now = vec![0; head.len()];
         let same = self.content.fill_at(0, &mut now)? && now == self.reader.head();
         // Without history an empty file is not known to be another one.
-        Ok((same && self.content.metadata()?.len() >= position).then_some(count - history))
+        let holds = !self.content.is_plain() || self.content.metadata()?.len() >= position;
+        Ok((same && holds).then_some(count - history))
     }
 
     fn skip_nuls(&mut self, end: u64) -> io::Result<()> {

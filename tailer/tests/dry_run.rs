@@ -362,3 +362,134 @@ fn the_generator_crosses_the_thresholds_repeatably() {
     assert!(found.iter().any(|level| level == "FATAL"), "{found:?}");
     assert_eq!(found, levels("b.log"));
 }
+
+/// CASES.md F16.
+#[test]
+fn utf_16_is_decoded_and_odd_names_are_followed() {
+    use std::os::unix::ffi::OsStrExt;
+    let logs = Logs::new();
+    let utf16 = |text: &str, mark: &str| -> Vec<u8> {
+        format!("{mark}{text}")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect()
+    };
+    let name = std::ffi::OsStr::from_bytes(b"\xff.log");
+    let path = logs.0.path().join(name);
+    fs::write(
+        &path,
+        utf16("INFO a\r\nERROR naïve 日本\r\nERROR par", "\u{feff}"),
+    )
+    .unwrap();
+    let mut following = Following::start(logs.tailer(&["--dry-run", "*.log"]));
+    let record = following.next();
+    assert_eq!(record["message"], "naïve 日本");
+    assert_eq!(record["flags"], serde_json::json!(["time_missing"]));
+    let mut file = fs::OpenOptions::new().append(true).open(&path).unwrap();
+    file.write_all(&utf16("tial\r\n", "")).unwrap();
+    assert_eq!(following.next()["message"], "partial");
+    // Truncated and begun again.
+    fs::write(&path, utf16("ERROR next\r\n", "\u{feff}")).unwrap();
+    assert_eq!(following.next()["message"], "next");
+}
+
+#[test]
+fn a_renamed_file_is_read_for_as_long_as_it_is_asked() {
+    let logs = Logs::new();
+    logs.append("app.log", "ERROR old\n");
+    let mut command = logs.tailer(&["--dry-run", "--rotate-wait", "1", "-v", "app.log"]);
+    let mut following = Following::start({
+        command.stderr(Stdio::piped());
+        command
+    });
+    let mut remarks = BufReader::new(following.child.stderr.take().unwrap()).lines();
+    assert_eq!(following.next()["message"], "old");
+    let started = Instant::now();
+    fs::rename(logs.path("app.log"), logs.path("app.log.1")).unwrap();
+    assert!(remarks.any(|line| line.unwrap().contains("read to its end")));
+    assert!(started.elapsed() < Duration::from_secs(5));
+}
+
+/// CASES.md F6: NULs that are really there.
+#[test]
+fn half_a_gigabyte_of_nuls_is_passed_over_quickly() {
+    let logs = Logs::new();
+    let block = vec![0; 4 << 20];
+    let mut file = fs::File::create(logs.path("app.log")).unwrap();
+    for _ in 0..125 {
+        file.write_all(&block).unwrap();
+    }
+    drop(file);
+    logs.append("app.log", "ERROR after the NULs\n");
+    let started = Instant::now();
+    assert_eq!(logs.messages(&["app.log"]), ["after the NULs"]);
+    assert!(
+        started.elapsed() < Duration::from_secs(2),
+        "{:?}",
+        started.elapsed()
+    );
+}
+
+#[test]
+fn a_format_overrides_what_is_recognised() {
+    let logs = Logs::new();
+    logs.append(
+        "app.log",
+        "22.11. ok=1 all well, no ERROR\n2026-11-22T10:00:00Z|E|INFO is the message\nmore of it\n2026-11-22T10:00:01Z|I|ERROR is no error\n",
+    );
+    let records = logs.records(&[
+        "--format",
+        r"^(?<time>[^|]+)\|(?<level>.)\|(?<message>.*)$",
+        "--tz",
+        "UTC",
+        "app.log",
+    ]);
+    assert_eq!(records.len(), 1, "{records:?}");
+    let record = &records[0];
+    assert_eq!(record["level"], "ERROR");
+    assert_eq!(record["logged_at"], "2026-11-22T10:00:00Z");
+    assert_eq!(record["message"], "INFO is the message");
+    assert_eq!(record["detail"], "more of it");
+    assert_eq!(record["fields"], Value::Null);
+    let output = logs.run(&["--dry-run", "--format", "log5j", "app.log"]);
+    assert_eq!(output.status.code(), Some(2));
+}
+
+/// CASES.md F15.
+#[test]
+fn a_trace_that_crosses_a_rotation_is_one_record() {
+    for input in ["app.log", "app.log*"] {
+        let logs = Logs::new();
+        logs.append("app.log", "INFO start\n");
+        let frames = |from: usize| -> String {
+            (from..from + 100)
+                .map(|line| format!("\tat com.example.Deep.run(Deep.java:{line})\n"))
+                .collect()
+        };
+        let mut following = Following::start(logs.tailer(&["--dry-run", input]));
+        logs.append("app.log", format!("ERROR request failed\n{}", frames(0)));
+        std::thread::sleep(Duration::from_millis(300));
+        fs::rename(logs.path("app.log"), logs.path("app.log.1")).unwrap();
+        std::thread::sleep(Duration::from_millis(300));
+        logs.append("app.log", frames(100));
+        std::thread::sleep(Duration::from_millis(300));
+        logs.append("app.log", format!("{}ERROR next\n", frames(200)));
+        let record = following.next();
+        assert_eq!(record["message"], "request failed");
+        assert_eq!(record["detail"].as_str().unwrap().lines().count(), 300, "{input}");
+        assert_eq!(following.next()["message"], "next");
+    }
+}
+
+#[test]
+fn a_file_born_and_rotated_before_the_first_look_is_read() {
+    let logs = Logs::new();
+    logs.append("app.log", "ERROR one\n");
+    let mut following = Following::start(logs.tailer(&["--dry-run", "app.log"]));
+    assert_eq!(following.next()["message"], "one");
+    fs::rename(logs.path("app.log"), logs.path("app.log.2")).unwrap();
+    logs.append("app.log.1", "ERROR two\n");
+    logs.append("app.log", "ERROR three\n");
+    assert_eq!(following.next()["message"], "two");
+    assert_eq!(following.next()["message"], "three");
+}

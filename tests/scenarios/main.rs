@@ -1,7 +1,14 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
 mod channels;
+mod files_content;
+mod files_crashes;
+mod files_outage;
+mod files_recognised;
+mod files_rotation;
+mod files_truncation;
 mod ingest;
+mod life_of_a_file;
 mod looks;
 mod mail;
 mod mail_trouble;

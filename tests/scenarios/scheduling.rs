@@ -84,18 +84,30 @@ fn a_crontab_line_runs_the_tailer() -> Result<()> {
         ],
     )?;
 
+    // The manual's own line, with this test's program, database and files.
+    let manual = fs::read_to_string(programs::checkout().join("README.md"))?;
+    let line = manual
+        .lines()
+        .find(|line| line.starts_with("* * * * * "))
+        .context("the README has a crontab line")?;
+    let program = programs::built("logwatch-tailer")?.display().to_string();
+    let line = line
+        .replacen("* * * * * ", "* * * * * root ", 1)
+        .replacen("/usr/local/bin/logwatch-tailer", &program, 1)
+        .replacen("-d appdb", "-d postgres", 1)
+        .replacen("/var/log/app/", &format!("{}/", files.path().display()), 1);
+    assert!(
+        line.contains(&program) && line.contains("-d postgres") && line.contains("logwatch-cron-"),
+        "{line}"
+    );
     let variables: String = server
         .env()
         .iter()
         .map(|(name, value)| format!("{name}={value}\n"))
         .collect();
-    let line = format!(
-        "{variables}MAILTO=\"\"\n* * * * * root {} --once --max-runtime 50 --source app {} >>{}/output 2>&1\n",
-        programs::built("logwatch-tailer")?.display(),
-        log.display(),
-        files.path().display()
-    );
-    let Some(_cron) = start_cron(files.path(), &line)? else {
+    let output = files.path().join("output");
+    let table = format!("{variables}MAILTO=\"\"\n{line} >>{} 2>&1\n", output.display());
+    let Some(_cron) = start_cron(files.path(), &table)? else {
         eprintln!("SKIPPED a_crontab_line_runs_the_tailer: cron needs root, or a sudo without password");
         return Ok(());
     };
@@ -106,12 +118,8 @@ fn a_crontab_line_runs_the_tailer() -> Result<()> {
             "SELECT message FROM logwatch.entries",
             "seen by cron",
         )
-        .with_context(|| fs::read_to_string(files.path().join("output")).unwrap_or_default())?;
-    assert_eq!(
-        fs::read_to_string(files.path().join("output"))?,
-        "",
-        "cron would mail what it prints"
-    );
+        .with_context(|| fs::read_to_string(&output).unwrap_or_default())?;
+    assert_eq!(fs::read_to_string(&output)?, "", "cron would mail what it prints");
     Ok(())
 }
 

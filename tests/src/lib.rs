@@ -5,6 +5,7 @@
 //! a change of the extension say `make build` before `cargo test -p logwatch-tests`; `make test` does both.
 
 pub mod certificate;
+pub mod journal;
 pub mod mail_sink;
 pub mod process;
 pub mod programs;

@@ -365,7 +365,8 @@ impl Server {
         is_alive(pid)
     }
 
-    fn log_path(&self) -> PathBuf {
+    /// The file that the server logs to.
+    pub fn log_path(&self) -> PathBuf {
         self.dir.path().join("log")
     }
 

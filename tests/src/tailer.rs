@@ -22,8 +22,12 @@ pub struct Tailer {
 impl Tailer {
     /// Starts the tailer with these arguments against a server, as its superuser.
     pub fn start<S: AsRef<OsStr>>(server: &Server, args: &[S]) -> Result<Tailer> {
+        Tailer::spawn(Tailer::command(server, args)?)
+    }
+
+    /// Starts a tailer by its command, see [`Tailer::command`].
+    pub fn spawn(mut command: Command) -> Result<Tailer> {
         let output = NamedTempFile::new()?;
-        let mut command = Tailer::command(server, args)?;
         command
             .stdin(Stdio::null())
             .stdout(output.reopen()?)
@@ -63,6 +67,23 @@ impl Tailer {
     /// The exit status, `None` while it runs.
     pub fn exited(&mut self) -> Result<Option<ExitStatus>> {
         self.process.exited()
+    }
+
+    /// The most memory that it has had in use so far (resident, in bytes).
+    pub fn peak_memory(&self) -> Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid()))?;
+        let kilobytes: u64 = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:")?.trim().strip_suffix("kB"))
+            .context("no VmHWM in /proc/PID/status")?
+            .trim()
+            .parse()?;
+        Ok(kilobytes * 1024)
+    }
+
+    /// The number of files, sockets and so on that it has open.
+    pub fn open_files(&self) -> Result<usize> {
+        Ok(fs::read_dir(format!("/proc/{}/fd", self.process.pid()))?.count())
     }
 
     /// Waits until it ends by itself.

@@ -1,0 +1,410 @@
+//! Reads a pipe: standard input or a FIFO.
+//!
+//! A pipe has no offset to go back to, so the database's offsets only number the bytes of this run. What was read stays in the batch until
+//! it is stored, and nothing more is read meanwhile: the pipe fills, and its writer waits. When the database comes back it says how much
+//! of the batch it has, and the rest is sent: within a run every record is stored once. A run that is killed loses what it held –
+//! at most one batch and what lay in the pipe –, and what the writer then sends again is stored again: at least once, if the writer is.
+
+use std::fs::{File, OpenOptions};
+use std::io::{self, Read};
+use std::os::fd::AsFd;
+use std::path::PathBuf;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use crate::cli::{Options, Pipe};
+use crate::connection::Trouble;
+use crate::failure::Failure;
+use crate::files::Inode;
+use crate::follow::{BACK_OFF, POLL, UNSTORED_AGE, UNSTORED_BYTES};
+use crate::identity::{Proof, TAIL};
+use crate::multiline::LONG_WAIT;
+use crate::reader::{Batch, Fed, Reader, Search, Window};
+use crate::roster::draw_id;
+use crate::send::{Attached, Sink, State, Stretch};
+use crate::wake::Waker;
+
+/// As much as a pipe holds.
+const CHUNK: usize = 64 * 1024;
+/// What was read already is waited for so long when the run is told to stop.
+const LAST_WORDS: Duration = Duration::from_millis(50);
+
+pub struct Stream<'a> {
+    options: &'a Options,
+    sink: Box<dyn Sink + 'a>,
+    waker: Waker,
+    pieces: Receiver<io::Result<Vec<u8>>>,
+    path: PathBuf,
+    inode: Inode,
+    id: i64,
+    reader: Reader,
+    /// Some bytes before the reader's position, and all after it.
+    window: Vec<u8>,
+    batch: Batch,
+    search: Option<Search>,
+    stored: Proof,
+    attached: bool,
+    ended: bool,
+    grown: Instant,
+    unstored_since: Instant,
+    started: Instant,
+}
+
+impl<'a> Stream<'a> {
+    pub fn new(
+        options: &'a Options,
+        pipe: &Pipe,
+        sink: Box<dyn Sink + 'a>,
+        waker: Waker,
+    ) -> Result<Stream<'a>, Failure> {
+        let (file, path) = open(pipe, options.once)?;
+        let inode = file
+            .metadata()
+            .map(|metadata| Inode::of(&metadata))
+            .map_err(|error| Failure::NoInput(format!("{}: {error}", path.display())))?;
+        Ok(Stream {
+            options,
+            sink,
+            waker,
+            pieces: pieces(file)?,
+            path,
+            inode,
+            id: draw_id(),
+            reader: Reader::new(0, Vec::new(), Vec::new()),
+            window: Vec::new(),
+            batch: Batch::default(),
+            search: None,
+            stored: Proof::default(),
+            attached: false,
+            ended: false,
+            grown: Instant::now(),
+            unstored_since: Instant::now(),
+            started: Instant::now(),
+        })
+    }
+
+    /// Reads to the end of the pipe, or until told to stop.
+    pub fn run(mut self) -> Result<(), Failure> {
+        let mut pause = BACK_OFF.0;
+        let mut ready = false;
+        loop {
+            match self.attach().and_then(|()| self.step()) {
+                Ok(()) if self.ended => return Ok(()),
+                Ok(()) => {
+                    pause = BACK_OFF.0;
+                    if !ready {
+                        ready = true;
+                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+                    }
+                }
+                Err(Trouble::Final(failure)) => return Err(failure),
+                Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) => {
+                    self.attached = false;
+                    if self.waker.is_stopping() || self.is_over_time() {
+                        return Err(Failure::Unreachable(format!(
+                            "{text}; what was read last is lost"
+                        )));
+                    }
+                    log::warn!("{text}; trying again in {pause:?}");
+                    self.waker.wait(pause);
+                    pause = (pause * 2).min(BACK_OFF.1);
+                }
+            }
+        }
+    }
+
+    fn is_over_time(&self) -> bool {
+        self.options
+            .max_runtime
+            .is_some_and(|limit| self.started.elapsed() >= limit)
+    }
+
+    fn attach(&mut self) -> Result<(), Trouble> {
+        if self.attached {
+            return Ok(());
+        }
+        let attached = self.sink.attach()?;
+        if self.search.is_none() {
+            let least = self.options.min_level.unwrap_or(attached.least);
+            self.search = Some(Search::new(
+                self.options.multiline.clone(),
+                self.options.format.clone(),
+                least,
+            ));
+            self.close_earlier(&attached)?;
+        }
+        match attached.files.iter().find(|file| file.id == self.id) {
+            // The database has a part of the batch, all of it, or nothing.
+            Some(file) => {
+                self.stored = file.proof;
+                self.batch.keep_from(file.proof.offset);
+            }
+            // It forgot this pipe: what is to come is another one.
+            None if self.stored.offset > 0 => {
+                self.id = draw_id();
+                self.sink.store(&Stretch {
+                    file: Some(self.id),
+                    path: &self.path,
+                    inode: self.inode,
+                    from: self.stored.offset,
+                    proof: self.stored,
+                    records: &[],
+                    gap: None,
+                    state: State::Open,
+                })?;
+            }
+            None => {}
+        }
+        self.attached = true;
+        Ok(())
+    }
+
+    /// Runs that were killed could not say that their pipe will give no more.
+    fn close_earlier(&mut self, attached: &Attached) -> Result<(), Trouble> {
+        for file in &attached.files {
+            if file.open && file.path == self.path {
+                self.sink.store(&Stretch {
+                    file: Some(file.id),
+                    path: &file.path,
+                    inode: file.inode,
+                    from: file.proof.offset,
+                    proof: file.proof,
+                    records: &[],
+                    gap: None,
+                    state: State::Done,
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes the next piece, if one comes soon, and stores what is due.
+    fn step(&mut self) -> Result<(), Trouble> {
+        if !self.batch.records.is_empty() {
+            self.store(State::Open)?;
+        }
+        let stopping = self.waker.is_stopping() || self.is_over_time();
+        let limit = if stopping { LAST_WORDS } else { self.until_due() };
+        let last = match self.pieces.recv_timeout(limit) {
+            Ok(Ok(piece)) if piece.is_empty() => true,
+            Ok(Ok(piece)) => {
+                self.window.extend_from_slice(&piece);
+                self.grown = Instant::now();
+                false
+            }
+            Ok(Err(error)) => {
+                let failure = Failure::NoInput(format!("{}: {error}", self.path.display()));
+                return Err(Trouble::Final(failure));
+            }
+            Err(RecvTimeoutError::Timeout) => stopping,
+            Err(RecvTimeoutError::Disconnected) => true,
+        };
+        loop {
+            let fed = self.feed(last);
+            if self.batch.is_full() || fed == Fed::Full {
+                self.store(State::Open)?;
+            }
+            if fed != Fed::Full {
+                break;
+            }
+        }
+        if last || self.until_due().is_zero() {
+            self.reader.let_go(&mut self.batch);
+        }
+        let behind = self.reader.boundary() - self.stored.offset;
+        if last {
+            self.store(State::Done)?;
+            self.ended = true;
+        } else if !self.batch.records.is_empty()
+            || behind >= UNSTORED_BYTES
+            || behind > 0 && self.unstored_since.elapsed() >= UNSTORED_AGE
+        {
+            self.store(State::Open)?;
+        }
+        self.sink.idle()
+    }
+
+    /// How long the next piece may keep the open record waiting.
+    fn until_due(&self) -> Duration {
+        let wait = self
+            .search
+            .as_ref()
+            .and_then(|search| self.reader.wait(&search.multiline));
+        let Some(wait) = wait else { return POLL };
+        let partial = self.window.len() > self.reader.recent().len();
+        let wait = if partial { wait.max(LONG_WAIT) } else { wait };
+        wait.saturating_sub(self.grown.elapsed()).min(POLL)
+    }
+
+    fn feed(&mut self, last: bool) -> Fed {
+        let Some(search) = &mut self.search else {
+            return Fed::Hungry;
+        };
+        loop {
+            let history = self.reader.recent().len();
+            let offset = self.reader.position() - history as u64;
+            let window = Window {
+                bytes: &self.window,
+                offset,
+                last,
+            };
+            let fed = self.reader.feed(&window, search, &mut self.batch);
+            let at = usize::try_from(self.reader.position() - offset).unwrap_or(self.window.len());
+            if fed == Fed::Nuls {
+                let nuls = self.window[at..]
+                    .iter()
+                    .position(|byte| *byte != 0)
+                    .unwrap_or(self.window.len() - at);
+                let to = at + nuls;
+                let recent = self.window[to.saturating_sub(TAIL)..to].to_vec();
+                self.reader.skip_nuls(offset + to as u64, recent);
+            }
+            let position = usize::try_from(self.reader.position() - offset).unwrap_or(self.window.len());
+            self.window.drain(..position - self.reader.recent().len());
+            if fed != Fed::Nuls || self.window.len() == self.reader.recent().len() {
+                return fed;
+            }
+        }
+    }
+
+    fn store(&mut self, state: State) -> Result<(), Trouble> {
+        let proof = self.reader.proof();
+        if state == State::Open && self.batch.records.is_empty() && proof.offset == self.stored.offset {
+            return Ok(());
+        }
+        self.sink.store(&Stretch {
+            file: Some(self.id),
+            path: &self.path,
+            inode: self.inode,
+            from: self.stored.offset,
+            proof,
+            records: &self.batch.records,
+            gap: None,
+            state,
+        })?;
+        self.batch.clear();
+        self.stored = proof;
+        self.unstored_since = Instant::now();
+        Ok(())
+    }
+}
+
+/// The pipe, and its name in the database. A FIFO that is followed is held open for writing too, so that it does not end with its writer.
+fn open(pipe: &Pipe, once: bool) -> Result<(File, PathBuf), Failure> {
+    let (opened, path) = match pipe {
+        Pipe::StandardInput => (
+            io::stdin().as_fd().try_clone_to_owned().map(File::from),
+            PathBuf::from("-"),
+        ),
+        Pipe::Fifo(path) => (
+            OpenOptions::new().read(true).write(!once).open(path),
+            path.clone(),
+        ),
+    };
+    match opened {
+        Ok(file) => Ok((file, path)),
+        Err(error) => Err(Failure::NoInput(format!("{}: {error}", path.display()))),
+    }
+}
+
+/// Reads in a thread of its own, for a read can take forever. One piece is on its way at most; an empty one is the end.
+fn pieces(mut file: File) -> Result<Receiver<io::Result<Vec<u8>>>, Failure> {
+    let (sender, receiver) = sync_channel(0);
+    thread::Builder::new()
+        .name("pipe".to_owned())
+        .spawn(move || {
+            let mut buffer = vec![0; CHUNK];
+            loop {
+                let piece = match file.read(&mut buffer) {
+                    Ok(count) => Ok(buffer[..count].to_vec()),
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    Err(error) => Err(error),
+                };
+                let is_end = piece.as_ref().map_or(true, Vec::is_empty);
+                if sender.send(piece).is_err() || is_end {
+                    return;
+                }
+            }
+        })
+        .map_err(|error| Failure::Internal(format!("thread: {error}")))?;
+    Ok(receiver)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::cli::Args;
+    use crate::send::Stored;
+    use clap::Parser;
+    use logwatch_record::Level;
+    use std::cell::RefCell;
+    use std::rc::Rc;
+
+    /// A database that goes away at each second call: once before the call had an effect, once after.
+    #[derive(Clone, Default)]
+    struct Flaky(Rc<RefCell<Held>>);
+
+    #[derive(Default)]
+    struct Held {
+        calls: usize,
+        file: Option<(i64, Proof)>,
+        texts: Vec<String>,
+        done: bool,
+    }
+
+    impl Sink for Flaky {
+        fn attach(&mut self) -> Result<Attached, Trouble> {
+            let held = self.0.borrow();
+            let files = held.file.map(|(id, proof)| Stored {
+                id,
+                path: PathBuf::from("-"),
+                inode: Inode { dev: 0, inode: 0 },
+                proof,
+                open: !held.done,
+            });
+            Ok(Attached {
+                least: Level::Error,
+                files: files.into_iter().collect(),
+            })
+        }
+
+        fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+            let mut held = self.0.borrow_mut();
+            held.calls += 1;
+            let away = || Err(Trouble::Later("away".to_owned()));
+            if held.calls % 4 == 1 {
+                return away();
+            }
+            assert_eq!(stretch.from, held.file.map_or(0, |(_, proof)| proof.offset));
+            held.file = stretch.file.map(|id| (id, stretch.proof));
+            held.texts
+                .extend(stretch.records.iter().map(|record| record.text.clone()));
+            held.done = stretch.state == State::Done;
+            if held.calls % 4 == 3 { away() } else { Ok(()) }
+        }
+
+        fn idle(&mut self) -> Result<(), Trouble> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_database_that_comes_and_goes_has_each_record_once() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("pipe");
+        let lines: Vec<String> = (0..6000).map(|number| format!("ERROR {number}")).collect();
+        std::fs::write(&path, lines.join("\n")).unwrap();
+        let options = Args::parse_from(["logwatch-tailer", "--once", "--dry-run", "-"])
+            .resolve()
+            .unwrap();
+        let sink = Flaky::default();
+        Stream::new(&options, &Pipe::Fifo(path), Box::new(sink.clone()), Waker::new())
+            .unwrap()
+            .run()
+            .unwrap();
+        let held = sink.0.borrow();
+        assert_eq!((held.calls > 4, held.done), (true, true), "{}", held.calls);
+        assert_eq!(held.texts, lines);
+    }
+}

@@ -1,0 +1,161 @@
+//! Rotation while nobody looks, while everybody looks, with compression and with patterns that match the rotated files too.
+
+use std::fs;
+use std::io::Write as _;
+use std::time::Duration;
+
+use anyhow::Result;
+use logwatch_tests::journal::{Journal, numbered};
+use logwatch_tests::server::Server;
+use logwatch_tests::wait::stays;
+
+use crate::SOON;
+
+const DAY: Duration = Duration::from_secs(24 * 60 * 60);
+
+/// F7
+#[test]
+fn two_rotations_while_stopped_are_read_in_the_order_of_writing() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("f7", &["app.log"])?;
+    files.write("app.log", &numbered("a", 10))?;
+    files.once(&server)?;
+    files.write("app.log", &numbered("b", 10))?;
+    files.rename("app.log", "app.log.1")?;
+    files.write("app.log", &numbered("c", 10))?;
+    files.rename("app.log.1", "app.log.2")?;
+    files.gzip("app.log.2")?;
+    files.rename("app.log", "app.log.1")?;
+    files.write("app.log", &numbered("d", 10))?;
+    files.once(&server)?;
+    files.check(&server)?;
+    let tags = files.sql(
+        &server,
+        "SELECT string_agg(left(message, 1), '' ORDER BY id) FROM logwatch.entries WHERE source_id = {id}",
+    )?;
+    assert_eq!(tags, ["a", "b", "c", "d"].map(|tag| tag.repeat(10)).concat());
+    files.once(&server)?;
+    files.check(&server)
+}
+
+/// F7 with logrotate's `dateext`
+#[test]
+fn rotations_by_date_while_stopped_lose_nothing() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("f7", &["app.log"])?;
+    files.write("app.log", &numbered("a", 10))?;
+    files.once(&server)?;
+    files.write("app.log", &numbered("b", 10))?;
+    files.rename("app.log", "app.log-20261120")?;
+    files.age("app.log-20261120", DAY * 2)?;
+    files.write("app.log", &numbered("c", 10))?;
+    files.rename("app.log", "app.log-20261121")?;
+    files.age("app.log-20261121", DAY)?;
+    files.gzip("app.log-20261120")?;
+    files.write("app.log", &numbered("d", 10))?;
+    for _ in 0..2 {
+        files.once(&server)?;
+        files.check(&server)?;
+    }
+    Ok(())
+}
+
+/// F8: the pattern matches the live file, the rotated and the compressed ones.
+#[test]
+fn twenty_compressing_rotations_under_a_pattern_send_nothing_twice() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("f8", &["app.log*"])?;
+    let tailer = files.follow(&server)?;
+    for round in 0..20 {
+        files.write("app.log", &numbered(&format!("round {round}"), 20))?;
+        // Half of the rotations come while the tailer is behind.
+        if round % 2 == 0 {
+            files.wait(&server, SOON)?;
+        }
+        files.shift("app.log")?;
+        files.rename("app.log", "app.log.1")?;
+        fs::write(files.path("app.log"), "")?;
+        if round % 3 == 0 {
+            files.wait(&server, SOON)?;
+        }
+        files.gzip("app.log.1")?;
+    }
+    files.wait(&server, SOON)?;
+    drop(tailer);
+    let tailer = files.follow(&server)?;
+    files.write("app.log", &["after a restart"])?;
+    files.wait(&server, SOON)?;
+    stays(Duration::from_secs(2), "each record once", || {
+        Ok(files.stored(&server)? == *files.written())
+    })?;
+    drop(tailer);
+    files.once(&server)?;
+    files.check(&server)?;
+    assert_eq!(files.gaps(&server)?, Vec::<String>::new());
+    Ok(())
+}
+
+/// F14, across runs: the record waits for its newline, however long.
+#[test]
+fn a_line_without_newline_is_one_record_when_it_is_whole() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("f14", &["app.log"])?;
+    let mut writer = files.open("app.log")?;
+    writer.write_all(b"2026-11-22 10:00:00 ERROR par")?;
+    files.once(&server)?;
+    files.check(&server)?;
+    writer.write_all(b"tial\n")?;
+    files.expect("partial");
+    files.once(&server)?;
+    files.check(&server)?;
+
+    let tailer = files.follow(&server)?;
+    writer.write_all(b"2026-11-22 10:00:00 ERROR second par")?;
+    stays(Duration::from_millis(1500), "only whole lines are stored", || {
+        Ok(files.stored(&server)? == *files.written())
+    })?;
+    writer.write_all(b"tial\n")?;
+    files.expect("second partial");
+    files.wait(&server, SOON)?;
+    drop(tailer);
+    Ok(())
+}
+
+/// F15
+#[test]
+fn a_stack_trace_in_three_bursts_across_a_rename_is_one_record() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("f15", &["app.log"])?;
+    let mut writer = files.open("app.log")?;
+    files.write_to(&mut writer, &["before"])?;
+    let tailer = files.follow(&server)?;
+    files.wait(&server, SOON)?;
+    let frames: Vec<String> = (0..300)
+        .map(|n| format!("\tat com.example.Pay.step{n}(Pay.java:{n})"))
+        .collect();
+    let quiet = |files: &Journal| {
+        stays(
+            Duration::from_millis(300),
+            "no part of the trace is stored",
+            || Ok(files.stored(&server)? == *files.written()),
+        )
+    };
+    let headline = "payment failed: java.lang.IllegalStateException: no money";
+    writeln!(
+        writer,
+        "2026-11-22 10:00:00 ERROR {headline}\n{}",
+        frames[..100].join("\n")
+    )?;
+    quiet(&files)?;
+    let (start, rest) = frames[150].split_at(7);
+    write!(writer, "{}\n{start}", frames[100..150].join("\n"))?;
+    files.rename("app.log", "app.log.1")?;
+    quiet(&files)?;
+    writeln!(writer, "{rest}\n{}", frames[151..].join("\n"))?;
+    drop(writer);
+    files.expect(&format!("{headline}\n{}", frames.join("\n")));
+    files.write("app.log", &["after"])?;
+    files.wait(&server, SOON)?;
+    drop(tailer);
+    Ok(())
+}
