@@ -129,3 +129,23 @@ fn dates_without_a_year_are_never_in_the_future() -> Result<()> {
     );
     Ok(())
 }
+
+/// F16: UTF-16, told by its byte order mark
+#[test]
+fn a_file_in_utf_16_is_read_as_text() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("f16", &["app.log"])?;
+    for round in 0..2 {
+        let text = format!("café closed {round}");
+        let mark = if round == 0 { "\u{FEFF}" } else { "" };
+        let line: Vec<u8> = format!("{mark}{PREFIX}{text}\n")
+            .encode_utf16()
+            .flat_map(u16::to_le_bytes)
+            .collect();
+        files.open("app.log")?.write_all(&line)?;
+        files.expect(&text);
+        files.once(&server)?;
+        files.check(&server)?;
+    }
+    Ok(())
+}
