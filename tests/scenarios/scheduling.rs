@@ -3,16 +3,17 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::process::{Process, as_root};
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::append;
+use logwatch_tests::wait::wait_until;
 
 use crate::INGEST_FATAL;
 
@@ -107,26 +108,31 @@ fn a_crontab_line_runs_the_tailer() -> Result<()> {
         .collect();
     let output = files.path().join("output");
     let table = format!("{variables}MAILTO=\"\"\n{line} >>{} 2>&1\n", output.display());
-    let Some(_cron) = start_cron(files.path(), &table)? else {
+    let Some(mut cron) = start_cron(files.path(), &table)? else {
         eprintln!("SKIPPED a_crontab_line_runs_the_tailer: cron needs root, or a sudo without password");
         return Ok(());
     };
 
-    server
-        .wait_for_sql(
-            TWO_MINUTES,
-            "SELECT message FROM logwatch.entries",
-            "seen by cron",
-        )
-        .with_context(|| fs::read_to_string(&output).unwrap_or_default())?;
+    wait_until(TWO_MINUTES, "the line's record to be stored", || {
+        let stored = server.sql("SELECT message FROM logwatch.entries")?;
+        Ok(stored == "seen by cron" || cron.process.exited()?.is_some())
+    })
+    .with_context(|| fs::read_to_string(&output).unwrap_or_default())?;
+    ensure!(
+        cron.process.exited()?.is_none(),
+        "cron has ended: {}",
+        fs::read_to_string(&cron.said)?
+    );
     assert_eq!(fs::read_to_string(&output)?, "", "cron would mail what it prints");
     Ok(())
 }
 
 /// A cron daemon that sees no crontab but `line`; ended when dropped.
 struct Cron {
-    pid_file: std::path::PathBuf,
-    _process: Process,
+    pid_file: PathBuf,
+    /// What it wrote to standard error.
+    said: PathBuf,
+    process: Process,
 }
 
 impl Drop for Cron {
@@ -169,11 +175,16 @@ fn start_cron(dir: &Path, line: &str) -> Result<Option<Cron>> {
     ]) else {
         return Ok(None);
     };
-    command.stdin(Stdio::null()).stdout(Stdio::null());
+    let said = run.with_file_name("said");
+    command
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(fs::File::create(&said)?);
     let process = Process::spawn(&mut command, libc::SIGTERM)?;
     Ok(Some(Cron {
         pid_file: run.join("crond.pid"),
-        _process: process,
+        said,
+        process,
     }))
 }
 
