@@ -80,7 +80,7 @@ pub struct Args {
     multiline: String,
 
     /// What a line is, where it is not recognised: apache, laravel, log4j, nginx, postgresql, python, ruby, or a pattern with the
-    /// groups (?<time>…), (?<level>…) and (?<message>…). With --multiline auto a line that does not match continues the record.
+    /// groups `(?<time>…)`, `(?<level>…)` and `(?<message>…)`. With --multiline auto a line that does not match continues the record.
     #[arg(long, value_name = "NAME|REGEX")]
     format: Option<String>,
 

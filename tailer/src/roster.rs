@@ -204,6 +204,15 @@ impl Roster {
             {
                 tail.after = Some(before);
             }
+            // The file that had the name last lost it at an earlier look: others may have come and gone since.
+            let earlier = self
+                .tails
+                .iter()
+                .rev()
+                .find(|tail| tail.path == seen.path && tail.rotated.is_some());
+            if let Some(earlier) = earlier.filter(|tail| id.is_some() && !lost.contains(&tail.id)) {
+                lost.push(earlier.id);
+            }
         }
         for id in lost {
             self.between(id);
