@@ -94,7 +94,8 @@ fn a_crontab_line_runs_the_tailer() -> Result<()> {
     let program = programs::built("logwatch-tailer")?.display().to_string();
     let line = line
         .replacen("* * * * * ", "* * * * * root ", 1)
-        .replacen("/usr/local/bin/logwatch-tailer", &program, 1)
+        .replacen("/usr/local/bin/", "", 1)
+        .replacen("logwatch-tailer", &program, 1)
         .replacen("-d appdb", "-d postgres", 1)
         .replacen("/var/log/app/", &format!("{}/", files.path().display()), 1);
     assert!(
