@@ -142,6 +142,7 @@ DECLARE
     fresh logwatch.alerts;         -- the alert that this check made last
     firing boolean;
 BEGIN
+    PERFORM logwatch.hold();
     -- One check at a time; the other one sees what this one would have seen.
     IF NOT pg_try_advisory_xact_lock(7236278, 1) THEN
         RETURN;

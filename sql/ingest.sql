@@ -22,6 +22,7 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
+    SELECT logwatch.hold();
     -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at)
     VALUES (logwatch.source_id($1), $1, 1, $2, $3, $4, clock_timestamp(), clock_timestamp())

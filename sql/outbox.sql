@@ -185,11 +185,37 @@ CREATE FUNCTION logwatch.suppress(most integer DEFAULT 20) RETURNS void
     $$;
 COMMENT ON FUNCTION logwatch.suppress(integer) IS 'Puts mails above the hourly number of a recipient into one digest; private';
 
+CREATE FUNCTION logwatch.is_abandoned(n logwatch.notifications) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A process of the same pid that is younger than the lease is another one.
+    SELECT n.state = 'sending'
+       AND NOT EXISTS (SELECT FROM pg_stat_get_activity(n.leased_by) AS p WHERE p.pid = n.leased_by AND p.backend_start <= n.leased_at)
+    $$;
+COMMENT ON FUNCTION logwatch.is_abandoned(logwatch.notifications) IS 'Whether the process that was sending a notification is gone; private';
+
+CREATE FUNCTION logwatch.take_over() RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH abandoned AS (
+        SELECT n.id FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n) FOR UPDATE SKIP LOCKED
+    ), noted AS (
+        INSERT INTO logwatch.attempts (notification_id, outcome, answer)
+        SELECT a.id, 'retry', 'the server process that was sending it is gone; whether it was sent is not known' FROM abandoned AS a
+    )
+    UPDATE logwatch.notifications AS n SET state = 'queued', next_attempt_at = clock_timestamp(), leased_at = NULL, leased_by = NULL
+      FROM abandoned AS a WHERE n.id = a.id
+    $$;
+COMMENT ON FUNCTION logwatch.take_over() IS 'Makes due at once what a sender that is gone had claimed; private';
+
 CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
+    SELECT logwatch.take_over();
     SELECT logwatch.suppress() WHERE 'email' = ANY (channels);
     WITH due AS (
         SELECT n.id FROM logwatch.notifications AS n
@@ -197,11 +223,11 @@ CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
          ORDER BY n.next_attempt_at, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
     ), claimed AS (
-        -- The lease: should this sender die, another one may try from then on.
+        -- The lease: should this sender hang, another one may try from then on.
         UPDATE logwatch.notifications AS n
-           SET state = 'sending', attempts = n.attempts + 1,
-               leased_until = clock_timestamp() + lease.length, next_attempt_at = clock_timestamp() + lease.length
-          FROM due CROSS JOIN (VALUES (interval '2 minutes')) AS lease (length)
+           SET state = 'sending', attempts = n.attempts + 1, leased_at = clock_timestamp(), leased_by = pg_backend_pid(),
+               next_attempt_at = clock_timestamp() + interval '2 minutes'
+          FROM due
          WHERE n.id = due.id
         RETURNING n.*
     )
@@ -210,27 +236,28 @@ CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     $$;
 COMMENT ON FUNCTION logwatch.claim(text[], integer) IS 'Takes due notifications for sending and leases them; private';
 
-CREATE FUNCTION logwatch.settle(id bigint, outcome text, code integer, answer text) RETURNS void
+CREATE FUNCTION logwatch.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     INSERT INTO logwatch.attempts (notification_id, outcome, code, answer, duration)
-    SELECT n.id, $2, $3, left($4, 1000), clock_timestamp() - (n.leased_until - interval '2 minutes')
-      FROM logwatch.notifications AS n WHERE n.id = $1;
+    SELECT n.id, $3, $4, left($5, 1000), clock_timestamp() - n.leased_at
+      FROM logwatch.notifications AS n WHERE n.id = $1 AND n.message_id = $2;
     UPDATE logwatch.notifications AS n
-       SET state = CASE WHEN $2 = 'sent' THEN 'sent'
-                        WHEN $2 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
+       SET state = CASE WHEN $3 = 'sent' THEN 'sent'
+                        WHEN $3 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
                         ELSE 'queued' END,
            next_attempt_at = clock_timestamp() + logwatch.retry_after(n.attempts),
-           leased_until = NULL,
-           last_code = $3,
-           last_error = CASE WHEN $2 <> 'sent' THEN left($4, 1000) END,
-           sent_at = CASE WHEN $2 = 'sent' THEN clock_timestamp() END
-     WHERE n.id = $1 AND n.state = 'sending';
+           leased_at = NULL,
+           leased_by = NULL,
+           last_code = $4,
+           last_error = CASE WHEN $3 <> 'sent' THEN left($5, 1000) END,
+           sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END
+     WHERE n.id = $1 AND n.message_id = $2 AND n.state = 'sending';
 END
 $$;
-COMMENT ON FUNCTION logwatch.settle(bigint, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry; private';
+COMMENT ON FUNCTION logwatch.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry; private';
 
 CREATE FUNCTION logwatch.retry_after(attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -253,7 +280,10 @@ COMMENT ON FUNCTION logwatch.retry_now() IS 'Makes every retry due: called at a 
 CREATE FUNCTION logwatch.next_delivery() RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending') $$;
+    AS $$
+    SELECT least((SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')),
+                 (SELECT min(n.leased_at) FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n)))
+    $$;
 COMMENT ON FUNCTION logwatch.next_delivery() IS 'When the next notification is due; private';
 
 CREATE PROCEDURE logwatch_deliver()

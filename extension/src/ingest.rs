@@ -13,7 +13,8 @@ use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
-use crate::{backend, settings};
+use crate::backend::{self, IfDropped};
+use crate::settings;
 
 /// A record that says it was logged later than this from now on is not believed.
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
@@ -331,6 +332,7 @@ fn know_source(source: &str) -> spi::Result<()> {
 
 #[pg_extern(sql = false)]
 fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
+    backend::hold_extension(IfDropped::Wait);
     know_source(source)?;
     ingest(std::iter::once(line), std::iter::empty(), source)
 }
@@ -338,6 +340,7 @@ fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
 #[pg_extern(sql = false)]
 fn ingest_lines(lines: Option<Array<&str>>, source: &str) -> spi::Result<i64> {
     let Some(lines) = lines else { return Ok(0) };
+    backend::hold_extension(IfDropped::Wait);
     know_source(source)?;
     ingest(lines.iter(), std::iter::empty(), source)
 }
@@ -362,6 +365,7 @@ fn ingest_range(
     gap: Option<&str>,
     state: Option<&str>,
 ) -> spi::Result<i64> {
+    backend::hold_extension(IfDropped::Wait);
     // First the offset: when it does not hold, nothing of the batch is even looked at.
     Spi::run_with_args(
         "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",

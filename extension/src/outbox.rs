@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use pgrx::JsonB;
 use pgrx::prelude::*;
 
-use crate::backend::{self, Procedure};
-use crate::channel::{Channel, LogChannel, Notification, Outcome, Verdict};
+use crate::backend::{self, IfDropped, Procedure};
+use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome, Verdict};
 use crate::sender::InFlight;
 use crate::settings;
 
@@ -40,12 +40,18 @@ pub fn claim(channels: &[&str]) -> spi::Result<Vec<Notification>> {
 }
 
 /// Records how attempts ended.
-pub fn settle(ended: &[(i64, Outcome)]) -> spi::Result<()> {
-    for (id, outcome) in ended {
+pub fn settle(ended: &[Ended]) -> spi::Result<()> {
+    for Ended {
+        id,
+        message_id,
+        outcome,
+    } in ended
+    {
         Spi::run_with_args(
-            "SELECT logwatch.settle($1, $2, $3, $4)",
+            "SELECT logwatch.settle($1, $2, $3, $4, $5)",
             &[
                 (*id).into(),
+                message_id.as_str().into(),
                 outcome.verdict.word().into(),
                 outcome.code.into(),
                 outcome.answer.as_str().into(),
@@ -56,10 +62,10 @@ pub fn settle(ended: &[(i64, Outcome)]) -> spi::Result<()> {
 }
 
 /// Writes the notifications for the server log.
-pub fn write_log(notifications: &[Notification]) -> Vec<(i64, Outcome)> {
+pub fn write_log(notifications: &[Notification]) -> Vec<Ended> {
     notifications
         .iter()
-        .map(|notification| (notification.id, LogChannel.deliver(notification)))
+        .map(|notification| notification.ended(LogChannel.deliver(notification)))
         .collect()
 }
 
@@ -76,6 +82,7 @@ fn deliver() -> spi::Result<()> {
     // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
     procedure.commit();
     loop {
+        backend::hold_extension(IfDropped::Wait);
         let (log, others): (Vec<_>, Vec<_>) = claim(CHANNELS)?
             .into_iter()
             .partition(|notification| notification.channel == "log");
@@ -83,11 +90,13 @@ fn deliver() -> spi::Result<()> {
             break;
         }
         procedure.commit();
+        backend::hold_extension(IfDropped::Wait);
         settle(&write_log(&log))?;
         procedure.commit();
         let mut in_flight = InFlight::start(others);
         while !in_flight.is_done() {
             backend::wait(LOOK);
+            backend::hold_extension(IfDropped::Wait);
             settle(&in_flight.collect())?;
             procedure.commit();
         }
@@ -166,17 +175,18 @@ fn test_email(recipient: Option<&str>) -> String {
         ended = in_flight.collect();
     }
     match ended.pop() {
-        Some((
-            _,
-            Outcome {
-                verdict: Verdict::Sent,
-                answer,
-                ..
-            },
-        )) => {
+        Some(Ended {
+            outcome:
+                Outcome {
+                    verdict: Verdict::Sent,
+                    answer,
+                    ..
+                },
+            ..
+        }) => {
             format!("{server} accepted the message for {recipient}: {answer}")
         }
-        Some((_, outcome)) => backend::raise(
+        Some(Ended { outcome, .. }) => backend::raise(
             PgSqlErrorCode::ERRCODE_CONNECTION_EXCEPTION,
             &format!(
                 "{server} did not take the message for {recipient}: {}",

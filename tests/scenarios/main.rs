@@ -8,6 +8,7 @@ mod files_recognised;
 mod files_rotation;
 mod files_truncation;
 mod ingest;
+mod kill_points;
 mod life_of_a_file;
 mod looks;
 mod mail;
