@@ -90,7 +90,10 @@ fn a_reload_counts_at_once_and_a_wrong_value_stops_nothing() -> Result<()> {
     let sink = MailSink::plain()?;
     let mut server = mailing_server(&sink, &[("logwatch.check_interval", "1h")])?;
     let pid = server.wait_for_worker(SOON, None)?;
-    server.set(&[("logwatch.email_to", "dba@example.com"), ("logwatch.smtp_timeout", "5s")])?;
+    server.set(&[
+        ("logwatch.email_to", "dba@example.com"),
+        ("logwatch.smtp_timeout", "5s"),
+    ])?;
     server.reload();
     server.wait_for_sql(SOON, "SHOW logwatch.email_to", "dba@example.com")?;
     server.sql(INGEST_FATAL)?;

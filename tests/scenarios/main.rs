@@ -16,6 +16,7 @@ mod mail_trouble;
 mod postfix;
 mod privileges;
 mod regress;
+mod roles;
 mod rules;
 mod scheduling;
 mod settings;
