@@ -33,13 +33,24 @@ fn the_worker_shows_what_it_is_and_does() -> Result<()> {
     Ok(())
 }
 
+/// A session that has locked the alerts, taken when the worker's first maintenance, which would wait for it too, is over.
+fn hold_alerts(server: &Server) -> Result<postgres::Client> {
+    server.wait_for_sql(
+        SOON,
+        "SELECT maintained_at IS NOT NULL FROM logwatch.progress",
+        "t",
+    )?;
+    let mut holder = server.client()?;
+    holder.batch_execute("BEGIN; LOCK TABLE logwatch.alerts IN EXCLUSIVE MODE")?;
+    Ok(holder)
+}
+
 #[test]
 fn a_running_check_shows_itself_and_is_ended_by_a_terminate() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
     let first = server.wait_for_worker(SOON, None)?;
     // A lock that the check's UPDATE has to wait for keeps it where it is.
-    let mut holder = server.client()?;
-    holder.batch_execute("BEGIN; LOCK TABLE logwatch.alerts IN EXCLUSIVE MODE")?;
+    let mut holder = hold_alerts(&server)?;
     server.sql(INGEST_FATAL)?;
     server.wait_for_sql(
         SOON,
@@ -59,8 +70,7 @@ fn a_running_check_shows_itself_and_is_ended_by_a_terminate() -> Result<()> {
 fn a_cancel_costs_one_check_at_most() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
     let first = server.wait_for_worker(SOON, None)?;
-    let mut holder = server.client()?;
-    holder.batch_execute("BEGIN; LOCK TABLE logwatch.alerts IN EXCLUSIVE MODE")?;
+    let mut holder = hold_alerts(&server)?;
     server.sql(INGEST_FATAL)?;
     server.wait_for_sql(
         SOON,
@@ -173,5 +183,31 @@ fn a_database_is_copied_and_renamed_beside_the_worker() -> Result<()> {
     server.sql("ALTER DATABASE two RENAME TO three")?;
     server.sql("DROP DATABASE three")?;
     assert_eq!(server.worker()?, Some(pid));
+    Ok(())
+}
+
+/// A pg_dump holds its locks for as long as it runs; making and dropping partitions would wait for it, and everybody for them.
+#[test]
+fn a_long_query_keeps_maintenance_waiting_and_nothing_else() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT maintained_at IS NOT NULL FROM logwatch.progress",
+        "t",
+    )?;
+    server.sql(
+        "CREATE TABLE logwatch.entries_20200101 PARTITION OF logwatch.entries FOR VALUES FROM ('2020-01-01 00:00+00') TO ('2020-01-02 00:00+00')",
+    )?;
+    let mut dump = server.client()?;
+    dump.batch_execute("BEGIN; LOCK TABLE logwatch.entries IN ACCESS SHARE MODE")?;
+
+    let told = server.sql("SELECT logwatch_maintain()")?;
+    assert!(told.contains("partitions are in use"), "{told}");
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_log(SOON, "[FIRING:1] fatal")?;
+
+    dump.batch_execute("ROLLBACK")?;
+    let told = server.sql("SELECT logwatch_maintain()")?;
+    assert!(told.contains("dropped 1"), "{told}");
     Ok(())
 }
