@@ -167,10 +167,11 @@ BEGIN
          ORDER BY k.state <> 'resolved' DESC, k.met_until DESC
          LIMIT 1;
         IF FOUND AND a.state = 'resolved' AND a.id IS DISTINCT FROM fresh.id THEN
-            IF ep.met_until <= a.met_until THEN
-                CONTINUE;
-            ELSIF NOT ep.goes_on THEN
-                UPDATE logwatch.alerts AS u SET met_until = ep.met_until, peak = greatest(u.peak, ep.peak) WHERE u.id = a.id;
+            IF ep.met_until <= a.met_until OR NOT ep.goes_on THEN
+                -- Late records make what is over longer, on either side.
+                UPDATE logwatch.alerts AS u
+                   SET started_at = least(u.started_at, ep.started_at), met_until = greatest(u.met_until, ep.met_until), peak = greatest(u.peak, ep.peak)
+                 WHERE u.id = a.id AND (u.started_at > ep.started_at OR u.met_until < ep.met_until OR u.peak < ep.peak);
                 CONTINUE;
             END IF;
             ep.started_at := greatest(ep.started_at, a.met_until);

@@ -1,5 +1,7 @@
 //! Case A4: whatever dies while a mail is on its way, no mail is lost, and one that comes twice has one Message-ID.
 
+use std::time::Duration;
+
 use anyhow::Result;
 use logwatch_tests::mail_sink::{Action, MailSink, Step};
 use logwatch_tests::server::{Server, Stop};
@@ -19,6 +21,9 @@ enum Point {
 }
 
 use Point::{AcceptedNotHeard, AfterClaim, AfterData, AfterRecipient, BeforeClaim, HeardNotRecorded};
+
+/// The longest that a fast stop may take.
+const PROMPTLY: Duration = Duration::from_secs(2);
 
 const POINTS: [Point; 6] = [
     BeforeClaim,
@@ -43,7 +48,7 @@ fn no_mail_is_lost(
     recover: impl Fn(&mut Server) -> Result<()>,
 ) -> Result<()> {
     let sink = MailSink::plain()?;
-    let mut server = mailing_server(&sink, &[])?;
+    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
     server.sql("UPDATE logwatch.rules SET channels = '{email}'")?;
     server.sql(HOLDS)?;
     for point in POINTS {
@@ -133,6 +138,19 @@ fn an_immediate_stop_loses_no_mail() -> Result<()> {
     no_mail_is_lost(|server| server.stop(Stop::Immediate).map(drop), Server::start)
 }
 
+/// Case A19: the mail server says nothing more, at whatever point; the stop does not wait for it.
+#[test]
+fn a_fast_stop_is_prompt_and_loses_no_mail() -> Result<()> {
+    no_mail_is_lost(
+        |server| {
+            let took = server.stop(Stop::Fast)?;
+            assert!(took < PROMPTLY, "the fast stop took {took:?}");
+            Ok(())
+        },
+        Server::start,
+    )
+}
+
 #[test]
 fn the_end_of_the_worker_alone_loses_no_mail() -> Result<()> {
     no_mail_is_lost(
@@ -165,7 +183,7 @@ fn a_mail_that_somebody_is_sending_is_left_to_him() -> Result<()> {
     server.sql("ALTER TABLE logwatch.notifications ENABLE TRIGGER notifications_wake")?;
     server.sql(INGEST_FATAL)?;
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
-    stays(std::time::Duration::from_secs(2), "one report", || {
+    stays(Duration::from_secs(2), "one report", || {
         Ok(sink.mails_with_subject("status of").len() == 1)
     })?;
     assert_eq!(

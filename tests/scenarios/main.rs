@@ -1,5 +1,6 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backtest;
 mod channels;
 mod citizen;
 mod files_content;
