@@ -3,6 +3,7 @@
 mod channels;
 mod files_content;
 mod files_crashes;
+mod files_missed;
 mod files_outage;
 mod files_recognised;
 mod files_rotation;
