@@ -126,11 +126,21 @@ impl Worker {
 
     /// Each part is tried, whatever became of the others; the first failure is told.
     fn serve(&mut self) -> Result<(), Failure> {
-        let checked = check();
+        let tended = if_due(
+            "SELECT logwatch.fleet_due(clock_timestamp())",
+            c"logwatch: fleet",
+            "SELECT logwatch.tend_fleet()",
+        );
+        let checked = if_due(
+            "SELECT logwatch.open_changes(clock_timestamp())",
+            c"logwatch: check",
+            "SELECT logwatch.check()",
+        );
         let delivered = self.deliver();
         // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.
         let written = backend::transaction(c"logwatch: alert file", report::write_file);
         let maintained = self.maintain();
+        tended?;
         checked?;
         delivered?;
         written??;
@@ -142,10 +152,11 @@ impl Worker {
             return Ok(());
         }
         self.maintained = Some(Instant::now());
-        if look("SELECT logwatch.maintenance_due(clock_timestamp())")? == Some(true) {
-            run(c"logwatch: maintain", "SELECT logwatch.maintain()")?;
-        }
-        Ok(())
+        if_due(
+            "SELECT logwatch.maintenance_due(clock_timestamp())",
+            c"logwatch: maintain",
+            "SELECT logwatch.maintain()",
+        )
     }
 
     /// Records what has been sent, and starts sending what is due.
@@ -261,9 +272,10 @@ fn run(activity: &CStr, command: &str) -> Result<(), Failure> {
     Ok(backend::transaction(activity, || Spi::run(command))??)
 }
 
-fn check() -> Result<(), Failure> {
-    if look("SELECT logwatch.open_changes(clock_timestamp())")? == Some(true) {
-        run(c"logwatch: check", "SELECT logwatch.check()")?;
+/// Runs a command only when a look, which assigns no transaction id, says that there is something to do.
+fn if_due(question: &str, activity: &CStr, command: &str) -> Result<(), Failure> {
+    if look(question)? == Some(true) {
+        run(activity, command)?;
     }
     Ok(())
 }
