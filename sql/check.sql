@@ -259,7 +259,10 @@ BEGIN
         ELSIF a.state = 'pending' THEN
             DELETE FROM logwatch.alerts AS u WHERE u.id = a.id;
         ELSE
-            UPDATE logwatch.alerts AS u SET state = 'resolved', resolved_at = asof, count = 0 WHERE u.id = a.id;
+            UPDATE logwatch.alerts AS u
+               SET state = 'resolved', resolved_at = asof, count = 0,
+                   closed = CASE WHEN ep.enabled IS NULL THEN 'deleted' WHEN NOT ep.enabled THEN 'disabled' END
+             WHERE u.id = a.id;
             changed := changed || a.id;
             before_states := before_states || a.state;
         END IF;

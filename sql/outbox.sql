@@ -68,7 +68,7 @@ CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETUR
     )
     SELECT jsonb_build_object(
         'reason', reason, 'state', alert.state, 'host', logwatch.host(), 'database', current_database(),
-        'alert_id', alert.id, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
+        'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
         'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
         'acked_by', alert.acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
@@ -101,6 +101,19 @@ CREATE FUNCTION logwatch.zone() RETURNS text
     AS $$ SELECT current_setting('log_timezone') $$;
 COMMENT ON FUNCTION logwatch.zone() IS 'Time zone that messages give times in: the one of the server log; private';
 
+CREATE FUNCTION logwatch.audience(alert logwatch.alerts, reason text) RETURNS TABLE (channel text, recipient text)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- The end is for all who were told of the alert, whatever the rule says by now; anything else for those whom the rule names.
+    SELECT DISTINCT n.channel, n.recipient FROM logwatch.notifications AS n
+     WHERE $2 = 'resolved' AND n.alert_id = alert.id AND n.state <> 'failed' AND logwatch.channel_configured(n.channel)
+    UNION ALL
+    SELECT t.channel, t.recipient FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch.targets(r.channels, r.recipients) AS t
+     WHERE $2 <> 'resolved' AND r.name = alert.rule
+    $$;
+COMMENT ON FUNCTION logwatch.audience(logwatch.alerts, text) IS 'Who is to be told of an alert, and how; private';
+
 CREATE FUNCTION logwatch.announce(asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -108,7 +121,6 @@ CREATE FUNCTION logwatch.announce(asof timestamptz) RETURNS void
 DECLARE
     due record;
     a logwatch.alerts;
-    r logwatch.rules;
     body jsonb;
 BEGIN
     FOR due IN SELECT d.alert_id, d.reason FROM logwatch.due_announcements(asof) AS d ORDER BY d.alert_id LOOP
@@ -117,14 +129,13 @@ BEGIN
                repeats = u.repeats + (due.reason = 'repeat')::integer, notified_at = asof, seq = u.seq + 1
          WHERE u.id = due.alert_id
         RETURNING * INTO a;
-        SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = a.rule;
         body := logwatch.alert_payload(a, due.reason);
         INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, message_id, in_reply_to, payload)
         SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch.new_message_id(),
                (SELECT n.message_id FROM logwatch.notifications AS n
                  WHERE n.alert_id = a.id AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
                body
-          FROM logwatch.targets(COALESCE(r.channels, '{email,log,webhook}'), r.recipients) AS t
+          FROM logwatch.audience(a, due.reason) AS t
         ON CONFLICT DO NOTHING;
         -- For LISTENers; delivered by PostgreSQL when this transaction commits.
         PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', a.id, 'rule', a.rule, 'group', a.group_key, 'state', a.state,

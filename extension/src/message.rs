@@ -12,7 +12,7 @@ mod status;
 mod text;
 mod words;
 
-pub use alert::Alert;
+pub use alert::{Alert, test_alert};
 pub use digest::Digest;
 pub use standing::Standing;
 pub use status::{Status, StatusRow};

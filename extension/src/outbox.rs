@@ -128,10 +128,11 @@ fn test_channel(channel: &str, recipient: Option<&str>) -> String {
             ),
         },
         "email" => test_email(recipient),
+        "webhook" => test_webhook(),
         other => backend::raise(
             ERRCODE_INVALID_PARAMETER_VALUE,
             &format!("unknown channel \"{other}\""),
-            "Use email, file or log, for example: SELECT logwatch_test('email');",
+            "Use email, webhook, file or log, for example: SELECT logwatch_test('email');",
         ),
     }
 }
@@ -168,31 +169,59 @@ fn test_email(recipient: Option<&str>) -> String {
         created_at: Timestamp::now(),
         payload: payload.unwrap_or_default(),
     };
+    let answer = send_now(
+        notification,
+        &format!("{server} did not take the message for {recipient}"),
+        "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_ca_file and email_from in postgresql.conf.",
+    );
+    format!("{server} accepted the message for {recipient}: {answer}")
+}
+
+fn test_webhook() -> String {
+    if let Err(problem) = settings::webhook() {
+        backend::raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            &problem.to_string(),
+            "After a change in postgresql.conf: SELECT pg_reload_conf();",
+        );
+    }
+    let host = settings::host_name();
+    let notification = Notification {
+        id: 0,
+        channel: "webhook".to_owned(),
+        recipient: String::new(),
+        reason: "test".to_owned(),
+        message_id: crate::report::new_message_id(),
+        in_reply_to: None,
+        created_at: Timestamp::now(),
+        payload: crate::message::test_alert(&host, Timestamp::now()).to_string(),
+    };
+    let answer = send_now(
+        notification,
+        "the webhook did not take the test alert",
+        "See logwatch.webhook_url and webhook_headers_file in postgresql.conf.",
+    );
+    format!("the webhook accepted the test alert: {answer}")
+}
+
+/// Sends one notification now and returns the answer; an error when it was not taken.
+fn send_now(notification: Notification, not_taken: &str, hint: &str) -> String {
     let mut in_flight = InFlight::start(vec![notification]);
     let mut ended = Vec::new();
     while ended.is_empty() {
         backend::wait(LOOK);
         ended = in_flight.collect();
     }
-    match ended.pop() {
-        Some(Ended {
-            outcome:
-                Outcome {
-                    verdict: Verdict::Sent,
-                    answer,
-                    ..
-                },
+    match ended.pop().map(|ended| ended.outcome) {
+        Some(Outcome {
+            verdict: Verdict::Sent,
+            answer,
             ..
-        }) => {
-            format!("{server} accepted the message for {recipient}: {answer}")
-        }
-        Some(Ended { outcome, .. }) => backend::raise(
+        }) => answer,
+        Some(outcome) => backend::raise(
             PgSqlErrorCode::ERRCODE_CONNECTION_EXCEPTION,
-            &format!(
-                "{server} did not take the message for {recipient}: {}",
-                outcome.answer
-            ),
-            "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_ca_file and email_from in postgresql.conf.",
+            &format!("{not_taken}: {}", outcome.answer),
+            hint,
         ),
         None => String::new(),
     }

@@ -178,6 +178,17 @@ fn a_mail_has_the_form_that_mail_programs_want() -> Result<()> {
         text.find("text/plain") < text.find("text/html"),
         "plain text must come first"
     );
+    for line in mail.text().lines() {
+        assert!(line.chars().count() <= 78, "{line:?}");
+    }
+    let text = mail.text();
+    let top: Vec<&str> = text.lines().take(3).collect();
+    assert!(
+        top[0].starts_with("fatal is firing: 1 record")
+            && top[1].contains("Since ")
+            && top[2].contains("1 x FATAL"),
+        "{top:?}"
+    );
     assert!(mail.raw.len() < 64 * 1024);
     assert!(
         text.split("\r\n").all(|line| line.len() <= 998),

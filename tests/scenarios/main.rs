@@ -21,6 +21,7 @@ mod postfix;
 mod privileges;
 mod regress;
 mod roles;
+mod rule_life;
 mod rules;
 mod scheduling;
 mod settings;
