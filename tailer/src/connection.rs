@@ -4,9 +4,11 @@
 //! No message may hold a password.
 
 pub mod conninfo;
+pub mod hosts;
 pub mod pgpass;
 pub mod service;
 pub mod settings;
+pub mod sslmode;
 pub mod tls;
 
 use std::error::Error as _;
@@ -15,7 +17,8 @@ use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 use crate::failure::Failure;
-use settings::{Attempt, Settings};
+use hosts::Attempt;
+use settings::Settings;
 
 /// A call that takes longer than this is given up and made again: a lock that someone holds must not look like a quiet log.
 const STATEMENT_TIMEOUT: &str = "60s";
