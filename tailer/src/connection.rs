@@ -20,9 +20,6 @@ use crate::failure::Failure;
 use hosts::Attempt;
 use settings::Settings;
 
-/// A call that takes longer than this is given up and made again: a lock that someone holds must not look like a quiet log.
-const STATEMENT_TIMEOUT: &str = "60s";
-
 /// Why a call to the database did not succeed, by what the tailer has to do.
 #[derive(Debug)]
 pub enum Trouble {
@@ -72,13 +69,12 @@ fn open(attempt: &Attempt) -> Result<Client, Refused> {
     }
 }
 
-/// The server reads times without a zone in the session's TimeZone; the time-out keeps a stuck call from lasting for ever.
+/// The server reads times without a zone in the session's TimeZone. It is the one setting of the session: a pooler in transaction mode
+/// carries it along (PgBouncer tracks it), and would leave any other to the next client.
 fn prepare_session(mut client: Client, zone_name: &str) -> Result<Client, Refused> {
     let zone = zone_name.replace('\'', "''");
     client
-        .batch_execute(&format!(
-            "SET TimeZone = '{zone}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'"
-        ))
+        .batch_execute(&format!("SET TimeZone = '{zone}'"))
         .map_err(Refused::Server)?;
     Ok(client)
 }

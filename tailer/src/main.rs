@@ -4,6 +4,7 @@
 //! that stores the records. `main` maps results to exit codes, `run` picks the mode, `follow` does the work.
 
 mod candidates;
+mod check;
 mod cli;
 mod connection;
 mod content;
@@ -11,24 +12,29 @@ mod failure;
 mod files;
 mod follow;
 mod format;
+mod health;
 mod identity;
+mod logging;
 mod multiline;
+mod progress;
 mod reader;
 mod roster;
 mod rotation;
 mod send;
+mod service;
+mod status;
 mod stream;
 mod tail;
 mod utf16;
 mod wake;
 
-use std::io::{BufWriter, Write};
+use std::io::BufWriter;
 use std::process::ExitCode;
 
 use clap::Parser;
 use logwatch_record::Level;
 
-use cli::{Args, Options, Output};
+use cli::{Args, Mode, Options, Output};
 use failure::Failure;
 use follow::Follow;
 use send::{Database, Print, Sink, Source};
@@ -37,18 +43,16 @@ use wake::Waker;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let level = match args.verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "debug",
-    };
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or(format!("off,logwatch_tailer={level}")),
-    )
-    .format(|out, record| writeln!(out, "logwatch-tailer: {}", record.args()))
-    .init();
+    if let Some(printed) = args.document() {
+        return match printed {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    logging::init(args.verbose, args.log_format);
     match args.resolve().and_then(run) {
-        Ok(()) | Err(Failure::Done) => ExitCode::SUCCESS,
+        Ok(code) => code,
+        Err(Failure::Done) => ExitCode::SUCCESS,
         Err(failure) => {
             log::error!("{failure}");
             failure.exit_code()
@@ -56,7 +60,15 @@ fn main() -> ExitCode {
     }
 }
 
-fn run(mut options: Options) -> Result<(), Failure> {
+fn run(options: Options) -> Result<ExitCode, Failure> {
+    match options.mode {
+        Mode::Tail => tail(options).map(|()| ExitCode::SUCCESS),
+        Mode::Check => check::check(&options),
+        Mode::Status => status::status(&options).map(|()| ExitCode::SUCCESS),
+    }
+}
+
+fn tail(mut options: Options) -> Result<(), Failure> {
     let waker = Waker::new();
     waker
         .heed_signals()

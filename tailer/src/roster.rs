@@ -3,6 +3,7 @@
 //! Whenever the names are looked up, each file that is there is either being read already, or recognised as one that the database
 //! knows, or found to be a copy of one, or new. A name that went to another file leads to the search for what was rotated in between.
 
+mod health;
 mod recognise;
 mod rotated;
 

@@ -18,6 +18,7 @@ mod regress;
 mod rules;
 mod scheduling;
 mod settings;
+mod tailer_reports;
 mod tailing;
 mod whole_job;
 mod worker;

@@ -115,7 +115,11 @@ impl Settings {
 }
 
 /// The three lists as servers. One port goes for all of them.
-pub fn hosts(host: Option<&str>, hostaddr: Option<&str>, port: Option<&str>) -> Result<Vec<HostPort>, String> {
+pub fn hosts(
+    host: Option<&str>,
+    hostaddr: Option<&str>,
+    port: Option<&str>,
+) -> Result<Vec<HostPort>, String> {
     let split = |list: Option<&str>| -> Vec<String> {
         list.map(|list| list.split(',').map(|item| item.trim().to_owned()).collect())
             .unwrap_or_default()

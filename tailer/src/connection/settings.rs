@@ -178,7 +178,6 @@ impl Settings {
     pub fn user(&self) -> &str {
         self.base.get_user().unwrap_or_default()
     }
-
 }
 
 /// The flags and the connection string, keys checked.

@@ -133,7 +133,14 @@ impl Roster {
             Default::default()
         };
         log::info!("{}: new, reading from byte {}", seen.path.display(), proof.offset);
-        Some(self.add(seen.path.clone(), seen.inode, content, proof, proven))
+        let was_truncated = self
+            .free_rows()
+            .any(|stored| stored.open && stored.path == seen.path && stored.inode == seen.inode);
+        let id = self.add(seen.path.clone(), seen.inode, content, proof, proven);
+        if let Some(tail) = self.tails.last_mut() {
+            tail.truncated = was_truncated;
+        }
+        Some(id)
     }
 }
 

@@ -187,6 +187,7 @@ impl Roster {
         self.add(path, seen.inode, content, Proof::default(), Proven::default());
         if let Some(tail) = self.tails.last_mut() {
             tail.after = Some(after);
+            tail.truncated = true;
         }
     }
 
