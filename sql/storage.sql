@@ -28,7 +28,7 @@ COMMENT ON COLUMN logwatch.sources.written_at IS 'When something was last read f
 CREATE TABLE logwatch.files (
     source_id   bigint NOT NULL,
     id          bigint NOT NULL,
-    path        text NOT NULL,
+    path        text NOT NULL CHECK (length(path) <= 16384),
     dev         bigint NOT NULL,
     inode       bigint NOT NULL,
     head_bytes  integer NOT NULL CHECK (head_bytes BETWEEN 0 AND 1024),
