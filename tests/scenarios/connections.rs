@@ -68,7 +68,8 @@ impl Listening {
     fn once(&self, variables: &[(&str, &str)], args: &[&str]) -> Result<(Option<i32>, String)> {
         let folder = tempfile::tempdir()?;
         let log = folder.path().join("app.log");
-        append(&log, &["ERROR one"])?;
+        // Another text each time: the same bytes in a reused inode would be the same file.
+        append(&log, &[format!("ERROR in {}", log.display())])?;
         let output = Command::new(programs::built("logwatch-tailer")?)
             .env_clear()
             .env("PATH", "/usr/bin:/bin")

@@ -5,6 +5,7 @@ mod citizen;
 mod connections;
 mod files_content;
 mod files_crashes;
+mod files_missed;
 mod files_outage;
 mod files_recognised;
 mod files_rotation;
