@@ -2,6 +2,8 @@
 //!
 //! A value that cannot work never stops anything: it is reported by [`email`] and by the status, in words that say what to type.
 
+mod address;
+
 use std::ffi::{CStr, CString};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
@@ -11,9 +13,10 @@ use lettre::message::Mailbox;
 use logwatch_record::Level;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
-use url::Url;
 
 use crate::backend;
+pub use address::{Security, Server};
+use address::{is_loopback, without_password};
 
 type Text = GucSetting<Option<CString>>;
 
@@ -229,22 +232,6 @@ pub enum SettingError {
     File(&'static str, String, String),
 }
 
-/// How a connection to the mail server is secured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    StartTls,
-    ImplicitTls,
-    Plain,
-}
-
-/// A mail server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    pub host: String,
-    pub port: u16,
-    pub security: Security,
-}
-
 /// Where the webhook is, and what to say there besides the alert.
 pub struct Webhook {
     pub url: String,
@@ -269,7 +256,7 @@ pub fn email() -> Result<Email, SettingError> {
     let mut servers = urls
         .split(',')
         .map(str::trim)
-        .map(|url| parse_smtp_url(url).map_err(|why| SettingError::Url(without_password(url), why)));
+        .map(|url| address::smtp_server(url).map_err(|why| SettingError::Url(without_password(&urls), why)));
     let server = servers.next().ok_or(SettingError::Off)??;
     let relays = servers.collect::<Result<Vec<_>, _>>()?;
     let from = text(&EMAIL_FROM).unwrap_or_else(|| format!("logwatch@{}", host_name()));
@@ -313,34 +300,12 @@ pub fn email() -> Result<Email, SettingError> {
 /// Reads the webhook's settings as they are now; its headers come from a file, since they may hold a secret.
 pub fn webhook() -> Result<Webhook, SettingError> {
     let address = text(&WEBHOOK_URL).ok_or(SettingError::WebhookOff)?;
-    let wrong = |why: &str| SettingError::WebhookUrl(without_password(&address), why.to_owned());
-    let url = Url::parse(&address).map_err(|why| wrong(&why.to_string()))?;
-    match (url.scheme(), url.host_str()) {
-        (_, None) => return Err(wrong("the host is missing")),
-        ("https", _) => {}
-        ("http", Some(host)) if is_loopback(host.trim_start_matches('[').trim_end_matches(']')) => {}
-        _ => return Err(wrong("it must begin with https:// (http:// to this host only)")),
-    }
-    if url.password().is_some() {
-        return Err(wrong(
-            "a secret does not belong here but into logwatch.webhook_headers_file",
-        ));
-    }
+    address::check_webhook_url(&address)
+        .map_err(|why| SettingError::WebhookUrl(without_password(&address), why))?;
     let headers = match text(&WEBHOOK_HEADERS_FILE) {
         None => Vec::new(),
-        Some(file) => secret_file("webhook_headers_file", &file)?
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(|line| match line.split_once(':') {
-                Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-                None => Err(SettingError::File(
-                    "webhook_headers_file",
-                    file.clone(),
-                    "each line must be \"Name: value\"".to_owned(),
-                )),
-            })
-            .collect::<Result<_, _>>()?,
+        Some(file) => address::headers(&secret_file("webhook_headers_file", &file)?)
+            .map_err(|why| SettingError::File("webhook_headers_file", file, why))?,
     };
     let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
     Ok(Webhook {
@@ -367,49 +332,6 @@ pub fn email_problem() -> Option<SettingError> {
         Ok(_) if recipients().is_empty() => Some(SettingError::NoRecipient),
         Ok(_) => None,
     }
-}
-
-fn parse_smtp_url(text: &str) -> Result<Server, String> {
-    let url = Url::parse(text).map_err(|why| why.to_string())?;
-    let (security, port) = match url.scheme() {
-        "smtp" => (Security::StartTls, 587),
-        "smtps" => (Security::ImplicitTls, 465),
-        "smtp+plain" => (Security::Plain, 25),
-        other => return Err(format!("unknown scheme \"{other}\"")),
-    };
-    let host = url
-        .host_str()
-        .filter(|host| !host.is_empty())
-        .ok_or("the host is missing")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "a login does not belong here but into logwatch.smtp_user and smtp_password_file".to_owned(),
-        );
-    }
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err("nothing may follow host and port".to_owned());
-    }
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok(Server {
-        host: host.to_owned(),
-        port: url.port().unwrap_or(port),
-        security,
-    })
-}
-
-/// The URL as it may be shown: whatever stands before an `@` could be a secret.
-fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}***{}", &url[..scheme + 3], &url[at..]),
-        _ => url.to_owned(),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
 }
 
 fn password(file: &str) -> Result<String, SettingError> {
@@ -513,47 +435,4 @@ fn source_id(name: &str) -> i64 {
 pub fn session_zone() -> String {
     const NAME: &CStr = c"TimeZone";
     backend::config_option(NAME).unwrap_or_else(|| "UTC".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn smtp_urls_say_host_port_and_security() {
-        let ok = |url: &str| {
-            let server = parse_smtp_url(url).unwrap();
-            (server.host, server.port, server.security)
-        };
-        assert_eq!(
-            ok("smtp://mail.example.com"),
-            ("mail.example.com".into(), 587, Security::StartTls)
-        );
-        assert_eq!(
-            ok("smtps://mail.example.com/"),
-            ("mail.example.com".into(), 465, Security::ImplicitTls)
-        );
-        assert_eq!(
-            ok("smtp+plain://localhost:2525"),
-            ("localhost".into(), 2525, Security::Plain)
-        );
-        assert_eq!(ok("smtp+plain://[::1]:25"), ("::1".into(), 25, Security::Plain));
-        for bad in [
-            "",
-            "mail.example.com:25",
-            "http://x",
-            "smtp://",
-            "smtp://u:p@h",
-            "smtp://h/path",
-            "smtp://h:99999",
-        ] {
-            assert!(parse_smtp_url(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_password_in_the_url_is_not_shown() {
-        assert_eq!(without_password("smtp://u:secret@host:25"), "smtp://***@host:25");
-        assert_eq!(without_password("smtp://host"), "smtp://host");
-    }
 }

@@ -26,7 +26,8 @@ pub fn level(line: &[u8]) -> Option<Level> {
             Json::Broken => plain(line),
             Json::Text { raw, container } => {
                 let mut buffer = [0; UNESCAPED];
-                let text = start(keys::unescape(raw, &mut buffer));
+                // Docker's text ends with the line's newline.
+                let text = start(keys::unescape(raw, &mut buffer)).trim_ascii_end();
                 match text.first()? {
                     b'{' if container => match keys::json(text) {
                         Json::Level(level) => Some(level),
@@ -351,6 +352,14 @@ mod tests {
                 "[E 261122 10:00:00 web:1] x",
                 "E/Tag( 1): x",
             ],
+            Some(Level::Error),
+        );
+    }
+
+    #[test]
+    fn a_container_s_newline_says_nothing() {
+        all(
+            &["fail:", r#"{"log":"fail:\n","stream":"stderr"}"#],
             Some(Level::Error),
         );
     }
