@@ -2,21 +2,26 @@
 //!
 //! A value that cannot work never stops anything: it is reported by [`email`] and by the status, in words that say what to type.
 
-mod address;
-
 use std::ffi::{CStr, CString};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lettre::message::Mailbox;
 use logwatch_record::Level;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
 use crate::backend;
+
+mod address;
+mod email;
+mod error;
+mod secret;
+mod webhook;
+
 pub use address::{Security, Server};
-use address::{is_loopback, without_password};
+pub use email::{Email, email, email_problem, recipients};
+pub use error::SettingError;
+pub use webhook::{Webhook, webhook};
 
 type Text = GucSetting<Option<CString>>;
 
@@ -201,157 +206,6 @@ pub fn min_level() -> Level {
 
 pub fn alert_file() -> Option<PathBuf> {
     text(&ALERT_FILE).map(PathBuf::from)
-}
-
-/// Why e-mail cannot be sent as it is set. Each says which setting, and what to put there.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingError {
-    #[error(
-        "e-mail is off; set logwatch.smtp_url and logwatch.email_to in postgresql.conf, then: SELECT pg_reload_conf();"
-    )]
-    Off,
-    #[error(
-        "logwatch.smtp_url = '{0}': {1}; use smtp://host:587 (STARTTLS), smtps://host:465 or smtp+plain://localhost:25"
-    )]
-    Url(String, String),
-    #[error("logwatch.{0}: \"{1}\" is not an e-mail address; use a form like ops@example.com")]
-    Address(&'static str, String),
-    #[error("logwatch.email_to is empty; set it to the recipients, separated by commas")]
-    NoRecipient,
-    #[error(
-        "logwatch.smtp_user and logwatch.smtp_password_file belong together; set both, or none for a server without login"
-    )]
-    HalfALogin,
-    #[error("logwatch.smtp_user cannot be used with smtp+plain:// to another host; use smtp:// or smtps://")]
-    LoginInTheClear,
-    #[error("off; set logwatch.webhook_url in postgresql.conf, then: SELECT pg_reload_conf();")]
-    WebhookOff,
-    #[error("logwatch.webhook_url = '{0}': {1}")]
-    WebhookUrl(String, String),
-    #[error("logwatch.{0} = '{1}': {2}")]
-    File(&'static str, String, String),
-}
-
-/// Where the webhook is, and what to say there besides the alert.
-pub struct Webhook {
-    pub url: String,
-    pub headers: Vec<(String, String)>,
-    pub timeout: Duration,
-}
-
-/// Where and how mail is sent; owns everything, so that it can go to the sender's thread.
-pub struct Email {
-    pub server: Server,
-    /// Where to turn when the server cannot be reached.
-    pub relays: Vec<Server>,
-    pub from: Mailbox,
-    pub login: Option<(String, String)>,
-    pub ca: Option<Vec<u8>>,
-    pub timeout: Duration,
-}
-
-/// Reads the e-mail settings as they are now. The password is read from its file each time, so that it can be changed there.
-pub fn email() -> Result<Email, SettingError> {
-    let urls = text(&SMTP_URL).ok_or(SettingError::Off)?;
-    let mut servers = urls
-        .split(',')
-        .map(str::trim)
-        .map(|url| address::smtp_server(url).map_err(|why| SettingError::Url(without_password(&urls), why)));
-    let server = servers.next().ok_or(SettingError::Off)??;
-    let relays = servers.collect::<Result<Vec<_>, _>>()?;
-    let from = text(&EMAIL_FROM).unwrap_or_else(|| format!("logwatch@{}", host_name()));
-    let from = from
-        .parse()
-        .map_err(|_| SettingError::Address("email_from", from))?;
-    if let Some(bad) = recipients()
-        .into_iter()
-        .find(|address| address.parse::<lettre::Address>().is_err())
-    {
-        return Err(SettingError::Address("email_to", bad));
-    }
-    let login = match (text(&SMTP_USER), text(&SMTP_PASSWORD_FILE)) {
-        (None, None) => None,
-        (Some(_), Some(_))
-            if std::iter::once(&server)
-                .chain(&relays)
-                .any(|server| server.security == Security::Plain && !is_loopback(&server.host)) =>
-        {
-            return Err(SettingError::LoginInTheClear);
-        }
-        (Some(user), Some(file)) => Some((user, password(&file)?)),
-        _ => return Err(SettingError::HalfALogin),
-    };
-    let ca = text(&SMTP_CA_FILE)
-        .map(|file| {
-            std::fs::read(&file).map_err(|why| SettingError::File("smtp_ca_file", file, why.to_string()))
-        })
-        .transpose()?;
-    let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
-    Ok(Email {
-        server,
-        relays,
-        from,
-        login,
-        ca,
-        timeout,
-    })
-}
-
-/// Reads the webhook's settings as they are now; its headers come from a file, since they may hold a secret.
-pub fn webhook() -> Result<Webhook, SettingError> {
-    let address = text(&WEBHOOK_URL).ok_or(SettingError::WebhookOff)?;
-    address::check_webhook_url(&address)
-        .map_err(|why| SettingError::WebhookUrl(without_password(&address), why))?;
-    let headers = match text(&WEBHOOK_HEADERS_FILE) {
-        None => Vec::new(),
-        Some(file) => address::headers(&secret_file("webhook_headers_file", &file)?)
-            .map_err(|why| SettingError::File("webhook_headers_file", file, why))?,
-    };
-    let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
-    Ok(Webhook {
-        url: address,
-        headers,
-        timeout,
-    })
-}
-
-/// The addresses of `logwatch.email_to`.
-pub fn recipients() -> Vec<String> {
-    let all = text(&EMAIL_TO).unwrap_or_default();
-    all.split(',')
-        .map(str::trim)
-        .filter(|address| !address.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// What keeps e-mail from working, recipients included.
-pub fn email_problem() -> Option<SettingError> {
-    match email() {
-        Err(problem) => Some(problem),
-        Ok(_) if recipients().is_empty() => Some(SettingError::NoRecipient),
-        Ok(_) => None,
-    }
-}
-
-fn password(file: &str) -> Result<String, SettingError> {
-    let text = secret_file("smtp_password_file", file)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// Reads a file with a secret. Like the server's own key file it must not be readable for others; the group may read it if root owns it.
-fn secret_file(setting: &'static str, file: &str) -> Result<String, SettingError> {
-    let failed = |why: String| SettingError::File(setting, file.to_owned(), why);
-    let meta = std::fs::metadata(file).map_err(|why| failed(why.to_string()))?;
-    let allowed = if meta.uid() == 0 { 0o040 } else { 0 };
-    if meta.mode() & 0o077 & !allowed != 0 {
-        return Err(failed("others can read it; type: chmod 600".to_owned()));
-    }
-    let text = std::fs::read_to_string(file).map_err(|why| failed(why.to_string()))?;
-    if text.trim().is_empty() {
-        return Err(failed("is empty".to_owned()));
-    }
-    Ok(text)
 }
 
 /// Why the alert file cannot be written, as far as its path tells.

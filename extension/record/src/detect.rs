@@ -47,7 +47,7 @@ pub fn level(line: &[u8]) -> Option<Level> {
 fn start(line: &[u8]) -> &[u8] {
     let line = text::without_hole(line);
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
-    let blanks = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let blanks = line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
     &line[blanks..]
 }
 

@@ -18,7 +18,10 @@ fn main() -> io::Result<()> {
 
 fn unpack(target: &str, folder: &Path) -> io::Result<()> {
     fs::create_dir_all(folder)?;
-    for (number, line) in fs::read_to_string(corpus::file(target))?.lines().enumerate() {
+    for (number, line) in fs::read_to_string(corpus::file("corpus", target))?
+        .lines()
+        .enumerate()
+    {
         let input = corpus::unescaped(line).ok_or_else(|| io::Error::other(format!("{target}: {line}")))?;
         fs::write(folder.join(format!("kept-{number}")), input)?;
     }
@@ -32,5 +35,5 @@ fn pack(target: &str, folder: &Path) -> io::Result<()> {
     // The shortest first, in an order that does not change from run to run.
     lines.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
     lines.dedup();
-    fs::write(corpus::file(target), lines.join("\n") + "\n")
+    fs::write(corpus::file("corpus", target), lines.join("\n") + "\n")
 }

@@ -1,11 +1,12 @@
-//! The inputs that are kept: a file for each target, an input in each line, with escapes as in a Rust byte string.
+//! The inputs that are kept: a file for each target, an input in each line, with escapes as in a Rust byte string. `corpus` holds
+//! the fewest that reach everything, `found` those that once broke something.
 
 use std::path::PathBuf;
 
-/// The file of a target's inputs.
-pub fn file(target: &str) -> PathBuf {
+/// The file of a target's inputs in one of the folders.
+pub fn file(folder: &str, target: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
-        .join("corpus")
+        .join(folder)
         .join(target)
         .with_extension("txt")
 }

@@ -2,7 +2,8 @@
 //! where something does not hold.
 //!
 //! The checks are more than "no panic": two ways to the same result must agree, however the bytes are cut. `make fuzz` tries new
-//! inputs; `cargo test` replays those of `corpus`, in which every finding has its input.
+//! inputs; `cargo test` replays those of `corpus` and of `found`, which are those that once broke
+//! something.
 
 pub mod candidates;
 pub mod connection;

@@ -9,18 +9,19 @@ fn replay(target: &str) {
         .iter()
         .find(|(name, _)| *name == target)
         .expect("a target");
-    let file = corpus::file(target);
-    let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
-    let mut count = 0;
-    for line in text.lines() {
-        let input = corpus::unescaped(line).unwrap_or_else(|| panic!("{}: {line}", file.display()));
-        if let Err(panic) = std::panic::catch_unwind(|| check(&input)) {
-            eprintln!("the input was {line}");
-            std::panic::resume_unwind(panic);
+    let corpus = corpus::file("corpus", target);
+    let found = Some(corpus::file("found", target)).filter(|file| file.exists());
+    for file in std::iter::once(corpus).chain(found) {
+        let text = fs::read_to_string(&file).unwrap_or_else(|error| panic!("{}: {error}", file.display()));
+        assert!(!text.is_empty(), "{} is empty", file.display());
+        for line in text.lines() {
+            let input = corpus::unescaped(line).unwrap_or_else(|| panic!("{}: {line}", file.display()));
+            if let Err(panic) = std::panic::catch_unwind(|| check(&input)) {
+                eprintln!("the input was {line}");
+                std::panic::resume_unwind(panic);
+            }
         }
-        count += 1;
     }
-    assert!(count > 0, "{} is empty", file.display());
 }
 
 macro_rules! targets {
