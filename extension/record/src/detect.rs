@@ -27,7 +27,9 @@ pub fn level(line: &[u8]) -> Option<Level> {
             Json::Text { raw, container } => {
                 let mut buffer = [0; UNESCAPED];
                 // Docker's text ends with the line's newline.
-                let text = start(keys::unescape(raw, &mut buffer)).trim_ascii_end();
+                let text = start(keys::unescape(raw, &mut buffer));
+                let text = text.strip_suffix(b"\n").unwrap_or(text);
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
                 match text.first()? {
                     b'{' if container => match keys::json(text) {
                         Json::Level(level) => Some(level),

@@ -4,6 +4,7 @@ use logwatch_record::{Level, level, line};
 
 pub fn check(input: &[u8]) {
     let line = input.split(|byte| *byte == b'\n').next().unwrap_or_default();
+    let line = line.strip_suffix(b"\r").unwrap_or(line);
     let found = level(line);
     line::continues(line);
     assert_eq!(level(&[b"\0\0", line].concat()), found, "after a hole");
