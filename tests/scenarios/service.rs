@@ -46,7 +46,7 @@ impl Manager {
             Ok(self.heard.iter().position(|message| message.contains(word)))
         })
         .with_context(|| format!("heard: {:?}", self.heard))?;
-        Ok(self.heard.drain(..=found).last().unwrap_or_default())
+        Ok(self.heard.drain(..=found).next_back().unwrap_or_default())
     }
 }
 
