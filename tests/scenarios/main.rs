@@ -3,6 +3,7 @@
 mod backtest;
 mod channels;
 mod citizen;
+mod connections;
 mod files_content;
 mod files_crashes;
 mod files_missed;
@@ -24,7 +25,9 @@ mod roles;
 mod rule_life;
 mod rules;
 mod scheduling;
+mod service;
 mod settings;
+mod tailer_reports;
 mod tailing;
 mod whole_job;
 mod worker;
