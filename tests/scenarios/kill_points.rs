@@ -167,7 +167,7 @@ fn the_end_of_the_worker_alone_loses_no_mail() -> Result<()> {
 #[test]
 fn a_mail_that_somebody_is_sending_is_left_to_him() -> Result<()> {
     let sink = MailSink::plain()?;
-    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "10s")])?;
+    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
     server.set(&[("logwatch.check_interval", "1h")])?;
     server.reload();
     server.wait_for_sql(SOON, "SHOW logwatch.check_interval", "1h")?;
