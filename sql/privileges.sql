@@ -24,7 +24,7 @@ GRANT USAGE ON TYPE logwatch.level TO pg_monitor;
 GRANT USAGE ON SCHEMA logwatch TO pg_monitor;
 GRANT SELECT ON ALL TABLES IN SCHEMA logwatch TO pg_monitor;
 GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_alert_json(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(),
-    logwatch.read_metrics() TO pg_monitor;
+    logwatch_report_html(interval), logwatch.read_metrics() TO pg_monitor;
 
 -- Partitions made later are no members of the extension and are dumped as they are; progress and its transaction ids belong to this server alone.
 DO $$

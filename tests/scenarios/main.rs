@@ -13,6 +13,7 @@ mod life_of_a_file;
 mod looks;
 mod mail;
 mod mail_trouble;
+mod page;
 mod postfix;
 mod privileges;
 mod regress;
