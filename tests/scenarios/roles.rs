@@ -56,6 +56,7 @@ const READING: &[&str] = &[
     "logwatch_nagios/0",
     "logwatch_report_html/1",
     "read_metrics/0",
+    "read_fleet/0",
 ];
 
 /// The README's block of GRANT lines.
