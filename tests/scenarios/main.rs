@@ -1,5 +1,6 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backup;
 mod channels;
 mod citizen;
 mod files_content;
@@ -23,6 +24,7 @@ mod roles;
 mod rules;
 mod scheduling;
 mod settings;
+mod standby;
 mod tailing;
 mod whole_job;
 mod worker;
