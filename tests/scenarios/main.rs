@@ -3,6 +3,7 @@
 mod backup;
 mod channels;
 mod citizen;
+mod connections;
 mod files_content;
 mod files_crashes;
 mod files_missed;
@@ -23,8 +24,10 @@ mod regress;
 mod roles;
 mod rules;
 mod scheduling;
+mod service;
 mod settings;
 mod standby;
+mod tailer_reports;
 mod tailing;
 mod whole_job;
 mod worker;
