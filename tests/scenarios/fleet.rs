@@ -131,6 +131,7 @@ fn a_lost_slot_is_told_at_both_ends_and_joining_again_makes_no_doubles() -> Resu
     let mut centre = centre(&[])?;
     let edge = Edge::start("berlin", &[("max_slot_wal_keep_size", "1MB")])?;
     edge.ingest(&["ERROR one", "ERROR one", "FATAL two"], "shop")?;
+    centre.sql("INSERT INTO logwatch.rules (name, threshold, within) VALUES ('doubled', 8, '1 hour')")?;
     subscribe(&centre, &edge)?;
     wait_for_state(&centre, &edge, SOON, "ok")?;
     wait_for_union(&centre, &[&edge])?;
@@ -210,6 +211,12 @@ fn a_lost_slot_is_told_at_both_ends_and_joining_again_makes_no_doubles() -> Resu
     assert_eq!(
         centre.sql("SELECT (SELECT count(*) FROM logwatch.entries), (SELECT sum(n) FROM logwatch.counts)")?,
         "7|7"
+    );
+
+    assert_eq!(
+        centre.sql("SELECT count(*) FROM logwatch.alerts WHERE rule = 'doubled'")?,
+        "0",
+        "there were 7 records"
     );
 
     // Nothing is left of it but what was sent.
