@@ -1,6 +1,7 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
 mod backtest;
+mod backup;
 mod channels;
 mod citizen;
 mod connections;
@@ -18,6 +19,7 @@ mod life_of_a_file;
 mod looks;
 mod mail;
 mod mail_trouble;
+mod page;
 mod postfix;
 mod privileges;
 mod regress;
@@ -27,6 +29,7 @@ mod rules;
 mod scheduling;
 mod service;
 mod settings;
+mod standby;
 mod tailer_reports;
 mod tailing;
 mod whole_job;
