@@ -44,7 +44,6 @@ pub struct Follow<'a> {
     batch: Batch,
     attached: bool,
     pause: Duration,
-    started: Instant,
 }
 
 /// What a round over the files left to do.
@@ -71,7 +70,6 @@ impl<'a> Follow<'a> {
             batch: Batch::default(),
             attached: false,
             pause: BACK_OFF.0,
-            started: Instant::now(),
         })
     }
 
@@ -150,18 +148,22 @@ impl<'a> Follow<'a> {
     }
 
     fn read_all(&mut self) -> Result<(), Trouble> {
-        while !self.waker.is_stopping() && !self.is_over_time() {
-            if !self.round()?.busy {
+        while !self.waker.is_stopping() {
+            let busy = self.round()?.busy;
+            if !busy && !self.takes_up_more() {
                 break;
             }
         }
         self.store_boundaries()
     }
 
-    fn is_over_time(&self) -> bool {
-        self.options
-            .max_runtime
-            .is_some_and(|limit| self.started.elapsed() >= limit)
+    /// True when rotated files that had to be left now have their turn.
+    fn takes_up_more(&mut self) -> bool {
+        let before = self.roster.tails.len();
+        if self.roster.has_left_some() {
+            self.look_up();
+        }
+        self.roster.tails.len() > before
     }
 
     /// With --once a file that was named and is not there, or cannot be read, is an error – unless it was read before.

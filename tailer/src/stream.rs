@@ -48,7 +48,6 @@ pub struct Stream<'a> {
     ended: bool,
     grown: Instant,
     unstored_since: Instant,
-    started: Instant,
 }
 
 impl<'a> Stream<'a> {
@@ -80,7 +79,6 @@ impl<'a> Stream<'a> {
             ended: false,
             grown: Instant::now(),
             unstored_since: Instant::now(),
-            started: Instant::now(),
         })
     }
 
@@ -101,7 +99,7 @@ impl<'a> Stream<'a> {
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) => {
                     self.attached = false;
-                    if self.waker.is_stopping() || self.is_over_time() {
+                    if self.waker.is_stopping() {
                         return Err(Failure::Unreachable(format!(
                             "{text}; what was read last is lost"
                         )));
@@ -112,12 +110,6 @@ impl<'a> Stream<'a> {
                 }
             }
         }
-    }
-
-    fn is_over_time(&self) -> bool {
-        self.options
-            .max_runtime
-            .is_some_and(|limit| self.started.elapsed() >= limit)
     }
 
     fn attach(&mut self) -> Result<(), Trouble> {
@@ -184,7 +176,7 @@ impl<'a> Stream<'a> {
         if !self.batch.records.is_empty() {
             self.store(State::Open)?;
         }
-        let stopping = self.waker.is_stopping() || self.is_over_time();
+        let stopping = self.waker.is_stopping();
         let limit = if stopping { LAST_WORDS } else { self.until_due() };
         let last = match self.pieces.recv_timeout(limit) {
             Ok(Ok(piece)) if piece.is_empty() => true,
