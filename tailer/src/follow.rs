@@ -59,6 +59,10 @@ struct Round {
 
 impl<'a> Follow<'a> {
     pub fn new(options: &'a Options, sink: Box<dyn Sink + 'a>, waker: Waker) -> Result<Follow<'a>, Failure> {
+        // Each file that is followed is open, and 1024 is what a process is given by default.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            log::info!("the limit on open files stays as it is: {error}");
+        }
         Ok(Follow {
             options,
             sink,

@@ -155,11 +155,18 @@ fn a_hundred_rotations_while_the_database_is_down_leave_files_and_memory_bounded
         files.unexpect(&format!("only line of file {}", 100 - n));
     }
     wait_until(SOON, "the loss to be noticed", || {
-        Ok(tailer.output().matches("was deleted before it could be read").count() == 5)
+        Ok(tailer
+            .output()
+            .matches("was deleted before it could be read")
+            .count()
+            == 5)
     })
     .with_context(|| tailer.output())?;
     let (open, memory) = (tailer.open_files()?, tailer.peak_memory()?);
-    assert!(open <= open_before + 70, "{open} open files, {open_before} before");
+    assert!(
+        open <= open_before + 70,
+        "{open} open files, {open_before} before"
+    );
     assert!(memory < MEMORY, "{memory} bytes of memory");
     server.start()?;
     files.wait(&server, SOON * 2)?;

@@ -246,7 +246,11 @@ impl Roster {
                 from: proof.offset,
                 proof,
                 gap: None,
-                state: if inode == NOWHERE { State::Done } else { State::Open },
+                state: if inode == NOWHERE {
+                    State::Done
+                } else {
+                    State::Open
+                },
             };
             if tail.is_none()
                 && let Some(known) = &mut self.known

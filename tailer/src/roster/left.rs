@@ -63,11 +63,20 @@ impl Roster {
                 };
                 known.insert(tail.id, row);
             }
-            log::info!("{}: left for later, {HELD} renamed files are open", tail.path.display());
+            log::info!(
+                "{}: left for later, {HELD} renamed files are open",
+                tail.path.display()
+            );
             self.left.push(Left {
                 base: tail.path,
                 inode: tail.inode,
-                proof: whole.map_or(Proof { offset: size, ..tail.stored }, |(proof, _)| proof),
+                proof: whole.map_or(
+                    Proof {
+                        offset: size,
+                        ..tail.stored
+                    },
+                    |(proof, _)| proof,
+                ),
                 row: tail.known.then_some((tail.id, tail.stored.offset)),
                 missing: None,
             });
@@ -79,9 +88,14 @@ impl Roster {
         if self.left.iter().any(|left| left.inode == seen.inode) {
             return;
         }
-        let Ok(mut content) = Content::open_seen(seen) else { return };
+        let Ok(mut content) = Content::open_seen(seen) else {
+            return;
+        };
         let Ok(size) = content.plain_size() else { return };
-        log::info!("{}: left for later, {HELD} renamed files are open", seen.path.display());
+        log::info!(
+            "{}: left for later, {HELD} renamed files are open",
+            seen.path.display()
+        );
         if let Ok(Some((proof, _))) = proof_at(&mut content, size) {
             self.left.push(Left {
                 base: base.to_path_buf(),
