@@ -25,6 +25,7 @@ help:
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
+	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
 	@echo "make lint          checks formatting, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
@@ -33,11 +34,16 @@ demo: build
 
 test: missing-test build
 	$(private) cargo test -p logwatch $(features)
-	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-tests
+	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build -p logwatch-tailer -p logwatch-tests --bins --examples
+
+# Not part of test, which replays what was found before.
+MINUTES ?= 10
+fuzz: missing-fuzz
+	nice -n 19 tests/fuzz/run.sh "$(MINUTES)"
 
 lint: missing-build
 	cargo fmt --all --check
@@ -54,7 +60,7 @@ clean:
 	tests/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test:
+missing-build missing-test missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test build lint install installcheck clean missing-build missing-test
+.PHONY: help demo test build fuzz lint install installcheck clean missing-build missing-test
