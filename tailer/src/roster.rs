@@ -6,6 +6,7 @@
 mod aside;
 mod copies;
 mod left;
+mod health;
 mod recognise;
 mod rotated;
 

@@ -2,6 +2,7 @@
 
 mod channels;
 mod citizen;
+mod connections;
 mod files_content;
 mod files_crashes;
 mod files_missed;
@@ -22,8 +23,10 @@ mod regress;
 mod roles;
 mod rules;
 mod scheduling;
+mod service;
 mod settings;
 mod stopping;
+mod tailer_reports;
 mod tailing;
 mod whole_job;
 mod worker;

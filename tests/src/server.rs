@@ -246,6 +246,19 @@ impl Server {
         }
     }
 
+    /// The port, which also names the socket.
+    pub fn port(&self) -> u16 {
+        self.settings
+            .get("port")
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(5432)
+    }
+
+    /// The directory of the socket.
+    pub fn sockets(&self) -> &Path {
+        self.sockets.path()
+    }
+
     /// A new connection as superuser to database postgres.
     pub fn client(&self) -> Result<Client> {
         self.client_as("postgres", "postgres")
@@ -256,7 +269,7 @@ impl Server {
         let mut config = postgres::Config::new();
         config
             .host_path(self.sockets.path())
-            .port(5432)
+            .port(self.port())
             .user(user)
             .dbname(database)
             .ssl_mode(SslMode::Disable);
@@ -322,7 +335,7 @@ impl Server {
     pub fn env(&self) -> [(&'static str, String); 4] {
         [
             ("PGHOST", self.sockets.path().display().to_string()),
-            ("PGPORT", "5432".to_owned()),
+            ("PGPORT", self.port().to_string()),
             ("PGUSER", "postgres".to_owned()),
             ("PGDATABASE", "postgres".to_owned()),
         ]
