@@ -5,8 +5,8 @@
 
 mod aside;
 mod copies;
-mod left;
 mod health;
+mod left;
 mod recognise;
 mod rotated;
 

@@ -162,6 +162,15 @@ impl Journal {
         Tailer::once(server, &self.args(&[]))
     }
 
+    /// Runs `--once` twice: the first run stores what is missing, the second nothing.
+    pub fn catch_up(&self, server: &Server) -> Result<()> {
+        for _ in 0..2 {
+            self.once(server)?;
+            self.check(server)?;
+        }
+        Ok(())
+    }
+
     /// A query about this source: `{id}` in it stands for the source's id.
     pub fn sql(&self, server: &Server, query: &str) -> Result<String> {
         let id = format!("logwatch.source_id('{}')", self.source);
