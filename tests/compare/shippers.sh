@@ -139,7 +139,7 @@ rotated_twice_while_stopped() {
 compare() {
 	cat "$log"* | sort -u >"$work/written"
 	sort "$out" | sed 's/^ *//' >"$work/shipped"
-	printf '%-10s %-30s written %6d, lost %6d, repeated %6d, cut lines %d\n' "$1" "$2" "$(wc -l <"$work/written")" \
+	printf '%-10s %-30s written %6d, lost %6d, repeated %6d, other lines %d\n' "$1" "$2" "$(wc -l <"$work/written")" \
 		"$(sort -u "$work/shipped" | comm -23 "$work/written" - | wc -l)" \
 		"$(grep -cE '^line [0-9]+ of the application$' "$work/shipped" | cat - <(sort -u "$work/shipped" | grep -cE '^line [0-9]+ of the application$') | paste -sd- | bc)" \
 		"$(grep -vcE '^line [0-9]+ of the application$' "$work/shipped" || true)"
