@@ -1,5 +1,6 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backup;
 mod channels;
 mod citizen;
 mod connections;
@@ -17,6 +18,7 @@ mod looks;
 mod mail;
 mod mail_trouble;
 mod memory;
+mod page;
 mod postfix;
 mod privileges;
 mod regress;
@@ -25,6 +27,7 @@ mod rules;
 mod scheduling;
 mod service;
 mod settings;
+mod standby;
 mod stopping;
 mod tailer_reports;
 mod tailing;
