@@ -80,6 +80,7 @@ CREATE FUNCTION logwatch_status()
 DECLARE
     asof constant timestamptz := clock_timestamp();
 BEGIN
+    PERFORM logwatch.hold();
     RETURN QUERY
     SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
            logwatch.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,

@@ -47,17 +47,67 @@ fn checking_again_changes_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Case A8: the windows of checks a second apart overlap; twenty minutes of them, over a clock that the test moves.
 #[test]
-fn checks_every_second_make_one_episode_and_one_mail() -> Result<()> {
-    let sink = MailSink::plain()?;
-    let server = mailing_server(&sink, &[])?;
-    for _ in 0..6 {
-        ingest_errors(&server, 3, "0 seconds")?;
-        stays(Duration::from_millis(300), "running", || Ok(true))?;
-    }
-    sink.wait_for_subject(SOON, "error on")?;
-    stays(Duration::from_secs(2), "one mail", || Ok(sink.mails().len() == 1))?;
-    assert_eq!(server.sql("SELECT count(*) FROM logwatch.alerts")?, "1");
+fn checks_every_second_make_one_episode_and_one_notification() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "CREATE PROCEDURE watch() LANGUAGE plpgsql AS $$
+         DECLARE
+             t timestamptz := date_trunc('second', now()) - interval '30 minutes';
+         BEGIN
+             FOR s IN 1 .. 1200 LOOP
+                 t := t + interval '1 second';
+                 -- Ten minutes of errors, then none.
+                 IF s <= 600 AND s % 20 = 0 THEN
+                     PERFORM logwatch_ingest(to_char(t, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR disk full');
+                 END IF;
+                 PERFORM logwatch.check(t);
+                 COMMIT;
+             END LOOP;
+         END $$",
+    )?;
+    server.sql("CALL watch()")?;
+    // The fifth record comes at second 100; the window holds fewer than five from second 820 on.
+    assert_eq!(
+        server.sql("SELECT rule, state, met_until - started_at, resolved_at - met_until, peak, episodes FROM logwatch.alerts")?,
+        "error|resolved|00:12:00|00:01:01|15|1"
+    );
+    assert_eq!(
+        server.sql(
+            "SELECT string_agg(reason, ' ' ORDER BY id) FROM logwatch.notifications WHERE channel = 'log'"
+        )?,
+        "first resolved"
+    );
+    Ok(())
+}
+
+/// Case A12: nobody hears of the end of what nobody heard of the beginning of.
+#[test]
+fn what_was_never_announced_is_not_announced_as_resolved() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "UPDATE logwatch.rules SET within = '10 seconds', keep_firing_for = '0', for_at_least = CASE name WHEN 'fatal' THEN interval '1 minute' ELSE '0' END;
+         SELECT logwatch_silence('error', '1 hour', 'known');",
+    )?;
+    ingest_errors(&server, 5, "0 seconds")?;
+    server.sql("SELECT logwatch_ingest('FATAL short')")?;
+    server.sql("SELECT logwatch.check(now())")?;
+    assert_eq!(
+        server.sql("SELECT rule, state, announced FROM logwatch.alerts ORDER BY 1")?,
+        "error|firing|\nfatal|pending|"
+    );
+
+    server.sql("SELECT logwatch.check(now() + interval '20 seconds')")?;
+    server.sql("SELECT logwatch_unsilence(id) FROM logwatch.silences")?;
+    server.sql("SELECT logwatch.check(now() + interval '40 seconds')")?;
+
+    // The silenced one is over before the silence; the short one is forgotten.
+    assert_eq!(
+        server.sql("SELECT rule, state, announced FROM logwatch.alerts ORDER BY 1")?,
+        "error|resolved|"
+    );
+    assert_eq!(server.sql("SELECT count(*) FROM logwatch.notifications")?, "0");
     Ok(())
 }
 
