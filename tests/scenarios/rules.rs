@@ -303,3 +303,22 @@ fn rules_that_cannot_work_are_refused_with_a_hint() -> Result<()> {
     );
     Ok(())
 }
+
+/// Records have whole seconds: those of the second in which a rule was made are not older than it.
+#[test]
+fn a_pattern_of_the_second_in_which_the_rule_was_made_is_new_to_it() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "DELETE FROM logwatch.rules;
+         INSERT INTO logwatch.rules (name, kind, learn_for) VALUES ('new', 'new_pattern', '0');
+         UPDATE logwatch.rules SET created_at = date_trunc('second', now()) - interval '9.1 seconds';
+         SELECT logwatch_ingest(to_char(created_at + age, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR ' || message)
+           FROM logwatch.rules, (VALUES (interval '0', 'in its second'), ('-1 second', 'before')) AS record (age, message)",
+    )?;
+    server.sql("SELECT * FROM logwatch_check()")?;
+    assert_eq!(
+        server.sql("SELECT p.template, a.state FROM logwatch.alerts AS a JOIN logwatch.patterns AS p ON to_hex(p.fingerprint) = a.group_key")?,
+        "in its second|firing"
+    );
+    Ok(())
+}

@@ -131,7 +131,10 @@ fn a_restart_announces_nothing_again() -> Result<()> {
         );
     }
 
-    server.sql("UPDATE logwatch.alerts SET notified_at = notified_at - interval '4 hours'")?;
+    server.sql(
+        "UPDATE logwatch.patterns SET first_seen = first_seen - interval '4 hours';
+         UPDATE logwatch.alerts SET notified_at = notified_at - interval '4 hours'",
+    )?;
     wait_until(SOON, "three repetitions", || Ok(sink.mails().len() == 6))?;
     assert_eq!(
         server.sql(
