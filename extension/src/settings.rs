@@ -3,17 +3,23 @@
 //! A value that cannot work never stops anything: it is reported by [`email`] and by the status, in words that say what to type.
 
 use std::ffi::{CStr, CString};
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::Duration;
 
-use lettre::message::Mailbox;
 use logwatch_record::Level;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
-use url::Url;
 
 use crate::backend;
+
+mod email;
+mod error;
+mod secret;
+mod webhook;
+
+pub use email::{Email, Security, Server, email, email_problem, recipients};
+pub use error::SettingError;
+pub use webhook::{Webhook, webhook};
 
 type Text = GucSetting<Option<CString>>;
 
@@ -200,238 +206,6 @@ pub fn alert_file() -> Option<PathBuf> {
     text(&ALERT_FILE).map(PathBuf::from)
 }
 
-/// Why e-mail cannot be sent as it is set. Each says which setting, and what to put there.
-#[derive(Debug, thiserror::Error)]
-pub enum SettingError {
-    #[error(
-        "e-mail is off; set logwatch.smtp_url and logwatch.email_to in postgresql.conf, then: SELECT pg_reload_conf();"
-    )]
-    Off,
-    #[error(
-        "logwatch.smtp_url = '{0}': {1}; use smtp://host:587 (STARTTLS), smtps://host:465 or smtp+plain://localhost:25"
-    )]
-    Url(String, String),
-    #[error("logwatch.{0}: \"{1}\" is not an e-mail address; use a form like ops@example.com")]
-    Address(&'static str, String),
-    #[error("logwatch.email_to is empty; set it to the recipients, separated by commas")]
-    NoRecipient,
-    #[error(
-        "logwatch.smtp_user and logwatch.smtp_password_file belong together; set both, or none for a server without login"
-    )]
-    HalfALogin,
-    #[error("logwatch.smtp_user cannot be used with smtp+plain:// to another host; use smtp:// or smtps://")]
-    LoginInTheClear,
-    #[error("off; set logwatch.webhook_url in postgresql.conf, then: SELECT pg_reload_conf();")]
-    WebhookOff,
-    #[error("logwatch.webhook_url = '{0}': {1}")]
-    WebhookUrl(String, String),
-    #[error("logwatch.{0} = '{1}': {2}")]
-    File(&'static str, String, String),
-}
-
-/// How a connection to the mail server is secured.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Security {
-    StartTls,
-    ImplicitTls,
-    Plain,
-}
-
-/// A mail server.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Server {
-    pub host: String,
-    pub port: u16,
-    pub security: Security,
-}
-
-/// Where the webhook is, and what to say there besides the alert.
-pub struct Webhook {
-    pub url: String,
-    pub headers: Vec<(String, String)>,
-    pub timeout: Duration,
-}
-
-/// Where and how mail is sent; owns everything, so that it can go to the sender's thread.
-pub struct Email {
-    pub server: Server,
-    /// Where to turn when the server cannot be reached.
-    pub relays: Vec<Server>,
-    pub from: Mailbox,
-    pub login: Option<(String, String)>,
-    pub ca: Option<Vec<u8>>,
-    pub timeout: Duration,
-}
-
-/// Reads the e-mail settings as they are now. The password is read from its file each time, so that it can be changed there.
-pub fn email() -> Result<Email, SettingError> {
-    let urls = text(&SMTP_URL).ok_or(SettingError::Off)?;
-    let mut servers = urls
-        .split(',')
-        .map(str::trim)
-        .map(|url| parse_smtp_url(url).map_err(|why| SettingError::Url(without_password(url), why)));
-    let server = servers.next().ok_or(SettingError::Off)??;
-    let relays = servers.collect::<Result<Vec<_>, _>>()?;
-    let from = text(&EMAIL_FROM).unwrap_or_else(|| format!("logwatch@{}", host_name()));
-    let from = from
-        .parse()
-        .map_err(|_| SettingError::Address("email_from", from))?;
-    if let Some(bad) = recipients()
-        .into_iter()
-        .find(|address| address.parse::<lettre::Address>().is_err())
-    {
-        return Err(SettingError::Address("email_to", bad));
-    }
-    let login = match (text(&SMTP_USER), text(&SMTP_PASSWORD_FILE)) {
-        (None, None) => None,
-        (Some(_), Some(_))
-            if std::iter::once(&server)
-                .chain(&relays)
-                .any(|server| server.security == Security::Plain && !is_loopback(&server.host)) =>
-        {
-            return Err(SettingError::LoginInTheClear);
-        }
-        (Some(user), Some(file)) => Some((user, password(&file)?)),
-        _ => return Err(SettingError::HalfALogin),
-    };
-    let ca = text(&SMTP_CA_FILE)
-        .map(|file| {
-            std::fs::read(&file).map_err(|why| SettingError::File("smtp_ca_file", file, why.to_string()))
-        })
-        .transpose()?;
-    let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
-    Ok(Email {
-        server,
-        relays,
-        from,
-        login,
-        ca,
-        timeout,
-    })
-}
-
-/// Reads the webhook's settings as they are now; its headers come from a file, since they may hold a secret.
-pub fn webhook() -> Result<Webhook, SettingError> {
-    let address = text(&WEBHOOK_URL).ok_or(SettingError::WebhookOff)?;
-    let wrong = |why: &str| SettingError::WebhookUrl(without_password(&address), why.to_owned());
-    let url = Url::parse(&address).map_err(|why| wrong(&why.to_string()))?;
-    match (url.scheme(), url.host_str()) {
-        (_, None) => return Err(wrong("the host is missing")),
-        ("https", _) => {}
-        ("http", Some(host)) if is_loopback(host.trim_start_matches('[').trim_end_matches(']')) => {}
-        _ => return Err(wrong("it must begin with https:// (http:// to this host only)")),
-    }
-    if url.password().is_some() {
-        return Err(wrong(
-            "a secret does not belong here but into logwatch.webhook_headers_file",
-        ));
-    }
-    let headers = match text(&WEBHOOK_HEADERS_FILE) {
-        None => Vec::new(),
-        Some(file) => secret_file("webhook_headers_file", &file)?
-            .lines()
-            .map(str::trim)
-            .filter(|line| !line.is_empty())
-            .map(|line| match line.split_once(':') {
-                Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-                None => Err(SettingError::File(
-                    "webhook_headers_file",
-                    file.clone(),
-                    "each line must be \"Name: value\"".to_owned(),
-                )),
-            })
-            .collect::<Result<_, _>>()?,
-    };
-    let timeout = Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into());
-    Ok(Webhook {
-        url: address,
-        headers,
-        timeout,
-    })
-}
-
-/// The addresses of `logwatch.email_to`.
-pub fn recipients() -> Vec<String> {
-    let all = text(&EMAIL_TO).unwrap_or_default();
-    all.split(',')
-        .map(str::trim)
-        .filter(|address| !address.is_empty())
-        .map(str::to_owned)
-        .collect()
-}
-
-/// What keeps e-mail from working, recipients included.
-pub fn email_problem() -> Option<SettingError> {
-    match email() {
-        Err(problem) => Some(problem),
-        Ok(_) if recipients().is_empty() => Some(SettingError::NoRecipient),
-        Ok(_) => None,
-    }
-}
-
-fn parse_smtp_url(text: &str) -> Result<Server, String> {
-    let url = Url::parse(text).map_err(|why| why.to_string())?;
-    let (security, port) = match url.scheme() {
-        "smtp" => (Security::StartTls, 587),
-        "smtps" => (Security::ImplicitTls, 465),
-        "smtp+plain" => (Security::Plain, 25),
-        other => return Err(format!("unknown scheme \"{other}\"")),
-    };
-    let host = url
-        .host_str()
-        .filter(|host| !host.is_empty())
-        .ok_or("the host is missing")?;
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "a login does not belong here but into logwatch.smtp_user and smtp_password_file".to_owned(),
-        );
-    }
-    if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err("nothing may follow host and port".to_owned());
-    }
-    let host = host.trim_start_matches('[').trim_end_matches(']');
-    Ok(Server {
-        host: host.to_owned(),
-        port: url.port().unwrap_or(port),
-        security,
-    })
-}
-
-/// The URL as it may be shown: whatever stands before an `@` could be a secret.
-fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}***{}", &url[..scheme + 3], &url[at..]),
-        _ => url.to_owned(),
-    }
-}
-
-fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
-
-fn password(file: &str) -> Result<String, SettingError> {
-    let text = secret_file("smtp_password_file", file)?;
-    Ok(text.trim_end_matches(['\r', '\n']).to_owned())
-}
-
-/// Reads a file with a secret. Like the server's own key file it must not be readable for others; the group may read it if root owns it.
-fn secret_file(setting: &'static str, file: &str) -> Result<String, SettingError> {
-    let failed = |why: String| SettingError::File(setting, file.to_owned(), why);
-    let meta = std::fs::metadata(file).map_err(|why| failed(why.to_string()))?;
-    let allowed = if meta.uid() == 0 { 0o040 } else { 0 };
-    if meta.mode() & 0o077 & !allowed != 0 {
-        return Err(failed("others can read it; type: chmod 600".to_owned()));
-    }
-    let text = std::fs::read_to_string(file).map_err(|why| failed(why.to_string()))?;
-    if text.trim().is_empty() {
-        return Err(failed("is empty".to_owned()));
-    }
-    Ok(text)
-}
-
 /// Why the alert file cannot be written, as far as its path tells.
 pub fn alert_file_problem() -> Option<String> {
     let Some(file) = alert_file() else {
@@ -513,47 +287,4 @@ fn source_id(name: &str) -> i64 {
 pub fn session_zone() -> String {
     const NAME: &CStr = c"TimeZone";
     backend::config_option(NAME).unwrap_or_else(|| "UTC".to_owned())
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn smtp_urls_say_host_port_and_security() {
-        let ok = |url: &str| {
-            let server = parse_smtp_url(url).unwrap();
-            (server.host, server.port, server.security)
-        };
-        assert_eq!(
-            ok("smtp://mail.example.com"),
-            ("mail.example.com".into(), 587, Security::StartTls)
-        );
-        assert_eq!(
-            ok("smtps://mail.example.com/"),
-            ("mail.example.com".into(), 465, Security::ImplicitTls)
-        );
-        assert_eq!(
-            ok("smtp+plain://localhost:2525"),
-            ("localhost".into(), 2525, Security::Plain)
-        );
-        assert_eq!(ok("smtp+plain://[::1]:25"), ("::1".into(), 25, Security::Plain));
-        for bad in [
-            "",
-            "mail.example.com:25",
-            "http://x",
-            "smtp://",
-            "smtp://u:p@h",
-            "smtp://h/path",
-            "smtp://h:99999",
-        ] {
-            assert!(parse_smtp_url(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn a_password_in_the_url_is_not_shown() {
-        assert_eq!(without_password("smtp://u:secret@host:25"), "smtp://***@host:25");
-        assert_eq!(without_password("smtp://host"), "smtp://host");
-    }
 }

@@ -1,0 +1,292 @@
+//! An alert in words: the subject, the facts, and what both bodies of its mail are made from.
+
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use super::clean::clean;
+use super::words::{duration, time, zone};
+use super::{Message, Standing};
+
+/// What an alert's notification is made from: the `payload` of a row of `logwatch.notifications`.
+#[derive(Debug, Deserialize)]
+pub struct Alert {
+    pub reason: String,
+    pub state: String,
+    pub host: String,
+    pub database: String,
+    pub alert_id: i64,
+    pub rule: String,
+    #[serde(default)]
+    pub kind: String,
+    #[serde(default)]
+    pub severity: String,
+    pub group: String,
+    #[serde(default)]
+    pub group_key: String,
+    pub level: String,
+    #[serde(default)]
+    pub acked_by: Option<String>,
+    pub count: i64,
+    pub peak: i64,
+    pub threshold: i64,
+    /// Seconds.
+    pub within: i64,
+    pub episodes: i32,
+    pub started_at: Timestamp,
+    pub met_until: Timestamp,
+    pub fired_at: Option<Timestamp>,
+    pub resolved_at: Option<Timestamp>,
+    pub zone: String,
+    pub runbook: Option<String>,
+    pub total: i64,
+    pub first_at: Option<Timestamp>,
+    pub last_at: Option<Timestamp>,
+    pub sources: Vec<Source>,
+    pub patterns: Vec<Pattern>,
+    #[serde(default)]
+    pub timeline: Option<Vec<i64>>,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Source {
+    pub name: String,
+    pub n: i64,
+}
+
+#[derive(Debug, Deserialize)]
+pub struct Pattern {
+    pub n: i64,
+    pub level: String,
+    pub template: String,
+    pub sample: String,
+}
+
+impl Alert {
+    /// The notification's subject and both its bodies.
+    pub fn message(&self) -> Message {
+        Message {
+            subject: self.subject(),
+            text: self.text(),
+            html: self.html(),
+        }
+    }
+
+    /// State in the brackets, identity outside, no log text. The same line serves the server log.
+    pub fn subject(&self) -> String {
+        let group = if self.group.is_empty() {
+            String::new()
+        } else {
+            format!(" ({})", clean(&self.group))
+        };
+        format!(
+            "[{}] {}{group} on {}/{} (logwatch)",
+            self.badge(),
+            clean(&self.rule),
+            clean(&self.host),
+            clean(&self.database)
+        )
+    }
+
+    pub(super) fn badge(&self) -> String {
+        match self.reason.as_str() {
+            "resolved" => "RESOLVED".to_owned(),
+            "late" => format!("LATE:{}", self.total),
+            _ => format!("FIRING:{}", self.count),
+        }
+    }
+
+    /// One sentence: what happened.
+    pub fn headline(&self) -> String {
+        let state = match self.reason.as_str() {
+            "late" => "resolved",
+            "resolved" => "resolved",
+            _ => "firing",
+        };
+        let count = if state == "resolved" {
+            self.peak
+        } else {
+            self.count
+        };
+        Standing {
+            kind: &self.kind,
+            state,
+            rule: &self.rule,
+            group: &self.group,
+            level: &self.level,
+            count,
+            threshold: self.threshold,
+            within: self.within,
+        }
+        .sentence()
+    }
+
+    fn reason_sentence(&self) -> String {
+        match self.reason.as_str() {
+            "first" => "This is the first notification of this alert.".to_owned(),
+            "repeat" => "The alert is still firing; this is a repeated notification.".to_owned(),
+            "joined" => "A pattern that was never seen before has joined the alert.".to_owned(),
+            "worse" => "Records of a higher level have joined the alert.".to_owned(),
+            "resolved" => "The alert is over.".to_owned(),
+            "late" => "The records arrived late: the alert was over before it was noticed.".to_owned(),
+            other => format!("Reason: {}.", clean(other)),
+        }
+    }
+
+    /// Label and value of each fact, for both bodies.
+    pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
+        let zone = zone(&self.zone);
+        let mut facts = vec![
+            ("Rule", clean(&self.rule)),
+            ("State", clean(&self.state)),
+            ("Severity", clean(&self.severity)),
+            ("Why now", self.reason_sentence()),
+            (
+                "Records",
+                format!(
+                    "{} in all, at most {} in {}; threshold {}",
+                    self.total,
+                    self.peak,
+                    duration(self.within),
+                    self.threshold
+                ),
+            ),
+            ("Met from", time(self.started_at, &zone)),
+            ("Last met", time(self.met_until, &zone)),
+        ];
+        if let Some(fired_at) = self.fired_at {
+            let delay = fired_at.duration_since(self.started_at).as_secs();
+            let late = if delay >= 60 {
+                format!(" (late by {})", duration(delay))
+            } else {
+                String::new()
+            };
+            facts.push(("Noticed", time(fired_at, &zone) + &late));
+        }
+        if let Some(resolved_at) = self.resolved_at {
+            facts.push(("Resolved", time(resolved_at, &zone)));
+        }
+        if self.episodes > 1 {
+            facts.push((
+                "While unattended",
+                format!("{} stretches, told of as one", self.episodes),
+            ));
+        }
+        if !self.group.is_empty() {
+            facts.push(("Group", clean(&self.group)));
+        }
+        if !self.sources.is_empty() {
+            let sources: Vec<String> = self
+                .sources
+                .iter()
+                .map(|source| format!("{} ({})", clean(&source.name), source.n))
+                .collect();
+            facts.push(("Sources", sources.join(", ")));
+        }
+        if let Some(by) = &self.acked_by {
+            facts.push(("Acknowledged by", clean(by)));
+        }
+        if let Some(runbook) = &self.runbook {
+            facts.push(("Runbook", clean(runbook)));
+        }
+        facts
+    }
+
+    /// What to type to take the alert on or to hold it back; nothing once it is over.
+    pub(super) fn commands(&self) -> String {
+        if self.state == "resolved" {
+            return String::new();
+        }
+        format!(
+            "Ack:     SELECT logwatch_ack({}, 'note');\nSilence: SELECT logwatch_silence('{}', '2 hours', 'reason');\n",
+            self.alert_id,
+            clean(&self.rule).replace('\'', "''")
+        )
+    }
+
+    /// The records over time, with the first and the last time; None when there is no span to draw.
+    pub(super) fn span(&self) -> Option<(&[i64], Timestamp, Timestamp)> {
+        let counts = self.timeline.as_deref()?;
+        let (from, to) = (self.first_at?, self.last_at?);
+        (from < to && counts.iter().any(|n| *n > 0)).then_some((counts, from, to))
+    }
+
+    /// The server log's DETAIL: key=value, one line, no log text.
+    pub fn log_detail(&self) -> String {
+        let names: Vec<String> = self.sources.iter().map(|source| clean(&source.name)).collect();
+        format!(
+            "alert={} reason={} count={} peak={} threshold={} within={} started={} sources={}",
+            self.alert_id,
+            clean(&self.reason),
+            self.count,
+            self.peak,
+            self.threshold,
+            duration(self.within).replace(' ', ""),
+            self.started_at,
+            names.join(",")
+        )
+    }
+}
+
+/// 0 for none, 8 for the most, at least 1 for some.
+pub fn step(n: i64, all: &[i64]) -> usize {
+    let most = all.iter().copied().max().unwrap_or(1).max(1);
+    if n <= 0 {
+        0
+    } else {
+        (n * 8).div_euclid(most).clamp(1, 8) as usize
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn alert(reason: &str) -> Alert {
+        serde_json::from_value(serde_json::json!({
+            "reason": reason, "state": if reason == "first" { "firing" } else { "resolved" }, "host": "db01", "database": "appdb",
+            "alert_id": 3, "rule": "error", "group": "", "level": "ERROR", "count": 7, "peak": 9, "threshold": 5, "within": 300, "episodes": 1,
+            "started_at": "2026-11-22T10:00:00.000000Z", "met_until": "2026-11-22T10:05:00.000000Z",
+            "fired_at": "2026-11-22T10:40:00.000000Z", "resolved_at": null, "zone": "Europe/Berlin", "runbook": null,
+            "total": 12, "first_at": "2026-11-22T10:00:00.000000Z", "last_at": "2026-11-22T10:01:00.000000Z",
+            "sources": [{"name": "app\r\nBcc: a@b", "n": 12}],
+            "patterns": [{"n": 12, "level": "ERROR", "template": "<script>alert(1)</script>", "sample": "x\r\nBcc: a@b \u{202e}"}],
+            "timeline": [1, 0, 8]
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn the_subject_has_the_state_in_brackets_and_no_log_text() {
+        assert_eq!(
+            alert("first").subject(),
+            "[FIRING:7] error on db01/appdb (logwatch)"
+        );
+        assert_eq!(
+            alert("resolved").subject(),
+            "[RESOLVED] error on db01/appdb (logwatch)"
+        );
+        assert_eq!(
+            alert("late").subject(),
+            "[LATE:12] error on db01/appdb (logwatch)"
+        );
+    }
+
+    #[test]
+    fn log_text_cannot_break_out() {
+        let message = alert("first").message();
+        assert!(
+            !message.text.contains('\r')
+                && !message.text.contains("\nBcc")
+                && !message.text.contains('\u{202e}')
+        );
+        assert!(!message.html.contains("<script>") && message.html.contains("&lt;script&gt;"));
+    }
+
+    #[test]
+    fn times_are_told_in_the_zone_and_late_ones_as_such() {
+        let text = alert("first").message().text;
+        assert!(text.contains("2026-11-22 11:00:00 CET"), "{text}");
+        assert!(text.contains("(late by 40 minutes)"), "{text}");
+        assert!(text.contains("▁ █"), "{text}");
+    }
+}

@@ -1,0 +1,99 @@
+//! The HTML of mails. Whatever comes from outside is escaped.
+
+use std::fmt::Write;
+
+use super::Alert;
+use super::alert::step;
+use super::clean::{clean, log_text};
+use super::words::{time, zone};
+
+impl Alert {
+    /// The HTML body of an alert's mail.
+    pub(super) fn html(&self) -> String {
+        let colour = if self.state == "resolved" {
+            "#2e7d32"
+        } else {
+            "#c62828"
+        };
+        let zone = zone(&self.zone);
+        let mut body = format!(
+            "<p style=\"border-left:6px solid {colour};padding:8px 12px;font-size:16px\"><b style=\"color:{colour}\">{}</b><br>{}</p><table cellpadding=\"4\">",
+            escape(&self.badge()),
+            escape(&self.headline())
+        );
+        for (label, value) in self.facts() {
+            let _ = write!(
+                body,
+                "<tr><th align=\"left\" valign=\"top\" style=\"color:#666;font-weight:normal;white-space:nowrap\">{}</th><td>{}</td></tr>",
+                escape(label),
+                escape(&value)
+            );
+        }
+        body.push_str("</table>");
+        if let Some((counts, from, to)) = self.span() {
+            body.push_str("<table cellpadding=\"0\" cellspacing=\"1\" style=\"margin-top:12px\"><tr>");
+            for n in counts {
+                let _ = write!(
+                    body,
+                    "<td valign=\"bottom\" height=\"42\" title=\"{n}\"><div style=\"width:10px;height:{}px;background:{colour}\"></div></td>",
+                    step(*n, counts) * 5
+                );
+            }
+            let _ = write!(
+                body,
+                "</tr></table><p style=\"color:#666;margin:4px 0\">{} to {}</p>",
+                escape(&time(from, &zone)),
+                escape(&time(to, &zone))
+            );
+        }
+        if !self.patterns.is_empty() {
+            body.push_str("<table cellpadding=\"6\" style=\"border-collapse:collapse;margin-top:12px\"><tr style=\"background:#eee\"><th align=\"right\">Records</th><th align=\"left\">Level</th><th align=\"left\">Pattern and sample</th></tr>");
+            for pattern in &self.patterns {
+                let _ = write!(
+                    body,
+                    "<tr style=\"border-top:1px solid #ddd\"><td align=\"right\" valign=\"top\">{}</td><td valign=\"top\">{}</td><td style=\"font-family:monospace;word-break:break-word\">{}<br><span style=\"color:#666\">{}</span></td></tr>",
+                    pattern.n,
+                    escape(&pattern.level),
+                    escape(&log_text(&pattern.template)),
+                    escape(&log_text(&pattern.sample))
+                );
+            }
+            body.push_str("</table>");
+        }
+        let _ = write!(
+            body,
+            "<pre style=\"color:#666;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"color:#666;font-size:12px\">logwatch on {}/{}, alert {}</p>",
+            escape_lines(&self.commands()),
+            escape(&self.host),
+            escape(&self.database),
+            self.alert_id
+        );
+        page(&body)
+    }
+}
+
+fn escape(text: &str) -> String {
+    escape_lines(&clean(text))
+}
+
+pub fn escape_lines(text: &str) -> String {
+    let mut escaped = String::with_capacity(text.len());
+    for c in text.chars() {
+        match c {
+            '&' => escaped.push_str("&amp;"),
+            '<' => escaped.push_str("&lt;"),
+            '>' => escaped.push_str("&gt;"),
+            '"' => escaped.push_str("&quot;"),
+            '\'' => escaped.push_str("&#39;"),
+            c => escaped.push(c),
+        }
+    }
+    escaped
+}
+
+/// A whole page around a body.
+pub fn page(body: &str) -> String {
+    format!(
+        "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"></head><body style=\"font-family:sans-serif;font-size:14px;max-width:700px\">{body}</body></html>\n"
+    )
+}

@@ -1,0 +1,91 @@
+//! One line on how a rule stands: the same in the status, in a check's rows and at the top of a mail.
+
+use std::fmt::Write;
+
+use super::clean::clean;
+use super::words::duration;
+
+/// What there is to say of a rule, or of one of its groups.
+pub struct Standing<'a> {
+    pub kind: &'a str,
+    pub state: &'a str,
+    pub rule: &'a str,
+    /// "source db01", "pattern 1f…", or empty.
+    pub group: &'a str,
+    pub level: &'a str,
+    pub count: i64,
+    pub threshold: i64,
+    /// Seconds.
+    pub within: i64,
+}
+
+impl Standing<'_> {
+    /// How the rule stands, in one line.
+    pub fn sentence(&self) -> String {
+        let mut line = format!("{} is {}", clean(self.rule), self.state);
+        if !self.group.is_empty() {
+            let _ = write!(line, " for {}", clean(self.group));
+        }
+        let within = duration(self.within);
+        if self.kind == "absence" {
+            let told = match self.state {
+                "ok" | "disabled" => format!(": no source is silent for {within}"),
+                "resolved" => format!(": heard of again after more than {within}"),
+                _ => format!(": nothing heard of it for {within} or more"),
+            };
+            return line + &told;
+        }
+        let what = match self.kind {
+            "new_pattern" => " of a pattern never seen before, at",
+            "spike" => ", compared with the days before, of",
+            _ => " of",
+        };
+        let met = match self.state {
+            "ok" | "disabled" => "threshold not met",
+            "firing" | "pending" | "silenced" if self.count >= self.threshold => "threshold met",
+            "resolved" => "no longer met",
+            _ => "threshold was met just now",
+        };
+        let _ = write!(
+            line,
+            ": {}{} record{}{what} {}{} in {within}, threshold {}, {met}",
+            if self.state == "resolved" { "at most " } else { "" },
+            self.count,
+            if self.count == 1 { "" } else { "s" },
+            self.level,
+            if self.level == "FATAL" { "" } else { " or above" },
+            self.threshold,
+        );
+        line
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_says_how_a_rule_stands() {
+        let line = |state, rule, level, count, threshold, within| {
+            Standing {
+                kind: "threshold",
+                state,
+                rule,
+                group: "",
+                level,
+                count,
+                threshold,
+                within,
+            }
+            .sentence()
+        };
+        assert_eq!(
+            line("firing", "error", "ERROR", 7, 5, 300),
+            "error is firing: 7 records of ERROR or above in 5 minutes, threshold 5, threshold met"
+        );
+        assert_eq!(
+            line("ok", "fatal", "FATAL", 0, 1, 90),
+            "fatal is ok: 0 records of FATAL in 1 minute 30 seconds, threshold 1, threshold not met"
+        );
+    }
+}

@@ -1,0 +1,77 @@
+//! `logwatch-tailer`: streams the ERROR and FATAL records of log files into PostgreSQL.
+//!
+//! It keeps no state of its own: which bytes of which file have been dealt with is in the database, and moves there in the transaction
+//! that stores the records. [`run`] picks the mode, `follow` does the work. The program is a few lines around this library, so that the
+//! parts that read hostile input – public here – can be fuzzed (tests/fuzz).
+
+pub mod candidates;
+pub mod cli;
+pub mod connection;
+pub mod content;
+pub mod failure;
+mod files;
+mod follow;
+pub mod format;
+pub mod identity;
+pub mod multiline;
+pub mod reader;
+mod roster;
+mod rotation;
+mod send;
+mod stream;
+mod tail;
+mod utf16;
+mod wake;
+
+use std::io::BufWriter;
+
+use logwatch_record::Level;
+
+use cli::{Options, Output};
+use failure::Failure;
+use follow::Follow;
+use send::{Database, Print, Sink, Source};
+use stream::Stream;
+use wake::Waker;
+
+/// Reads what the options name, to its end or until told to stop.
+pub fn run(mut options: Options) -> Result<(), Failure> {
+    let waker = Waker::new();
+    waker
+        .heed_signals()
+        .map_err(|error| Failure::Internal(format!("signals: {error}")))?;
+    let output = std::mem::replace(&mut options.output, Output::Print);
+    let sink: Box<dyn Sink> = match output {
+        Output::Print => {
+            let least = options.min_level.unwrap_or(Level::Error);
+            Box::new(Print::new(
+                BufWriter::new(std::io::stdout().lock()),
+                least,
+                options.zone.clone(),
+            ))
+        }
+        Output::Database(settings) => {
+            let inputs: Vec<_> = options
+                .inputs
+                .iter()
+                .map(|input| input.to_string_lossy())
+                .collect();
+            let source = Source {
+                name: options.source.clone(),
+                host: options.host.clone(),
+                path: inputs.join(" "),
+                zone_name: options.zone_name.clone(),
+            };
+            Box::new(Database::new(*settings, source))
+        }
+    };
+    if let Some(pipe) = &options.pipe {
+        return Stream::new(&options, pipe, sink, waker)?.run();
+    }
+    let follow = Follow::new(&options, sink, waker)?;
+    if options.once {
+        follow.once()
+    } else {
+        follow.follow()
+    }
+}
