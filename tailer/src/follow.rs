@@ -1,6 +1,6 @@
 //! The loop: look for files, read what is new in them, send it, wait.
 //!
-//! One thread does it all, so nothing is ever in flight but one call. When the database is away the loop stops reading and only keeps
+//! One thread reads and one stores, with one call in flight at most (see `ahead`). When the database is away the loop stops reading and only keeps
 //! hold of the files: they are the buffer. After every reconnect the database says again how far each file is stored, and what was
 //! read beyond that is forgotten and read again.
 
@@ -259,6 +259,8 @@ impl<'a> Follow<'a> {
                 continue;
             }
             if self.turn(index, &mut round)? {
+                // The handle of a file without a name is the last way to its bytes.
+                self.sink.settle()?;
                 self.roster.drop_tail(index);
             } else {
                 index += 1;
@@ -272,6 +274,7 @@ impl<'a> Follow<'a> {
     fn store_gaps(&mut self) -> Result<(), Trouble> {
         while let Some(note) = self.roster.notes.last() {
             self.sink.store(&note.stretch())?;
+            self.sink.settle()?;
             self.roster.notes.pop();
         }
         Ok(())
@@ -284,7 +287,7 @@ impl<'a> Follow<'a> {
                 store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
             }
         }
-        Ok(())
+        self.sink.settle()
     }
 
     /// On the way out: if it fails the next run reads a little more, that is all.

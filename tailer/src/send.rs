@@ -85,7 +85,12 @@ pub struct Stretch<'a> {
 pub trait Sink {
     /// Claims the source, connecting first if need be.
     fn attach(&mut self) -> Result<Attached, Trouble>;
+    /// Stores a stretch, or begins to: then the next call tells what came of it.
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;
+    /// Waits until all that was begun is stored.
+    fn settle(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
     /// Called when there is nothing else to do.
     fn idle(&mut self) -> Result<(), Trouble>;
 }

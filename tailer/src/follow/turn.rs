@@ -40,6 +40,7 @@ impl Follow<'_> {
                 }
                 Ok(Look::Replaced) => {
                     store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+                    self.sink.settle()?;
                     return self.replaced(index);
                 }
                 Err(error) => {
