@@ -25,6 +25,7 @@ help:
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
+	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject) and prints a table"
 	@echo "make lint          checks formatting, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
@@ -38,6 +39,13 @@ test: missing-test build
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build -p logwatch-tailer -p logwatch-tests --bins --examples
+
+# A release build in a tree of its own, which the tests' debug build does not disturb.
+bench: export LOGWATCH_TREE := postgres-release
+bench: missing-bench
+	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
+	cargo build --release -p logwatch-tailer -p logwatch-tests --bins --examples
+	@RUST_BACKTRACE=0 target/release/bench $(ONLY)
 
 lint: missing-build
 	cargo fmt --all --check
@@ -54,7 +62,7 @@ clean:
 	tests/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test:
+missing-build missing-test missing-bench:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test build lint install installcheck clean missing-build missing-test
+.PHONY: help demo test build bench lint install installcheck clean missing-build missing-test missing-bench

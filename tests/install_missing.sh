@@ -3,6 +3,7 @@
 #
 #   tests/install_missing.sh build   what building and the demo need
 #   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, Postfix, SASL
+#   tests/install_missing.sh bench   that of build and what logwatch is measured beside
 #
 # Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
 # that come with the packages: tests and demo run servers of their own.
@@ -61,9 +62,9 @@ packages_for() {
 		major=$(postgres_major)
 		[[ -n $major ]] || return 1
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
-		[[ $1 == build ]] || packages+=("postgresql-$major-cron")
+		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
 	fi
-	[[ $1 == build ]] || packages+=(cron)
+	[[ $1 != test ]] || packages+=(cron)
 	find_missing "${packages[@]}"
 }
 
@@ -72,6 +73,11 @@ install_for() {
 		as_root apt-get update
 		packages_for "$1" || fail "apt knows no package postgresql; install a server and set PG_CONFIG"
 		((${#missing[@]} == 0)) || install_packages
+	fi
+	if [[ $1 == bench ]]; then
+		# What others do the same job with; the bench leaves out what is not there.
+		find_missing grep ripgrep curl rsyslog rsyslog-pgsql mtail prometheus prometheus-alertmanager sec
+		((${#missing[@]} == 0)) || install_packages || echo "Going on without ${missing[*]}."
 	fi
 	[[ $1 == test ]] || return 0
 	# Postfix would displace another mail server: then the one scenario that needs it says that it is skipped.
@@ -97,7 +103,7 @@ install_pgrx() {
 
 missing=()
 case ${1:-} in
-build | test)
+build | test | bench)
 	if command -v dpkg-query >/dev/null; then
 		install_for "$1"
 	else
@@ -105,5 +111,5 @@ build | test)
 	fi
 	install_pgrx
 	;;
-*) fail "usage: install_missing.sh build|test" ;;
+*) fail "usage: install_missing.sh build|test|bench" ;;
 esac

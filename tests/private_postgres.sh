@@ -10,6 +10,7 @@
 #
 # The tree lies in target/postgres/. The server cannot run as root: there it runs as user postgres, who must be able to
 # read the tree; where that is not so (a checkout below /root) it lies in /var/tmp/logwatch-HASH/ instead.
+# LOGWATCH_TREE names another tree beside it: the bench has one of its own, for a release build.
 # Called again it changes nothing, unless the installed PostgreSQL has changed since.
 set -euo pipefail
 
@@ -22,7 +23,7 @@ checkout=$(cd "$(dirname "$0")/.." && pwd -P)
 elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
 
 if [[ ${1:-} == --remove ]]; then
-	rm -rf "$checkout/target/postgres"
+	rm -rf "$checkout/target/postgres" "$checkout/target/postgres-release"
 	[[ ! -O $elsewhere ]] || rm -rf "$elsewhere"
 	exit
 fi
@@ -57,7 +58,7 @@ if ((EUID == 0)); then
 		chmod 755 "$base"
 	fi
 fi
-tree=$base/postgres
+tree=$base/${LOGWATCH_TREE:-postgres}
 
 stamp="$version $bindir $(stat -c %Y-%s "$bindir/postgres" "$bindir/pg_config") $(stat -c %Y "$sharedir/extension" "$pkglibdir")"
 stamp=${stamp//$'\n'/ }
