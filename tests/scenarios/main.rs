@@ -1,8 +1,10 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
 mod channels;
+mod citizen;
 mod files_content;
 mod files_crashes;
+mod files_missed;
 mod files_outage;
 mod files_recognised;
 mod files_rotation;
@@ -15,6 +17,7 @@ mod mail_trouble;
 mod postfix;
 mod privileges;
 mod regress;
+mod roles;
 mod rules;
 mod scheduling;
 mod settings;
