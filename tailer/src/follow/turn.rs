@@ -225,6 +225,10 @@ pub(super) fn store(
         gap: None,
         state,
     })?;
+    if !tail.known {
+        // Where a new file begins is nowhere written down until its first call is stored.
+        sink.settle()?;
+    }
     batch.clear();
     tail.stored = proof;
     tail.known = true;
