@@ -27,6 +27,7 @@ CREATE FUNCTION logwatch.heard_of(source logwatch.sources, absence_of text) RETU
     SELECT greatest(source.first_seen,
                     CASE WHEN absence_of = 'tailer' THEN source.seen_at END,
                     (SELECT max(f.updated_at) FROM logwatch.files AS f WHERE f.source_id = source.id),
+                    (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = source.id),
                     (SELECT max(b.received_at) FROM logwatch.batches AS b WHERE b.source_id = source.id))
     $$;
 COMMENT ON FUNCTION logwatch.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records; private';
@@ -46,24 +47,46 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
                  FROM unnest(stretches) AS stretch) AS s
          WHERE r.enabled AND r.kind <> 'absence' AND (only_rule IS NULL OR r.name = only_rule)
            AND lower(s.stretch) <= until
+    ), near AS MATERIALIZED (
+        -- The rules share what they count: once per window's length and stretch, however many rules there are.
+        SELECT w.from_at, w.to_at, w.within, c.second, c.level, c.source_id, c.fingerprint, sum(c.n) AS n
+          FROM (SELECT DISTINCT span.from_at, span.to_at, span.within FROM span) AS w
+          JOIN logwatch.counts AS c ON c.second > w.from_at - w.within AND c.second <= w.to_at
+         GROUP BY 1, 2, 3, 4, 5, 6, 7
+    ), total AS MATERIALIZED (
+        SELECT near.from_at, near.to_at, near.within, near.level, near.source_id, near.fingerprint, sum(near.n) AS n FROM near GROUP BY 1, 2, 3, 4, 5, 6
+    ), said AS MATERIALIZED (
+        SELECT t.from_at, t.to_at, t.within, t.fingerprint, p.template, p.first_seen
+          FROM (SELECT DISTINCT total.from_at, total.to_at, total.within, total.fingerprint FROM total) AS t
+          LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+    ), counted AS (
+        -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
+        SELECT span.*, q.first_seen, src.name AS source_name, total.source_id, total.level AS counted_level, total.fingerprint,
+               CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END AS group_key,
+               sum(total.n) OVER (PARTITION BY span.name, span.from_at,
+                                               CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END) AS most
+          FROM span
+         CROSS JOIN LATERAL (
+               -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
+               SELECT said.fingerprint, said.first_seen
+                 FROM said
+                WHERE said.from_at = span.from_at AND said.to_at = span.to_at AND said.within = span.within
+                  AND (span.match IS NULL OR said.template ~ span.match)
+                  AND (span.exclude IS NULL OR said.template !~ span.exclude)
+                  AND (span.kind <> 'new_pattern' OR said.first_seen >= span.learned_at)
+               OFFSET 0) AS q
+          JOIN total ON total.from_at = span.from_at AND total.to_at = span.to_at AND total.within = span.within
+                    AND total.fingerprint = q.fingerprint AND total.level >= span.level
+          JOIN logwatch.sources AS src ON src.id = total.source_id AND logwatch.glob_matches(src.name, span.source)
     ), step AS (
         -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
-        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for,
-               CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(c.fingerprint) ELSE '' END AS group_key,
-               change.at, sum(change.n) AS n
-          FROM span
-          JOIN logwatch.counts AS c ON c.second > span.from_at - span.within AND c.second <= span.to_at AND c.level >= span.level
-          JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, span.source)
-         CROSS JOIN LATERAL (VALUES (greatest(c.second, span.from_at), c.n), (c.second + span.within, -c.n)) AS change (at, n)
-         WHERE change.at <= span.to_at
-           AND (span.match IS NULL AND span.exclude IS NULL
-                OR EXISTS (SELECT FROM logwatch.patterns AS p
-                            WHERE p.fingerprint = c.fingerprint
-                              AND (span.match IS NULL OR p.template ~ span.match)
-                              AND (span.exclude IS NULL OR p.template !~ span.exclude)))
-           AND (span.kind <> 'new_pattern'
-                OR EXISTS (SELECT FROM logwatch.patterns AS p
-                            WHERE p.fingerprint = c.fingerprint AND p.first_seen >= span.learned_at AND c.second < p.first_seen + span.within))
+        SELECT k.name, k.kind, k.factor, k.within, k.from_at, k.to_at, k.threshold, k.keep_firing_for, k.group_key, change.at, sum(change.n) AS n
+          FROM counted AS k
+          JOIN near ON near.from_at = k.from_at AND near.to_at = k.to_at AND near.within = k.within
+                   AND near.source_id = k.source_id AND near.fingerprint = k.fingerprint AND near.level = k.counted_level
+         CROSS JOIN LATERAL (VALUES (greatest(near.second, k.from_at), near.n), (near.second + k.within, -near.n)) AS change (at, n)
+         WHERE k.most >= k.threshold AND change.at <= k.to_at
+           AND (k.kind <> 'new_pattern' OR near.second < k.first_seen + k.within)
          GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
     ), held AS (
         SELECT step.*,

@@ -33,7 +33,7 @@ DECLARE
     path constant text := pg_catalog.current_setting('search_path');
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    FOREACH name IN ARRAY ARRAY['sources', 'files', 'gaps', 'entries_default', 'patterns', 'counts', 'batches', 'alerts', 'notifications', 'attempts', 'silences'] LOOP
+    FOREACH name IN ARRAY ARRAY['sources', 'files', 'gaps', 'entries_default', 'patterns', 'counts', 'batches', 'arrivals', 'alerts', 'notifications', 'attempts', 'silences'] LOOP
         PERFORM pg_extension_config_dump(format('logwatch.%I', name)::regclass, '');
     END LOOP;
     PERFORM pg_extension_config_dump('logwatch.rules', 'WHERE NOT builtin');

@@ -17,6 +17,8 @@ use crate::{backend, outbox, report, settings, wake};
 const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// After a wake has been served, the next one is served this much later at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// How often, under load, the counts are folded between.
+const FOLD_EVERY: Duration = Duration::from_secs(2);
 /// How often the house is kept: partitions, folding, retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -69,6 +71,7 @@ struct Worker {
     /// The next notification is due in this many seconds.
     next_delivery: Option<f64>,
     maintained: Option<Instant>,
+    folded: Option<Instant>,
     /// Set by a reload: what could not be sent may be possible now.
     reloaded: bool,
     /// What was last written to the server log about settings and about failed ticks; nothing is told twice in a row.
@@ -121,6 +124,25 @@ impl Worker {
         self.deliver()?;
         // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.
         let written = backend::transaction(c"logwatch: alert file", report::write_file)?;
+        self.keep_house()?;
+        written.map(drop)
+    }
+
+    /// Folds what checks would have to read over and over, and once in a while does the rest of maintenance.
+    fn keep_house(&mut self) -> Result<(), String> {
+        if self.folded.is_none_or(|at| at.elapsed() >= FOLD_EVERY) {
+            self.folded = Some(Instant::now());
+            let due = flatten(backend::transaction(c"logwatch: look", || {
+                select::<bool>("SELECT logwatch.folding_due()")
+            }))?;
+            if due == Some(true) {
+                flatten(backend::transaction(c"logwatch: fold", || {
+                    Spi::run(
+                        "SELECT logwatch.fold_counts(now()) WHERE pg_catalog.pg_try_advisory_xact_lock(7236278, 2)",
+                    )
+                }))?;
+            }
+        }
         if self.maintained.is_none_or(|at| at.elapsed() >= MAINTAIN_EVERY) {
             self.maintained = Some(Instant::now());
             let due = flatten(backend::transaction(c"logwatch: look", || {
@@ -132,7 +154,7 @@ impl Worker {
                 }))?;
             }
         }
-        written.map(drop)
+        Ok(())
     }
 
     /// Records what has been sent, and starts sending what is due.
