@@ -34,10 +34,14 @@ COMMENT ON FUNCTION logwatch.heard_of(logwatch.sources, text) IS 'Last sign of a
 
 CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    WITH span AS (
+#variable_conflict use_column
+BEGIN
+    -- PL/pgSQL keeps the plan, which takes longer to make than to run.
+    RETURN QUERY
+    WITH stretched AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one.
         SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
                r.created_at + r.learn_for AS learned_at, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
@@ -47,47 +51,57 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
                  FROM unnest(stretches) AS stretch) AS s
          WHERE r.enabled AND r.kind <> 'absence' AND (only_rule IS NULL OR r.name = only_rule)
            AND lower(s.stretch) <= until
-    ), near AS MATERIALIZED (
+    ), frame AS MATERIALIZED (
         -- The rules share what they count: once per window's length and stretch, however many rules there are.
-        SELECT w.from_at, w.to_at, w.within, c.second, c.level, c.source_id, c.fingerprint, sum(c.n) AS n
-          FROM (SELECT DISTINCT span.from_at, span.to_at, span.within FROM span) AS w
-          JOIN logwatch.counts AS c ON c.second > w.from_at - w.within AND c.second <= w.to_at
-         GROUP BY 1, 2, 3, 4, 5, 6, 7
+        SELECT row_number() OVER () AS number, d.from_at, d.to_at, d.within,
+               -- Where no window ends before the last begins, what is neither newer nor leaves meanwhile is one sum.
+               d.from_at + d.within > d.to_at AND NOT d.by_age AS has_core
+          FROM (SELECT t.from_at, t.to_at, t.within, bool_or(t.kind = 'new_pattern') AS by_age FROM stretched AS t GROUP BY 1, 2, 3) AS d
+    ), span AS MATERIALIZED (
+        SELECT row_number() OVER () AS number, frame.number AS frame, t.*
+          FROM stretched AS t JOIN frame USING (from_at, to_at, within)
+    ), near AS MATERIALIZED (
+        SELECT f.number AS frame, CASE WHEN f.has_core AND c.second <= f.from_at AND c.second + f.within > f.to_at THEN f.from_at ELSE c.second END AS second,
+               c.level, c.source_id, c.fingerprint, sum(c.n) AS n
+          FROM frame AS f
+         CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > f.from_at - f.within AND c.second <= f.to_at OFFSET 0) AS c
+         GROUP BY 1, 2, 3, 4, 5
     ), total AS MATERIALIZED (
-        SELECT near.from_at, near.to_at, near.within, near.level, near.source_id, near.fingerprint, sum(near.n) AS n FROM near GROUP BY 1, 2, 3, 4, 5, 6
+        SELECT near.frame, near.level, near.source_id, near.fingerprint, sum(near.n) AS n FROM near GROUP BY 1, 2, 3, 4
     ), said AS MATERIALIZED (
-        SELECT t.from_at, t.to_at, t.within, t.fingerprint, p.template, p.first_seen
-          FROM (SELECT DISTINCT total.from_at, total.to_at, total.within, total.fingerprint FROM total) AS t
+        SELECT t.frame, t.fingerprint, p.template, p.first_seen
+          FROM (SELECT DISTINCT total.frame, total.fingerprint FROM total) AS t
           LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
     ), counted AS (
         -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
-        SELECT span.*, q.first_seen, src.name AS source_name, total.source_id, total.level AS counted_level, total.fingerprint,
-               CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END AS group_key,
-               sum(total.n) OVER (PARTITION BY span.name, span.from_at,
-                                               CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END) AS most
-          FROM span
-         CROSS JOIN LATERAL (
-               -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
-               SELECT said.fingerprint, said.first_seen
-                 FROM said
-                WHERE said.from_at = span.from_at AND said.to_at = span.to_at AND said.within = span.within
-                  AND (span.match IS NULL OR said.template ~ span.match)
-                  AND (span.exclude IS NULL OR said.template !~ span.exclude)
-                  AND (span.kind <> 'new_pattern' OR said.first_seen >= span.learned_at)
-               OFFSET 0) AS q
-          JOIN total ON total.from_at = span.from_at AND total.to_at = span.to_at AND total.within = span.within
-                    AND total.fingerprint = q.fingerprint AND total.level >= span.level
-          JOIN logwatch.sources AS src ON src.id = total.source_id AND logwatch.glob_matches(src.name, span.source)
-    ), step AS (
+        SELECT g.*, sum(g.n) OVER (PARTITION BY g.span, g.group_key) AS most
+          FROM (SELECT span.number AS span, span.frame, span.kind, span.from_at, span.to_at, span.within, span.threshold, q.first_seen,
+                       total.source_id, total.level, total.fingerprint, total.n,
+                       CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END AS group_key
+                  FROM span
+                 CROSS JOIN LATERAL (
+                       -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
+                       SELECT said.fingerprint, said.first_seen
+                         FROM said
+                        WHERE said.frame = span.frame
+                          AND (span.match IS NULL OR said.template ~ span.match)
+                          AND (span.exclude IS NULL OR said.template !~ span.exclude)
+                          AND (span.kind <> 'new_pattern' OR said.first_seen >= span.learned_at)
+                       OFFSET 0) AS q
+                  JOIN total ON total.frame = span.frame AND total.fingerprint = q.fingerprint AND total.level >= span.level
+                  JOIN logwatch.sources AS src ON src.id = total.source_id AND logwatch.glob_matches(src.name, span.source)) AS g
+    ), moved AS (
         -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
-        SELECT k.name, k.kind, k.factor, k.within, k.from_at, k.to_at, k.threshold, k.keep_firing_for, k.group_key, change.at, sum(change.n) AS n
+        SELECT k.span, k.group_key, change.at, sum(change.n) AS n
           FROM counted AS k
-          JOIN near ON near.from_at = k.from_at AND near.to_at = k.to_at AND near.within = k.within
-                   AND near.source_id = k.source_id AND near.fingerprint = k.fingerprint AND near.level = k.counted_level
+          JOIN near ON near.frame = k.frame AND near.source_id = k.source_id AND near.fingerprint = k.fingerprint AND near.level = k.level
          CROSS JOIN LATERAL (VALUES (greatest(near.second, k.from_at), near.n), (near.second + k.within, -near.n)) AS change (at, n)
          WHERE k.most >= k.threshold AND change.at <= k.to_at
            AND (k.kind <> 'new_pattern' OR near.second < k.first_seen + k.within)
-         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+         GROUP BY 1, 2, 3
+    ), step AS (
+        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for, moved.group_key, moved.at, moved.n
+          FROM moved JOIN span ON span.number = moved.span
     ), held AS (
         SELECT step.*,
                sum(step.n) OVER by_time AS held,
@@ -109,13 +123,14 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
      GROUP BY name, group_key, number
     UNION ALL
     -- Silence of a source: from when it should have been heard again until it was.
-    SELECT r.name, src.name, heard.at + r.within, until, 0, 0
+    SELECT r.name, src.name, heard.at + r.within, until, 0::bigint, 0::bigint
       FROM logwatch.rules AS r
       JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, r.source)
      CROSS JOIN LATERAL (SELECT logwatch.heard_of(src, r.absence_of) AS at) AS heard
      WHERE r.enabled AND r.kind = 'absence' AND (only_rule IS NULL OR r.name = only_rule) AND heard.at + r.within <= until
-     ORDER BY 1, 2, 3
-    $$;
+     ORDER BY 1, 2, 3;
+END
+$$;
 COMMENT ON FUNCTION logwatch.episodes(tstzmultirange, timestamptz, text)
     IS 'Stretches of event time in which a rule''s window held its threshold, for the windows that records of the given stretches are in; private';
 
@@ -263,7 +278,10 @@ BEGIN
     -- What has joined an open alert since it was announced.
     UPDATE logwatch.alerts AS u
        SET worst = greatest(u.worst, (SELECT max(c.level) FROM logwatch.counted(u) AS c))
-     WHERE u.state = 'firing' AND u.worst IS DISTINCT FROM 'FATAL';
+     WHERE u.state = 'firing' AND u.worst IS DISTINCT FROM 'FATAL'
+       -- Above ERROR there is only FATAL, which has an index.
+       AND (u.worst IS DISTINCT FROM 'ERROR'
+            OR EXISTS (SELECT FROM logwatch.counts AS c WHERE c.level = 'FATAL' AND c.second > u.started_at - u.within AND c.second <= u.met_until));
     PERFORM logwatch.announce(asof);
     UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof;
 

@@ -52,14 +52,17 @@ CREATE FUNCTION logwatch.library_version() RETURNS text
 COMMENT ON FUNCTION logwatch.library_version() IS 'Version of the loaded library; private';
 
 CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
     -- The fullest group of each rule's present window.
+    RETURN QUERY
     WITH near AS MATERIALIZED (
         SELECT w.within, c.level, c.source_id, c.fingerprint, sum(c.n) AS n
           FROM (SELECT DISTINCT r.within FROM logwatch.rules AS r) AS w
-          JOIN logwatch.counts AS c ON c.second > asof - w.within AND c.second <= asof
+         CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > asof - w.within AND c.second <= asof OFFSET 0) AS c
          GROUP BY 1, 2, 3, 4
     ), said AS MATERIALIZED (
         SELECT t.within, t.fingerprint, p.template
@@ -79,8 +82,9 @@ CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule tex
               JOIN near ON near.within = r.within AND near.fingerprint = q.fingerprint AND near.level >= r.level
               JOIN logwatch.sources AS src ON src.id = near.source_id AND logwatch.glob_matches(src.name, r.source)
              GROUP BY r.name, CASE r.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(near.fingerprint) ELSE '' END) AS grouped
-     GROUP BY grouped.name
-    $$;
+     GROUP BY grouped.name;
+END
+$$;
 COMMENT ON FUNCTION logwatch.window_counts(timestamptz) IS 'Records in each rule''s present window; private';
 
 CREATE FUNCTION logwatch_status()

@@ -108,6 +108,7 @@ CREATE TABLE logwatch.counts (
 );
 CREATE INDEX counts_second_idx ON logwatch.counts (second);
 CREATE INDEX counts_width_idx ON logwatch.counts (width, second);
+CREATE INDEX counts_fatal_idx ON logwatch.counts (second) WHERE level = 'FATAL';
 -- Folding leaves dead rows as fast as records come; a check reads around them until vacuum has taken them away.
 ALTER TABLE logwatch.counts SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
