@@ -26,6 +26,7 @@ help:
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
 	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject) and prints a table"
+	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
 	@echo "make lint          checks formatting, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
@@ -34,7 +35,7 @@ demo: build
 
 test: missing-test build
 	$(private) cargo test -p logwatch $(features)
-	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-tests
+	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
@@ -46,6 +47,11 @@ bench: missing-bench
 	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build --release -p logwatch-tailer -p logwatch-tests --bins --examples
 	@RUST_BACKTRACE=0 target/release/bench $(ONLY)
+
+# Not part of test, which replays what was found before.
+MINUTES ?= 10
+fuzz: missing-fuzz
+	nice -n 19 tests/fuzz/run.sh "$(MINUTES)"
 
 lint: missing-build
 	cargo fmt --all --check
@@ -62,7 +68,7 @@ clean:
 	tests/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test missing-bench:
+missing-build missing-test missing-bench missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test build bench lint install installcheck clean missing-build missing-test missing-bench
+.PHONY: help demo test build bench fuzz lint install installcheck clean missing-build missing-test missing-bench missing-fuzz

@@ -32,6 +32,31 @@ CREATE FUNCTION logwatch.heard_of(source logwatch.sources, absence_of text) RETU
     $$;
 COMMENT ON FUNCTION logwatch.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records; private';
 
+CREATE FUNCTION logwatch.sources_within(rule text, group_key text, at timestamptz, within interval) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT count(DISTINCT c.source_id)
+      FROM logwatch.rules AS r
+      JOIN logwatch.counts AS c ON c.second > $3 - $4 AND c.second <= $3 AND c.level >= r.level
+      JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, r.source)
+      LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
+     WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
+       AND CASE r.group_by WHEN 'source' THEN src.name = $2 WHEN 'pattern' THEN to_hex(c.fingerprint) = $2 ELSE true END
+    $$;
+COMMENT ON FUNCTION logwatch.sources_within(text, text, timestamptz, interval) IS 'How many sources the records of a rule''s window come from; private';
+
+CREATE FUNCTION logwatch.heard_by(absence_of text, glob text) RETURNS TABLE (name text, at timestamptz)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT src.name, logwatch.heard_of(src, $1) FROM logwatch.sources AS src WHERE $1 <> 'edge' AND logwatch.glob_matches(src.name, $2)
+    UNION ALL
+    SELECT e.name, greatest(e.joined_at, e.heard_at) FROM logwatch.edges AS e
+     WHERE $1 = 'edge' AND e.left_at IS NULL AND logwatch.glob_matches(e.name, $2)
+    $$;
+COMMENT ON FUNCTION logwatch.heard_by(text, text) IS 'Sources, or edges, that a rule of kind absence watches, and when each was last heard of; private';
+
 CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
     LANGUAGE plpgsql STABLE
@@ -44,7 +69,7 @@ BEGIN
     WITH stretched AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one.
         SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
-               r.created_at + r.learn_for AS learned_at, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
+               r.created_at + r.learn_for AS learned_at, r.min_sources, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
           FROM logwatch.rules AS r
          CROSS JOIN LATERAL (
                SELECT unnest(range_agg(tstzrange(lower(stretch), upper(stretch) + r.within, '[]'))) AS stretch
@@ -100,7 +125,7 @@ BEGIN
            AND (k.kind <> 'new_pattern' OR near.second < k.first_seen + k.within)
          GROUP BY 1, 2, 3
     ), step AS (
-        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for, moved.group_key, moved.at, moved.n
+        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for, span.min_sources, moved.group_key, moved.at, moved.n
           FROM moved JOIN span ON span.number = moved.span
     ), held AS (
         SELECT step.*,
@@ -113,6 +138,7 @@ BEGIN
                held.at > lag(held.until_at) OVER (PARTITION BY held.name, held.group_key ORDER BY held.at) + held.keep_firing_for AS apart
           FROM held
          WHERE held.held >= held.threshold
+           AND (held.min_sources = 1 OR logwatch.sources_within(held.name, held.group_key, held.at, held.within) >= held.min_sources)
            AND (held.kind <> 'spike' OR held.held > held.factor * logwatch.usual(held.name, held.group_key, held.at, held.within))
     ), island AS (
         SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.name, met.group_key ORDER BY met.at) AS number
@@ -122,11 +148,10 @@ BEGIN
       FROM island
      GROUP BY name, group_key, number
     UNION ALL
-    -- Silence of a source: from when it should have been heard again until it was.
-    SELECT r.name, src.name, heard.at + r.within, until, 0::bigint, 0::bigint
+    -- Silence of a source or an edge: from when it should have been heard again until it was.
+    SELECT r.name, heard.name, heard.at + r.within, until, 0::bigint, 0::bigint
       FROM logwatch.rules AS r
-      JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, r.source)
-     CROSS JOIN LATERAL (SELECT logwatch.heard_of(src, r.absence_of) AS at) AS heard
+     CROSS JOIN LATERAL logwatch.heard_by(r.absence_of, r.source) AS heard
      WHERE r.enabled AND r.kind = 'absence' AND (only_rule IS NULL OR r.name = only_rule) AND heard.at + r.within <= until
      ORDER BY 1, 2, 3;
 END
@@ -157,9 +182,9 @@ CREATE FUNCTION logwatch.open_changes(asof timestamptz) RETURNS boolean
         OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.updated_at >= p.checked_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
         OR EXISTS (SELECT FROM logwatch.due_announcements(asof))
-        OR EXISTS (SELECT FROM logwatch.rules AS r JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, r.source)
-                    WHERE r.enabled AND r.kind = 'absence' AND logwatch.heard_of(src, r.absence_of) + r.within <= asof
-                      AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = src.name AND a.state <> 'resolved'))
+        OR EXISTS (SELECT FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch.heard_by(r.absence_of, r.source) AS heard
+                    WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= asof
+                      AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = heard.name AND a.state <> 'resolved'))
       FROM logwatch.progress AS p
     $$;
 COMMENT ON FUNCTION logwatch.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id; private';
@@ -185,6 +210,7 @@ BEGIN
         RETURN;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
+    PERFORM logwatch.derive();
     -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
     stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
               + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))
@@ -304,6 +330,7 @@ CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, grou
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    PERFORM logwatch.tend_fleet();
     RETURN QUERY SELECT * FROM logwatch.check();
     PERFORM logwatch.write_alert_file();
 END

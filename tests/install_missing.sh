@@ -2,14 +2,16 @@
 # Installs what this machine lacks: Debian packages and cargo-pgrx. Does nothing where nothing is missing.
 #
 #   tests/install_missing.sh build   what building and the demo need
-#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, Postfix, SASL
 #   tests/install_missing.sh bench   that of build and what logwatch is measured beside
+#   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
+#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, PgBouncer, systemd-analyze, Postfix, SASL
 #
 # Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
 # that come with the packages: tests and demo run servers of their own.
 set -euo pipefail
 
 PGRX=0.18.1
+CARGO_FUZZ=0.13.2
 
 fail() {
 	printf 'install_missing.sh: %s\n' "$@" >&2
@@ -54,7 +56,7 @@ postgres_major() {
 	fi
 }
 
-# Sets `missing` for the goal build or test. Fails when apt knows no PostgreSQL (yet).
+# Sets `missing` for the goal build, fuzz or test. Fails when apt knows no PostgreSQL (yet).
 packages_for() {
 	local packages=(gcc libc6-dev make pkg-config libssl-dev libclang-dev)
 	if [[ -z ${PG_CONFIG:-} ]]; then
@@ -64,7 +66,8 @@ packages_for() {
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
 	fi
-	[[ $1 != test ]] || packages+=(cron)
+	[[ $1 != test ]] || packages+=(cron groff-base pgbouncer)
+	[[ $1 != fuzz ]] || packages+=(g++)
 	find_missing "${packages[@]}"
 }
 
@@ -80,8 +83,8 @@ install_for() {
 		((${#missing[@]} == 0)) || install_packages || echo "Going on without ${missing[*]}."
 	fi
 	[[ $1 == test ]] || return 0
-	# Postfix would displace another mail server: then the one scenario that needs it says that it is skipped.
-	find_missing postfix sasl2-bin libsasl2-modules chromium
+	# Postfix would displace another mail server, systemd another init: then the one scenario that needs it says that it is skipped.
+	find_missing postfix sasl2-bin libsasl2-modules chromium systemd
 	if ((${#missing[@]})); then
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
 		install_packages || echo "Going on without ${missing[*]}."
@@ -101,15 +104,24 @@ install_pgrx() {
 	cargo install cargo-pgrx --version "$PGRX" --locked "${where[@]}"
 }
 
+install_cargo_fuzz() {
+	PATH=$PWD/target/tools/bin:$PATH cargo fuzz --version >/dev/null 2>&1 ||
+		cargo install cargo-fuzz --version "$CARGO_FUZZ" --locked --root target/tools
+}
+
 missing=()
 case ${1:-} in
-build | test | bench)
+build | bench | fuzz | test)
 	if command -v dpkg-query >/dev/null; then
 		install_for "$1"
 	else
 		echo "This is not Debian: going on with what is here."
 	fi
-	install_pgrx
+	if [[ $1 == fuzz ]]; then
+		install_cargo_fuzz
+	else
+		install_pgrx
+	fi
 	;;
-*) fail "usage: install_missing.sh build|test|bench" ;;
+*) fail "usage: install_missing.sh build|bench|fuzz|test" ;;
 esac

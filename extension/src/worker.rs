@@ -108,6 +108,14 @@ impl Worker {
     }
 
     fn serve(&mut self) -> Result<(), String> {
+        let fleet_waits = flatten(backend::transaction(c"logwatch: look", || {
+            select::<bool>("SELECT logwatch.fleet_due(clock_timestamp())")
+        }))?;
+        if fleet_waits == Some(true) {
+            flatten(backend::transaction(c"logwatch: fleet", || {
+                Spi::run("SELECT logwatch.tend_fleet()")
+            }))?;
+        }
         let something_to_check = flatten(backend::transaction(c"logwatch: look", || {
             select::<bool>("SELECT logwatch.open_changes(clock_timestamp())")
         }))?;

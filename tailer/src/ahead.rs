@@ -12,6 +12,7 @@ use std::thread::{self, JoinHandle};
 use crate::connection::Trouble;
 use crate::failure::Failure;
 use crate::files::Inode;
+use crate::health::Health;
 use crate::identity::Proof;
 use crate::reader::Found;
 use crate::send::{Attached, Sink, State, Stretch};
@@ -31,12 +32,18 @@ struct Owned {
 enum Job {
     Attach,
     Store(Box<Owned>),
-    Idle,
+    Tell {
+        at_once: bool,
+    },
+    /// The answer to `HowAreThey`.
+    Health(Health),
 }
 
 enum Outcome {
     Attached(Result<Attached, Trouble>),
     Done(Result<(), Trouble>),
+    /// A question back: how the files stand.
+    HowAreThey,
 }
 
 pub struct Ahead {
@@ -56,11 +63,19 @@ impl Ahead {
             .name("store".to_owned())
             .spawn(move || {
                 let mut sink = make();
-                for job in to_do {
+                while let Ok(job) = to_do.recv() {
                     let outcome = match job {
                         Job::Attach => Outcome::Attached(sink.attach()),
                         Job::Store(owned) => Outcome::Done(sink.store(&owned.stretch())),
-                        Job::Idle => Outcome::Done(sink.idle()),
+                        Job::Tell { at_once } => Outcome::Done(sink.tell(at_once, &|| {
+                            let asked = report.send(Outcome::HowAreThey).is_ok();
+                            match asked.then(|| to_do.recv()) {
+                                Some(Ok(Job::Health(health))) => health,
+                                _ => Health::default(),
+                            }
+                        })),
+                        // Nobody asked.
+                        Job::Health(_) => continue,
                     };
                     if report.send(outcome).is_err() {
                         return;
@@ -102,7 +117,7 @@ impl Sink for Ahead {
         self.begin(Job::Attach)?;
         match self.outcome()? {
             Outcome::Attached(result) => result,
-            Outcome::Done(_) => Err(gone()),
+            Outcome::Done(_) | Outcome::HowAreThey => Err(gone()),
         }
     }
 
@@ -117,14 +132,20 @@ impl Sink for Ahead {
         }
         match self.outcome()? {
             Outcome::Done(result) => result,
-            Outcome::Attached(_) => Err(gone()),
+            Outcome::Attached(_) | Outcome::HowAreThey => Err(gone()),
         }
     }
 
-    fn idle(&mut self) -> Result<(), Trouble> {
+    fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {
         self.settle()?;
-        self.begin(Job::Idle)?;
-        self.settle()
+        self.begin(Job::Tell { at_once })?;
+        loop {
+            match self.outcome()? {
+                Outcome::HowAreThey => self.begin(Job::Health(health()))?,
+                Outcome::Done(result) => return result,
+                Outcome::Attached(_) => return Err(gone()),
+            }
+        }
     }
 }
 

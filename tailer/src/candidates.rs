@@ -67,6 +67,8 @@ impl Shapes {
             }
             b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
             b' ' | b'\n' | b'\t' => self.first_letter(rest),
+            // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of an escaped key.
+            b'\\' => rest.starts_with(b"u00") || rest.len() < 3 || number(rest) && key(&window[..mark]),
             // Tornado's `[E 261122`.
             b'[' => match *rest {
                 [letter, b' ', digit, ..] => self.is_letter(letter) && digit.is_ascii_digit(),
@@ -200,6 +202,8 @@ mod tests {
         r#"{"msg":"x","LEVEL" : 60}"#,
         r#"{"level":"50"}"#,
         r#"{"log":"{\"level\":50,\"msg\":\"x\"}\n","stream":"stdout"}"#,
+        r#"{"log":"{\"level\" : 50,\"msg\":\"x\"}\n","stream":"stdout"}"#,
+        r#"{"log":"\u003c3\u003ex\n","stream":"stdout"}"#,
         r#"{"severity":3}"#,
         r#"{"PRIORITY":"2","MESSAGE":"x"}"#,
         r#"{"levelno":40}"#,

@@ -2,6 +2,7 @@
 
 mod channels;
 mod citizen;
+mod connections;
 mod files_content;
 mod files_crashes;
 mod files_missed;
@@ -9,6 +10,7 @@ mod files_outage;
 mod files_recognised;
 mod files_rotation;
 mod files_truncation;
+mod fleet;
 mod ingest;
 mod life_of_a_file;
 mod looks;
@@ -20,7 +22,9 @@ mod regress;
 mod roles;
 mod rules;
 mod scheduling;
+mod service;
 mod settings;
+mod tailer_reports;
 mod tailing;
 mod whole_job;
 mod worker;

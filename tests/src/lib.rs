@@ -5,7 +5,9 @@
 //! a change of the extension say `make build` before `cargo test -p logwatch-tests`; `make test` does both.
 
 pub mod certificate;
+pub mod fleet;
 pub mod journal;
+pub mod link;
 pub mod mail_sink;
 pub mod process;
 pub mod programs;

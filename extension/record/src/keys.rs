@@ -186,9 +186,11 @@ fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize) -> Option<usiz
     }
     loop {
         let (key, next) = string(bytes, at)?;
-        at = blanks(bytes, next);
+        // The quick search (the tailer's `candidates`) knows a key by one blank at most before its colon, and blanks, no tabs, after it.
+        at = next + usize::from(bytes.get(next) == Some(&b' '));
         (bytes.get(at) == Some(&b':')).then_some(())?;
-        at = blanks(bytes, at + 1);
+        at += 1;
+        at += bytes[at..].iter().take_while(|b| **b == b' ').count();
         let value;
         match bytes.get(at)? {
             b'"' => {
@@ -280,7 +282,8 @@ pub(crate) fn unescape<'b>(raw: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
                 Some(b'n') => b'\n',
                 Some(b't') => b'\t',
                 Some(b'r') => b'\r',
-                Some(b'b' | b'f') => b' ',
+                Some(b'b') => 8,
+                Some(b'f') => 12,
                 Some(b'u') => {
                     let hex = raw
                         .get(at + 1..at + 5)

@@ -29,8 +29,13 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
         } else {
             [Some(b"f["), Some(b"tefca"), Some(b"l "), None]
         },
-        // The end of a key before a number: l":5, y" :, o\":
-        [Some(b"lyor"), Some(b"\"\\"), Some(b": \""), Some(b"0123456789:")],
+        // The end of a key before a number: l":5, y" :, o\":, \" :; an escaped character: \u003c.
+        [
+            Some(b"lyor\\"),
+            Some(b"\"\\u"),
+            Some(b": \"0"),
+            Some(b"0123456789:"),
+        ],
         // A number or a letter as a string: "50", "3", "E", "3\", and then anything but a digit or a letter.
         [
             Some(b"\""),
