@@ -109,8 +109,8 @@ BEGIN
                        SELECT said.fingerprint, said.first_seen
                          FROM said
                         WHERE said.frame = span.frame
-                          AND (span.match IS NULL OR said.template ~ span.match)
-                          AND (span.exclude IS NULL OR said.template !~ span.exclude)
+                          AND (span.match IS NULL OR logwatch.pattern_matches(said.template, span.match))
+                          AND (span.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, span.exclude))
                           AND (span.kind <> 'new_pattern' OR said.first_seen >= span.learned_at)
                        OFFSET 0) AS q
                   JOIN total ON total.frame = span.frame AND total.fingerprint = q.fingerprint AND total.level >= span.level

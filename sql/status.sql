@@ -76,8 +76,8 @@ BEGIN
                    SELECT said.fingerprint
                      FROM said
                     WHERE said.within = r.within
-                      AND (r.match IS NULL OR said.template ~ r.match)
-                      AND (r.exclude IS NULL OR said.template !~ r.exclude)
+                      AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
+                      AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
                    OFFSET 0) AS q
               JOIN near ON near.within = r.within AND near.fingerprint = q.fingerprint AND near.level >= r.level
               JOIN logwatch.sources AS src ON src.id = near.source_id AND logwatch.glob_matches(src.name, r.source)
