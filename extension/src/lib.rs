@@ -51,11 +51,8 @@ extension_sql_file!(
     name = "interfaces",
     requires = ["backtest"]
 );
-extension_sql_file!(
-    "../../sql/maintain.sql",
-    name = "maintain",
-    requires = ["interfaces"]
-);
+extension_sql_file!("../../sql/page.sql", name = "page", requires = ["interfaces"]);
+extension_sql_file!("../../sql/maintain.sql", name = "maintain", requires = ["page"]);
 extension_sql_file!(
     "../../sql/privileges.sql",
     name = "privileges",

@@ -1,5 +1,6 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backup;
 mod channels;
 mod citizen;
 mod connections;
@@ -16,6 +17,7 @@ mod life_of_a_file;
 mod looks;
 mod mail;
 mod mail_trouble;
+mod page;
 mod postfix;
 mod privileges;
 mod regress;
@@ -24,6 +26,7 @@ mod rules;
 mod scheduling;
 mod service;
 mod settings;
+mod standby;
 mod tailer_reports;
 mod tailing;
 mod whole_job;

@@ -60,6 +60,7 @@ const READING: &[&str] = &[
     "logwatch_alert_json/1",
     "logwatch_backtest/3",
     "logwatch_nagios/0",
+    "logwatch_report_html/1",
     "read_metrics/0",
     "read_fleet/0",
 ];
