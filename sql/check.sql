@@ -100,7 +100,8 @@ BEGIN
     ), counted AS (
         -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
         SELECT g.*, sum(g.n) OVER (PARTITION BY g.span, g.group_key) AS most
-          FROM (SELECT span.number AS span, span.frame, span.kind, span.from_at, span.to_at, span.within, span.threshold, q.first_seen,
+          FROM (SELECT span.number AS span, span.frame, span.name, span.kind, span.from_at, span.to_at, span.within, span.threshold, span.factor,
+                       span.keep_firing_for, span.min_sources, q.first_seen,
                        total.source_id, total.level, total.fingerprint, total.n,
                        CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END AS group_key
                   FROM span
@@ -115,18 +116,18 @@ BEGIN
                        OFFSET 0) AS q
                   JOIN total ON total.frame = span.frame AND total.fingerprint = q.fingerprint AND total.level >= span.level
                   JOIN logwatch.sources AS src ON src.id = total.source_id AND logwatch.glob_matches(src.name, span.source)) AS g
-    ), moved AS (
+    ), step AS (
         -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
-        SELECT k.span, k.group_key, change.at, sum(change.n) AS n
+        -- What a rule is, is the same in all of its rows: max() takes it along.
+        SELECT k.span, max(k.name) AS name, max(k.kind) AS kind, max(k.factor) AS factor, max(k.within) AS within, max(k.from_at) AS from_at,
+               max(k.to_at) AS to_at, max(k.threshold) AS threshold, max(k.keep_firing_for) AS keep_firing_for, max(k.min_sources) AS min_sources,
+               k.group_key, change.at, sum(change.n) AS n
           FROM counted AS k
           JOIN near ON near.frame = k.frame AND near.source_id = k.source_id AND near.fingerprint = k.fingerprint AND near.level = k.level
          CROSS JOIN LATERAL (VALUES (greatest(near.second, k.from_at), near.n), (near.second + k.within, -near.n)) AS change (at, n)
          WHERE k.most >= k.threshold AND change.at <= k.to_at
            AND (k.kind <> 'new_pattern' OR near.second < k.first_seen + k.within)
-         GROUP BY 1, 2, 3
-    ), step AS (
-        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for, span.min_sources, moved.group_key, moved.at, moved.n
-          FROM moved JOIN span ON span.number = moved.span
+         GROUP BY k.span, k.group_key, change.at
     ), held AS (
         SELECT step.*,
                sum(step.n) OVER by_time AS held,

@@ -76,7 +76,12 @@ pub fn run(table: &mut Table) -> Result<()> {
          SELECT 'rule ' || n, CASE WHEN n % 20 = 0 THEN 'message (no|nr)[.]? ' || n || '$' ELSE 'payment ' || n || ' failed' END, 3, '5 minutes'
            FROM generate_series(1, 1000) AS n",
     )?;
-    both(table, "1 000 rules, one in 20 a regular expression", &measure(&server)?, Contract::AtMost(50.0));
+    both(
+        table,
+        "1 000 rules, one in 20 a regular expression",
+        &measure(&server)?,
+        Contract::AtMost(50.0),
+    );
     Ok(())
 }
 
