@@ -106,6 +106,16 @@ CREATE FUNCTION logwatch.seconds_matter_from(asof timestamptz) RETURNS timestamp
     $$;
 COMMENT ON FUNCTION logwatch.seconds_matter_from(timestamptz) IS 'From when on counts are kept by the second: no rule looks at anything older; private';
 
+CREATE FUNCTION logwatch.batches_matter_for() RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- In a fleet a join copies them, and tells by them what is there twice and what is still to be checked.
+    SELECT CASE WHEN logwatch.is_published() OR EXISTS (SELECT FROM logwatch.edges)
+                THEN greatest(interval '1 day', make_interval(secs => logwatch.setting('max_lateness')::integer)) ELSE interval '1 minute' END
+    $$;
+COMMENT ON FUNCTION logwatch.batches_matter_for() IS 'How long batches are kept after the check that saw them; private';
+
 CREATE FUNCTION logwatch.add_up_batches() RETURNS bigint
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -113,7 +123,7 @@ CREATE FUNCTION logwatch.add_up_batches() RETURNS bigint
     -- Those that the last check has seen are needed no more but for how many they were.
     WITH seen AS (
         DELETE FROM logwatch.batches AS b
-         WHERE b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.received_at < now() - interval '1 minute'
+         WHERE b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.received_at < now() - logwatch.batches_matter_for()
         RETURNING b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z') AS since, b.received_at, b.n,
                   CASE WHEN b.last_at < b.received_at - make_interval(secs => logwatch.setting('max_lateness')::integer) THEN b.n ELSE 0 END AS late
     ), added AS (
@@ -132,7 +142,7 @@ CREATE FUNCTION logwatch.maintenance_due(asof timestamptz) RETURNS boolean
     AS $$
     SELECT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < asof - interval '1 minute')
         OR EXISTS (SELECT FROM logwatch.batches AS b
-                    WHERE b.received_at < asof - interval '2 minutes' AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p))
+                    WHERE b.received_at < asof - interval '1 minute' - logwatch.batches_matter_for() AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p))
         OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL
         OR (SELECT p.maintained_at IS NULL OR p.maintained_at < asof - interval '1 day' FROM logwatch.progress AS p)
     $$;
