@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 
 use crate::channel::Outcome;
 use crate::sender::InFlight;
-use crate::{backend, outbox, report, settings, wake};
+use crate::{backend, outbox, report, settings, trouble, wake};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
@@ -93,6 +93,7 @@ impl Worker {
             Ok(Err(why)) => Some(why.to_string()),
             Err(why) => Some(why),
         };
+        trouble::tell(problem.as_deref());
         if let Some(problem) = problem
             .as_ref()
             .filter(|problem| self.told_tick.as_ref() != Some(problem))

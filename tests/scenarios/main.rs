@@ -19,6 +19,7 @@ mod rules;
 mod scheduling;
 mod settings;
 mod tailing;
+mod torture;
 mod whole_job;
 mod worker;
 

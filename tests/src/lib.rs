@@ -5,10 +5,12 @@
 //! a change of the extension say `make build` before `cargo test -p logwatch-tests`; `make test` does both.
 
 pub mod certificate;
+pub mod disk;
 pub mod journal;
 pub mod mail_sink;
 pub mod process;
 pub mod programs;
+pub mod proxy;
 pub mod server;
 pub mod tailer;
 pub mod wait;
