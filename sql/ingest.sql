@@ -24,7 +24,7 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     AS $$
     -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at)
-    VALUES (logwatch.source_id($1), $1, 1, $2, $3, $4, clock_timestamp(), clock_timestamp())
+    VALUES (logwatch.source_id($1), $1, 1, left($2, 4096), left($3, 255), left($4, 255), clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
        SET epoch = s.epoch + 1, path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
            attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at;
@@ -95,7 +95,7 @@ BEGIN
         END IF;
     END IF;
     IF $13 IS NOT NULL THEN
-        INSERT INTO logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason) VALUES (this_source, $3, $4, $7, $8, $13);
+        INSERT INTO logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason) VALUES (this_source, $3, $4, $7, $8, left($13, 1000));
     END IF;
 END
 $$;

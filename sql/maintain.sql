@@ -4,6 +4,7 @@ CREATE FUNCTION logwatch.add_partitions(days_ahead integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET timezone = 'UTC'
+    SET lock_timeout = '500ms'
     AS $$
 DECLARE
     day date;
@@ -24,7 +25,31 @@ BEGIN
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION logwatch.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for the days ahead; private';
+COMMENT ON FUNCTION logwatch.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for the days ahead; gives up rather than wait for a lock; private';
+
+CREATE FUNCTION logwatch.drop_partitions(keep_from timestamptz) RETURNS integer
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '500ms'
+    AS $$
+DECLARE
+    part record;
+    dropped integer := 0;
+BEGIN
+    FOR part IN
+        SELECT c.relname, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
+          FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+         WHERE i.inhparent = 'logwatch.entries'::regclass AND c.relname ~ '^entries_[0-9]{8}$'
+    LOOP
+        IF (part.day + 1)::timestamp AT TIME ZONE 'UTC' <= keep_from THEN
+            EXECUTE format('DROP TABLE logwatch.%I', part.relname);
+            dropped := dropped + 1;
+        END IF;
+    END LOOP;
+    RETURN dropped;
+END
+$$;
+COMMENT ON FUNCTION logwatch.drop_partitions(timestamptz) IS 'Drops the partitions of logwatch.entries that are older than that; gives up rather than wait for a lock; private';
 
 CREATE FUNCTION logwatch.fold_counts(older_than timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
@@ -62,25 +87,23 @@ CREATE FUNCTION logwatch.maintain() RETURNS text
     AS $$
 DECLARE
     keep_from constant timestamptz := now() - make_interval(mins => logwatch.setting('retention')::integer);
-    part record;
     made integer;
-    dropped integer := 0;
+    dropped integer;
     folded bigint;
+    busy text := '';
 BEGIN
     IF NOT pg_try_advisory_xact_lock(7236278, 2) THEN
         RETURN 'another logwatch_maintain() is running';
     END IF;
-    made := logwatch.add_partitions(3);
-    FOR part IN
-        SELECT c.relname, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
-          FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-         WHERE i.inhparent = 'logwatch.entries'::regclass AND c.relname ~ '^entries_[0-9]{8}$'
-    LOOP
-        IF (part.day + 1)::timestamp AT TIME ZONE 'UTC' <= keep_from THEN
-            EXECUTE format('DROP TABLE logwatch.%I', part.relname);
-            dropped := dropped + 1;
-        END IF;
-    END LOOP;
+    -- Both take locks that a long query or a pg_dump stands in the way of, and that everybody else would queue up behind.
+    BEGIN
+        made := logwatch.add_partitions(3);
+        dropped := logwatch.drop_partitions(keep_from);
+    EXCEPTION WHEN lock_not_available THEN
+        made := 0;
+        dropped := 0;
+        busy := '; partitions are in use and are tried again later';
+    END;
     DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
     folded := logwatch.fold_counts(now() - interval '1 minute');
     DELETE FROM logwatch.counts AS c WHERE c.second < keep_from;
@@ -96,7 +119,7 @@ BEGIN
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.fingerprint = p.fingerprint AND c.second >= keep_from);
     UPDATE logwatch.progress SET maintained_at = clock_timestamp();
-    RETURN format('partitions made %s, dropped %s; counts folded %s', made, dropped, folded);
+    RETURN format('partitions made %s, dropped %s; counts folded %s%s', made, dropped, folded, busy);
 END
 $$;
 COMMENT ON FUNCTION logwatch.maintain() IS 'What logwatch_maintain() does; private';

@@ -3,7 +3,9 @@
 DO $$
 DECLARE
     object record;
+    path constant text := pg_catalog.current_setting('search_path');
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     FOR object IN
         SELECT p.oid::regprocedure AS name, CASE p.prokind WHEN 'p' THEN 'PROCEDURE' ELSE 'FUNCTION' END AS kind
           FROM pg_proc AS p JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e'
@@ -12,6 +14,7 @@ BEGIN
     LOOP
         EXECUTE format('REVOKE ALL ON %s %s FROM PUBLIC', object.kind, object.name);
     END LOOP;
+    PERFORM set_config('search_path', path, true);
 END
 $$;
 REVOKE ALL ON SCHEMA logwatch FROM PUBLIC;
@@ -27,7 +30,9 @@ GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_alert_json(bigint), logwat
 DO $$
 DECLARE
     name text;
+    path constant text := pg_catalog.current_setting('search_path');
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     FOREACH name IN ARRAY ARRAY['sources', 'files', 'gaps', 'entries_default', 'patterns', 'counts', 'batches', 'alerts', 'notifications', 'attempts', 'silences'] LOOP
         PERFORM pg_extension_config_dump(format('logwatch.%I', name)::regclass, '');
     END LOOP;
@@ -36,5 +41,6 @@ BEGIN
         PERFORM pg_extension_config_dump(pg_get_serial_sequence(format('logwatch.%I', name), 'id')::regclass, '');
         EXECUTE format('COMMENT ON SEQUENCE %s IS %L', pg_get_serial_sequence(format('logwatch.%I', name), 'id'), format('Ids of logwatch.%I', name));
     END LOOP;
+    PERFORM set_config('search_path', path, true);
 END
 $$;

@@ -118,8 +118,19 @@ BEGIN
             END IF;
         END LOOP;
     END IF;
+    IF length(NEW.source) > 1024 OR length(NEW.runbook) > 1000 OR length(NEW.match) > 1000 OR length(NEW.exclude) > 1000
+       OR cardinality(NEW.recipients) > 100 THEN
+        RAISE EXCEPTION 'rule "%" is too long', NEW.name
+            USING ERRCODE = 'check_violation',
+                  HINT = 'At most 1000 characters for match, exclude and runbook, 1024 for source, and 100 recipients.';
+    END IF;
     FOREACH word IN ARRAY ARRAY[NEW.match, NEW.exclude] LOOP
         CONTINUE WHEN word IS NULL;
+        -- All other expressions are matched in time that grows with the text; these may take for ever, and every check with them.
+        IF word ~ E'(^|[^\\\\])(\\\\\\\\)*\\\\[1-9]' THEN
+            RAISE EXCEPTION 'rule "%": back reference in regular expression "%"', NEW.name, word
+                USING ERRCODE = 'invalid_regular_expression', HINT = 'Spell out what the group must match.';
+        END IF;
         BEGIN
             PERFORM '' ~ word;
         EXCEPTION WHEN invalid_regular_expression THEN
@@ -146,6 +157,6 @@ CREATE FUNCTION logwatch.glob_matches(name text, glob text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
     -- Neither SET nor STRICT, so that it is inlined: it is asked once per row of counts, by functions whose search_path is fixed.
-    SELECT glob = '*' OR name LIKE translate(replace(replace(replace(glob, '\', '\\'), '%', '\%'), '_', '\_'), '*?', '%_')
+    SELECT glob = '*' OR name LIKE translate(replace(replace(replace(glob, E'\\', E'\\\\'), '%', E'\\%'), '_', E'\\_'), '*?', '%_')
     $$;
 COMMENT ON FUNCTION logwatch.glob_matches(text, text) IS 'Whether a name matches a glob of * and ?; private';

@@ -1,14 +1,20 @@
 -- The schema that holds logwatch's tables and private functions, and what CREATE EXTENSION has to say about the server.
 -- The public functions (logwatch_…) live in the schema that the extension is installed in.
 
+-- Blocks that run as the superuser who creates the extension look at pg_catalog only: whoever may create in its schema could else
+-- put an operator or a function of a closer match in their way.
 DO $$
+DECLARE
+    path constant text := pg_catalog.current_setting('search_path');
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     IF current_setting('server_encoding') <> 'UTF8' THEN
         RAISE EXCEPTION 'logwatch needs a database with encoding UTF8, and "%" has %', current_database(), current_setting('server_encoding')
             USING ERRCODE = 'feature_not_supported',
                   DETAIL = 'Log records may hold any character.',
                   HINT = format('Use another database: CREATE DATABASE logs ENCODING %L TEMPLATE template0;', 'UTF8');
     END IF;
+    PERFORM set_config('search_path', path, true);
 END
 $$;
 

@@ -29,9 +29,12 @@ COMMENT ON FUNCTION logwatch.default_recipients() IS 'The addresses of logwatch.
 -- Say at CREATE EXTENSION what the worker still needs, in the words to type.
 DO $$
 DECLARE
-    preloaded constant boolean := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
+    path constant text := pg_catalog.current_setting('search_path');
+    preloaded boolean;
     worker_database constant text := logwatch.setting('database');
 BEGIN
+    PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
+    preloaded := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
     IF NOT preloaded THEN
         RAISE WARNING 'logwatch works, but without its background worker: nothing is checked or sent by itself'
             USING HINT = format(E'Add to postgresql.conf and restart the server:\nshared_preload_libraries = %L\nlogwatch.database = %L',
@@ -40,5 +43,6 @@ BEGIN
         RAISE WARNING 'the logwatch worker runs in database "%", not in this one', worker_database
             USING HINT = format(E'Add to postgresql.conf and restart the server:\nlogwatch.database = %L', current_database());
     END IF;
+    PERFORM set_config('search_path', path, true);
 END
 $$;

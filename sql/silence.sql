@@ -92,7 +92,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'repeat_every must be at least an hour, and longer than the silence; for example ''1 day''.';
     END IF;
     INSERT INTO logwatch.silences (rule, source, pattern, starts_at, ends_at, repeat_every, repeat_until, reason)
-    VALUES (COALESCE(rule, '*'), COALESCE(source, '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, COALESCE(reason, ''))
+    VALUES (COALESCE(rule, '*'), COALESCE(source, '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, left(COALESCE(reason, ''), 1000))
     RETURNING id INTO made;
     RETURN made;
 END
@@ -123,7 +123,7 @@ CREATE FUNCTION logwatch_ack(alert_id bigint, note text DEFAULT '') RETURNS text
 DECLARE
     taken logwatch.alerts;
 BEGIN
-    UPDATE logwatch.alerts AS a SET acked_at = clock_timestamp(), acked_by = session_user, ack_note = COALESCE(note, '')
+    UPDATE logwatch.alerts AS a SET acked_at = clock_timestamp(), acked_by = session_user, ack_note = left(COALESCE(note, ''), 1000)
      WHERE a.id = $1 AND a.state <> 'resolved' RETURNING * INTO taken;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no open alert %', $1

@@ -24,7 +24,7 @@ COMMENT ON COLUMN logwatch.sources.seen_at IS 'Last sign of life of the tailer, 
 CREATE TABLE logwatch.files (
     source_id   bigint NOT NULL,
     id          bigint NOT NULL,
-    path        text NOT NULL,
+    path        text NOT NULL CHECK (length(path) <= 16384),
     dev         bigint NOT NULL,
     inode       bigint NOT NULL,
     head_bytes  integer NOT NULL CHECK (head_bytes BETWEEN 0 AND 1024),

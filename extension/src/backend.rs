@@ -87,13 +87,13 @@ pub fn my_pid() -> i32 {
     unsafe { pg_sys::MyProcPid }
 }
 
-/// Sets this session's application_name.
-pub fn set_application_name(name: &CStr) {
+/// Sets a setting of this session, as SET does.
+pub fn set(name: &'static CStr, value: &'static CStr) {
     // SAFETY: both are static, terminated strings.
     unsafe {
         pg_sys::SetConfigOption(
-            c"application_name".as_ptr(),
             name.as_ptr(),
+            value.as_ptr(),
             pg_sys::GucContext::PGC_USERSET,
             pg_sys::GucSource::PGC_S_SESSION,
         );
@@ -102,6 +102,19 @@ pub fn set_application_name(name: &CStr) {
 
 /// Waits until the latch is set or the time is up; honours termination, cancellation and the postmaster's death.
 pub fn wait(limit: Duration) {
+    wait_on_latch(limit);
+    pgrx::check_for_interrupts!();
+}
+
+/// As `wait`, between the worker's ticks: a cancel has nothing to end there, and is forgotten as an idle session forgets it.
+pub fn wait_idle(limit: Duration) {
+    wait_on_latch(limit);
+    // SAFETY: a plain write of a flag of this process, which otherwise only its signal handler sets.
+    unsafe { pg_sys::QueryCancelPending = 0 };
+    pgrx::check_for_interrupts!();
+}
+
+fn wait_on_latch(limit: Duration) {
     let milliseconds = i64::try_from(limit.as_millis())
         .unwrap_or(i64::MAX)
         .clamp(1, 3_600_000);
@@ -115,7 +128,6 @@ pub fn wait(limit: Duration) {
         );
         pg_sys::ResetLatch(pg_sys::MyLatch);
     }
-    pgrx::check_for_interrupts!();
 }
 
 /// Runs `body` in a transaction of the worker and commits it; an error aborts the transaction and comes back as its text.

@@ -19,6 +19,11 @@ use crate::{backend, settings};
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
 /// Continuation lines are cut after this many bytes.
 const MAX_DETAIL: usize = 1024 * 1024;
+/// Fields of a JSON or logfmt record that would take more than this, as JSON, are left out.
+const MAX_FIELDS: usize = 256 * 1024;
+/// One call may bring this many records, and this many bytes: a client must not make the server run out of memory.
+const MAX_CALL_RECORDS: usize = 100_000;
+const MAX_CALL_BYTES: usize = 64 * 1024 * 1024;
 /// How much of a pattern's first message is kept as its sample.
 const MAX_SAMPLE: usize = 2000;
 
@@ -84,12 +89,15 @@ impl<'a> Batch<'a> {
         self.fingerprint.push(fingerprint);
         self.message.push(record.message);
         self.detail.push(detail);
-        self.fields.push(
-            record
-                .fields
-                .filter(|fields| !fields.is_empty())
-                .map(|fields| serde_json::Value::Object(fields).to_string()),
-        );
+        let fields = record
+            .fields
+            .filter(|fields| !fields.is_empty())
+            .map(|fields| serde_json::Value::Object(fields).to_string());
+        if fields.as_ref().is_some_and(|fields| fields.len() > MAX_FIELDS) {
+            flags |= Flags::TRUNCATED;
+        }
+        self.fields
+            .push(fields.filter(|fields| fields.len() <= MAX_FIELDS));
         self.flags
             .push((!flags.is_empty()).then(|| flags.names().collect::<Vec<_>>().join(",")));
     }
@@ -292,9 +300,18 @@ fn ingest<'a>(
 ) -> spi::Result<i64> {
     let (context, least) = (context(), settings::min_level());
     let mut batch = Batch::default();
-    for record in records {
+    let mut bytes = 0_usize;
+    for (number, record) in records.enumerate() {
         let given = flags.next().unwrap_or_default();
         if let Some(record) = record {
+            bytes = bytes.saturating_add(record.len());
+            if number >= MAX_CALL_RECORDS || bytes > MAX_CALL_BYTES {
+                backend::raise(
+                    PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
+                    "more records than one call may bring",
+                    "Send at most 100000 records or 64 MB at a time.",
+                );
+            }
             batch.add(record, given, least, &context);
         }
     }

@@ -38,7 +38,9 @@ pub fn init() {
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
     backend::attach_worker_signals();
     BackgroundWorker::connect_worker_to_spi(Some(&settings::database()), None);
-    backend::set_application_name(c"logwatch worker");
+    backend::set(c"application_name", c"logwatch worker");
+    // Whatever the cluster's or the database's own search_path is.
+    backend::set(c"search_path", c"pg_catalog, pg_temp");
     wake::set_worker_pid(backend::my_pid());
     let mut worker = Worker::default();
     worker.tell_problems();
@@ -50,13 +52,13 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
             worker.reloaded = true;
         }
         worker.tick();
-        backend::wait(worker.longest_wait());
+        backend::wait_idle(worker.longest_wait());
         // A storm of commits is served in steps; what sets the latch meanwhile is served with the next one.
         while let Some(rest) = SHORTEST_PAUSE
             .checked_sub(began.elapsed())
             .filter(|rest| !rest.is_zero())
         {
-            backend::wait(rest);
+            backend::wait_idle(rest);
         }
     }
 }

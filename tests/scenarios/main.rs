@@ -1,6 +1,7 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
 mod channels;
+mod citizen;
 mod files_content;
 mod files_crashes;
 mod files_outage;
@@ -15,6 +16,7 @@ mod mail_trouble;
 mod postfix;
 mod privileges;
 mod regress;
+mod roles;
 mod rules;
 mod scheduling;
 mod settings;

@@ -96,7 +96,7 @@ fn an_alert_is_mailed_within_a_second_of_the_line() -> Result<()> {
 #[test]
 fn every_sql_block_of_the_readme_runs() -> Result<()> {
     let server = Server::with_worker(&[])?;
-    server.sql("DROP EXTENSION logwatch; CREATE ROLE app; CREATE ROLE oncall")?;
+    server.sql("DROP EXTENSION logwatch; CREATE ROLE tailer; CREATE ROLE app; CREATE ROLE reader; CREATE ROLE operator; CREATE ROLE author")?;
     let readme = std::fs::read_to_string(programs::checkout().join("README.md"))?;
     let blocks: Vec<&str> = readme
         .split("```sql\n")
