@@ -66,6 +66,8 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
 #[derive(Default)]
 struct Worker {
     in_flight: Option<InFlight>,
+    /// What has been sent, or refused, and is not recorded yet.
+    ended: Vec<(i64, Outcome)>,
     /// The next notification is due in this many seconds.
     next_delivery: Option<f64>,
     maintained: Option<Instant>,
@@ -105,46 +107,47 @@ impl Worker {
         self.told_tick = problem;
     }
 
+    /// What one part of a tick fails of stops no other part: mail goes out although a check cannot be made. The first error is told.
     fn serve(&mut self) -> Result<(), String> {
-        let something_to_check = flatten(backend::transaction(c"logwatch: look", || {
-            select::<bool>("SELECT logwatch.open_changes(clock_timestamp())")
+        let checked = check();
+        let delivered = self.deliver();
+        // After the rows, because it tells of them.
+        let written = backend::transaction(c"logwatch: alert file", report::write_file);
+        let kept = self.keep_house();
+        checked.and(delivered).and(kept).and(written?.map(drop))
+    }
+
+    fn keep_house(&mut self) -> Result<(), String> {
+        if self.maintained.is_some_and(|at| at.elapsed() < MAINTAIN_EVERY) {
+            return Ok(());
+        }
+        self.maintained = Some(Instant::now());
+        let due = flatten(backend::transaction(c"logwatch: look", || {
+            select::<bool>("SELECT logwatch.maintenance_due(clock_timestamp())")
         }))?;
-        if something_to_check == Some(true) {
-            flatten(backend::transaction(c"logwatch: check", || {
-                Spi::run("SELECT logwatch.check()")
+        if due == Some(true) {
+            flatten(backend::transaction(c"logwatch: maintain", || {
+                Spi::run("SELECT logwatch.maintain()")
             }))?;
         }
-        if std::mem::take(&mut self.reloaded) {
-            flatten(backend::transaction(c"logwatch: retry", || {
-                Spi::run("SELECT logwatch.retry_now()")
-            }))?;
-        }
-        self.deliver()?;
-        // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.
-        let written = backend::transaction(c"logwatch: alert file", report::write_file)?;
-        if self.maintained.is_none_or(|at| at.elapsed() >= MAINTAIN_EVERY) {
-            self.maintained = Some(Instant::now());
-            let due = flatten(backend::transaction(c"logwatch: look", || {
-                select::<bool>("SELECT logwatch.maintenance_due(clock_timestamp())")
-            }))?;
-            if due == Some(true) {
-                flatten(backend::transaction(c"logwatch: maintain", || {
-                    Spi::run("SELECT logwatch.maintain()")
-                }))?;
-            }
-        }
-        written.map(drop)
+        Ok(())
     }
 
     /// Records what has been sent, and starts sending what is due.
     fn deliver(&mut self) -> Result<(), String> {
+        if self.reloaded {
+            flatten(backend::transaction(c"logwatch: retry", || {
+                Spi::run("SELECT logwatch.retry_now()")
+            }))?;
+            self.reloaded = false;
+        }
         if let Some(in_flight) = &mut self.in_flight {
-            let ended = in_flight.collect();
+            self.ended.extend(in_flight.collect());
             if in_flight.is_done() {
                 self.in_flight = None;
             }
-            record(&ended)?;
         }
+        self.record()?;
         self.next_delivery = self.look_for_delivery()?;
         if self.next_delivery.is_none_or(|seconds| seconds > 0.0) {
             return Ok(());
@@ -163,8 +166,21 @@ impl Worker {
         if !others.is_empty() {
             self.in_flight = Some(InFlight::start(others));
         }
-        record(&outbox::write_log(&log))?;
+        self.ended.extend(outbox::write_log(&log));
+        self.record()?;
         self.next_delivery = self.look_for_delivery()?;
+        Ok(())
+    }
+
+    /// Records how attempts ended. What cannot be recorded now is kept: forgotten, it would be sent again when its lease has run out.
+    fn record(&mut self) -> Result<(), String> {
+        if self.ended.is_empty() {
+            return Ok(());
+        }
+        flatten(backend::transaction(c"logwatch: record", || {
+            outbox::settle(&self.ended)
+        }))?;
+        self.ended.clear();
         Ok(())
     }
 
@@ -177,8 +193,8 @@ impl Worker {
     /// How long nothing needs to be done unless the latch is set.
     fn longest_wait(&self) -> Duration {
         let mut limit = settings::check_interval();
-        if self.in_flight.is_some() {
-            // Only for the sender's deadline; its results set the latch.
+        if self.in_flight.is_some() || !self.ended.is_empty() {
+            // Only for the sender's deadline and for what could not be recorded; results set the latch.
             limit = limit.min(Duration::from_secs(1));
         } else if let Some(seconds) = self.next_delivery {
             limit = limit.min(Duration::from_secs_f64(seconds.clamp(0.05, 86_400.0)));
@@ -233,13 +249,16 @@ fn select<T: FromDatum + IntoDatum>(query: &str) -> spi::Result<Option<T>> {
     })
 }
 
-fn record(ended: &[(i64, Outcome)]) -> Result<(), String> {
-    if ended.is_empty() {
-        return Ok(());
+fn check() -> Result<(), String> {
+    let something_to_check = flatten(backend::transaction(c"logwatch: look", || {
+        select::<bool>("SELECT logwatch.open_changes(clock_timestamp())")
+    }))?;
+    if something_to_check == Some(true) {
+        flatten(backend::transaction(c"logwatch: check", || {
+            Spi::run("SELECT logwatch.check()")
+        }))?;
     }
-    flatten(backend::transaction(c"logwatch: record", || {
-        outbox::settle(ended)
-    }))
+    Ok(())
 }
 
 fn flatten<T>(result: Result<spi::Result<T>, String>) -> Result<T, String> {
