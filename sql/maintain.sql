@@ -115,7 +115,8 @@ BEGIN
     DELETE FROM logwatch.attempts AS t WHERE t.at < keep_from;
     DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from AND s.repeat_every IS NULL;
     DELETE FROM logwatch.gaps AS g WHERE g.noticed_at < keep_from;
-    DELETE FROM logwatch.files AS f WHERE f.state IN ('done', 'removed') AND f.updated_at < keep_from;
+    -- Not those that are done: as long as the file is there, its row is what keeps it from being read again.
+    DELETE FROM logwatch.files AS f WHERE f.state IN ('truncated', 'removed') AND f.updated_at < keep_from;
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.fingerprint = p.fingerprint AND c.second >= keep_from);
     UPDATE logwatch.progress SET maintained_at = clock_timestamp();

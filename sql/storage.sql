@@ -32,7 +32,7 @@ CREATE TABLE logwatch.files (
     tail_bytes  integer NOT NULL CHECK (tail_bytes BETWEEN 0 AND 256),
     tail_hash   bigint NOT NULL,
     next_byte   bigint NOT NULL CHECK (next_byte >= 0),
-    state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'removed')),
+    state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'truncated', 'removed')),
     first_seen  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, id)
@@ -42,7 +42,7 @@ COMMENT ON COLUMN logwatch.files.id IS 'Drawn by the tailer when it first sees t
 COMMENT ON COLUMN logwatch.files.head_hash IS 'xxh3 of the first head_bytes bytes; with tail_hash the proof that a file is this one';
 COMMENT ON COLUMN logwatch.files.tail_hash IS 'xxh3 of the tail_bytes bytes before next_byte';
 COMMENT ON COLUMN logwatch.files.next_byte IS 'Offset of the first byte that is not stored yet';
-COMMENT ON COLUMN logwatch.files.state IS 'open, done (rotated away and read to its end) or removed';
+COMMENT ON COLUMN logwatch.files.state IS 'open, done (rotated away and read to its end), truncated (its bytes are gone, or in a copy) or removed';
 
 CREATE TABLE logwatch.gaps (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

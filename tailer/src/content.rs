@@ -127,6 +127,22 @@ impl Content {
         }
     }
 
+    /// What a compressed file says about the length of its plain text, modulo 4 GiB; of the last part when it was compressed in several.
+    pub fn said_length(&self) -> Option<u64> {
+        let Content::Gzip(gzip) = self else { return None };
+        let file = gzip.decoder.get_ref();
+        let at = file.metadata().ok()?.len().checked_sub(4)?;
+        let mut said = [0; 4];
+        fill(|from, buffer| file.read_at(buffer, from), at, &mut said)
+            .ok()?
+            .then(|| u64::from(u32::from_le_bytes(said)))
+    }
+
+    /// True when a compressed file says that its plain text has this length. A no is not sure.
+    pub fn says_length(&self, length: u64) -> bool {
+        self.said_length() == Some(length & u64::from(u32::MAX))
+    }
+
     /// Reads a compressed file to its end, which holds a checksum: an error means that it is damaged or still being written.
     pub fn check_to_end(&mut self) -> io::Result<()> {
         match self {

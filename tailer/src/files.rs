@@ -29,6 +29,16 @@ impl Inode {
     }
 }
 
+/// Size and time of the last change: while they stay the same the file does.
+pub type Mark = (u64, SystemTime);
+
+pub fn mark(metadata: &Metadata) -> Mark {
+    (
+        metadata.len(),
+        metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+    )
+}
+
 /// A file that was there when it was looked for.
 #[derive(Clone, Debug)]
 pub struct Seen {
@@ -57,14 +67,20 @@ impl Seen {
             path: path.to_path_buf(),
             inode: Inode::of(&metadata),
             size: metadata.len(),
-            modified: metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
+            modified: mark(&metadata).1,
         }))
+    }
+
+    pub fn mark(&self) -> Mark {
+        (self.size, self.modified)
     }
 }
 
-enum Input {
+/// One name or pattern of the command line.
+pub enum Input {
     Name(PathBuf),
     Pattern {
+        text: PathBuf,
         root: PathBuf,
         parts: Vec<Part>,
         whole: GlobMatcher,
@@ -72,7 +88,7 @@ enum Input {
 }
 
 /// One component of a pattern.
-enum Part {
+pub enum Part {
     Literal(PathBuf),
     Glob(GlobMatcher),
     /// `**`: any number of directories.
@@ -115,10 +131,11 @@ impl Inputs {
 
     /// True when a file of this path would be read if it were there.
     pub fn covers(&self, path: &Path) -> bool {
-        self.inputs.iter().any(|input| match input {
-            Input::Name(name) => name == path,
-            Input::Pattern { whole, .. } => whole.is_match(path),
-        })
+        self.inputs.iter().any(|input| input.covers(path))
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Input> {
+        self.inputs.iter()
     }
 
     /// The files that were named, not found by a pattern.
@@ -142,6 +159,20 @@ impl Inputs {
 }
 
 impl Input {
+    /// As it was given.
+    pub fn text(&self) -> &Path {
+        match self {
+            Input::Name(text) | Input::Pattern { text, .. } => text,
+        }
+    }
+
+    pub fn covers(&self, path: &Path) -> bool {
+        match self {
+            Input::Name(name) => name == path,
+            Input::Pattern { whole, .. } => whole.is_match(path),
+        }
+    }
+
     /// A name that exists is a name, whatever characters it has.
     fn new(path: &Path) -> Result<Input, Failure> {
         let is_pattern = path
@@ -169,6 +200,7 @@ impl Input {
             }
         }
         Ok(Input::Pattern {
+            text: path.to_path_buf(),
             root,
             parts,
             whole: matcher(path)?,

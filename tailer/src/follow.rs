@@ -54,6 +54,8 @@ struct Round {
     busy: bool,
     /// When the next record has waited long enough.
     due: Option<Instant>,
+    /// A file began again, so the names have to be looked up.
+    renamed: bool,
 }
 
 impl<'a> Follow<'a> {
@@ -250,7 +252,7 @@ impl<'a> Follow<'a> {
 
     fn round(&mut self) -> Result<Round, Trouble> {
         let mut round = Round::default();
-        self.store_gaps()?;
+        self.store_notes()?;
         let mut index = 0;
         while index < self.roster.tails.len() && !self.waker.is_stopping() {
             if self.roster.must_wait(index) {
@@ -258,18 +260,21 @@ impl<'a> Follow<'a> {
                 index += 1;
                 continue;
             }
-            if self.turn(index, &mut round)? {
-                self.roster.drop_tail(index);
-            } else {
-                index += 1;
+            match self.turn(index, &mut round)? {
+                Some(state) => self.roster.drop_tail(index, state),
+                None => index += 1,
+            }
+            if std::mem::take(&mut round.renamed) {
+                // What was copied and truncated in between comes before what is in the file now.
+                self.roster.look_up(&self.inputs);
             }
         }
         self.sink.idle()?;
         Ok(round)
     }
 
-    /// Rows that only say something about a file: it is gone, or it is a copy of what was read.
-    fn store_gaps(&mut self) -> Result<(), Trouble> {
+    /// Rows that only say something about a file: it is gone, or it need not be read.
+    fn store_notes(&mut self) -> Result<(), Trouble> {
         while let Some(note) = self.roster.notes.last() {
             self.sink.store(&note.stretch())?;
             self.roster.notes.pop();
@@ -279,6 +284,7 @@ impl<'a> Follow<'a> {
 
     /// At the end of a run the offsets move up to the last whole line.
     fn store_boundaries(&mut self) -> Result<(), Trouble> {
+        self.store_notes()?;
         for tail in &mut self.roster.tails {
             if tail.reader.boundary() > tail.stored.offset {
                 store(&mut *self.sink, tail, &mut self.batch, State::Open)?;

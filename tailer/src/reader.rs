@@ -141,8 +141,6 @@ pub struct Reader {
     /// Set inside a line that is too long to hold: where it starts, and whether it belongs to the open record.
     long_line: Option<LongLine>,
     open: Option<Open>,
-    /// NULs were skipped right before the position.
-    after_nuls: bool,
     /// The end of the last record that was let go before the next line had come.
     let_go: Option<u64>,
     /// A record was cut in two in this file, so records wait longer.
@@ -167,7 +165,6 @@ impl Reader {
             position,
             long_line: None,
             open: None,
-            after_nuls: false,
             let_go: None,
             split_before: false,
             head,
@@ -239,10 +236,7 @@ impl Reader {
             }
             if bytes[at] == 0 {
                 match bytes[at..].iter().position(|&byte| byte != 0) {
-                    Some(count) => {
-                        at += count;
-                        self.after_nuls = true;
-                    }
+                    Some(count) => at += count,
                     None => break Fed::Nuls,
                 }
             }
@@ -259,7 +253,6 @@ impl Reader {
             };
             if start > at {
                 at = start;
-                self.after_nuls = false;
                 continue;
             }
             let newline = memchr::memchr(b'\n', &bytes[at..]);
@@ -270,7 +263,6 @@ impl Reader {
             }
             let offset = window.offset + at as u64;
             let joined = self.line(&bytes[at..at + length], offset, search, batch);
-            self.after_nuls = false;
             if whole {
                 at += length + usize::from(newline.is_some());
                 if let (true, Some(open)) = (joined, &mut self.open) {
@@ -322,11 +314,7 @@ impl Reader {
             headline: raw.len(),
             raw,
             lines: 1,
-            flags: if self.after_nuls {
-                flags | Flags::NUL
-            } else {
-                flags
-            },
+            flags,
         });
         true
     }
@@ -393,7 +381,6 @@ impl Reader {
             self.head.push(0);
         }
         self.position = position;
-        self.after_nuls = true;
         if self.open.is_none() {
             self.anchor.clone_from(&recent);
             self.anchor_at = position;

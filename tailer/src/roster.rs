@@ -1,8 +1,10 @@
 //! Which files are being read, and which file a name means: the memory of the loop.
 //!
 //! Whenever the names are looked up, each file that is there is either being read already, or recognised as one that the database
-//! knows, or found to be a copy of one, or new. A name that went to another file leads to the search for what was rotated in between.
+//! knows, or found to be a copy of one, or new. So is each rotated file beside them.
 
+mod aside;
+mod copies;
 mod recognise;
 mod rotated;
 
@@ -12,13 +14,16 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use crate::content::Content;
-use crate::files::{Inode, Inputs, Seen};
+use crate::files::{Inode, Inputs, Mark, Seen, mark};
 use crate::identity::{Proof, Proven};
 use crate::rotation;
 use crate::send::{State, Stored, Stretch};
 use crate::tail::Tail;
 
-pub use rotated::Copied;
+use aside::Listing;
+pub use copies::Copied;
+use copies::Copy;
+pub use rotated::TRUNCATED;
 
 /// A new file waits so long for the last record of the one before it, which may go on here.
 const ADOPTION: Duration = Duration::from_secs(10);
@@ -46,6 +51,16 @@ impl Note {
             state: self.state,
         }
     }
+
+    fn row(&self) -> Stored {
+        Stored {
+            id: self.id,
+            path: self.path.clone(),
+            inode: self.inode,
+            proof: self.proof,
+            state: self.state,
+        }
+    }
 }
 
 pub struct Roster {
@@ -53,8 +68,14 @@ pub struct Roster {
     pub notes: Vec<Note>,
     /// What the database knows, None before it was asked.
     known: Option<HashMap<i64, Stored>>,
-    /// Files that need not be read as long as they keep this size: copies of what was read, rotated files that were read to the end.
-    settled: HashMap<Inode, u64>,
+    /// Files that need not be read as long as they stay as they are: copies of what was read, rotated files that were read to the end.
+    settled: HashMap<Inode, Mark>,
+    copies: Vec<Copy>,
+    listings: HashMap<PathBuf, Listing>,
+    /// Inputs that the database had heard of when this run began.
+    begun: HashSet<PathBuf>,
+    /// Rows whose files were found and need not be read.
+    matched: HashSet<i64>,
     /// Files that cannot be opened, and why; told once.
     closed: HashMap<PathBuf, String>,
     from_end: bool,
@@ -70,6 +91,10 @@ impl Roster {
             notes: Vec::new(),
             known: None,
             settled: HashMap::new(),
+            copies: Vec::new(),
+            listings: HashMap::new(),
+            begun: HashSet::new(),
+            matched: HashSet::new(),
             closed: HashMap::new(),
             from_end,
             looked: false,
@@ -82,14 +107,13 @@ impl Roster {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.empty && self.known.as_ref().is_none_or(HashMap::is_empty)
+        self.empty && !self.rows().any(|stored| stored.proof.says_something())
     }
 
     /// True when a file of this name was read before.
     pub fn remembers(&self, path: &Path) -> bool {
-        self.known
-            .as_ref()
-            .is_some_and(|known| known.values().any(|stored| stored.path == path))
+        self.rows()
+            .any(|stored| stored.path == path && stored.proof.says_something())
     }
 
     pub fn unreadable(&self) -> Option<String> {
@@ -137,11 +161,24 @@ impl Roster {
             .insert(self.tails[index].path.clone(), error.to_string());
     }
 
+    fn cannot_open(&mut self, path: &Path, error: &io::Error) {
+        if error.kind() != io::ErrorKind::NotFound
+            && self
+                .closed
+                .insert(path.to_path_buf(), error.to_string())
+                .is_none()
+        {
+            log::warn!("{} cannot be read: {error}", path.display());
+        }
+    }
+
     /// A file that is done with.
-    pub fn drop_tail(&mut self, index: usize) {
+    pub fn drop_tail(&mut self, index: usize, state: State) {
         let tail = self.tails.remove(index);
-        if tail.rotated.is_none() {
-            self.settled.insert(tail.inode, tail.content.size().unwrap_or(0));
+        if tail.rotated.is_none()
+            && let Ok(metadata) = tail.content.metadata()
+        {
+            self.settled.insert(tail.inode, mark(&metadata));
         }
         if let Some(known) = &mut self.known {
             let stored = Stored {
@@ -149,23 +186,22 @@ impl Roster {
                 path: tail.path,
                 inode: tail.inode,
                 proof: tail.stored,
-                open: false,
+                state,
             };
             known.insert(tail.id, stored);
         }
+        self.note_copies_of(tail.id);
     }
 
     /// Looks which files there are, and what became of those that are being read.
     pub fn look_up(&mut self, inputs: &Inputs) {
-        let seen = inputs.look();
+        let mut seen = inputs.look();
+        rotation::drop_twins(&mut seen);
         let by_inode: HashMap<Inode, &Seen> = seen.iter().map(|seen| (seen.inode, seen)).collect();
-        let mut lost = Vec::new();
         let mut moved: HashMap<PathBuf, i64> = HashMap::new();
         for tail in &mut self.tails {
             match by_inode.get(&tail.inode) {
-                Some(seen)
-                    if seen.path != tail.path && !inputs_still_has(&seen.path, &tail.path, tail.inode) =>
-                {
+                Some(seen) if seen.path != tail.path && !leads_to(&tail.path, tail.inode) => {
                     moved.insert(std::mem::replace(&mut tail.path, seen.path.clone()), tail.id);
                     tail.rotated = None;
                     tail.aged = None;
@@ -174,19 +210,21 @@ impl Roster {
                 Some(_) => {}
                 None if tail.rotated.is_none() => {
                     tail.rotated = Some(Instant::now());
-                    lost.push(tail.id);
                     moved.insert(tail.path.clone(), tail.id);
                 }
                 None => {}
             }
         }
-        self.settled
-            .retain(|inode, size| by_inode.get(inode).is_some_and(|seen| seen.size == *size));
+        let listings = &self.listings;
+        self.settled.retain(|inode, mark| {
+            by_inode.get(inode).is_some_and(|seen| seen.mark() == *mark)
+                || listings.values().any(|listing| listing.inodes.contains(inode))
+        });
         self.closed.retain(|path, _| path.exists());
         self.empty = seen.is_empty();
         let mut new: Vec<&Seen> = seen
             .iter()
-            .filter(|seen| !self.settled.contains_key(&seen.inode))
+            .filter(|seen| !self.is_settled(seen))
             .filter(|seen| !self.tails.iter().any(|tail| tail.inode == seen.inode))
             .collect();
         // An empty file has nothing to be read, and nothing to be recognised by: a copy may just have been begun.
@@ -198,25 +236,14 @@ impl Roster {
                 .get(&seen.path)
                 .copied()
                 .or_else(|| self.unfinished_before(&seen.path));
-            let id = self.welcome(seen, inputs);
-            if let (Some(id), Some(before)) = (id, before)
-                && let Some(tail) = self.tails.iter_mut().find(|tail| tail.id == id)
-            {
-                tail.after = Some(before);
-            }
-            // The file that had the name last lost it at an earlier look: others may have come and gone since.
-            let earlier = self
-                .tails
-                .iter()
-                .rev()
-                .find(|tail| tail.path == seen.path && tail.rotated.is_some());
-            if let Some(earlier) = earlier.filter(|tail| id.is_some() && !lost.contains(&tail.id)) {
-                lost.push(earlier.id);
+            if let (Some(_), Some(before)) = (self.welcome(seen), before) {
+                self.set_after(self.tails.len() - 1, before);
             }
         }
-        for id in lost {
-            self.between(id);
+        if !self.looked {
+            self.begin(inputs);
         }
+        self.look_aside(inputs, &seen);
         for tail in self.tails.iter_mut().filter(|tail| tail.aged.is_none()) {
             tail.aged = Some(
                 seen.iter()
@@ -229,26 +256,71 @@ impl Roster {
         }
     }
 
+    fn is_settled(&self, seen: &Seen) -> bool {
+        self.settled.get(&seen.inode) == Some(&seen.mark())
+    }
+
+    /// All rows of the database.
+    fn rows(&self) -> impl Iterator<Item = &Stored> {
+        self.known.iter().flat_map(HashMap::values)
+    }
+
+    /// Something to store about a file that is not read; without an id it is a file that the database does not know.
+    fn note(&mut self, id: Option<i64>, seen: &Seen, proof: Proof, state: State) {
+        let note = Note {
+            id: id.unwrap_or_else(draw_id),
+            path: seen.path.clone(),
+            inode: seen.inode,
+            proof,
+            gap: None,
+            state,
+        };
+        self.matched.insert(note.id);
+        if let Some(known) = &mut self.known {
+            known.insert(note.id, note.row());
+        }
+        self.notes.push(note);
+    }
+
+    /// The file is read after that one, unless that one is waiting for it.
+    fn set_after(&mut self, index: usize, before: i64) {
+        let id = self.tails[index].id;
+        let mut earlier = Some(before);
+        for _ in 0..=self.tails.len() {
+            if earlier == Some(id) {
+                return;
+            }
+            let tail = self.tails.iter().find(|tail| Some(tail.id) == earlier);
+            earlier = tail.and_then(|tail| tail.after);
+        }
+        self.tails[index].after = Some(before);
+    }
+
     /// The rows of the database whose files are not being read.
     fn free_rows(&self) -> impl Iterator<Item = &Stored> {
         let held: HashSet<i64> = self.tails.iter().map(|tail| tail.id).collect();
-        self.known
-            .iter()
-            .flat_map(HashMap::values)
+        self.rows()
             .filter(move |stored| stored.proof.says_something() && !held.contains(&stored.id))
     }
 
-    fn add(&mut self, path: PathBuf, inode: Inode, content: Content, proof: Proof, proven: Proven) -> i64 {
-        let id = draw_id();
+    fn add(&mut self, path: &Path, inode: Inode, content: Content, proof: Proof, proven: Proven) -> i64 {
+        let held: HashSet<i64> = self.tails.iter().map(|tail| tail.id).collect();
+        // The row that was there before the file had any bytes.
+        let begun = self
+            .rows()
+            .find(|stored| stored.path == path && stored.proof.offset == 0 && !held.contains(&stored.id))
+            .filter(|_| proof.offset == 0);
+        let id = begun.map_or_else(draw_id, |stored| stored.id);
+        let path = path.to_path_buf();
         self.tails
             .push(Tail::new(id, path, inode, content, proof, proven));
         id
     }
 }
 
-/// The name in `old` still leads to this file: one of several names, none of them lost.
-fn inputs_still_has(_seen: &Path, old: &Path, inode: Inode) -> bool {
-    Seen::at(old)
+/// The name still leads to this file: one of several names, none of them lost.
+fn leads_to(path: &Path, inode: Inode) -> bool {
+    Seen::at(path)
         .ok()
         .flatten()
         .is_some_and(|seen| seen.inode == inode)

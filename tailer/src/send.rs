@@ -38,15 +38,28 @@ pub enum State {
     Open,
     /// Rotated away and read to its end.
     Done,
+    /// It began again: its bytes are gone, or in a copy.
+    Truncated,
     /// Deleted.
     Removed,
 }
 
 impl State {
+    /// What the database says; a state that a later version made is over as well.
+    fn of(text: &str) -> State {
+        match text {
+            "open" => State::Open,
+            "done" => State::Done,
+            "truncated" => State::Truncated,
+            _ => State::Removed,
+        }
+    }
+
     fn as_str(self) -> &'static str {
         match self {
             State::Open => "open",
             State::Done => "done",
+            State::Truncated => "truncated",
             State::Removed => "removed",
         }
     }
@@ -59,7 +72,7 @@ pub struct Stored {
     pub path: PathBuf,
     pub inode: Inode,
     pub proof: Proof,
-    pub open: bool,
+    pub state: State,
 }
 
 /// The answer to an attach.
@@ -260,7 +273,7 @@ impl Sink for Database {
                         tail_bytes: large(row.get(8)),
                         tail_hash: row.get(9),
                     },
-                    open: row.get::<_, &str>(11) == "open",
+                    state: State::of(row.get(11)),
                 });
             }
         }

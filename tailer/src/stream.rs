@@ -163,7 +163,7 @@ impl<'a> Stream<'a> {
     /// Runs that were killed could not say that their pipe will give no more.
     fn close_earlier(&mut self, attached: &Attached) -> Result<(), Trouble> {
         for file in &attached.files {
-            if file.open && file.path == self.path {
+            if file.state == State::Open && file.path == self.path {
                 self.sink.store(&Stretch {
                     file: Some(file.id),
                     path: &file.path,
@@ -361,7 +361,7 @@ mod tests {
                 path: PathBuf::from("-"),
                 inode: Inode { dev: 0, inode: 0 },
                 proof,
-                open: !held.done,
+                state: if held.done { State::Done } else { State::Open },
             });
             Ok(Attached {
                 least: Level::Error,

@@ -14,8 +14,8 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::content::Content;
-use crate::files::Inode;
-use crate::identity::{Proof, Proven, TAIL};
+use crate::files::{Inode, Mark, mark};
+use crate::identity::{HEAD, Proof, Proven, TAIL};
 use crate::reader::{Batch, Fed, Reader, Search, Window};
 
 /// How much is read at once. Larger buffers leave the processor's cache.
@@ -77,7 +77,7 @@ pub struct Tail {
     pub unstored_since: Option<Instant>,
     pub size: u64,
     /// Size and time of the last change at the last look; None: look again.
-    looked: Option<(u64, SystemTime)>,
+    looked: Option<Mark>,
     past: VecDeque<(Instant, Proof)>,
     /// The stored bytes are not in this content any more.
     gone: bool,
@@ -137,7 +137,7 @@ impl Tail {
     /// Reads on where the last look stopped.
     pub fn look(&mut self, buffer: &mut Buffer, search: &mut Search, batch: &mut Batch) -> io::Result<Look> {
         let metadata = self.content.metadata()?;
-        if self.looked == Some(signature(&metadata)) {
+        if self.looked == Some(mark(&metadata)) {
             return Ok(Look::Same);
         }
         if self.reader.position() == 0 {
@@ -223,18 +223,61 @@ impl Tail {
             .is_ok_and(|metadata| metadata.nlink() == 0)
     }
 
-    /// The proofs that a copy of this file may be recognised by, the latest first.
-    pub fn proofs(&self) -> impl Iterator<Item = Proof> {
-        let now = Proof::of(self.reader.position(), self.reader.head(), self.reader.recent());
-        let past = self.past.iter().rev().map(|(_, proof)| *proof);
-        std::iter::once(now)
-            .chain(past)
-            .chain([self.stored])
-            .filter(Proof::says_something)
+    /// The proof of all that was read.
+    pub fn proof_now(&self) -> Proof {
+        Proof::of(self.reader.position(), self.reader.head(), self.reader.recent())
+    }
+
+    /// True when `content`, a file as long as `size`, holds the same bytes as this one as far as it goes: a copy, or a compressed twin.
+    pub fn is_copied_by(&mut self, content: &mut Content, size: u64) -> bool {
+        let now = self.proof_now();
+        if !matches!(now.check(&mut self.content), Ok(Some(_))) {
+            // Truncated meanwhile: what was read is all that there is to compare.
+            return now.says_something() && matches!(now.check(content), Ok(Some(_)))
+                || self.is_short_copy(content, size);
+        }
+        let (mut head, mut tail) = (HEAD, TAIL);
+        if size < HEAD as u64 {
+            head = usize::try_from(size).unwrap_or(HEAD);
+            tail = tail.min(head);
+        }
+        let mut same = |from: u64, length: usize| {
+            let (mut a, mut b) = (vec![0; length], vec![0; length]);
+            self.content.fill_at(from, &mut a).unwrap_or(false)
+                && content.fill_at(from, &mut b).unwrap_or(false)
+                && a == b
+        };
+        size > 0 && same(0, head) && same(size - tail as u64, tail)
+    }
+
+    /// True when `content` ends before what was read and is, as far as that is still known, the same.
+    pub fn is_short_copy(&self, content: &mut Content, size: u64) -> bool {
+        let length = self
+            .reader
+            .head()
+            .len()
+            .min(usize::try_from(size).unwrap_or(HEAD));
+        let mut head = vec![0; length];
+        if size > self.reader.position()
+            || length == 0
+            || !content.fill_at(0, &mut head).unwrap_or(false)
+            || head != self.reader.head()[..length]
+        {
+            return false;
+        }
+        let past = self
+            .past
+            .iter()
+            .rev()
+            .map(|(_, proof)| *proof)
+            .chain([self.stored]);
+        past.filter(|proof| proof.says_something() && proof.offset <= size)
+            .max_by_key(|proof| proof.offset)
+            .is_none_or(|proof| matches!(proof.check(content), Ok(Some(_))))
     }
 
     fn at_end(&mut self, metadata: &Metadata) -> Look {
-        self.looked = Some(signature(metadata));
+        self.looked = Some(mark(metadata));
         if self.content.is_plain() {
             self.size = metadata.len();
         }
@@ -248,8 +291,7 @@ impl Tail {
             if self.past.len() == PAST {
                 self.past.pop_front();
             }
-            let proof = Proof::of(self.reader.position(), self.reader.head(), self.reader.recent());
-            self.past.push_back((now, proof));
+            self.past.push_back((now, self.proof_now()));
         }
         Look::End
     }
@@ -298,11 +340,4 @@ impl Tail {
         }
         Ok(())
     }
-}
-
-fn signature(metadata: &Metadata) -> (u64, SystemTime) {
-    (
-        metadata.len(),
-        metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH),
-    )
 }

@@ -4,6 +4,7 @@ mod channels;
 mod citizen;
 mod files_content;
 mod files_crashes;
+mod files_missed;
 mod files_outage;
 mod files_recognised;
 mod files_rotation;

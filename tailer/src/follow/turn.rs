@@ -6,15 +6,15 @@ use super::{Follow, Round, STILL_WRITTEN, TURN, UNSTORED_AGE, UNSTORED_BYTES};
 use crate::connection::Trouble;
 use crate::identity::{Proof, Proven};
 use crate::reader::Batch;
-use crate::roster::Copied;
+use crate::roster::{Copied, TRUNCATED};
 use crate::send::{Sink, State, Stretch};
 use crate::tail::{Look, Tail};
 
 impl Follow<'_> {
-    /// Reads one file as far as it goes. True when it is done with for good.
-    pub(super) fn turn(&mut self, index: usize, round: &mut Round) -> Result<bool, Trouble> {
+    /// Reads one file as far as it goes. When it is done with for good: how that came.
+    pub(super) fn turn(&mut self, index: usize, round: &mut Round) -> Result<Option<State>, Trouble> {
         let Some(search) = &mut self.search else {
-            return Ok(false);
+            return Ok(None);
         };
         let started_at = self.roster.tails[index].reader.position();
         loop {
@@ -35,12 +35,12 @@ impl Follow<'_> {
                     if over || stop {
                         store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
                         round.busy = !stop;
-                        return Ok(false);
+                        return Ok(None);
                     }
                 }
                 Ok(Look::Replaced) => {
                     store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
-                    return self.replaced(index);
+                    return self.replaced(index, round);
                 }
                 Err(error) => {
                     if !tail.failing {
@@ -49,7 +49,7 @@ impl Follow<'_> {
                     }
                     self.roster.cannot_read(index, &error);
                     self.batch.clear();
-                    return Ok(false);
+                    return Ok(None);
                 }
             }
         }
@@ -104,13 +104,13 @@ impl Follow<'_> {
         if !self.batch.records.is_empty() || is_new || behind >= UNSTORED_BYTES || is_old {
             store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
         }
-        Ok(false)
+        Ok(None)
     }
 
     /// A file that will not grow any more: its last line is a line, newline or not.
-    fn finish(&mut self, index: usize) -> Result<bool, Trouble> {
+    fn finish(&mut self, index: usize) -> Result<Option<State>, Trouble> {
         let Some(search) = &mut self.search else {
-            return Ok(false);
+            return Ok(None);
         };
         let tail = &mut self.roster.tails[index];
         loop {
@@ -139,15 +139,15 @@ impl Follow<'_> {
         if tail.known || tail.reader.boundary() > 0 {
             store(&mut *self.sink, tail, &mut self.batch, state)?;
         }
-        Ok(true)
+        Ok(Some(state))
     }
 
     /// The file's bytes are not those that were read: it was truncated. The rest of the old bytes may be in a copy.
-    fn replaced(&mut self, index: usize) -> Result<bool, Trouble> {
+    fn replaced(&mut self, index: usize, round: &mut Round) -> Result<Option<State>, Trouble> {
         let old = &mut self.roster.tails[index];
         if old.reader.position() == 0 && !old.known {
             old.rewind(Proof::default(), Proven::default());
-            return Ok(false);
+            return Ok(None);
         }
         log::info!(
             "{}: truncated or overwritten after byte {}",
@@ -155,45 +155,46 @@ impl Follow<'_> {
             old.reader.position()
         );
         let copied = self.roster.continue_in_copy(index);
+        round.renamed = true;
         self.roster.begin_again(index, &self.inputs);
+        let old = &mut self.roster.tails[index];
         match copied {
             // The copy has all that was read, and perhaps more.
-            Copied::Whole => Ok(false),
+            Copied::Whole => return Ok(None),
             // What was read goes beyond the copy: nothing of it is missing.
             Copied::Short => {
-                let old = &mut self.roster.tails[index];
                 old.reader.let_go(&mut self.batch);
-                store(&mut *self.sink, old, &mut self.batch, State::Done)?;
-                self.store_gaps()?;
-                Ok(true)
+                store(&mut *self.sink, old, &mut self.batch, State::Truncated)?;
             }
             Copied::Nowhere => {
-                let old = &mut self.roster.tails[index];
                 old.reader.let_go(&mut self.batch);
-                store(&mut *self.sink, old, &mut self.batch, State::Open)?;
-                let end = old.size.max(old.stored.offset);
-                let proof = Proof {
-                    offset: old.stored.offset,
-                    ..old.stored
-                };
-                log::warn!(
-                    "{}: truncated; what was written after byte {} and not read by then is lost",
-                    old.path.display(),
-                    old.stored.offset
-                );
-                self.sink.store(&Stretch {
-                    file: Some(old.id),
-                    path: &old.path,
-                    inode: old.inode,
-                    from: old.stored.offset,
-                    proof: Proof { offset: end, ..proof },
-                    records: &[],
-                    gap: Some("truncated"),
-                    state: State::Done,
-                })?;
-                Ok(true)
+                let end = old.size.max(old.reader.boundary());
+                let is_missing = end > old.reader.boundary();
+                let state = if is_missing { State::Open } else { State::Truncated };
+                store(&mut *self.sink, old, &mut self.batch, state)?;
+                if is_missing {
+                    log::warn!(
+                        "{}: truncated; what was written after byte {} and not read by then is lost",
+                        old.path.display(),
+                        old.stored.offset
+                    );
+                    self.sink.store(&Stretch {
+                        file: Some(old.id),
+                        path: &old.path,
+                        inode: old.inode,
+                        from: old.stored.offset,
+                        proof: Proof {
+                            offset: end,
+                            ..old.stored
+                        },
+                        records: &[],
+                        gap: Some(TRUNCATED),
+                        state: State::Truncated,
+                    })?;
+                }
             }
         }
+        Ok(Some(State::Truncated))
     }
 }
 

@@ -1,20 +1,26 @@
 //! Which file is the one that was seen: one that the database knows, a copy of what is being read, or a new one.
 
-use std::collections::HashMap;
 use std::io;
+use std::path::Path;
 use std::time::Instant;
 
 use super::Roster;
 use crate::content::Content;
-use crate::files::{Inputs, Seen};
+use crate::files::Seen;
 use crate::identity::{HEAD, Proof, Proven, TAIL};
 use crate::rotation;
-use crate::send::Stored;
+use crate::send::{State, Stored};
 use crate::tail::Tail;
 
 impl Roster {
-    /// The same inode and the same bytes as a file that the database knows.
+    /// The same inode and the same bytes as a file that the database knows, or a copy of one that is being read.
     pub(super) fn recognise_by_inode(&mut self, seen: &Seen) -> bool {
+        let Ok(mut content) = Content::open_seen(seen) else {
+            return false;
+        };
+        if self.find_copied(seen, &mut content).is_some() {
+            return true;
+        }
         self.resume_one_of(seen, |stored| stored.inode == seen.inode)
     }
 
@@ -42,10 +48,8 @@ impl Roster {
             if !rotation::are_related(&tail.path, &seen.path) {
                 continue;
             }
-            let Some(proof) = tail.proofs().next() else {
-                continue;
-            };
-            if matches!(proof.check(&mut content), Ok(Some(_))) {
+            let proof = tail.proof_now();
+            if proof.says_something() && matches!(proof.check(&mut content), Ok(Some(_))) {
                 log::info!(
                     "{}: the same bytes as {}",
                     seen.path.display(),
@@ -64,16 +68,30 @@ impl Roster {
         false
     }
 
-    /// Goes on with a known file if the one that was seen has its bytes.
-    pub(super) fn resume(&mut self, stored: &Stored, seen: &Seen, rotated: Option<Instant>) -> bool {
+    /// Goes on with a known file if the one that was seen has its bytes. `rotated`: the name that it had, and since when it is known
+    /// to have lost it.
+    pub(super) fn resume(&mut self, stored: &Stored, seen: &Seen, rotated: Option<(&Path, Instant)>) -> bool {
         let (path, inode) = (&seen.path, seen.inode);
         let Ok(mut content) = Content::open_seen(seen) else {
             return false;
         };
+        let over = stored.state != State::Open && stored.inode == inode;
+        if over
+            && content.says_length(stored.proof.offset)
+            && matches!(
+                stored.proof.head_only(stored.proof.offset).check(&mut content),
+                Ok(Some(_))
+            )
+        {
+            // A compressed file that was read to its end: nothing more will come.
+            self.matched.insert(stored.id);
+            self.settled.insert(inode, seen.mark());
+            return true;
+        }
         let Ok(Some(proven)) = stored.proof.check(&mut content) else {
             return false;
         };
-        let shown = if rotated.is_some() { &stored.path } else { path };
+        let shown = rotated.map_or(path.as_path(), |(base, _)| base);
         let mut tail = Tail::new(
             stored.id,
             shown.to_path_buf(),
@@ -83,38 +101,23 @@ impl Roster {
             proven,
         );
         tail.known = true;
-        tail.rotated = rotated;
+        tail.rotated = rotated.map(|(_, since)| since);
         log::info!("{}: going on at byte {}", path.display(), stored.proof.offset);
         self.tails.push(tail);
         true
     }
 
     /// A file that nobody knows. Returns its id, None when it is not to be read (now).
-    pub(super) fn welcome(&mut self, seen: &Seen, inputs: &Inputs) -> Option<i64> {
+    pub(super) fn welcome(&mut self, seen: &Seen) -> Option<i64> {
         let mut content = match Content::open_seen(seen) {
             Ok(content) => content,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return None,
             Err(error) => {
-                if self.closed.insert(seen.path.clone(), error.to_string()).is_none() {
-                    log::warn!("{} cannot be read: {error}", seen.path.display());
-                }
+                self.cannot_open(&seen.path, &error);
                 return None;
             }
         };
         self.closed.remove(&seen.path);
-        let mut copied = false;
-        for tail in &mut self.tails {
-            if rotation::is_rotation_of(&seen.path, &tail.path)
-                && inputs.covers(&tail.path)
-                && tail.is_copied_by(&mut content, seen.size)
-            {
-                copied = true;
-                break;
-            }
-        }
-        if copied {
-            log::info!("{}: a copy of what is being read", seen.path.display());
-            self.settled.insert(seen.inode, seen.size);
+        if self.find_copied(seen, &mut content).is_some() {
             return None;
         }
         // A compressed file whose end is not there yet is looked at again later.
@@ -123,9 +126,7 @@ impl Roster {
         }
         let is_first = !self.looked && self.from_end;
         let is_related = self
-            .known
-            .iter()
-            .flat_map(HashMap::values)
+            .rows()
             .any(|stored| rotation::are_related(&stored.path, &seen.path));
         let (proof, proven) = if is_first && !is_related && !content.is_compressed() {
             end_of(&mut content).unwrap_or_default()
@@ -133,34 +134,7 @@ impl Roster {
             Default::default()
         };
         log::info!("{}: new, reading from byte {}", seen.path.display(), proof.offset);
-        Some(self.add(seen.path.clone(), seen.inode, content, proof, proven))
-    }
-}
-
-impl Tail {
-    /// True when `content` holds the same bytes as this file, as far as it goes: `cp` makes such a file before it is truncated here.
-    fn is_copied_by(&mut self, content: &mut Content, size: u64) -> bool {
-        if !content.is_plain() {
-            return self
-                .proofs()
-                .any(|proof| matches!(proof.check(content), Ok(Some(_))));
-        }
-        if size == 0 {
-            return false;
-        }
-        let same = |own: &mut Content, content: &mut Content, from: u64, length: usize| {
-            let (mut a, mut b) = (vec![0; length], vec![0; length]);
-            own.fill_at(from, &mut a).unwrap_or(false)
-                && content.fill_at(from, &mut b).unwrap_or(false)
-                && a == b
-        };
-        let head = usize::try_from(size).unwrap_or(HEAD).min(HEAD);
-        let tail = usize::try_from(size).unwrap_or(TAIL).min(TAIL);
-        same(&mut self.content, content, 0, head)
-            && same(&mut self.content, content, size - tail as u64, tail)
-            || self
-                .proofs()
-                .any(|proof| matches!(proof.check(content), Ok(Some(_))))
+        Some(self.add(&seen.path, seen.inode, content, proof, proven))
     }
 }
 

@@ -1,13 +1,11 @@
 //! What was rotated away: found again, read in order, and joined where a record crosses from one file to the next.
 
-use std::io;
 use std::path::Path;
 use std::time::Instant;
 
 use logwatch_record::MAX_MESSAGE;
 
-use super::recognise::proof_at;
-use super::{Note, Roster, draw_id};
+use super::{Note, Roster};
 use crate::content::Content;
 use crate::files::{Inputs, Seen};
 use crate::follow::UNSTORED_AGE;
@@ -16,149 +14,58 @@ use crate::reader::Search;
 use crate::rotation;
 use crate::send::{State, Stored};
 
-/// Where the bytes of a truncated file are.
-pub enum Copied {
-    Whole,
-    Short,
-    Nowhere,
-}
-
 impl Roster {
-    /// What was rotated between a file that just lost its name and the one that has it now.
-    pub(super) fn between(&mut self, id: i64) {
-        let Some(tail) = self.tails.iter().find(|tail| tail.id == id) else {
-            return;
-        };
-        let (path, inode) = (tail.path.clone(), tail.inode);
-        let Some(trace) = tail
-            .proofs()
-            .find_map(|proof| rotation::trace(&path, Some(inode), &proof))
-        else {
-            return;
-        };
-        self.read_in_order(&path, id, trace.newer);
-    }
-
-    /// Reads rotated files one after the other, then the file that has the name now.
-    pub(super) fn read_in_order(&mut self, path: &Path, first: i64, newer: Vec<Seen>) {
-        let mut before = first;
-        for seen in newer {
-            let taken = self.settled.contains_key(&seen.inode)
-                || self.tails.iter().any(|tail| tail.inode == seen.inode);
-            if taken || self.is_known(&seen) {
-                continue;
-            }
-            let Ok(content) = Content::open_seen(&seen) else {
-                continue;
-            };
-            log::info!("{}: rotated before it was seen", seen.path.display());
-            let id = self.add(
-                path.to_path_buf(),
-                seen.inode,
-                content,
-                Proof::default(),
-                Proven::default(),
-            );
-            if let Some(tail) = self.tails.last_mut() {
-                tail.rotated = Some(Instant::now());
-                tail.after = Some(before);
-            }
-            before = id;
-        }
-        let current = self
-            .tails
-            .iter_mut()
-            .find(|tail| tail.path == path && tail.rotated.is_none());
-        if let Some(tail) = current.filter(|tail| tail.reader.position() == 0) {
-            tail.after = Some(before);
-        }
-    }
-
-    fn is_known(&self, seen: &Seen) -> bool {
-        let Ok(mut content) = Content::open_seen(seen) else {
-            return false;
-        };
-        self.free_rows()
-            .filter(|stored| stored.inode == seen.inode || rotation::are_related(&stored.path, &seen.path))
-            .any(|stored| matches!(stored.proof.check(&mut content), Ok(Some(_))))
-    }
-
-    /// At the start: files that the last run had not finished and that are not where they were.
+    /// At the start: files that the last run had not finished and that are not where they were, and rows of files that are no more.
     pub(super) fn find_lost(&mut self, inputs: &Inputs) {
+        let belongs = |stored: &Stored| {
+            inputs.covers(&stored.path)
+                || rotation::bases(&stored.path)
+                    .iter()
+                    .any(|base| inputs.covers(base))
+        };
         let lost: Vec<Stored> = self
             .free_rows()
-            .filter(|stored| stored.open && inputs.covers(&stored.path))
+            .filter(|stored| belongs(stored) && !self.matched.contains(&stored.id))
             .cloned()
             .collect();
         for stored in lost {
-            match rotation::trace(&stored.path, Some(stored.inode), &stored.proof) {
-                Some(trace) if !self.tails.iter().any(|tail| tail.inode == trace.seen.inode) => {
-                    if self.resume(&stored, &trace.seen, Some(Instant::now())) {
-                        self.read_in_order(&stored.path, stored.id, trace.newer);
+            let gap = match stored.state {
+                State::Open => {
+                    let free = |seen: &Seen| {
+                        !self.is_settled(seen) && !self.tails.iter().any(|tail| tail.inode == seen.inode)
+                    };
+                    let found = rotation::trace(&stored.path, stored.inode, &stored.proof, free);
+                    if found
+                        .is_some_and(|seen| self.resume(&stored, &seen, Some((&stored.path, Instant::now()))))
+                    {
+                        continue;
                     }
+                    Some(what_became_of(&stored))
                 }
-                Some(_) => {}
-                None => {
-                    log::warn!(
-                        "{}: the file that was read up to byte {} is gone; what it had after that is lost",
-                        stored.path.display(),
-                        stored.proof.offset
-                    );
-                    self.notes.push(Note {
-                        id: stored.id,
-                        path: stored.path,
-                        inode: stored.inode,
-                        proof: stored.proof,
-                        gap: Some("removed"),
-                        state: State::Removed,
-                    });
+                // Deleted after it was read, which is how all rotation ends.
+                State::Done
+                    if stored
+                        .path
+                        .parent()
+                        .is_some_and(|parent| parent.read_dir().is_ok()) =>
+                {
+                    None
                 }
-            }
-        }
-    }
-
-    /// The file was truncated: looks for a copy of what it was, and goes on there.
-    pub fn continue_in_copy(&mut self, index: usize) -> Copied {
-        let tail = &mut self.tails[index];
-        let path = tail.path.clone();
-        let found = tail
-            .proofs()
-            .enumerate()
-            .find_map(|(at, proof)| Some((at, rotation::trace(&path, None, &proof)?)));
-        let Some((at, mut trace)) = found else {
-            return Copied::Nowhere;
-        };
-        let id = tail.id;
-        let is_whole = at == 0
-            && match tail.stored.check(&mut trace.content) {
-                Ok(Some(proven)) => {
-                    let stored = tail.stored;
-                    tail.rewind(stored, proven);
-                    true
-                }
-                _ => false,
+                _ => continue,
             };
-        if is_whole {
-            log::info!("{}: its copy is {}", path.display(), trace.seen.path.display());
-            tail.content = trace.content;
-            tail.inode = trace.seen.inode;
-            tail.finished = true;
-            tail.rotated = Some(Instant::now());
-        } else if let Ok(Some((proof, _))) = whole_of(&mut trace.content) {
-            // So that a later run knows the copy and does not read it.
-            self.settled
-                .insert(trace.seen.inode, trace.content.size().unwrap_or(0));
             self.notes.push(Note {
-                id: draw_id(),
-                path: trace.seen.path,
-                inode: trace.seen.inode,
-                proof,
-                gap: None,
-                state: State::Done,
+                id: stored.id,
+                path: stored.path,
+                inode: stored.inode,
+                proof: stored.proof,
+                gap,
+                state: if gap == Some(TRUNCATED) {
+                    State::Truncated
+                } else {
+                    State::Removed
+                },
             });
         }
-        self.read_in_order(&path, id, trace.newer);
-        if is_whole { Copied::Whole } else { Copied::Short }
     }
 
     /// The file at this path begins again, as a new one, after what is left of the old one.
@@ -184,10 +91,8 @@ impl Roster {
         let Ok(content) = Content::open_seen(&seen) else {
             return;
         };
-        self.add(path, seen.inode, content, Proof::default(), Proven::default());
-        if let Some(tail) = self.tails.last_mut() {
-            tail.after = Some(after);
-        }
+        self.add(&path, seen.inode, content, Proof::default(), Proven::default());
+        self.set_after(self.tails.len() - 1, after);
     }
 
     /// CASES.md F15: gives the open record of a rotated file the lines that the next file begins with. True when it got some and may get
@@ -227,8 +132,25 @@ impl Roster {
     }
 }
 
-/// The proof of all of a file.
-fn whole_of(content: &mut Content) -> io::Result<Option<(Proof, Proven)>> {
-    let size = content.plain_size()?;
-    proof_at(content, size)
+/// The reason of a gap: the file was cut short.
+pub const TRUNCATED: &str = "truncated";
+/// The reason of a gap: the file is nowhere to be found.
+const REMOVED: &str = "removed";
+
+/// Why the rest of a file cannot be read.
+fn what_became_of(stored: &Stored) -> &'static str {
+    let offset = stored.proof.offset;
+    if super::leads_to(&stored.path, stored.inode) {
+        log::warn!(
+            "{}: truncated; what was written after byte {offset} and not read by then is lost",
+            stored.path.display()
+        );
+        TRUNCATED
+    } else {
+        log::warn!(
+            "{}: the file that was read up to byte {offset} is gone; what it had after that is lost",
+            stored.path.display()
+        );
+        REMOVED
+    }
 }
