@@ -31,6 +31,31 @@ CREATE FUNCTION logwatch.heard_of(source logwatch.sources, absence_of text) RETU
     $$;
 COMMENT ON FUNCTION logwatch.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records; private';
 
+CREATE FUNCTION logwatch.sources_within(rule text, group_key text, at timestamptz, within interval) RETURNS bigint
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT count(DISTINCT c.source_id)
+      FROM logwatch.rules AS r
+      JOIN logwatch.counts AS c ON c.second > $3 - $4 AND c.second <= $3 AND c.level >= r.level
+      JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, r.source)
+      LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
+     WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
+       AND CASE r.group_by WHEN 'source' THEN src.name = $2 WHEN 'pattern' THEN to_hex(c.fingerprint) = $2 ELSE true END
+    $$;
+COMMENT ON FUNCTION logwatch.sources_within(text, text, timestamptz, interval) IS 'How many sources the records of a rule''s window come from; private';
+
+CREATE FUNCTION logwatch.heard_by(absence_of text, glob text) RETURNS TABLE (name text, at timestamptz)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT src.name, logwatch.heard_of(src, $1) FROM logwatch.sources AS src WHERE $1 <> 'edge' AND logwatch.glob_matches(src.name, $2)
+    UNION ALL
+    SELECT e.name, greatest(e.joined_at, e.heard_at) FROM logwatch.edges AS e
+     WHERE $1 = 'edge' AND e.left_at IS NULL AND logwatch.glob_matches(e.name, $2)
+    $$;
+COMMENT ON FUNCTION logwatch.heard_by(text, text) IS 'Sources, or edges, that a rule of kind absence watches, and when each was last heard of; private';
+
 CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
     LANGUAGE sql STABLE
@@ -39,7 +64,7 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
     WITH span AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one.
         SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
-               r.created_at + r.learn_for AS learned_at, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
+               r.created_at + r.learn_for AS learned_at, r.min_sources, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
           FROM logwatch.rules AS r
          CROSS JOIN LATERAL (
                SELECT unnest(range_agg(tstzrange(lower(stretch), upper(stretch) + r.within, '[]'))) AS stretch
@@ -48,7 +73,7 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
            AND lower(s.stretch) <= until
     ), step AS (
         -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
-        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for,
+        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for, span.min_sources,
                CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(c.fingerprint) ELSE '' END AS group_key,
                change.at, sum(change.n) AS n
           FROM span
@@ -64,7 +89,7 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
            AND (span.kind <> 'new_pattern'
                 OR EXISTS (SELECT FROM logwatch.patterns AS p
                             WHERE p.fingerprint = c.fingerprint AND p.first_seen >= span.learned_at AND c.second < p.first_seen + span.within))
-         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
+         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
     ), held AS (
         SELECT step.*,
                sum(step.n) OVER by_time AS held,
@@ -76,6 +101,7 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
                held.at > lag(held.until_at) OVER (PARTITION BY held.name, held.group_key ORDER BY held.at) + held.keep_firing_for AS apart
           FROM held
          WHERE held.held >= held.threshold
+           AND (held.min_sources = 1 OR logwatch.sources_within(held.name, held.group_key, held.at, held.within) >= held.min_sources)
            AND (held.kind <> 'spike' OR held.held > held.factor * logwatch.usual(held.name, held.group_key, held.at, held.within))
     ), island AS (
         SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.name, met.group_key ORDER BY met.at) AS number
@@ -85,11 +111,10 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
       FROM island
      GROUP BY name, group_key, number
     UNION ALL
-    -- Silence of a source: from when it should have been heard again until it was.
-    SELECT r.name, src.name, heard.at + r.within, until, 0, 0
+    -- Silence of a source or an edge: from when it should have been heard again until it was.
+    SELECT r.name, heard.name, heard.at + r.within, until, 0, 0
       FROM logwatch.rules AS r
-      JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, r.source)
-     CROSS JOIN LATERAL (SELECT logwatch.heard_of(src, r.absence_of) AS at) AS heard
+     CROSS JOIN LATERAL logwatch.heard_by(r.absence_of, r.source) AS heard
      WHERE r.enabled AND r.kind = 'absence' AND (only_rule IS NULL OR r.name = only_rule) AND heard.at + r.within <= until
      ORDER BY 1, 2, 3
     $$;
@@ -119,9 +144,9 @@ CREATE FUNCTION logwatch.open_changes(asof timestamptz) RETURNS boolean
         OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.updated_at >= p.checked_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
         OR EXISTS (SELECT FROM logwatch.due_announcements(asof))
-        OR EXISTS (SELECT FROM logwatch.rules AS r JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, r.source)
-                    WHERE r.enabled AND r.kind = 'absence' AND logwatch.heard_of(src, r.absence_of) + r.within <= asof
-                      AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = src.name AND a.state <> 'resolved'))
+        OR EXISTS (SELECT FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch.heard_by(r.absence_of, r.source) AS heard
+                    WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= asof
+                      AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = heard.name AND a.state <> 'resolved'))
       FROM logwatch.progress AS p
     $$;
 COMMENT ON FUNCTION logwatch.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id; private';
@@ -147,6 +172,7 @@ BEGIN
         RETURN;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
+    PERFORM logwatch.derive();
     -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
     stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
               + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))
@@ -263,6 +289,7 @@ CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, grou
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    PERFORM logwatch.tend_fleet();
     RETURN QUERY SELECT * FROM logwatch.check();
     PERFORM logwatch.write_alert_file();
 END

@@ -58,6 +58,8 @@ CREATE FUNCTION logwatch.fold_counts(older_than timestamptz) RETURNS bigint
     -- Partial sums of one second become one row, and the patterns learn their totals from them, exactly once: the DELETE says which.
     WITH raw AS (
         DELETE FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < older_than
+           -- A centre makes the patterns after the counts have come.
+           AND (NOT EXISTS (SELECT FROM logwatch.edges) OR EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = c.fingerprint))
         RETURNING c.second, c.source_id, c.level, c.fingerprint, c.n
     ), folded AS (
         INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n, width)
@@ -119,6 +121,7 @@ BEGIN
     DELETE FROM logwatch.files AS f WHERE f.state IN ('truncated', 'removed') AND f.updated_at < keep_from;
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.fingerprint = p.fingerprint AND c.second >= keep_from);
+    DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;
     UPDATE logwatch.progress SET maintained_at = clock_timestamp();
     RETURN format('partitions made %s, dropped %s; counts folded %s%s', made, dropped, folded, busy);
 END

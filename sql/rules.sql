@@ -24,7 +24,8 @@ CREATE TABLE logwatch.rules (
     enabled         boolean NOT NULL DEFAULT true,
     builtin         boolean NOT NULL DEFAULT false,
     created_at      timestamptz NOT NULL DEFAULT now(),
-    updated_at      timestamptz NOT NULL DEFAULT now()
+    updated_at      timestamptz NOT NULL DEFAULT now(),
+    min_sources     integer NOT NULL DEFAULT 1
 );
 COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to tell; INSERT, UPDATE and DELETE take effect at the next check';
 COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: factor times the usual of the same stretch on the days before, and at least threshold; absence: nothing heard of a source for longer than the interval';
@@ -41,7 +42,7 @@ COMMENT ON COLUMN logwatch.rules.repeat_every IS 'How often a firing alert is an
 COMMENT ON COLUMN logwatch.rules.repeat_factor IS 'Each repetition comes this many times later than the one before: 1 is regular, 2 doubles';
 COMMENT ON COLUMN logwatch.rules.factor IS 'spike: this many times the average of the same stretch on the 7 days before';
 COMMENT ON COLUMN logwatch.rules.learn_for IS 'new_pattern: patterns first seen before the rule is this old are learned, not alerted';
-COMMENT ON COLUMN logwatch.rules.absence_of IS 'absence: tailer (no sign of life) or records (its files do not grow and nothing is stored)';
+COMMENT ON COLUMN logwatch.rules.absence_of IS 'absence: tailer (no sign of life), records (its files do not grow and nothing is stored) or edge (a whole server of the fleet)';
 COMMENT ON COLUMN logwatch.rules.severity IS 'info, warning or critical; for people and other tools';
 COMMENT ON COLUMN logwatch.rules.created_at IS 'When the rule was made';
 COMMENT ON COLUMN logwatch.rules.channels IS 'Where notifications go: email, log (server log), webhook; those that the settings turn on';
@@ -49,6 +50,7 @@ COMMENT ON COLUMN logwatch.rules.recipients IS 'E-mail addresses; NULL for those
 COMMENT ON COLUMN logwatch.rules.runbook IS 'What to do, a link or a sentence; printed in the mail';
 COMMENT ON COLUMN logwatch.rules.builtin IS 'Came with the extension';
 COMMENT ON COLUMN logwatch.rules.updated_at IS 'When the rule was last changed';
+COMMENT ON COLUMN logwatch.rules.min_sources IS 'The window''s records must come from at least this many sources';
 
 CREATE FUNCTION logwatch.check_rule() RETURNS trigger
     LANGUAGE plpgsql
@@ -69,9 +71,9 @@ BEGIN
         RAISE EXCEPTION 'rule "%": unknown severity "%"', NEW.name, NEW.severity
             USING ERRCODE = 'check_violation', HINT = 'Use info, warning or critical.';
     END IF;
-    IF NEW.absence_of NOT IN ('tailer', 'records') THEN
+    IF NEW.absence_of NOT IN ('tailer', 'records', 'edge') THEN
         RAISE EXCEPTION 'rule "%": unknown absence_of "%"', NEW.name, NEW.absence_of
-            USING ERRCODE = 'check_violation', HINT = 'Use tailer or records.';
+            USING ERRCODE = 'check_violation', HINT = 'Use tailer, records or edge.';
     END IF;
     IF NEW.factor <= 1 OR NEW.repeat_factor < 1 OR NEW.factor = 'NaN' OR NEW.repeat_factor = 'NaN' THEN
         RAISE EXCEPTION 'rule "%": factor must be more than 1, and repeat_factor at least 1', NEW.name
@@ -81,11 +83,15 @@ BEGIN
     IF NEW.kind = 'new_pattern' THEN
         NEW.group_by := 'pattern';
     ELSIF NEW.kind = 'absence' THEN
-        NEW.group_by := 'source';
+        NEW.group_by := CASE NEW.absence_of WHEN 'edge' THEN 'edge' ELSE 'source' END;
     END IF;
     IF NEW.threshold <= 0 THEN
         RAISE EXCEPTION 'rule "%": threshold is %, and must be at least 1', NEW.name, NEW.threshold
             USING ERRCODE = 'check_violation', HINT = 'To switch a rule off: UPDATE logwatch.rules SET enabled = false WHERE name = …;';
+    END IF;
+    IF NEW.min_sources < 1 THEN
+        RAISE EXCEPTION 'rule "%": min_sources is %, and must be at least 1', NEW.name, NEW.min_sources
+            USING ERRCODE = 'check_violation', HINT = 'For example: min_sources = 3.';
     END IF;
     IF NEW.within < interval '1 second' OR NEW.within > interval '366 days' THEN
         RAISE EXCEPTION 'rule "%": within is %, and must be between 1 second and 366 days', NEW.name, NEW.within
@@ -100,7 +106,7 @@ BEGIN
         RAISE EXCEPTION 'rule "%": repeat_every is %, and must be at least 1 minute', NEW.name, NEW.repeat_every
             USING ERRCODE = 'check_violation', HINT = 'NULL means: never repeat.';
     END IF;
-    IF NEW.group_by NOT IN ('none', 'source', 'pattern') THEN
+    IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.kind <> 'absence' THEN
         RAISE EXCEPTION 'rule "%": unknown group_by "%"', NEW.name, NEW.group_by
             USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';
     END IF;

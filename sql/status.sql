@@ -159,7 +159,9 @@ BEGIN
             WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q
      ORDER BY c.position;
 
+    RETURN QUERY SELECT f.role, f.name, f.state, f.heard_at, f.per_minute, NULL::bigint, f.message FROM logwatch.read_fleet() AS f;
+
     RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch.worker_status() AS w;
 END
 $$;
-COMMENT ON FUNCTION logwatch_status() IS 'How logwatch stands: one row per rule, source, channel and the worker; reads only';
+COMMENT ON FUNCTION logwatch_status() IS 'How logwatch stands: one row per rule, source, channel, edge or centre of a fleet, and the worker; reads only';

@@ -118,7 +118,8 @@ CREATE TABLE logwatch.batches (
     received_at timestamptz NOT NULL DEFAULT now(),
     first_at    timestamptz NOT NULL,
     last_at     timestamptz NOT NULL,
-    n           bigint NOT NULL
+    n           bigint NOT NULL,
+    source      text
 );
 CREATE INDEX batches_xid_idx ON logwatch.batches (xid);
 CREATE INDEX batches_received_at_idx ON logwatch.batches (received_at);
@@ -126,6 +127,7 @@ COMMENT ON TABLE logwatch.batches IS 'One row per ingest call that stored someth
 COMMENT ON COLUMN logwatch.batches.xid IS 'Transaction that stored the batch; what the last check''s snapshot could not see is new';
 COMMENT ON COLUMN logwatch.batches.first_at IS 'First event time of the batch';
 COMMENT ON COLUMN logwatch.batches.last_at IS 'Last event time of the batch';
+COMMENT ON COLUMN logwatch.batches.source IS 'Name of the source, for a centre that has not heard of it yet; NULL in batches of versions that did not tell';
 
 CREATE FUNCTION logwatch.wake() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'wake_wrapper';

@@ -103,7 +103,8 @@ impl<'a> Batch<'a> {
     }
 
     /// Stores the batch under a source that exists already; returns the number of records.
-    fn store(self, source_id: i64, now: Timestamp) -> spi::Result<i64> {
+    fn store(self, source: &str, now: Timestamp) -> spi::Result<i64> {
+        let source_id = source::id(source);
         let stored = self.message.len() as i64;
         if stored == 0 {
             return Ok(0);
@@ -148,6 +149,7 @@ impl<'a> Batch<'a> {
                         detail.into(),
                         self.fields.into(),
                         self.flags.into(),
+                        source.into(),
                     ],
                 )?;
                 client.update(
@@ -196,7 +198,7 @@ const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
 impl Plans {
     fn prepare(client: &mut SpiClient) -> spi::Result<Self> {
         use pg_sys::{
-            INT4ARRAYOID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+            INT4ARRAYOID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: String, types: &[pg_sys::Oid]| {
             let types: Vec<PgOid> = types.iter().map(|oid| PgOid::from(*oid)).collect();
@@ -210,8 +212,8 @@ impl Plans {
                          SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9)
                              AS u (logged_at, level, fingerprint, message, detail, fields, flags)
                      ), batch AS (
-                         INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n)
-                         SELECT $1, $2, pg_catalog.min(least(r.logged_at, $2)), pg_catalog.max(least(r.logged_at, $2)), pg_catalog.count(*)
+                         INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source)
+                         SELECT $1, $2, pg_catalog.min(least(r.logged_at, $2)), pg_catalog.max(least(r.logged_at, $2)), pg_catalog.count(*), $10
                            FROM record AS r
                      )
                      INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
@@ -229,6 +231,7 @@ impl Plans {
                     TEXTARRAYOID,
                     TEXTARRAYOID,
                     TEXTARRAYOID,
+                    TEXTOID,
                 ],
             )?,
             patterns: prepare(
@@ -315,7 +318,7 @@ fn ingest<'a>(
             batch.add(record, given, least, &context);
         }
     }
-    batch.store(source::id(source), context.now)
+    batch.store(source, context.now)
 }
 
 /// Makes the row of a source that no tailer has claimed.
@@ -344,6 +347,12 @@ fn know_source(source: &str) -> spi::Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// A message with its variable parts masked, for a centre that gets entries from its edges and makes the patterns itself.
+#[pg_extern(sql = false)]
+fn template(message: &str) -> String {
+    pattern::template(message)
 }
 
 #[pg_extern(sql = false)]

@@ -29,7 +29,22 @@ extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["silenc
 extension_sql_file!("../../sql/status.sql", name = "status", requires = ["ingest"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
-extension_sql_file!("../../sql/check.sql", name = "check", requires = ["report"]);
+extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
+extension_sql_file!(
+    "../../sql/fleet_view.sql",
+    name = "fleet_view",
+    requires = ["fleet"]
+);
+extension_sql_file!(
+    "../../sql/fleet_commands.sql",
+    name = "fleet_commands",
+    requires = ["fleet_view"]
+);
+extension_sql_file!(
+    "../../sql/check.sql",
+    name = "check",
+    requires = ["fleet_commands"]
+);
 extension_sql_file!("../../sql/backtest.sql", name = "backtest", requires = ["check"]);
 extension_sql_file!(
     "../../sql/interfaces.sql",

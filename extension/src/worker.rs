@@ -109,12 +109,17 @@ impl Worker {
 
     /// What one part of a tick fails of stops no other part: mail goes out although a check cannot be made. The first error is told.
     fn serve(&mut self) -> Result<(), String> {
+        let tended = tend_fleet();
         let checked = check();
         let delivered = self.deliver();
         // After the rows, because it tells of them.
         let written = backend::transaction(c"logwatch: alert file", report::write_file);
         let kept = self.keep_house();
-        checked.and(delivered).and(kept).and(written?.map(drop))
+        tended
+            .and(checked)
+            .and(delivered)
+            .and(kept)
+            .and(written?.map(drop))
     }
 
     fn keep_house(&mut self) -> Result<(), String> {
@@ -247,6 +252,18 @@ fn select<T: FromDatum + IntoDatum>(query: &str) -> spi::Result<Option<T>> {
             rows.first().get_one::<T>()
         }
     })
+}
+
+fn tend_fleet() -> Result<(), String> {
+    let waits = flatten(backend::transaction(c"logwatch: look", || {
+        select::<bool>("SELECT logwatch.fleet_due(clock_timestamp())")
+    }))?;
+    if waits == Some(true) {
+        flatten(backend::transaction(c"logwatch: fleet", || {
+            Spi::run("SELECT logwatch.tend_fleet()")
+        }))?;
+    }
+    Ok(())
 }
 
 fn check() -> Result<(), String> {

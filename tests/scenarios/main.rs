@@ -9,6 +9,7 @@ mod files_outage;
 mod files_recognised;
 mod files_rotation;
 mod files_truncation;
+mod fleet;
 mod ingest;
 mod life_of_a_file;
 mod looks;

@@ -55,6 +55,7 @@ const READING: &[&str] = &[
     "logwatch_backtest/3",
     "logwatch_nagios/0",
     "read_metrics/0",
+    "read_fleet/0",
 ];
 
 /// The README's block of GRANT lines.

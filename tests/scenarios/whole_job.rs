@@ -109,7 +109,7 @@ fn every_sql_block_of_the_readme_runs() -> Result<()> {
         server.psql(&block.replace("logwatch_test('email')", "logwatch_test('log')"))?;
     }
     let rules = server.sql("SELECT count(*) FROM logwatch.rules WHERE NOT builtin")?;
-    assert_eq!(rules, "11");
+    assert_eq!(rules, "13");
     Ok(())
 }
 

@@ -6,11 +6,12 @@
 
 pub mod certificate;
 pub mod disk;
+pub mod fleet;
 pub mod journal;
+pub mod link;
 pub mod mail_sink;
 pub mod process;
 pub mod programs;
-pub mod proxy;
 pub mod server;
 pub mod tailer;
 pub mod wait;

@@ -3,10 +3,11 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
+use std::io::Write;
 use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -152,11 +153,6 @@ impl Server {
             chown(dir, Some(uid), Some(gid))?;
         }
         Ok(())
-    }
-
-    /// Where it listens.
-    pub fn socket(&self) -> PathBuf {
-        self.sockets.path().join(".s.PGSQL.5432")
     }
 
     /// Writes a file that the server can read, such as a password or a certificate.
@@ -314,17 +310,39 @@ impl Server {
 
     /// What `psql -c COMMAND` prints to a person, notices last.
     pub fn psql(&self, command: &str) -> Result<String> {
+        self.run_psql(&["-P", "pager=off", "-c", command], "")
+    }
+
+    /// The same for a script with psql's own commands, such as `\gexec`.
+    pub fn psql_script(&self, script: &str) -> Result<String> {
+        self.run_psql(&["-P", "pager=off", "-f", "-"], script)
+    }
+
+    fn run_psql(&self, args: &[&str], input: &str) -> Result<String> {
         let mut psql = Command::new(programs::postgres_program("psql")?);
-        psql.args(["-X", "-v", "ON_ERROR_STOP=1", "-P", "pager=off", "-c", command])
-            .envs(self.env());
-        let output = psql.output()?;
+        psql.args(["-X", "-v", "ON_ERROR_STOP=1"])
+            .args(args)
+            .envs(self.env())
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        let mut running = psql.spawn()?;
+        if let Some(mut stdin) = running.stdin.take() {
+            stdin.write_all(input.as_bytes())?;
+        }
+        let output = running.wait_with_output()?;
         if !output.status.success() {
             bail!(
-                "psql -c {command:?} failed: {}",
+                "psql {args:?} {input} failed: {}",
                 String::from_utf8_lossy(&output.stderr)
             );
         }
         Ok(String::from_utf8([output.stdout, output.stderr].concat())?)
+    }
+
+    /// The Unix socket that the server listens on while it runs.
+    pub fn socket(&self) -> PathBuf {
+        self.sockets.path().join(".s.PGSQL.5432")
     }
 
     /// The environment that leads libpq's programs and the tailer to this server.

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use logwatch_tests::disk::Disk;
+use logwatch_tests::link::{Condition, Link};
 use logwatch_tests::mail_sink::MailSink;
-use logwatch_tests::proxy::{Network, Proxy};
 use logwatch_tests::server::Server;
 use logwatch_tests::wait::wait_for;
 
@@ -27,7 +27,7 @@ pub struct Disks {
 pub struct Stage {
     pub server: Server,
     pub mail: MailSink,
-    pub network: Proxy,
+    pub network: Link,
     /// None where mounting is not possible. Dropped last: the server lives on them.
     pub disks: Option<Disks>,
 }
@@ -74,7 +74,7 @@ impl Stage {
         server.start_with_extension()?;
         // Each round has rules of its own; these would see all rounds as one.
         server.sql("UPDATE logwatch.rules SET enabled = false WHERE builtin")?;
-        let network = Proxy::to(&server.socket())?;
+        let network = Link::to(&server.socket())?;
         Ok(Stage {
             server,
             mail,
@@ -85,7 +85,7 @@ impl Stage {
 
     /// Mends whatever a round has left broken.
     pub fn mend(&mut self) -> Result<()> {
-        self.network.set(Network::Passes);
+        self.network.set(Condition::Up);
         self.mail.behave();
         if let Some(disks) = &self.disks {
             for disk in [&disks.data, &disks.wal, &disks.alerts] {

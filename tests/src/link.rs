@@ -1,4 +1,4 @@
-//! A network between a tailer and its server that can be told to fail: a port on 127.0.0.1 that passes bytes to the server's socket.
+//! A network between a client and a server that can be told to fail: a port on 127.0.0.1 that passes bytes to the server's Unix socket.
 //!
 //! What happens to a connection is decided for each piece of data that comes, so a change counts at once, in the middle of a
 //! conversation too.
@@ -20,12 +20,13 @@ const LOOK: Duration = Duration::from_millis(20);
 
 /// What the network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Network {
-    Passes,
+pub enum Condition {
+    /// Everything arrives.
+    Up,
     /// Takes everything and hands nothing on, in either direction.
-    Stalls,
+    Stalled,
     /// Ends every connection with a reset, new ones too.
-    Resets,
+    Down,
     /// Of the next thing that a present connection asks, hands on so many bytes, then resets it. New connections pass.
     CutsRequest(usize),
     /// Hands on what a present connection asks, waits for the server's answer, and resets the connection instead of handing that on:
@@ -34,7 +35,7 @@ pub enum Network {
 }
 
 struct State {
-    network: Network,
+    condition: Condition,
     /// Goes up with each change; a connection knows by it whether it was there before.
     change: u64,
     /// Connections that were cut or whose answer was lost.
@@ -64,21 +65,21 @@ struct Connection {
     asked: AtomicBool,
 }
 
-/// The running proxy. Dropping it ends all connections.
-pub struct Proxy {
+/// The running link. Dropping it ends all connections.
+pub struct Link {
     port: u16,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
 }
 
-impl Proxy {
+impl Link {
     /// Listens on a port of 127.0.0.1 and passes connections to a Unix socket.
-    pub fn to(socket: &Path) -> Result<Proxy> {
+    pub fn to(socket: &Path) -> Result<Link> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
             state: Mutex::new(State {
-                network: Network::Passes,
+                condition: Condition::Up,
                 change: 0,
                 struck: 0,
                 pumps: Vec::new(),
@@ -89,7 +90,7 @@ impl Proxy {
             let (shared, socket) = (Arc::clone(&shared), socket.to_owned());
             move || accept(&listener, &socket, &shared)
         });
-        Ok(Proxy {
+        Ok(Link {
             port,
             shared,
             acceptor: Some(acceptor),
@@ -101,9 +102,9 @@ impl Proxy {
     }
 
     /// From now on the network is so.
-    pub fn set(&self, network: Network) {
+    pub fn set(&self, condition: Condition) {
         let mut state = self.shared.state();
-        state.network = network;
+        state.condition = condition;
         state.change += 1;
     }
 
@@ -113,7 +114,7 @@ impl Proxy {
     }
 }
 
-impl Drop for Proxy {
+impl Drop for Link {
     fn drop(&mut self) {
         self.shared.closing.store(true, Ordering::Relaxed);
         // The acceptor waits for a connection: give it one.
@@ -135,7 +136,7 @@ fn accept(listener: &TcpListener, socket: &PathBuf, shared: &Arc<Shared>) {
         }
         let Ok(client) = client else { continue };
         // A server that is away refuses: the client's connection ends as it would at a port that nobody listens on.
-        let refused = shared.state().network == Network::Resets;
+        let refused = shared.state().condition == Condition::Down;
         let opened = UnixStream::connect(socket).and_then(|server| {
             client.set_nodelay(true)?;
             client.set_read_timeout(Some(LOOK))?;
@@ -193,11 +194,11 @@ fn pump_requests(shared: &Shared, connection: &Connection) -> io::Result<()> {
     while let Some(count) = next(&connection.client, &mut buffer, shared, connection)? {
         match await_passage(shared, connection) {
             None => return Ok(()),
-            Some(Network::CutsRequest(bytes)) => {
+            Some(Condition::CutsRequest(bytes)) => {
                 (&connection.server).write_all(&buffer[..count.min(bytes)])?;
                 return strike(shared, connection);
             }
-            Some(Network::LosesAnswer) => connection.asked.store(true, Ordering::Relaxed),
+            Some(Condition::LosesAnswer) => connection.asked.store(true, Ordering::Relaxed),
             Some(_) => {}
         }
         (&connection.server).write_all(&buffer[..count])?;
@@ -210,7 +211,7 @@ fn pump_answers(shared: &Shared, connection: &Connection) -> io::Result<()> {
     while let Some(count) = next(&connection.server, &mut buffer, shared, connection)? {
         match await_passage(shared, connection) {
             None => return Ok(()),
-            Some(Network::LosesAnswer) if connection.asked.load(Ordering::Relaxed) => {
+            Some(Condition::LosesAnswer) if connection.asked.load(Ordering::Relaxed) => {
                 return strike(shared, connection);
             }
             Some(_) => (&connection.client).write_all(&buffer[..count])?,
@@ -230,7 +231,7 @@ fn next(
         if shared.closing.load(Ordering::Relaxed) || connection.over.load(Ordering::Relaxed) {
             return Ok(None);
         }
-        if shared.state().network == Network::Resets {
+        if shared.state().condition == Condition::Down {
             reset_at_close(&connection.client);
             return Ok(None);
         }
@@ -248,23 +249,23 @@ fn next(
 }
 
 /// What the network does with data of this connection now; waits while it stalls. None: the connection is over.
-fn await_passage(shared: &Shared, connection: &Connection) -> Option<Network> {
+fn await_passage(shared: &Shared, connection: &Connection) -> Option<Condition> {
     loop {
         if shared.closing.load(Ordering::Relaxed) || connection.over.load(Ordering::Relaxed) {
             return None;
         }
-        let (network, is_older) = {
+        let (condition, is_older) = {
             let state = shared.state();
-            (state.network, connection.born < state.change)
+            (state.condition, connection.born < state.change)
         };
-        match network {
-            Network::Stalls => std::thread::sleep(LOOK),
-            Network::Resets => {
+        match condition {
+            Condition::Stalled => std::thread::sleep(LOOK),
+            Condition::Down => {
                 reset_at_close(&connection.client);
                 return None;
             }
-            Network::CutsRequest(_) | Network::LosesAnswer if !is_older => return Some(Network::Passes),
-            network => return Some(network),
+            Condition::CutsRequest(_) | Condition::LosesAnswer if !is_older => return Some(Condition::Up),
+            condition => return Some(condition),
         }
     }
 }
@@ -315,32 +316,32 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let socket = dir.path().join("echo");
         let heard = echo(&socket);
-        let proxy = Proxy::to(&socket).unwrap();
-        let connect = || TcpStream::connect(("127.0.0.1", proxy.port())).unwrap();
+        let link = Link::to(&socket).unwrap();
+        let connect = || TcpStream::connect(("127.0.0.1", link.port())).unwrap();
 
         let mut first = connect();
         assert_eq!(ask(&mut first, b"abc").unwrap(), b"abc");
 
-        proxy.set(Network::LosesAnswer);
+        link.set(Condition::LosesAnswer);
         assert!(ask(&mut first, b"d").is_err());
         assert_eq!(*heard.lock().unwrap(), b"abcd");
         let mut second = connect();
         assert_eq!(ask(&mut second, b"e").unwrap(), b"e");
 
-        proxy.set(Network::CutsRequest(1));
+        link.set(Condition::CutsRequest(1));
         assert!(ask(&mut second, b"fgh").is_err());
-        assert_eq!(proxy.struck(), 2);
+        assert_eq!(link.struck(), 2);
 
-        proxy.set(Network::Stalls);
+        link.set(Condition::Stalled);
         let mut third = connect();
         third.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
         assert!(ask(&mut third, b"i").is_err());
-        proxy.set(Network::Passes);
+        link.set(Condition::Up);
         let mut late = [0];
         third.read_exact(&mut late).unwrap();
         assert_eq!(late, *b"i");
 
-        proxy.set(Network::Resets);
+        link.set(Condition::Down);
         assert!(ask(&mut third, b"j").is_err());
         let mut fourth = connect();
         assert!(ask(&mut fourth, b"k").is_err());

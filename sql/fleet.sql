@@ -1,0 +1,316 @@
+-- A fleet: edges that send what they store to a centre by PostgreSQL's logical replication (see fleet_commands.sql for how it is set up).
+-- Entries, counts, batches and gaps travel as they are: append-only, keys from content, no unique key. Here is the rest: what an edge
+-- tells of itself in beats, and what the centre makes of what it is sent: sources, patterns, and a history without doubles or silent holes.
+
+CREATE TABLE logwatch.edges (
+    name            text PRIMARY KEY,
+    subscription    text NOT NULL UNIQUE,
+    joined_at       timestamptz NOT NULL DEFAULT now(),
+    joining         boolean NOT NULL DEFAULT false,
+    join_entry      bigint,
+    join_gap        bigint,
+    join_xid        xid8,
+    left_at         timestamptz,
+    number          bigint,
+    wal             pg_lsn,
+    sent_at         timestamptz,
+    heard_at        timestamptz,
+    every           interval,
+    version         text,
+    keeps_from      timestamptz,
+    last_batch_at   timestamptz,
+    per_minute      bigint,
+    slots           jsonb,
+    missing_from    timestamptz,
+    missing_until   timestamptz
+);
+COMMENT ON TABLE logwatch.edges IS 'At a centre: the servers that it is sent entries by, and what each last said of itself';
+COMMENT ON COLUMN logwatch.edges.subscription IS 'Name of the subscription, and of the slot at the edge';
+COMMENT ON COLUMN logwatch.edges.joined_at IS 'When it was last subscribed to';
+COMMENT ON COLUMN logwatch.edges.joining IS 'What the edge had stored before is being copied';
+COMMENT ON COLUMN logwatch.edges.join_entry IS 'Last id of logwatch.entries before that copy; join_gap and join_xid likewise';
+COMMENT ON COLUMN logwatch.edges.left_at IS 'When it was unsubscribed; the row goes with logwatch.retention';
+COMMENT ON COLUMN logwatch.edges.number IS 'Number of the last beat; a jump means that something before it did not come';
+COMMENT ON COLUMN logwatch.edges.wal IS 'Where the edge''s WAL was at the last beat';
+COMMENT ON COLUMN logwatch.edges.sent_at IS 'When the last beat was sent, by the edge''s clock; heard_at when it came, by this server''s';
+COMMENT ON COLUMN logwatch.edges.every IS 'Time between two beats';
+COMMENT ON COLUMN logwatch.edges.keeps_from IS 'The edge still has its entries from this time on';
+COMMENT ON COLUMN logwatch.edges.per_minute IS 'Entries that the edge stored in the minute before its last beat';
+COMMENT ON COLUMN logwatch.edges.slots IS 'The edge''s logwatch slots, as it saw them';
+COMMENT ON COLUMN logwatch.edges.missing_from IS 'What the edge stored from here until missing_until may be missing at the centre; NULL when nothing is';
+
+CREATE TABLE logwatch.beats (
+    number          bigint NOT NULL,
+    wal             pg_lsn NOT NULL,
+    sent_at         timestamptz NOT NULL,
+    every           interval NOT NULL,
+    version         text NOT NULL,
+    keeps_from      timestamptz NOT NULL,
+    last_batch_at   timestamptz,
+    per_minute      bigint NOT NULL,
+    slots           jsonb NOT NULL,
+    source_ids      bigint[] NOT NULL,
+    sources         text[] NOT NULL,
+    seen_at         timestamptz[] NOT NULL
+);
+COMMENT ON TABLE logwatch.beats IS 'At an edge: its last sign of life for the centre, one row; at the centre they become logwatch.edges';
+COMMENT ON COLUMN logwatch.beats.sources IS 'All sources of the edge; source_ids and seen_at (last sign of their tailers) in the same order';
+
+CREATE FUNCTION logwatch.is_published() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch') AND NOT pg_is_in_recovery() $$;
+COMMENT ON FUNCTION logwatch.is_published() IS 'Whether this server is an edge of a fleet; private';
+
+CREATE FUNCTION logwatch.fleet_slots()
+    RETURNS TABLE (slot text, active boolean, status text, held bigint, "left" bigint, behind bigint, sent_until bigint)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT s.slot_name, s.active, s.wal_status, pg_wal_lsn_diff(here.wal, s.restart_lsn)::bigint, s.safe_wal_size,
+           pg_wal_lsn_diff(here.wal, s.confirmed_flush_lsn)::bigint, pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::bigint
+      FROM pg_replication_slots AS s
+     CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS wal) AS here
+     WHERE s.plugin = 'pgoutput' AND s.database = current_database() AND s.slot_name LIKE 'logwatch\_%'
+    $$;
+COMMENT ON FUNCTION logwatch.fleet_slots() IS 'The slots by which centres read this server; sizes in bytes of WAL; private';
+
+CREATE FUNCTION logwatch.beat() RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    lost record;
+BEGIN
+    -- WAL that a centre did not fetch in time is gone: say so once. The edge has its entries; the centre gets them by joining again.
+    FOR lost IN
+        SELECT s.slot, s.sent_until FROM logwatch.fleet_slots() AS s
+         WHERE s.status = 'lost'
+           AND NOT EXISTS (SELECT FROM logwatch.gaps AS g WHERE g.path = s.slot AND g.from_byte = s.sent_until)
+    LOOP
+        INSERT INTO logwatch.gaps (source_id, path, from_byte, to_byte, reason)
+        VALUES (logwatch.source_id('slot ' || lost.slot), lost.slot, lost.sent_until, NULL,
+                format('WAL from %s on was dropped before the centre fetched it: it exceeded max_slot_wal_keep_size (%s)',
+                       '0/0'::pg_lsn + lost.sent_until, current_setting('max_slot_wal_keep_size')));
+    END LOOP;
+
+    WITH before AS (
+        DELETE FROM logwatch.beats RETURNING number
+    ), listed AS (
+        SELECT s.id, s.name,
+               CASE WHEN s.attached_at IS NOT NULL
+                    THEN greatest(s.seen_at, (SELECT max(f.updated_at) FROM logwatch.files AS f WHERE f.source_id = s.id)) END AS seen_at
+          FROM logwatch.sources AS s
+    )
+    INSERT INTO logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)
+    SELECT COALESCE((SELECT max(b.number) FROM before AS b), 0) + 1, pg_current_wal_lsn(), clock_timestamp(),
+           make_interval(secs => logwatch.setting('check_interval')::integer), logwatch.library_version(),
+           now() - make_interval(mins => logwatch.setting('retention')::integer),
+           (SELECT max(b.received_at) FROM logwatch.batches AS b),
+           (SELECT COALESCE(sum(b.n), 0)::bigint FROM logwatch.batches AS b WHERE b.received_at > clock_timestamp() - interval '1 minute'),
+           (SELECT COALESCE(jsonb_object_agg(s.slot, to_jsonb(s) - 'slot'), '{}') FROM logwatch.fleet_slots() AS s),
+           (SELECT COALESCE(array_agg(l.id ORDER BY l.id), '{}') FROM listed AS l),
+           (SELECT COALESCE(array_agg(l.name ORDER BY l.id), '{}') FROM listed AS l),
+           (SELECT COALESCE(array_agg(l.seen_at ORDER BY l.id), '{}') FROM listed AS l);
+END
+$$;
+COMMENT ON FUNCTION logwatch.beat() IS 'An edge says to its centres how it is; private';
+
+CREATE FUNCTION logwatch.receive_beat() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    subscription_name constant text := (SELECT s.subname FROM pg_stat_subscription AS s WHERE s.pid = pg_backend_pid());
+    e logwatch.edges;
+    problem text;
+BEGIN
+    IF subscription_name IS NULL THEN
+        RETURN NEW;
+    END IF;
+    -- A subscription that somebody made by hand is an edge as well.
+    INSERT INTO logwatch.edges (name, subscription) VALUES (regexp_replace(subscription_name, '^logwatch_', ''), subscription_name) ON CONFLICT DO NOTHING;
+    SELECT * INTO e FROM logwatch.edges AS k WHERE k.subscription = subscription_name FOR UPDATE;
+    IF NEW.number < e.number THEN
+        problem := 'the edge was made anew or restored from a backup';
+    ELSIF NEW.number > e.number + 1 AND NOT e.joining THEN
+        problem := 'what the edge sent did not come: its slot was lost, or this server was restored from a backup';
+    ELSIF NEW.number > e.number + 1 AND NEW.keeps_from > e.sent_at THEN
+        problem := 'the edge no longer had it when it joined again';
+    END IF;
+    IF problem IS NOT NULL THEN
+        INSERT INTO logwatch.gaps (source_id, path, from_byte, to_byte, reason)
+        VALUES (logwatch.source_id('edge ' || e.name), e.name, pg_wal_lsn_diff(e.wal, '0/0')::bigint, pg_wal_lsn_diff(NEW.wal, '0/0')::bigint,
+                format('edge %s, %s to %s: %s', e.name, e.sent_at, NEW.sent_at, problem));
+    END IF;
+    UPDATE logwatch.edges AS u
+       SET number = NEW.number, wal = NEW.wal, sent_at = NEW.sent_at, heard_at = clock_timestamp(), every = NEW.every, version = NEW.version,
+           keeps_from = NEW.keeps_from, last_batch_at = NEW.last_batch_at, per_minute = NEW.per_minute, slots = NEW.slots,
+           missing_from = CASE WHEN problem IS NULL THEN u.missing_from ELSE least(u.missing_from, e.sent_at) END,
+           missing_until = CASE WHEN problem IS NULL THEN u.missing_until ELSE NEW.sent_at END
+     WHERE u.name = e.name;
+    -- In the order of ids, so that two apply workers that know the same sources wait for each other and nothing worse.
+    INSERT INTO logwatch.sources AS s (id, name, attached_at, seen_at)
+    SELECT l.id, l.name, l.seen_at, l.seen_at FROM unnest(NEW.source_ids, NEW.sources, NEW.seen_at) AS l (id, name, seen_at) ORDER BY l.id
+        ON CONFLICT (id) DO UPDATE SET seen_at = EXCLUDED.seen_at, attached_at = COALESCE(s.attached_at, EXCLUDED.seen_at)
+     WHERE EXCLUDED.seen_at > s.seen_at OR s.seen_at IS NULL AND EXCLUDED.seen_at IS NOT NULL;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION logwatch.receive_beat() IS 'A centre takes in what an edge says of itself, and notices what did not come; private';
+CREATE TRIGGER beats_receive BEFORE INSERT ON logwatch.beats FOR EACH ROW EXECUTE FUNCTION logwatch.receive_beat();
+ALTER TABLE logwatch.beats ENABLE REPLICA TRIGGER beats_receive;
+COMMENT ON TRIGGER beats_receive ON logwatch.beats IS 'Beats that replication applies become logwatch.edges and are not stored, nor sent on by a centre that is itself an edge';
+
+CREATE FUNCTION logwatch.template(message text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'template_wrapper';
+COMMENT ON FUNCTION logwatch.template(text) IS 'A message with its variable parts masked, as ingest masks it; private';
+
+CREATE FUNCTION logwatch.add_patterns(fingerprints bigint[]) RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
+    SELECT f.fingerprint, e.level, logwatch.template(e.message), e.logged_at, e.logged_at, left(e.message, 2000)
+      FROM (SELECT DISTINCT u.fingerprint FROM unnest($1) AS u (fingerprint)
+             WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)) AS f
+     CROSS JOIN LATERAL (SELECT e.level, e.message, e.logged_at FROM logwatch.entries AS e
+                          WHERE e.fingerprint = f.fingerprint ORDER BY e.logged_at LIMIT 1) AS e
+     ORDER BY f.fingerprint
+        ON CONFLICT DO NOTHING
+    $$;
+COMMENT ON FUNCTION logwatch.add_patterns(bigint[]) IS 'Makes the patterns of these fingerprints from the first entry of each, where they are missing; private';
+
+CREATE FUNCTION logwatch.derive() RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Ingest makes sources and patterns itself; only what replication brought has none.
+    IF NOT EXISTS (SELECT FROM logwatch.edges) THEN
+        RETURN;
+    END IF;
+    INSERT INTO logwatch.sources (id, name)
+    SELECT DISTINCT b.source_id, b.source
+      FROM logwatch.batches AS b
+     WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.source <> ''
+       AND NOT EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id)
+     ORDER BY b.source_id
+        ON CONFLICT DO NOTHING;
+    PERFORM logwatch.add_patterns(array_agg(DISTINCT c.fingerprint))
+       FROM (SELECT unnest(range_agg(tstzrange(date_trunc('second', b.first_at), b.last_at, '[]'))) AS stretch
+               FROM logwatch.batches AS b
+              WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p)) AS fresh
+       JOIN logwatch.counts AS c ON c.second >= lower(fresh.stretch) AND c.second <= upper(fresh.stretch)
+      WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = c.fingerprint);
+END
+$$;
+COMMENT ON FUNCTION logwatch.derive() IS 'Makes the sources and patterns of what edges have sent since the last check; private';
+
+CREATE FUNCTION logwatch.joined(edge logwatch.edges) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (SELECT FROM pg_subscription AS s JOIN pg_subscription_rel AS r ON r.srsubid = s.oid
+                    WHERE s.subname = edge.subscription
+                      AND s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                   HAVING bool_and(r.srsubstate = 'r'))
+    $$;
+COMMENT ON FUNCTION logwatch.joined(logwatch.edges) IS 'Whether the copy of what an edge had stored is complete; private';
+
+CREATE FUNCTION logwatch.finish_join(edge logwatch.edges) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    keep_from constant timestamptz := now() - make_interval(mins => logwatch.setting('retention')::integer);
+    copied bigint[];
+    oldest timestamptz;
+    counted_from timestamptz;
+BEGIN
+    SELECT array_agg(DISTINCT e.source_id), min(e.received_at), date_trunc('second', min(least(e.logged_at, e.received_at)))
+      INTO copied, oldest, counted_from
+      FROM logwatch.entries AS e WHERE e.id > edge.join_entry;
+    IF copied IS NOT NULL THEN
+        -- An edge that joins again copies also what had come before. A batch comes whole or not at all, and is known by its source and time.
+        DELETE FROM logwatch.entries AS e
+         USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.entries AS k WHERE k.id <= edge.join_entry AND k.received_at >= oldest) AS known
+         WHERE e.id > edge.join_entry AND e.source_id = known.source_id AND e.received_at = known.received_at;
+        PERFORM logwatch.add_patterns(array_agg(DISTINCT e.fingerprint)) FROM logwatch.entries AS e WHERE e.id > edge.join_entry;
+        -- Counts that an edge has folded do not travel, so that those of the copied time are made from the entries.
+        PERFORM logwatch.recount(copied, greatest(counted_from, keep_from));
+    END IF;
+    DELETE FROM logwatch.batches AS b
+     USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.batches AS k WHERE k.xid < edge.join_xid) AS known
+     WHERE b.xid >= edge.join_xid AND b.source_id = known.source_id AND b.received_at = known.received_at;
+    DELETE FROM logwatch.gaps AS g
+     USING logwatch.gaps AS known
+     WHERE g.id > edge.join_gap AND known.id <= edge.join_gap AND g.source_id = known.source_id AND g.noticed_at = known.noticed_at
+       AND g.from_byte = known.from_byte AND g.path IS NOT DISTINCT FROM known.path;
+    -- What was missing before this copy is there now, if the edge still had it.
+    IF edge.missing_from >= edge.keeps_from
+       AND NOT EXISTS (SELECT FROM logwatch.gaps AS g WHERE g.source_id = logwatch.source_id('edge ' || edge.name) AND g.id > edge.join_gap) THEN
+        UPDATE logwatch.gaps AS g SET reason = 'filled by a copy: ' || g.reason
+         WHERE g.source_id = logwatch.source_id('edge ' || edge.name) AND g.reason NOT LIKE 'filled by a copy: %';
+        UPDATE logwatch.edges AS u SET missing_from = NULL, missing_until = NULL WHERE u.name = edge.name;
+    END IF;
+    -- Batches may have come before their counts: the next check looks at all of them again.
+    UPDATE logwatch.progress AS p SET seen_xmin = least(p.seen_xmin, edge.join_xid);
+    UPDATE logwatch.edges AS u SET joining = false WHERE u.name = edge.name;
+END
+$$;
+COMMENT ON FUNCTION logwatch.finish_join(logwatch.edges) IS 'After the copy: takes out what was there before, and makes sources, patterns and counts; private';
+
+CREATE FUNCTION logwatch.recount(source_ids bigint[], counted_from timestamptz) RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH old AS (
+        DELETE FROM logwatch.counts AS c WHERE c.source_id = ANY ($1) AND c.second >= $2 RETURNING c.fingerprint, c.n, c.width
+    ), fresh AS (
+        INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
+        SELECT date_trunc('second', least(e.logged_at, e.received_at)), e.source_id, e.level, e.fingerprint, count(*)
+          FROM logwatch.entries AS e
+         WHERE e.source_id = ANY ($1) AND e.received_at >= $2 AND e.logged_at >= $2
+         GROUP BY 1, 2, 3, 4
+    )
+    -- The new rows will be folded into the patterns: what was folded before must not count twice.
+    UPDATE logwatch.patterns AS p SET total = p.total - o.n
+      FROM (SELECT old.fingerprint, sum(old.n) AS n FROM old WHERE old.width > 0 GROUP BY 1) AS o
+     WHERE p.fingerprint = o.fingerprint
+    $$;
+COMMENT ON FUNCTION logwatch.recount(bigint[], timestamptz) IS 'Makes the counts of some sources anew from their entries; private';
+
+CREATE FUNCTION logwatch.fleet_due(asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT logwatch.is_published()
+           AND NOT EXISTS (SELECT FROM logwatch.beats AS b
+                            WHERE b.sent_at > asof - 0.9 * make_interval(secs => logwatch.setting('check_interval')::integer))
+        OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining AND logwatch.joined(e))
+    $$;
+COMMENT ON FUNCTION logwatch.fleet_due(timestamptz) IS 'Whether a beat is due, or an edge has joined; assigns no transaction id; private';
+
+CREATE FUNCTION logwatch.tend_fleet() RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    e logwatch.edges;
+BEGIN
+    -- One at a time, and not beside a check or the folding of counts; whoever comes next finds it still due.
+    IF NOT logwatch.fleet_due(clock_timestamp()) OR NOT pg_try_advisory_xact_lock(7236278, 3) THEN
+        RETURN;
+    END IF;
+    IF logwatch.is_published() THEN
+        PERFORM logwatch.beat();
+    END IF;
+    FOR e IN SELECT * FROM logwatch.edges AS k WHERE k.joining AND logwatch.joined(k) ORDER BY k.name LOOP
+        IF pg_try_advisory_xact_lock(7236278, 1) AND pg_try_advisory_xact_lock(7236278, 2) THEN
+            PERFORM logwatch.finish_join(e);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION logwatch.tend_fleet() IS 'Sends a beat and finishes joins, when they are due; private';

@@ -1,0 +1,167 @@
+-- Setting up a fleet. Public. What PostgreSQL does not let a function do (settings that need a restart, CREATE and DROP SUBSCRIPTION with
+-- their slots) is returned as the command to type; psql's \gexec types it.
+
+CREATE FUNCTION logwatch.need_column_lists() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF current_setting('server_version_num')::integer < 150000 THEN
+        RAISE EXCEPTION 'a fleet needs PostgreSQL 15 or later'
+            USING ERRCODE = 'feature_not_supported', DETAIL = format('This is %s. Column lists and row filters of publications came with 15.', current_setting('server_version'));
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch.need_column_lists() IS 'Refuses servers that are too old for a fleet; private';
+
+CREATE FUNCTION logwatch_publish(execute boolean DEFAULT false, role text DEFAULT 'logwatch_centre')
+    RETURNS TABLE (step integer, state text, command text, why text)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET client_min_messages = 'error'
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    -- Columns that mean nothing elsewhere stay here: ids of this server, transaction ids. Columns that a later version adds do not travel
+    -- until this is called again, so that the centre can be upgraded first.
+    tables constant text :=
+        'logwatch.entries (received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags), '
+        'logwatch.counts (second, source_id, level, fingerprint, n, width) WHERE (width = 0), '
+        'logwatch.batches (source_id, received_at, first_at, last_at, n, source), '
+        'logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason, noticed_at), '
+        'logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)';
+    may_connect boolean;
+    may_read boolean;
+    rights text;
+BEGIN
+    PERFORM logwatch.need_column_lists();
+    IF EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch') THEN
+        EXECUTE 'ALTER PUBLICATION logwatch SET TABLE ' || tables;
+    ELSE
+        EXECUTE format('CREATE PUBLICATION logwatch FOR TABLE %s WITH (publish = %L, publish_via_partition_root = true)', tables, 'insert');
+    END IF;
+    rights := format('GRANT USAGE ON SCHEMA logwatch TO %1$I; GRANT SELECT ON logwatch.entries, logwatch.counts, logwatch.batches, logwatch.gaps, logwatch.beats TO %1$I;', role);
+    IF execute THEN
+        IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
+            EXECUTE format('CREATE ROLE %I LOGIN REPLICATION', role);
+        END IF;
+        EXECUTE rights;
+    END IF;
+    may_connect := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role AND r.rolcanlogin AND (r.rolreplication OR r.rolsuper));
+    may_read := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role
+                         AND has_schema_privilege(r.oid, 'logwatch', 'USAGE') AND has_table_privilege(r.oid, 'logwatch.entries', 'SELECT')
+                         AND has_table_privilege(r.oid, 'logwatch.counts', 'SELECT') AND has_table_privilege(r.oid, 'logwatch.batches', 'SELECT')
+                         AND has_table_privilege(r.oid, 'logwatch.gaps', 'SELECT') AND has_table_privilege(r.oid, 'logwatch.beats', 'SELECT'));
+    RETURN QUERY
+    SELECT s.step, CASE WHEN s.is_done THEN 'done' ELSE 'to do' END, s.command, s.why
+      FROM (VALUES
+        (1, true, 'SELECT logwatch_publish();', 'the publication logwatch: what is inserted into entries, counts, batches, gaps and beats'),
+        (2, current_setting('wal_level') = 'logical', 'ALTER SYSTEM SET wal_level = logical; -- and restart', 'logical replication needs it'),
+        (3, current_setting('max_slot_wal_keep_size') <> '-1', 'ALTER SYSTEM SET max_slot_wal_keep_size = ''10GB''; -- and SELECT pg_reload_conf();',
+            'a centre that stays away must not fill this disk'),
+        (4, may_connect, format('CREATE ROLE %1$I LOGIN REPLICATION; -- and its password: \password %1$I', role), 'the centre connects as it'),
+        (5, may_read, rights, 'for the copy of what is stored already'),
+        (6, EXISTS (SELECT FROM pg_hba_file_rules AS h WHERE h.error IS NULL AND h.type <> 'local' AND (role = ANY (h.user_name) OR 'all' = ANY (h.user_name))
+                     AND (current_database() = ANY (h.database) OR 'all' = ANY (h.database)) AND h.address NOT IN ('127.0.0.1', '::1')),
+            format('hostssl %I %I <address of the centre>/32 scram-sha-256', current_database(), role), 'a line for pg_hba.conf; then SELECT pg_reload_conf();'),
+        (7, EXISTS (SELECT FROM logwatch.fleet_slots()),
+            format('SELECT logwatch_subscribe(''<name of this edge>'', ''host=%s dbname=%s user=%s connect_timeout=10'') \gexec', logwatch.host(), current_database(), role),
+            'in psql, in the database of the centre that has logwatch; the password in the ~/.pgpass of the centre''s server user')
+      ) AS s (step, is_done, command, why)
+     ORDER BY s.step;
+END
+$$;
+COMMENT ON FUNCTION logwatch_publish(boolean, text)
+    IS 'Makes this server an edge: creates (or renews) the publication, and lists what else must be typed; with execute => true it makes the centre''s role, too';
+
+CREATE FUNCTION logwatch_unpublish() RETURNS SETOF text
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    s record;
+BEGIN
+    FOR s IN SELECT * FROM logwatch.fleet_slots() LOOP
+        IF s.active THEN
+            RAISE EXCEPTION 'a centre is reading slot "%"', s.slot USING ERRCODE = 'object_in_use',
+                HINT = 'There, in psql: SELECT logwatch_unsubscribe(''<name of this edge>'') \gexec';
+        END IF;
+        PERFORM pg_drop_replication_slot(s.slot);
+        RETURN NEXT format('slot %s dropped', s.slot);
+    END LOOP;
+    IF logwatch.is_published() THEN
+        DROP PUBLICATION logwatch;
+        RETURN NEXT 'publication logwatch dropped'::text;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch_unpublish() IS 'This server is no edge any more: drops the publication, and slots that no centre reads; says what it dropped';
+
+CREATE FUNCTION logwatch_subscribe(name text, conninfo text, copy boolean DEFAULT true, slot text DEFAULT NULL, failover boolean DEFAULT false) RETURNS text
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    server constant integer := current_setting('server_version_num')::integer;
+    subscription constant text := 'logwatch_' || name;
+BEGIN
+    PERFORM logwatch.need_column_lists();
+    IF name IS NULL OR name !~ '^[a-z0-9_]{1,50}$' OR slot !~ '^logwatch_[a-z0-9_]{1,50}$' THEN
+        RAISE EXCEPTION '"%" is no name for an edge or its slot', COALESCE(slot, name) USING ERRCODE = 'invalid_parameter_value',
+            HINT = 'Use 1 to 50 of a-z, 0-9 and _, for example: berlin. A slot begins with logwatch_, for example: logwatch_berlin_2.';
+    END IF;
+    IF conninfo IS NULL OR conninfo ~* '(^|[[:space:]?&])password[[:space:]]*=|://[^/@]*:[^/@]*@' THEN
+        RAISE EXCEPTION 'the connection to edge "%" must not have a password in it', name USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'It would be readable in pg_subscription and in dumps.',
+            HINT = 'Put it into the ~/.pgpass of this server''s user, or a file that passfile=… names.';
+    END IF;
+    IF failover AND server < 170000 THEN
+        RAISE EXCEPTION 'slots that follow to a standby need PostgreSQL 17, and this is %', current_setting('server_version') USING ERRCODE = 'feature_not_supported',
+            HINT = 'Leave failover out; after a failover of the edge subscribe again.';
+    END IF;
+    IF EXISTS (SELECT FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid WHERE d.datname = current_database() AND s.subname = subscription) THEN
+        RAISE EXCEPTION 'edge "%" is subscribed to already', name USING ERRCODE = 'duplicate_object',
+            HINT = format('To join it again, first, in psql: SELECT logwatch_unsubscribe(%L) \gexec', name);
+    END IF;
+    -- What is there now, to tell it from what the copy brings.
+    INSERT INTO logwatch.edges AS e (name, subscription, joining, join_entry, join_gap, join_xid)
+    VALUES (name, subscription, COALESCE(copy, true),
+            COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.entries', 'id')::regclass), 0),
+            COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.gaps', 'id')::regclass), 0), pg_current_xact_id())
+        ON CONFLICT ON CONSTRAINT edges_pkey DO UPDATE
+       SET subscription = EXCLUDED.subscription, joined_at = EXCLUDED.joined_at, joining = EXCLUDED.joining, left_at = NULL,
+           join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap, join_xid = EXCLUDED.join_xid;
+    RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, streaming = %s%s%s)',
+                  subscription, conninfo, COALESCE(slot, subscription), COALESCE(copy, true)::text,
+                  CASE WHEN server >= 160000 THEN 'parallel' ELSE 'on' END,
+                  -- A centre of centres gets what its centres were sent.
+                  CASE WHEN server >= 160000 THEN ', origin = any' ELSE '' END,
+                  CASE WHEN failover THEN ', failover = true' ELSE '' END);
+END
+$$;
+COMMENT ON FUNCTION logwatch_subscribe(text, text, boolean, text, boolean)
+    IS 'This server becomes the centre of an edge: returns the CREATE SUBSCRIPTION to type, which psql''s \gexec does; copy: what the edge has stored already comes, too';
+
+CREATE FUNCTION logwatch_unsubscribe(name text, edge_is_gone boolean DEFAULT false) RETURNS SETOF text
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_variable
+DECLARE
+    subscription text;
+BEGIN
+    UPDATE logwatch.edges AS e SET left_at = now(), joining = false WHERE e.name = name RETURNING e.subscription INTO subscription;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no edge "%"', name USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name, state FROM logwatch_fleet;';
+    END IF;
+    -- An edge that is gone for good cannot drop its slot.
+    IF edge_is_gone THEN
+        RETURN NEXT format('ALTER SUBSCRIPTION %I DISABLE', subscription);
+        RETURN NEXT format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subscription);
+    END IF;
+    RETURN NEXT format('DROP SUBSCRIPTION %I', subscription);
+END
+$$;
+COMMENT ON FUNCTION logwatch_unsubscribe(text, boolean)
+    IS 'Returns what to type to let an edge go, which psql''s \gexec does: the subscription and the slot at the edge are dropped; what it sent stays';

@@ -1,0 +1,113 @@
+//! Several servers that replicate: edges, a centre, and the links between them.
+
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::Result;
+
+use crate::link::Link;
+use crate::server::Server;
+
+/// An edge and the link on which a centre reaches it.
+pub struct Edge {
+    pub name: &'static str,
+    pub server: Server,
+    pub link: Link,
+}
+
+/// Settings under which a lost connection is noticed, and made again, within seconds.
+const IMPATIENT: [(&str, &str); 6] = [
+    ("wal_level", "logical"),
+    ("wal_receiver_timeout", "3s"),
+    ("wal_sender_timeout", "3s"),
+    ("wal_retrieve_retry_interval", "100ms"),
+    ("logwatch.check_interval", "1s"),
+    ("max_logical_replication_workers", "16"),
+];
+
+impl Edge {
+    /// A running server that has been published, as the README says.
+    pub fn start(name: &'static str, settings: &[(&str, &str)]) -> Result<Edge> {
+        let mut all = IMPATIENT.to_vec();
+        all.extend_from_slice(settings);
+        let server = Server::with_worker(&all)?;
+        server.sql("SELECT logwatch_publish(execute => true)")?;
+        let link = Link::to(&server.socket())?;
+        Ok(Edge { name, server, link })
+    }
+
+    /// Where a centre finds it, without a password.
+    pub fn conninfo(&self) -> String {
+        format!(
+            "host=127.0.0.1 port={} dbname=postgres user=logwatch_centre connect_timeout=3",
+            self.link.port()
+        )
+    }
+
+    pub fn ingest(&self, lines: &[&str], source: &str) -> Result<()> {
+        let lines: Vec<String> = lines.iter().map(|line| format!("'{line}'")).collect();
+        self.server.sql(&format!(
+            "SELECT logwatch_ingest(ARRAY[{}], '{source}')",
+            lines.join(", ")
+        ))?;
+        Ok(())
+    }
+}
+
+/// A running server that will have edges; `settings` may turn mail on.
+pub fn centre(settings: &[(&str, &str)]) -> Result<Server> {
+    let mut all = IMPATIENT.to_vec();
+    all.extend_from_slice(settings);
+    Server::with_worker(&all)
+}
+
+/// Subscribes the centre to an edge by the words of the README, with what the edge has stored before.
+pub fn subscribe(centre: &Server, edge: &Edge) -> Result<String> {
+    centre.psql_script(&format!(
+        "SELECT logwatch_subscribe('{}', '{}') \\gexec",
+        edge.name,
+        edge.conninfo()
+    ))
+}
+
+pub fn unsubscribe(centre: &Server, edge: &Edge) -> Result<String> {
+    centre.psql_script(&format!("SELECT logwatch_unsubscribe('{}') \\gexec", edge.name))
+}
+
+/// Waits until the centre says of its edge that it is in this state.
+pub fn wait_for_state(centre: &Server, edge: &Edge, limit: Duration, state: &str) -> Result<()> {
+    let query = format!(
+        "SELECT state FROM logwatch_fleet WHERE role = 'edge' AND name = '{}'",
+        edge.name
+    );
+    centre.wait_for_sql(limit, &query, state)
+}
+
+/// What is stored, as a multiset without the ids that belong to one server: a line per different entry, with its number.
+pub fn entries(server: &Server) -> Result<Vec<String>> {
+    let rows = server.sql(
+        "SELECT count(*), s.name, e.received_at, e.logged_at, e.level, e.fingerprint, e.message, e.detail, e.fields, e.flags
+           FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id GROUP BY 2, 3, 4, 5, 6, 7, 8, 9, 10",
+    )?;
+    Ok(rows.lines().map(str::to_owned).collect())
+}
+
+/// The sums that rules are evaluated on, per second, source and pattern.
+pub fn counts(server: &Server) -> Result<Vec<String>> {
+    let rows = server.sql(
+        "SELECT second, source_id, level, fingerprint, sum(n) FROM logwatch.counts GROUP BY 1, 2, 3, 4",
+    )?;
+    Ok(rows.lines().map(str::to_owned).collect())
+}
+
+/// Copies the whole data directory of a stopped server.
+pub fn copy_data(server: &Server, to: &Path) -> Result<()> {
+    let from = server.data();
+    let status = std::process::Command::new("cp")
+        .arg("-a")
+        .arg(&from)
+        .arg(to)
+        .status()?;
+    anyhow::ensure!(status.success(), "cp -a {} failed", from.display());
+    Ok(())
+}
