@@ -26,6 +26,7 @@ help:
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
+	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
 	@echo "make lint          checks formatting, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
@@ -34,7 +35,7 @@ demo: build
 
 test: missing-test build
 	$(private) cargo test -p logwatch $(features)
-	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-tests
+	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
 
 # What is built is in target/; the rounds are in tests/src/bin/torture. ROUNDS=, SEED= and MINUTES= on the command line reach it.
 torture: missing-test build
@@ -43,6 +44,11 @@ torture: missing-test build
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build -p logwatch-tailer -p logwatch-tests --bins --examples
+
+# Not part of test, which replays what was found before.
+MINUTES ?= 10
+fuzz: missing-fuzz
+	nice -n 19 tests/fuzz/run.sh "$(MINUTES)"
 
 lint: missing-build
 	cargo fmt --all --check
@@ -59,7 +65,7 @@ clean:
 	tests/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test:
+missing-build missing-test missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test torture build lint install installcheck clean missing-build missing-test
+.PHONY: help demo test torture build fuzz lint install installcheck clean missing-build missing-test missing-fuzz

@@ -2,6 +2,7 @@
 # Installs what this machine lacks: Debian packages and cargo-pgrx. Does nothing where nothing is missing.
 #
 #   tests/install_missing.sh build   what building and the demo need
+#   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
 #   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, Postfix, SASL
 #
 # Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
@@ -9,6 +10,7 @@
 set -euo pipefail
 
 PGRX=0.18.1
+CARGO_FUZZ=0.13.2
 
 fail() {
 	printf 'install_missing.sh: %s\n' "$@" >&2
@@ -53,7 +55,7 @@ postgres_major() {
 	fi
 }
 
-# Sets `missing` for the goal build or test. Fails when apt knows no PostgreSQL (yet).
+# Sets `missing` for the goal build, fuzz or test. Fails when apt knows no PostgreSQL (yet).
 packages_for() {
 	local packages=(gcc libc6-dev make pkg-config libssl-dev libclang-dev)
 	if [[ -z ${PG_CONFIG:-} ]]; then
@@ -61,9 +63,10 @@ packages_for() {
 		major=$(postgres_major)
 		[[ -n $major ]] || return 1
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
-		[[ $1 == build ]] || packages+=("postgresql-$major-cron")
+		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
 	fi
-	[[ $1 == build ]] || packages+=(cron)
+	[[ $1 != test ]] || packages+=(cron)
+	[[ $1 != fuzz ]] || packages+=(g++)
 	find_missing "${packages[@]}"
 }
 
@@ -95,15 +98,24 @@ install_pgrx() {
 	cargo install cargo-pgrx --version "$PGRX" --locked "${where[@]}"
 }
 
+install_cargo_fuzz() {
+	PATH=$PWD/target/tools/bin:$PATH cargo fuzz --version >/dev/null 2>&1 ||
+		cargo install cargo-fuzz --version "$CARGO_FUZZ" --locked --root target/tools
+}
+
 missing=()
 case ${1:-} in
-build | test)
+build | fuzz | test)
 	if command -v dpkg-query >/dev/null; then
 		install_for "$1"
 	else
 		echo "This is not Debian: going on with what is here."
 	fi
-	install_pgrx
+	if [[ $1 == fuzz ]]; then
+		install_cargo_fuzz
+	else
+		install_pgrx
+	fi
 	;;
-*) fail "usage: install_missing.sh build|test" ;;
+*) fail "usage: install_missing.sh build|fuzz|test" ;;
 esac

@@ -12,12 +12,14 @@ use pgrx::prelude::*;
 
 use crate::backend;
 
+mod address;
 mod email;
 mod error;
 mod secret;
 mod webhook;
 
-pub use email::{Email, Security, Server, email, email_problem, recipients};
+pub use address::{Security, Server};
+pub use email::{Email, email, email_problem, recipients};
 pub use error::SettingError;
 pub use webhook::{Webhook, webhook};
 

@@ -165,7 +165,9 @@ fn begins<const WARN: bool>([a, b, c, d]: [u8; 4]) -> bool {
     // The end of level, lvl, severity, priority, levelno, severityNumber; then `":5`, `": 5`, `" :`, `\":`.
     let key = ((a == b'l') | (a == b'y') | (a == b'o') | (a == b'r'))
         & ((b == b'"') & ((c == b':') & (digit(d) | (d == b' ')) | (c == b' ') & (d == b':'))
-            | (b == (b'\\' | FOLD)) & (c == b'"') & (d == b':'));
+            | (b == (b'\\' | FOLD)) & (c == b'"') & ((d == b':') | (d == b' ')));
+    // An escaped character, which may be a quote or the `<` of a `<PRI>`: `"\u003c3\u003e`.
+    let escape = (a == (b'\\' | FOLD)) & (b == b'u') & (c == b'0') & (d == b'0');
     // A number as a string: `:"50"`, `: "3"`.
     let quoted = ((a == b':') | (a == b' ') | (a == (b'\\' | FOLD)))
         & (b == b'"')
@@ -177,7 +179,7 @@ fn begins<const WARN: bool>([a, b, c, d]: [u8; 4]) -> bool {
         | (a == (b'[' | FOLD)) & letter(b) & (c == b' ') & digit(d);
     // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `.
     let amid = (digit(a) | (a == b'z')) & (b == b' ') & (letter(c) | WARN & (c == b'#')) & (d == b' ');
-    word | key | quoted | start | amid
+    word | key | escape | quoted | start | amid
 }
 
 /// Settles by the original bytes whether a mark counts, and names a byte of its line.
@@ -232,6 +234,8 @@ mod tests {
         r#"{"msg":"x","LEVEL" : 60}"#,
         r#"{"level":"50"}"#,
         r#"{"log":"{\"level\":50,\"msg\":\"x\"}\n","stream":"stdout"}"#,
+        r#"{"log":"{\"level\" : 50,\"msg\":\"x\"}\n","stream":"stdout"}"#,
+        r#"{"log":"\u003c3\u003ex\n","stream":"stdout"}"#,
         r#"{"severity":3}"#,
         r#"{"PRIORITY":"2","MESSAGE":"x"}"#,
         r#"{"levelno":40}"#,

@@ -34,10 +34,7 @@ impl Content {
         let mut magic = [0; 2];
         let gzip = fill(|from, buffer| file.read_at(buffer, from), 0, &mut magic)? && magic == GZIP_MAGIC;
         let mut content = if gzip {
-            Content::Gzip(Box::new(Gzip {
-                decoder: MultiGzDecoder::new(file),
-                position: 0,
-            }))
+            Content::Gzip(Box::new(Gzip::new(file)))
         } else {
             Content::Plain(file)
         };
@@ -55,10 +52,7 @@ impl Content {
         if let Some(order) = utf16::Order::of(mark) {
             let raw = match self {
                 Content::Plain(file) => Content::Plain(file.try_clone()?),
-                Content::Gzip(gzip) => Content::Gzip(Box::new(Gzip {
-                    decoder: MultiGzDecoder::new(gzip.decoder.get_ref().try_clone()?),
-                    position: u64::MAX,
-                })),
+                Content::Gzip(gzip) => Content::Gzip(Box::new(gzip.again()?)),
                 Content::Utf16(_) => return Ok(()),
             };
             *self = Content::Utf16(Box::new(Utf16::new(raw, order)));
@@ -180,40 +174,67 @@ impl Content {
 }
 
 impl Gzip {
+    fn new(file: File) -> Gzip {
+        Gzip {
+            decoder: MultiGzDecoder::new(file),
+            position: 0,
+        }
+    }
+
+    /// Of the same file, to be read from its beginning.
+    fn again(&self) -> io::Result<Gzip> {
+        let mut file = self.decoder.get_ref().try_clone()?;
+        file.seek(SeekFrom::Start(0))?;
+        Ok(Gzip::new(file))
+    }
+
     fn skip_to_end(&mut self) -> io::Result<u64> {
-        self.position += io::copy(&mut self.decoder, &mut io::sink())?;
-        Ok(self.position)
+        self.read_on(0, |gzip| {
+            gzip.position += io::copy(&mut gzip.decoder, &mut io::sink())?;
+            Ok(gzip.position)
+        })
     }
 
     fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         if offset < self.position {
-            let mut file = self.decoder.get_ref().try_clone()?;
-            file.seek(SeekFrom::Start(0))?;
-            self.decoder = MultiGzDecoder::new(file);
-            self.position = 0;
+            *self = self.again()?;
         }
-        if offset > self.position {
-            let skipped = io::copy(
-                &mut self.decoder.by_ref().take(offset - self.position),
-                &mut io::sink(),
-            )?;
-            self.position += skipped;
-            if self.position < offset {
-                return Ok(0);
+        self.read_on(offset, |gzip| {
+            // A decoder hands out small pieces; a full buffer means fewer windows.
+            let mut count = 0;
+            while count < buffer.len() && gzip.position == offset {
+                match gzip.decoder.read(&mut buffer[count..]) {
+                    Ok(0) => break,
+                    Ok(more) => count += more,
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                    Err(error) if count == 0 => return Err(error),
+                    // What stands before the damage counts; the next read says that there is one.
+                    Err(_) => {
+                        *gzip = gzip.again()?;
+                        return Ok(count);
+                    }
+                }
             }
+            gzip.position += count as u64;
+            Ok(count)
+        })
+    }
+
+    /// Reads from `offset` on if it is ahead, else from the position. After an error the decoder would say that the file ends there,
+    /// so the next one begins anew: a file that is still being compressed may be whole by then.
+    fn read_on<T>(&mut self, offset: u64, read: impl FnOnce(&mut Gzip) -> io::Result<T>) -> io::Result<T> {
+        let result = self.skip_to(offset).and_then(|()| read(self));
+        if result.is_err() {
+            *self = self.again()?;
         }
-        // A decoder hands out small pieces; a full buffer means fewer windows.
-        let mut count = 0;
-        while count < buffer.len() {
-            match self.decoder.read(&mut buffer[count..]) {
-                Ok(0) => break,
-                Ok(more) => count += more,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
-            }
+        result
+    }
+
+    fn skip_to(&mut self, offset: u64) -> io::Result<()> {
+        if let Some(ahead) = offset.checked_sub(self.position) {
+            self.position += io::copy(&mut self.decoder.by_ref().take(ahead), &mut io::sink())?;
         }
-        self.position += count as u64;
-        Ok(count)
+        Ok(())
     }
 }
 
@@ -271,6 +292,25 @@ mod tests {
             assert_eq!(buffer, text[offset..offset + 1000]);
         }
         assert!(!content.fill_at(text.len() as u64 - 999, &mut buffer).unwrap());
+    }
+
+    #[test]
+    fn a_damaged_file_never_seems_to_end() {
+        let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+        encoder.write_all(&[b'x'; 1000]).unwrap();
+        let whole = encoder.finish().unwrap();
+        let mut file = tempfile::NamedTempFile::new().unwrap();
+        file.write_all(&whole[..whole.len() - 4]).unwrap();
+        let mut content = Content::open(file.path()).unwrap();
+        for _ in 0..3 {
+            assert!(content.check_to_end().is_err());
+            assert_eq!(content.read_at(0, &mut [0; 2000]).unwrap(), 1000);
+            assert!(content.read_at(1000, &mut [0; 10]).is_err());
+            assert!(content.fill_at(0, &mut [0; 1000]).unwrap());
+        }
+        file.write_all(&whole[whole.len() - 4..]).unwrap();
+        content.check_to_end().unwrap();
+        assert_eq!(content.read_at(1000, &mut [0; 10]).unwrap(), 0);
     }
 
     #[test]

@@ -49,14 +49,15 @@ impl Search {
         }
     }
 
-    fn level(&self, line: &[u8]) -> Option<Level> {
+    pub fn level(&self, line: &[u8]) -> Option<Level> {
         match &self.format {
             Some(format) => format.level(line),
             None => logwatch_record::level(line),
         }
     }
 
-    fn headline(&self, line: &[u8]) -> (Vec<u8>, Flags) {
+    /// The headline as it goes into the record, and what was odd about it.
+    pub fn headline(&self, line: &[u8]) -> (Vec<u8>, Flags) {
         match &self.format {
             Some(format) => format.headline(line),
             None => (line.to_vec(), Flags::empty()),
@@ -429,5 +430,7 @@ impl Open {
     }
 }
 
+#[cfg(test)]
+mod model;
 #[cfg(test)]
 mod tests;

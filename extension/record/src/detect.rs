@@ -26,7 +26,10 @@ pub fn level(line: &[u8]) -> Option<Level> {
             Json::Broken => plain(line),
             Json::Text { raw, container } => {
                 let mut buffer = [0; UNESCAPED];
+                // Docker's text ends with the line's newline.
                 let text = start(keys::unescape(raw, &mut buffer));
+                let text = text.strip_suffix(b"\n").unwrap_or(text);
+                let text = text.strip_suffix(b"\r").unwrap_or(text);
                 match text.first()? {
                     b'{' if container => match keys::json(text) {
                         Json::Level(level) => Some(level),
@@ -46,7 +49,7 @@ pub fn level(line: &[u8]) -> Option<Level> {
 fn start(line: &[u8]) -> &[u8] {
     let line = text::without_hole(line);
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
-    let blanks = line.iter().take_while(|b| b.is_ascii_whitespace()).count();
+    let blanks = line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
     &line[blanks..]
 }
 
@@ -351,6 +354,14 @@ mod tests {
                 "[E 261122 10:00:00 web:1] x",
                 "E/Tag( 1): x",
             ],
+            Some(Level::Error),
+        );
+    }
+
+    #[test]
+    fn a_container_s_newline_says_nothing() {
+        all(
+            &["fail:", r#"{"log":"fail:\n","stream":"stderr"}"#],
             Some(Level::Error),
         );
     }

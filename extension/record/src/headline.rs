@@ -42,7 +42,8 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
             reader.worded();
         }
     }
-    reader.head.body = line[reader.at..reader.end].trim();
+    // Monolog's empty message: the head took blanks that stand after its end.
+    reader.head.body = line[reader.at.min(reader.end)..reader.end].trim();
     reader.head
 }
 

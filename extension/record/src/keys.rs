@@ -120,7 +120,6 @@ fn keyed(key: &[u8], value: Value) -> Option<Level> {
     let syslog = matches!(key, b"severity" | b"priority" | b"PRIORITY");
     match value {
         Value::String(word) if named || syslog => {
-            let word = word.trim_ascii();
             match word {
                 [letter] if named && letter.is_ascii_alphabetic() => {
                     letter_level(letter.to_ascii_uppercase())
@@ -128,7 +127,7 @@ fn keyed(key: &[u8], value: Value) -> Option<Level> {
                 // MongoDB's D1 to D5.
                 [b'D', b'1'..=b'5'] => Some(Level::Debug),
                 _ if word.iter().all(u8::is_ascii_digit) => number(word).and_then(|n| numbered(key, n)),
-                _ => word_level(word).map(|(level, _)| level),
+                _ => word_level(word.trim_ascii()).map(|(level, _)| level),
             }
         }
         Value::Number(n) => numbered(key, n),
@@ -186,9 +185,11 @@ fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize) -> Option<usiz
     }
     loop {
         let (key, next) = string(bytes, at)?;
-        at = blanks(bytes, next);
+        // The quick search (the tailer's `candidates`) knows a key by one blank at most before its colon, and blanks, no tabs, after it.
+        at = next + usize::from(bytes.get(next) == Some(&b' '));
         (bytes.get(at) == Some(&b':')).then_some(())?;
-        at = blanks(bytes, at + 1);
+        at += 1;
+        at += bytes[at..].iter().take_while(|b| **b == b' ').count();
         let value;
         match bytes.get(at)? {
             b'"' => {
@@ -280,7 +281,8 @@ pub(crate) fn unescape<'b>(raw: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
                 Some(b'n') => b'\n',
                 Some(b't') => b'\t',
                 Some(b'r') => b'\r',
-                Some(b'b' | b'f') => b' ',
+                Some(b'b') => 8,
+                Some(b'f') => 12,
                 Some(b'u') => {
                     let hex = raw
                         .get(at + 1..at + 5)

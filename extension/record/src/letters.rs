@@ -84,11 +84,13 @@ fn android(line: &[u8]) -> Option<Letter> {
     }
     // pid and tid, with a user's name or number before them on some versions.
     let mut numbers = 0;
+    let mut end = s.at();
     while s.number(1, 7).is_some() {
+        end = s.at();
         s.blanks().then_some(())?;
         numbers += 1;
     }
-    let [letter, b' ', rest @ ..] = s.rest() else {
+    let [b' ', letter, b' ', rest @ ..] = &line[end..] else {
         return None;
     };
     let level = letter_level(*letter).filter(|_| (2..=3).contains(&numbers))?;
@@ -97,7 +99,7 @@ fn android(line: &[u8]) -> Option<Letter> {
         level,
         family: Family::Android,
         time: Some(0),
-        body: s.at() + 2 + tag + 1,
+        body: end + 3 + tag + 1,
     })
 }
 
@@ -127,6 +129,8 @@ fn mongo(line: &[u8]) -> Option<Letter> {
         return None;
     };
     let level = letter_level(*letter)?;
+    let ends = matches!(line[..blank].last(), Some(b'0'..=b'9' | b'Z'));
+    time::scan(&line[..blank]).filter(|(_, len)| ends && *len == blank)?;
     let component = rest
         .iter()
         .take_while(|b| b.is_ascii_uppercase() || matches!(b, b'_' | b'-'))

@@ -276,6 +276,12 @@ fn monolog_laravel_and_php() {
             r#"Something bad {"a":1}"#,
         ),
         (
+            "[2026-11-22 10:00:00] app.ERROR:  [] []",
+            "ERROR",
+            "2026-11-22T09:00:00Z",
+            "[2026-11-22 10:00:00] app.ERROR:  [] []",
+        ),
+        (
             "[2026-11-22 10:00:00] production.ERROR: Undefined variable $x {\"exception\":\"[object] (ErrorException(code: 0): x at /a.php:1)\n[stacktrace]\n#0 /a.php(1): x()\n\"} ",
             "ERROR",
             "2026-11-22T09:00:00Z",

@@ -1,23 +1,8 @@
-//! What is secret in the settings stays so: files with passwords, and addresses that hold one.
+//! What is secret in the settings stays so: files with passwords and tokens.
 
 use std::os::unix::fs::MetadataExt;
 
 use super::error::SettingError;
-
-/// The URL as it may be shown: whatever stands before an `@` could be a secret.
-pub fn without_password(url: &str) -> String {
-    match (url.find("://"), url.rfind('@')) {
-        (Some(scheme), Some(at)) if at > scheme => format!("{}***{}", &url[..scheme + 3], &url[at..]),
-        _ => url.to_owned(),
-    }
-}
-
-pub fn is_loopback(host: &str) -> bool {
-    host == "localhost"
-        || host
-            .parse::<std::net::IpAddr>()
-            .is_ok_and(|address| address.is_loopback())
-}
 
 /// Reads a file with a secret. Like the server's own key file it must not be readable for others; the group may read it if root owns it.
 pub fn secret_file(setting: &'static str, file: &str) -> Result<String, SettingError> {
@@ -32,15 +17,4 @@ pub fn secret_file(setting: &'static str, file: &str) -> Result<String, SettingE
         return Err(failed("is empty".to_owned()));
     }
     Ok(text)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_password_in_the_url_is_not_shown() {
-        assert_eq!(without_password("smtp://u:secret@host:25"), "smtp://***@host:25");
-        assert_eq!(without_password("smtp://host"), "smtp://host");
-    }
 }

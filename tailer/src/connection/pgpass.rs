@@ -32,7 +32,11 @@ pub fn find(file: &Path, wanted: &Wanted) -> Option<String> {
         );
         return None;
     }
-    let text = fs::read_to_string(file).ok()?;
+    password(&fs::read_to_string(file).ok()?, wanted)
+}
+
+/// The password of the first line that fits.
+pub fn password(text: &str, wanted: &Wanted) -> Option<String> {
     text.lines().find_map(|line| password_of(line, wanted))
 }
 

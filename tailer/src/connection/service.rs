@@ -21,7 +21,8 @@ pub fn find(name: &str, files: &[&Path]) -> Result<Pairs, String> {
     ))
 }
 
-fn section(text: &str, name: &str) -> Result<Option<Pairs>, String> {
+/// The settings of a service in the text of such a file; None when it is not there.
+pub fn section(text: &str, name: &str) -> Result<Option<Pairs>, String> {
     let mut found: Option<Pairs> = None;
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();

@@ -1,3 +1,4 @@
+use super::model::{self, Then, plainly};
 use super::*;
 use proptest::prelude::*;
 
@@ -15,70 +16,13 @@ const LINES: &[&str] = &[
     "error",
 ];
 
-/// All records of a text, line by line, with nothing clever.
-fn plainly(text: &[u8]) -> Vec<(u64, u64, String)> {
-    let mut records: Vec<(u64, u64, String)> = Vec::new();
-    let mut open = false;
-    let mut start = 0;
-    for line in text.split_inclusive(|byte| *byte == b'\n') {
-        let end = start + line.len();
-        let bare = line.strip_suffix(b"\n").unwrap_or(line);
-        let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
-        let shown = String::from_utf8_lossy(bare).into_owned();
-        if start > 0 && logwatch_record::line::continues(bare) {
-            if let (true, Some(record)) = (open, records.last_mut()) {
-                record.1 = end as u64;
-                record.2 = format!("{}\n{shown}", record.2);
-            }
-        } else {
-            open = logwatch_record::level(bare).is_some_and(|level| level >= Level::Error);
-            if open {
-                records.push((start as u64, end as u64, shown));
-            }
-        }
-        start = end;
-    }
-    records
-}
-
 /// Reads a text as a tailer does that is handed `step` bytes at a time.
 fn read(text: &[u8], mut step: impl FnMut() -> usize) -> Vec<Found> {
-    let mut search = Search::new(Multiline::Auto, None, Level::Error);
-    let mut reader = Reader::new(0, Vec::new(), Vec::new());
-    let mut batch = Batch::default();
-    let mut there = 0;
-    loop {
-        there = (there + step()).min(text.len());
-        let position = usize::try_from(reader.position()).unwrap();
-        let from = position - reader.recent().len();
-        assert_eq!(reader.recent(), &text[from..position]);
-        let window = Window {
-            bytes: &text[from..there],
-            offset: from as u64,
-            last: there == text.len(),
-        };
-        let fed = reader.feed(&window, &mut search, &mut batch);
-        let boundary = usize::try_from(reader.boundary()).unwrap();
-        assert_eq!(
-            reader.proof(),
-            Proof::of(boundary as u64, text, &text[..boundary]),
-            "the proof is of the boundary"
-        );
-        match fed {
-            Fed::Nuls if there < text.len() => {
-                let at = usize::try_from(reader.position()).unwrap();
-                if let Some(nuls) = text[at..].iter().position(|byte| *byte != 0) {
-                    let to = at + nuls;
-                    reader.skip_nuls(to as u64, text[to.saturating_sub(TAIL)..to].to_vec());
-                    there = there.max(to);
-                }
-            }
-            _ if there == text.len() => break,
-            _ => {}
-        }
-    }
-    reader.let_go(&mut batch);
-    batch.records
+    model::read(text, &mut search(), || (step(), Then::GoOn))
+}
+
+fn search() -> Search {
+    Search::new(Multiline::Auto, None, Level::Error)
 }
 
 fn texts(found: &[Found]) -> Vec<(u64, u64, String)> {
@@ -101,7 +45,18 @@ proptest! {
         }
         let mut steps = steps.into_iter().cycle();
         let found = read(&text, || steps.next().unwrap());
-        prop_assert_eq!(texts(&found), plainly(&text));
+        prop_assert_eq!(found, plainly(&text, &search()));
+    }
+
+    #[test]
+    fn letting_go_and_restarts_only_cut_the_last_lines(
+        lines in prop::collection::vec(prop::sample::select(LINES), 0..60),
+        steps in prop::collection::vec((1usize..200, prop::sample::select(&[Then::GoOn, Then::LetGo, Then::Restart][..])), 1..50),
+    ) {
+        let text = lines.join("\n").into_bytes();
+        let mut steps = steps.into_iter().cycle();
+        let found = model::read(&text, &mut search(), || steps.next().unwrap());
+        model::check_cut(&found, &plainly(&text, &search()));
     }
 
     #[test]
@@ -171,7 +126,7 @@ fn bad_utf8_is_replaced_and_flagged() {
 
 #[test]
 fn a_record_that_was_cut_in_two_makes_the_next_ones_wait_longer() {
-    let mut search = Search::new(Multiline::Auto, None, Level::Error);
+    let mut search = search();
     let mut reader = Reader::new(0, Vec::new(), Vec::new());
     let mut batch = Batch::default();
     let text = b"ERROR x\n\tat a\nERROR y\n";
@@ -197,7 +152,7 @@ fn a_record_that_was_cut_in_two_makes_the_next_ones_wait_longer() {
 #[test]
 fn a_full_batch_stops_the_reading_and_loses_nothing() {
     let text = "ERROR x\n".repeat(2 * BATCH_RECORDS + 10).into_bytes();
-    let mut search = Search::new(Multiline::Auto, None, Level::Error);
+    let mut search = search();
     let mut reader = Reader::new(0, Vec::new(), Vec::new());
     let mut sizes = Vec::new();
     loop {

@@ -1,0 +1,138 @@
+//! What the reader must give: the records of reading line by line, with nothing clever. Used by the reader's tests and by fuzzing
+//! (tests/fuzz), so it takes what it needs from the module that it is in.
+
+use super::{Batch, Fed, Flags, Found, HEAD, Proof, Reader, Search, TAIL, Window, clean};
+
+/// What happens after a window was looked at.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Then {
+    GoOn,
+    /// The open record has waited long enough.
+    LetGo,
+    /// The program ends, and another one goes on from the stored boundary.
+    Restart,
+}
+
+/// All records of a text.
+pub fn plainly(text: &[u8], search: &Search) -> Vec<Found> {
+    let mut raw: Vec<(Found, Vec<u8>)> = Vec::new();
+    let mut open = false;
+    let mut start = 0;
+    for line in text.split_inclusive(|byte| *byte == b'\n') {
+        let nuls = line.iter().take_while(|byte| **byte == 0).count();
+        let (from, end) = (start + nuls, start + line.len());
+        start = end;
+        if from == end {
+            // Space that is filled later.
+            break;
+        }
+        let bare = line[nuls..].strip_suffix(b"\n").unwrap_or(&line[nuls..]);
+        let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
+        if from > 0 && search.continues(bare) {
+            if let (true, Some((record, lines))) = (open, raw.last_mut()) {
+                record.end = end as u64;
+                lines.push(b'\n');
+                lines.extend_from_slice(bare);
+            }
+            continue;
+        }
+        open = search.level(bare).is_some_and(|level| level >= search.least);
+        if open {
+            let (headline, flags) = search.headline(bare);
+            let record = Found {
+                start: from as u64,
+                end: end as u64,
+                text: String::new(),
+                flags: if nuls > 0 { flags | Flags::NUL } else { flags },
+            };
+            raw.push((record, headline));
+        }
+    }
+    raw.into_iter()
+        .map(|(record, lines)| {
+            let (text, flags) = clean(&lines);
+            Found {
+                text: text.into_owned(),
+                flags: flags | record.flags,
+                ..record
+            }
+        })
+        .collect()
+}
+
+/// Reads a text as a tailer does that is handed so many more bytes at each step.
+pub fn read(text: &[u8], search: &mut Search, mut step: impl FnMut() -> (usize, Then)) -> Vec<Found> {
+    let mut reader = Reader::new(0, Vec::new(), Vec::new());
+    let mut batch = Batch::default();
+    let mut found = Vec::new();
+    let mut there = 0;
+    loop {
+        let (more, then) = step();
+        there = (there + more).min(text.len());
+        let position = offset(reader.position());
+        let from = position - reader.recent().len();
+        assert_eq!(reader.recent(), &text[from..position]);
+        let window = Window {
+            bytes: &text[from..there.max(position)],
+            offset: from as u64,
+            last: there == text.len(),
+        };
+        let fed = reader.feed(&window, search, &mut batch);
+        let boundary = offset(reader.boundary());
+        assert_eq!(
+            reader.proof(),
+            Proof::of(boundary as u64, text, &text[..boundary]),
+            "the proof is of the boundary"
+        );
+        assert!(
+            batch.records.iter().all(|record| record.end <= boundary as u64),
+            "what is not whole is not stored"
+        );
+        found.append(&mut batch.records);
+        batch.clear();
+        match fed {
+            Fed::Full => continue,
+            Fed::Nuls if there < text.len() => {
+                let at = offset(reader.position());
+                if let Some(nuls) = text[at..].iter().position(|byte| *byte != 0) {
+                    let to = at + nuls;
+                    reader.skip_nuls(to as u64, text[to.saturating_sub(TAIL)..to].to_vec());
+                    there = there.max(to);
+                }
+            }
+            _ if there == text.len() => break,
+            _ => {}
+        }
+        match then {
+            Then::GoOn => {}
+            Then::LetGo => reader.let_go(&mut batch),
+            Then::Restart => {
+                let at = offset(reader.boundary());
+                let head = text[..at.min(HEAD)].to_vec();
+                reader = Reader::new(at as u64, head, text[at.saturating_sub(TAIL)..at].to_vec());
+            }
+        }
+    }
+    reader.let_go(&mut batch);
+    found.append(&mut batch.records);
+    found
+}
+
+/// What was let go or read again after a restart may lack its last lines, and the flag of NULs before it. Nothing else may differ.
+pub fn check_cut(found: &[Found], plain: &[Found]) {
+    let starts = |records: &[Found]| records.iter().map(|record| record.start).collect::<Vec<_>>();
+    assert_eq!(starts(found), starts(plain));
+    for (found, plain) in found.iter().zip(plain) {
+        assert!(found.end <= plain.end, "{found:?} of {plain:?}");
+        let rest = plain.text.strip_prefix(&found.text);
+        assert!(
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('\n')),
+            "{found:?} of {plain:?}"
+        );
+    }
+}
+
+/// An offset of a text that is in memory.
+fn offset(offset: u64) -> usize {
+    usize::try_from(offset).unwrap()
+}
