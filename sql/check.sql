@@ -168,7 +168,7 @@ DECLARE
     firing boolean;
 BEGIN
     -- One check at a time; the other one sees what this one would have seen.
-    IF NOT pg_try_advisory_xact_lock(7236278, 1) THEN
+    IF NOT pg_try_advisory_xact_lock(7236278, 1) OR logwatch.counts_twice() THEN
         RETURN;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());

@@ -131,7 +131,8 @@ BEGIN
             COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.gaps', 'id')::regclass), 0), pg_current_xact_id())
         ON CONFLICT ON CONSTRAINT edges_pkey DO UPDATE
        SET subscription = EXCLUDED.subscription, joined_at = EXCLUDED.joined_at, joining = EXCLUDED.joining, left_at = NULL,
-           join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap, join_xid = EXCLUDED.join_xid;
+           join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap, join_xid = EXCLUDED.join_xid,
+           join_again = COALESCE(e.heard_at > now() - interval '5 minutes', false);
     RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, streaming = %s%s%s)',
                   subscription, conninfo, COALESCE(slot, subscription), COALESCE(copy, true)::text,
                   CASE WHEN server >= 160000 THEN 'parallel' ELSE 'on' END,

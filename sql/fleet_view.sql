@@ -30,8 +30,8 @@ BEGIN
         SELECT CASE WHEN e.subid IS NULL THEN 'missing'
                     WHEN NOT e.subenabled THEN 'disabled'
                     WHEN e.left_at IS NOT NULL THEN 'leaving'
+                    WHEN asof - greatest(e.heard_at, e.joined_at) > greatest(3 * e.every, interval '10 seconds') THEN 'silent'
                     WHEN e.heard_at IS NULL OR e.joining THEN 'joining'
-                    WHEN asof - e.heard_at > greatest(3 * e.every, interval '10 seconds') THEN 'silent'
                     WHEN e.missing_until > asof - interval '24 hours' THEN 'gap'
                     WHEN e.heard_at - e.sent_at > interval '1 minute' THEN 'late'
                     ELSE 'ok' END AS state,
@@ -46,7 +46,7 @@ BEGIN
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
                     WHEN 'leaving' THEN format('unsubscribed, but its subscription is there; type what SELECT logwatch_unsubscribe(%L) returns', e.name)
                     WHEN 'joining' THEN 'what it had stored before is being copied'
-                    WHEN 'silent' THEN format('nothing heard of it for %s%s', date_trunc('second', asof - e.heard_at),
+                    WHEN 'silent' THEN format('nothing heard of it for %s%s', date_trunc('second', asof - greatest(e.heard_at, e.joined_at)),
                         CASE WHEN e.runs THEN '' ELSE ', its apply worker does not run: is it up, and what does the server log say? If its slot is lost, unsubscribe and subscribe again' END)
                     WHEN 'gap' THEN format('what it stored from %s to %s may be missing, see logwatch.gaps; to copy what it still has, unsubscribe and subscribe again',
                         to_char(e.missing_from, 'YYYY-MM-DD HH24:MI:SS'), to_char(e.missing_until, 'YYYY-MM-DD HH24:MI:SS'))

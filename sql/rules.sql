@@ -145,6 +145,10 @@ BEGIN
                       HINT = 'match and exclude are POSIX regular expressions, as for the operator ~ ; put a backslash before special characters.';
         END;
     END LOOP;
+    IF TG_OP = 'INSERT' AND NEW.builtin THEN
+        -- A dump's own state of a rule that came with the extension takes the place of the fresh one.
+        DELETE FROM logwatch.rules AS r WHERE r.name = NEW.name AND r.builtin;
+    END IF;
     NEW.updated_at := clock_timestamp();
     RETURN NEW;
 END

@@ -206,6 +206,12 @@ pub fn in_recovery() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
+/// Raises PostgreSQL's own error where the server is in recovery; `what` is the command in its message.
+pub fn refuse_in_recovery(what: &'static CStr) {
+    // SAFETY: a static, terminated string.
+    unsafe { pg_sys::PreventCommandDuringRecovery(what.as_ptr()) }
+}
+
 /// Raises an error that says what to do.
 pub fn raise(code: PgSqlErrorCode, message: &str, hint: &str) -> ! {
     pgrx::pg_sys::panic::ErrorReport::new(code, message.to_owned(), "logwatch")

@@ -357,6 +357,7 @@ fn template(message: &str) -> String {
 
 #[pg_extern(sql = false)]
 fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
+    backend::refuse_in_recovery(c"logwatch_ingest()");
     know_source(source)?;
     ingest(std::iter::once(line), std::iter::empty(), source)
 }
@@ -364,6 +365,7 @@ fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
 #[pg_extern(sql = false)]
 fn ingest_lines(lines: Option<Array<&str>>, source: &str) -> spi::Result<i64> {
     let Some(lines) = lines else { return Ok(0) };
+    backend::refuse_in_recovery(c"logwatch_ingest()");
     know_source(source)?;
     ingest(lines.iter(), std::iter::empty(), source)
 }
@@ -388,6 +390,7 @@ fn ingest_range(
     gap: Option<&str>,
     state: Option<&str>,
 ) -> spi::Result<i64> {
+    backend::refuse_in_recovery(c"logwatch_ingest()");
     // First the offset: when it does not hold, nothing of the batch is even looked at.
     Spi::run_with_args(
         "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",

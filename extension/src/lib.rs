@@ -26,7 +26,8 @@ extension_sql_file!("../../sql/rules.sql", name = "rules", requires = ["storage"
 extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["rules"]);
 extension_sql_file!("../../sql/silence.sql", name = "silence", requires = ["alerts"]);
 extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["silence"]);
-extension_sql_file!("../../sql/status.sql", name = "status", requires = ["ingest"]);
+extension_sql_file!("../../sql/health.sql", name = "health", requires = ["ingest"]);
+extension_sql_file!("../../sql/status.sql", name = "status", requires = ["health"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
@@ -51,11 +52,8 @@ extension_sql_file!(
     name = "interfaces",
     requires = ["backtest"]
 );
-extension_sql_file!(
-    "../../sql/maintain.sql",
-    name = "maintain",
-    requires = ["interfaces"]
-);
+extension_sql_file!("../../sql/page.sql", name = "page", requires = ["interfaces"]);
+extension_sql_file!("../../sql/maintain.sql", name = "maintain", requires = ["page"]);
 extension_sql_file!(
     "../../sql/privileges.sql",
     name = "privileges",

@@ -4,9 +4,11 @@
 //! escaped.
 
 mod alert;
+mod chart;
 mod clean;
 mod digest;
 mod html;
+mod page;
 mod standing;
 mod status;
 mod text;
@@ -14,6 +16,7 @@ mod words;
 
 pub use alert::Alert;
 pub use digest::Digest;
+pub use page::Page;
 pub use standing::Standing;
 pub use status::{Status, StatusRow};
 

@@ -72,6 +72,7 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Sends what is due, and returns when nothing is due any more.
 #[pg_extern(sql = false)]
 fn deliver() -> spi::Result<()> {
+    backend::refuse_in_recovery(c"logwatch_deliver()");
     let procedure = Procedure::begin();
     // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
     procedure.commit();

@@ -12,9 +12,11 @@ use crate::cli::Options;
 use crate::connection::Trouble;
 use crate::failure::Failure;
 use crate::files::{Inputs, Seen};
+use crate::progress::Progress;
 use crate::reader::{Batch, Search};
 use crate::roster::Roster;
 use crate::send::{Sink, State};
+use crate::service::Service;
 use crate::tail::Buffer;
 use crate::wake::Waker;
 use turn::store;
@@ -45,6 +47,8 @@ pub struct Follow<'a> {
     attached: bool,
     pause: Duration,
     started: Instant,
+    progress: Progress,
+    service: Service,
 }
 
 /// What a round over the files left to do.
@@ -72,6 +76,8 @@ impl<'a> Follow<'a> {
             attached: false,
             pause: BACK_OFF.0,
             started: Instant::now(),
+            progress: Progress::new(options.progress),
+            service: Service::new(),
         })
     }
 
@@ -81,7 +87,6 @@ impl<'a> Follow<'a> {
             log::warn!("{} is not there yet: it is read as soon as it is", name.display());
         }
         let mut next_look_up = Instant::now();
-        let mut ready = false;
         while !self.waker.is_stopping() {
             let now = Instant::now();
             if now >= next_look_up {
@@ -94,16 +99,16 @@ impl<'a> Follow<'a> {
             match self.attach().and_then(|()| self.round()) {
                 Ok(round) => {
                     self.pause = BACK_OFF.0;
-                    if !ready {
-                        ready = true;
-                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-                    }
+                    self.service.ready();
                     if let Some(due) = round.due {
                         limit = limit.min(due.saturating_duration_since(Instant::now()));
                     }
                     if round.busy {
                         limit = Duration::ZERO;
+                    } else {
+                        self.progress.caught_up();
                     }
+                    self.service.alive(|| self.roster.health().to_string());
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Moved(text)) => {
@@ -115,11 +120,12 @@ impl<'a> Follow<'a> {
                     self.give_up_hold();
                     limit = self.back_off();
                     log::warn!("{text}; trying again in {limit:?}");
+                    self.service.alive(|| format!("waiting for the database: {text}"));
                 }
             }
             self.wait(limit, &mut next_look_up);
         }
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        self.service.stopping();
         self.say_how_far();
         Ok(())
     }
@@ -155,7 +161,9 @@ impl<'a> Follow<'a> {
                 break;
             }
         }
-        self.store_boundaries()
+        self.progress.caught_up();
+        self.store_boundaries()?;
+        self.sink.tell(true, &|| self.roster.health())
     }
 
     fn is_over_time(&self) -> bool {
@@ -269,7 +277,7 @@ impl<'a> Follow<'a> {
                 self.roster.look_up(&self.inputs);
             }
         }
-        self.sink.idle()?;
+        self.sink.tell(false, &|| self.roster.health())?;
         Ok(round)
     }
 

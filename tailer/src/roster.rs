@@ -5,6 +5,7 @@
 
 mod aside;
 mod copies;
+mod health;
 mod recognise;
 mod rotated;
 

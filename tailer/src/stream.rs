@@ -18,11 +18,13 @@ use crate::connection::Trouble;
 use crate::failure::Failure;
 use crate::files::Inode;
 use crate::follow::{BACK_OFF, POLL, UNSTORED_AGE, UNSTORED_BYTES};
+use crate::health::{FileHealth, Health};
 use crate::identity::{Proof, TAIL};
 use crate::multiline::LONG_WAIT;
 use crate::reader::{Batch, Fed, Reader, Search, Window};
 use crate::roster::draw_id;
 use crate::send::{Attached, Sink, State, Stretch};
+use crate::service::Service;
 use crate::wake::Waker;
 
 /// As much as a pipe holds.
@@ -49,6 +51,7 @@ pub struct Stream<'a> {
     grown: Instant,
     unstored_since: Instant,
     started: Instant,
+    service: Service,
 }
 
 impl<'a> Stream<'a> {
@@ -81,22 +84,24 @@ impl<'a> Stream<'a> {
             grown: Instant::now(),
             unstored_since: Instant::now(),
             started: Instant::now(),
+            service: Service::new(),
         })
     }
 
     /// Reads to the end of the pipe, or until told to stop.
     pub fn run(mut self) -> Result<(), Failure> {
         let mut pause = BACK_OFF.0;
-        let mut ready = false;
         loop {
             match self.attach().and_then(|()| self.step()) {
-                Ok(()) if self.ended => return Ok(()),
+                Ok(()) if self.ended => {
+                    self.service.stopping();
+                    return Ok(());
+                }
                 Ok(()) => {
                     pause = BACK_OFF.0;
-                    if !ready {
-                        ready = true;
-                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-                    }
+                    self.service.ready();
+                    let position = self.reader.position();
+                    self.service.alive(|| format!("read {position} bytes"));
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) => {
@@ -107,6 +112,7 @@ impl<'a> Stream<'a> {
                         )));
                     }
                     log::warn!("{text}; trying again in {pause:?}");
+                    self.service.alive(|| format!("waiting for the database: {text}"));
                     self.waker.wait(pause);
                     pause = (pause * 2).min(BACK_OFF.1);
                 }
@@ -222,7 +228,19 @@ impl<'a> Stream<'a> {
         {
             self.store(State::Open)?;
         }
-        self.sink.idle()
+        let (id, size) = (self.id, Some(self.reader.position()));
+        let known = self.stored.offset > 0;
+        self.sink.tell(last, &|| Health {
+            files: known
+                .then_some(FileHealth {
+                    id,
+                    size,
+                    truncated: false,
+                })
+                .into_iter()
+                .collect(),
+            ..Health::default()
+        })
     }
 
     /// How long the next piece may keep the open record waiting.
@@ -384,7 +402,7 @@ mod tests {
             if held.calls % 4 == 3 { away() } else { Ok(()) }
         }
 
-        fn idle(&mut self) -> Result<(), Trouble> {
+        fn tell(&mut self, _at_once: bool, _health: &dyn Fn() -> Health) -> Result<(), Trouble> {
             Ok(())
         }
     }

@@ -1,7 +1,9 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backup;
 mod channels;
 mod citizen;
+mod connections;
 mod files_content;
 mod files_crashes;
 mod files_missed;
@@ -15,13 +17,17 @@ mod life_of_a_file;
 mod looks;
 mod mail;
 mod mail_trouble;
+mod page;
 mod postfix;
 mod privileges;
 mod regress;
 mod roles;
 mod rules;
 mod scheduling;
+mod service;
 mod settings;
+mod standby;
+mod tailer_reports;
 mod tailing;
 mod torture;
 mod whole_job;

@@ -72,7 +72,8 @@ impl Alert {
     }
 }
 
-fn escape(text: &str) -> String {
+/// Text from outside as HTML, on one line.
+pub fn escape(text: &str) -> String {
     escape_lines(&clean(text))
 }
 

@@ -93,6 +93,9 @@ impl Roster {
         };
         self.add(&path, seen.inode, content, Proof::default(), Proven::default());
         self.set_after(self.tails.len() - 1, after);
+        if let Some(tail) = self.tails.last_mut() {
+            tail.truncated = true;
+        }
     }
 
     /// CASES.md F15: gives the open record of a rotated file the lines that the next file begins with. True when it got some and may get
