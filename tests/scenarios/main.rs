@@ -1,5 +1,6 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backtest;
 mod backup;
 mod channels;
 mod citizen;
@@ -13,6 +14,7 @@ mod files_rotation;
 mod files_truncation;
 mod fleet;
 mod ingest;
+mod kill_points;
 mod life_of_a_file;
 mod looks;
 mod mail;
@@ -23,6 +25,7 @@ mod postfix;
 mod privileges;
 mod regress;
 mod roles;
+mod rule_life;
 mod rules;
 mod scheduling;
 mod service;
