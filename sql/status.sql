@@ -5,6 +5,16 @@ CREATE FUNCTION logwatch.rule_message(kind text, state text, rule text, grouped_
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
 COMMENT ON FUNCTION logwatch.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands; private';
 
+CREATE FUNCTION logwatch.worker_trouble() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_trouble_wrapper';
+COMMENT ON FUNCTION logwatch.worker_trouble() IS 'What the worker''s last tick failed of; NULL when it went well; private';
+
+CREATE FUNCTION logwatch.alert_file_trouble() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT trouble FROM logwatch.worker_trouble() AS trouble WHERE trouble LIKE 'logwatch.alert\_file %' $$;
+COMMENT ON FUNCTION logwatch.alert_file_trouble() IS 'Why the worker could not write the alert file; private';
+
 CREATE FUNCTION logwatch.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -14,6 +24,7 @@ DECLARE
     worker_database constant text := logwatch.setting('database');
     started timestamptz;
     problem text;
+    trouble text;
 BEGIN
     SELECT s.backend_start INTO started FROM pg_stat_activity AS s
      WHERE s.backend_type = 'logwatch worker' AND s.datname = worker_database;
@@ -30,8 +41,11 @@ BEGIN
         RETURN QUERY SELECT 'starting', NULL::timestamptz, 'The worker is not running; it is restarted every few seconds, see the server log.'::text;
     ELSE
         problem := logwatch.library_problem();
-        RETURN QUERY SELECT CASE WHEN problem IS NULL THEN 'running' ELSE 'waiting' END, started,
-            COALESCE(problem, format('Checks at every commit of new entries and every %s s.', logwatch.setting('check_interval')));
+        -- A file that cannot be written is told of where the channels are; everything else goes on.
+        trouble := nullif(logwatch.worker_trouble(), logwatch.alert_file_trouble());
+        RETURN QUERY SELECT CASE WHEN problem IS NOT NULL THEN 'waiting' WHEN trouble IS NOT NULL THEN 'failing' ELSE 'running' END, started,
+            COALESCE(problem, 'What it does fails, and is tried again: ' || trouble,
+                     format('Checks at every commit of new entries and every %s s.', logwatch.setting('check_interval')));
     END IF;
 END
 $$;
@@ -166,7 +180,7 @@ BEGIN
                CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch.setting('alert_file') END,
                CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
-      FROM (SELECT v.channel, logwatch.channel_configured(v.channel) AS configured, logwatch.channel_problem(v.channel) AS problem, v.position
+      FROM (SELECT v.channel, logwatch.channel_configured(v.channel) AS configured, COALESCE(logwatch.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch.alert_file_trouble() END) AS problem, v.position
               FROM unnest('{email,file,log,webhook}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,

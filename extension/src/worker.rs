@@ -14,7 +14,7 @@ use pgrx::prelude::*;
 use crate::backend::Failure;
 use crate::channel::Ended;
 use crate::sender::InFlight;
-use crate::{backend, outbox, report, settings, wake};
+use crate::{backend, outbox, report, settings, trouble, wake};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
@@ -118,6 +118,7 @@ impl Worker {
             Some(Failure::Error(why)) => Some(why),
             Some(Failure::Locked) | None => None,
         };
+        trouble::tell(problem.as_deref());
         if let Some(problem) = problem
             .as_ref()
             .filter(|problem| self.told_tick.as_ref() != Some(problem))
