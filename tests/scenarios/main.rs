@@ -34,6 +34,7 @@ mod standby;
 mod stopping;
 mod tailer_reports;
 mod tailing;
+mod torture;
 mod whole_job;
 mod worker;
 

@@ -6,6 +6,7 @@
 
 pub mod browser;
 pub mod certificate;
+pub mod disk;
 pub mod fleet;
 pub mod journal;
 pub mod link;
