@@ -18,6 +18,28 @@ fn ingest_errors(server: &Server, n: usize, ago: &str) -> Result<()> {
     Ok(())
 }
 
+/// Lives through `seconds` that are hours ago, with a check each `step` of them; in those where `bad` holds, `n` ERROR records come.
+fn replay(server: &Server, seconds: u32, step: u32, bad: &str, n: u32) -> Result<()> {
+    server.sql(&format!(
+        "CREATE PROCEDURE replay() LANGUAGE plpgsql AS $$
+         DECLARE
+             began constant timestamptz := date_trunc('minute', now()) - interval '3 hours';
+             t timestamptz;
+         BEGIN
+             FOR s IN 0 .. {seconds} BY {step} LOOP
+                 t := began + make_interval(secs => s);
+                 IF {bad} THEN
+                     PERFORM logwatch_ingest(array_agg(to_char(t, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR disk ' || n)) FROM generate_series(1, {n}) AS n;
+                 END IF;
+                 PERFORM logwatch.check(t);
+                 COMMIT;
+             END LOOP;
+         END $$"
+    ))?;
+    server.sql("CALL replay()")?;
+    Ok(())
+}
+
 #[test]
 fn the_threshold_itself_fires_and_one_less_does_not() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -51,23 +73,8 @@ fn checking_again_changes_nothing() -> Result<()> {
 #[test]
 fn checks_every_second_make_one_episode_and_one_notification() -> Result<()> {
     let server = Server::without_worker(&[])?;
-    server.sql(
-        "CREATE PROCEDURE watch() LANGUAGE plpgsql AS $$
-         DECLARE
-             t timestamptz := date_trunc('second', now()) - interval '30 minutes';
-         BEGIN
-             FOR s IN 1 .. 1200 LOOP
-                 t := t + interval '1 second';
-                 -- Ten minutes of errors, then none.
-                 IF s <= 600 AND s % 20 = 0 THEN
-                     PERFORM logwatch_ingest(to_char(t, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR disk full');
-                 END IF;
-                 PERFORM logwatch.check(t);
-                 COMMIT;
-             END LOOP;
-         END $$",
-    )?;
-    server.sql("CALL watch()")?;
+    // Ten minutes of errors, then none.
+    replay(&server, 1200, 1, "s BETWEEN 1 AND 600 AND s % 20 = 0", 1)?;
     // The fifth record comes at second 100; the window holds fewer than five from second 820 on.
     assert_eq!(
         server.sql("SELECT rule, state, met_until - started_at, resolved_at - met_until, peak, episodes FROM logwatch.alerts")?,
@@ -184,24 +191,10 @@ fn an_hour_of_flapping_is_one_firing_and_one_resolved() -> Result<()> {
     server.sql(
         "DELETE FROM logwatch.rules;
          INSERT INTO logwatch.rules (name, threshold, within, channels, repeat_every)
-         VALUES ('short', 3, '10 seconds', '{log}', '20 minutes'), ('usual', 5, '5 minutes', '{log}', NULL);
-         CREATE PROCEDURE flap() LANGUAGE plpgsql AS $$
-         DECLARE
-             began constant timestamptz := date_trunc('minute', now()) - interval '3 hours';
-             t timestamptz;
-         BEGIN
-             FOR s IN 0 .. 4500 BY 10 LOOP
-                 t := began + make_interval(secs => s);
-                 -- Five records at once, then nothing for 40 to 60 seconds.
-                 IF s < 3600 AND s % 50 = 10 * (s / 900) THEN
-                     PERFORM logwatch_ingest(array_agg(to_char(t, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR disk ' || n)) FROM generate_series(1, 5) AS n;
-                 END IF;
-                 PERFORM logwatch.check(t);
-                 COMMIT;
-             END LOOP;
-         END $$",
+         VALUES ('short', 3, '10 seconds', '{log}', '20 minutes'), ('usual', 5, '5 minutes', '{log}', NULL)",
     )?;
-    server.sql("CALL flap()")?;
+    // Five records at once, then nothing for 40 to 60 seconds.
+    replay(&server, 4500, 10, "s < 3600 AND s % 50 = 10 * (s / 900)", 5)?;
     assert_eq!(
         server.sql("SELECT count(*) > 300 FROM logwatch.entries")?,
         "t",
