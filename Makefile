@@ -23,6 +23,7 @@ help:
 	@echo "make test          runs all tests (installs what they need)"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
+	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
@@ -53,6 +54,9 @@ lint: missing-build
 install: missing-build
 	tests/install.sh "$(or $(PG_CONFIG),pg_config)" "$(PREFIX)"
 
+package: missing-build
+	tests/package.sh "$(or $(PG_CONFIG),pg_config)"
+
 installcheck:
 	tests/regress/run.sh "$(or $(PG_CONFIG),pg_config)"
 
@@ -63,4 +67,4 @@ clean:
 missing-build missing-test missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test build fuzz lint install installcheck clean missing-build missing-test
+.PHONY: help demo test build fuzz lint install package installcheck clean missing-build missing-test
