@@ -106,7 +106,10 @@ BEGIN
     )
     INSERT INTO logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)
     SELECT COALESCE((SELECT max(b.number) FROM before AS b), 0) + 1, pg_current_wal_lsn(), clock_timestamp(),
-           make_interval(secs => logwatch.setting('check_interval')::integer), logwatch.library_version(),
+           -- Without the worker, pg_cron calls logwatch_check() once a minute.
+           greatest(make_interval(secs => logwatch.setting('check_interval')::integer),
+                    CASE WHEN (SELECT w.state FROM logwatch.worker_status() AS w) = 'running' THEN interval '0' ELSE interval '1 minute' END),
+           logwatch.library_version(),
            now() - make_interval(mins => logwatch.setting('retention')::integer),
            (SELECT max(b.received_at) FROM logwatch.batches AS b),
            (SELECT COALESCE(sum(b.n), 0)::bigint FROM logwatch.batches AS b WHERE b.received_at > clock_timestamp() - interval '1 minute'),

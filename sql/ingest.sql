@@ -23,6 +23,7 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
     AS $$
+    SELECT logwatch.hold();
     -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at, watched_since)
     VALUES (logwatch.source_id($1), $1, 1, left($2, 4096), left($3, 255), left($4, 255), clock_timestamp(), clock_timestamp(), clock_timestamp())

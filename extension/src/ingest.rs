@@ -13,7 +13,8 @@ use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
-use crate::{backend, settings};
+use crate::backend::{self, IfDropped};
+use crate::settings;
 
 /// A record that says it was logged later than this from now on is not believed.
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
@@ -358,6 +359,7 @@ fn template(message: &str) -> String {
 #[pg_extern(sql = false)]
 fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
     backend::refuse_in_recovery(c"logwatch_ingest()");
+    backend::hold_extension(IfDropped::Wait);
     know_source(source)?;
     ingest(std::iter::once(line), std::iter::empty(), source)
 }
@@ -366,6 +368,7 @@ fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
 fn ingest_lines(lines: Option<Array<&str>>, source: &str) -> spi::Result<i64> {
     let Some(lines) = lines else { return Ok(0) };
     backend::refuse_in_recovery(c"logwatch_ingest()");
+    backend::hold_extension(IfDropped::Wait);
     know_source(source)?;
     ingest(lines.iter(), std::iter::empty(), source)
 }
@@ -391,6 +394,7 @@ fn ingest_range(
     state: Option<&str>,
 ) -> spi::Result<i64> {
     backend::refuse_in_recovery(c"logwatch_ingest()");
+    backend::hold_extension(IfDropped::Wait);
     // First the offset: when it does not hold, nothing of the batch is even looked at.
     Spi::run_with_args(
         "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",

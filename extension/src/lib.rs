@@ -80,3 +80,9 @@ pub extern "C-unwind" fn _PG_init() {
 fn library_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
 }
+
+/// Makes DROP EXTENSION wait for the end of this transaction.
+#[pg_extern(sql = false)]
+fn hold() {
+    backend::hold_extension(backend::IfDropped::Wait);
+}

@@ -14,7 +14,7 @@ mod status;
 mod text;
 mod words;
 
-pub use alert::Alert;
+pub use alert::{Alert, test_alert};
 pub use digest::Digest;
 pub use page::Page;
 pub use standing::Standing;

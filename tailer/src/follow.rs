@@ -46,7 +46,6 @@ pub struct Follow<'a> {
     batch: Batch,
     attached: bool,
     pause: Duration,
-    started: Instant,
     progress: Progress,
     service: Service,
 }
@@ -64,6 +63,10 @@ struct Round {
 
 impl<'a> Follow<'a> {
     pub fn new(options: &'a Options, sink: Box<dyn Sink + 'a>, waker: Waker) -> Result<Follow<'a>, Failure> {
+        // Each file that is followed is open, and 1024 is what a process is given by default.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            log::info!("the limit on open files stays as it is: {error}");
+        }
         Ok(Follow {
             options,
             sink,
@@ -75,7 +78,6 @@ impl<'a> Follow<'a> {
             batch: Batch::default(),
             attached: false,
             pause: BACK_OFF.0,
-            started: Instant::now(),
             progress: Progress::new(options.progress),
             service: Service::new(),
         })
@@ -156,8 +158,9 @@ impl<'a> Follow<'a> {
     }
 
     fn read_all(&mut self) -> Result<(), Trouble> {
-        while !self.waker.is_stopping() && !self.is_over_time() {
-            if !self.round()?.busy {
+        while !self.waker.is_stopping() {
+            let busy = self.round()?.busy;
+            if !busy && !self.takes_up_more() {
                 break;
             }
         }
@@ -166,10 +169,13 @@ impl<'a> Follow<'a> {
         self.sink.tell(true, &|| self.roster.health())
     }
 
-    fn is_over_time(&self) -> bool {
-        self.options
-            .max_runtime
-            .is_some_and(|limit| self.started.elapsed() >= limit)
+    /// True when rotated files that had to be left now have their turn.
+    fn takes_up_more(&mut self) -> bool {
+        let before = self.roster.tails.len();
+        if self.roster.has_left_some() {
+            self.look_up();
+        }
+        self.roster.tails.len() > before
     }
 
     /// With --once a file that was named and is not there, or cannot be read, is an error – unless it was read before.

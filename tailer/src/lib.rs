@@ -55,6 +55,11 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
     let waker = Waker::new();
     waker
         .heed_signals()
+        .and_then(|()| {
+            options
+                .max_runtime
+                .map_or(Ok(()), |limit| waker.heed_limit(limit))
+        })
         .map_err(|error| Failure::Internal(format!("signals: {error}")))?;
     let output = std::mem::replace(&mut options.output, Output::Print);
     let sink: Box<dyn Sink> = match output {

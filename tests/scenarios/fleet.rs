@@ -106,6 +106,11 @@ fn two_edges_and_a_centre_survive_kills_and_cuts_with_the_exact_union() -> Resul
     for edge in [&berlin, &paris] {
         wait_for_state(&centre, edge, SOON, "ok")?;
     }
+    // The tailers' signs of life came with the beats.
+    assert_eq!(
+        centre.sql("SELECT count(*) FROM logwatch.sources WHERE seen_at > now() - interval '1 minute'")?,
+        "2"
+    );
     let mail = sink.wait_for_subject(SOON, "[FIRING:")?;
     assert!(
         mail.text().contains("berlin") && mail.text().contains("paris"),
@@ -288,6 +293,39 @@ fn a_centre_restored_from_a_backup_says_what_is_missing_and_gets_it() -> Result<
     assert_eq!(
         centre.sql("SELECT reason ~ '^filled by a copy: ' FROM logwatch.gaps")?,
         "t"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_centre_may_be_the_edge_of_a_larger_one() -> Result<()> {
+    let edge = Edge::start("berlin", &[])?;
+    let germany = Edge::start("germany", &[])?;
+    let europe = centre(&[])?;
+    subscribe(&germany.server, &edge)?;
+    edge.ingest(&["ERROR first"], "shop")?;
+    wait_for_state(&germany.server, &edge, SOON, "ok")?;
+    subscribe(&europe, &germany)?;
+    wait_for_state(&europe, &germany, SOON, "ok")?;
+    edge.ingest(&["ERROR second", "ERROR second"], "shop")?;
+    germany.ingest(&["ERROR third"], "bank")?;
+
+    let all = "SELECT s.name, p.template, sum(c.n) FROM logwatch.counts AS c JOIN logwatch.sources AS s ON s.id = c.source_id
+                 JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint GROUP BY 1, 2 ORDER BY 1, 2";
+    europe.wait_for_sql(SOON, all, "bank|third|1\nshop|first|1\nshop|second|2")?;
+    // The beats of an edge end at its own centre.
+    assert_eq!(europe.sql("SELECT name FROM logwatch.edges")?, "germany");
+    let fleet = "SELECT role, name, state FROM logwatch_fleet ORDER BY role";
+    assert_eq!(
+        germany.server.sql(fleet)?,
+        "centre|logwatch_germany|ok\nedge|berlin|ok"
+    );
+    let metrics = germany
+        .server
+        .sql("SELECT DISTINCT metric FROM logwatch.metrics WHERE metric ~ 'fleet' ORDER BY 1")?;
+    assert!(
+        metrics.contains("logwatch_fleet_lag_seconds") && metrics.contains("logwatch_fleet_wal_held_bytes"),
+        "{metrics}"
     );
     Ok(())
 }

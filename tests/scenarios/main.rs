@@ -1,5 +1,6 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backtest;
 mod backup;
 mod channels;
 mod citizen;
@@ -13,20 +14,24 @@ mod files_rotation;
 mod files_truncation;
 mod fleet;
 mod ingest;
+mod kill_points;
 mod life_of_a_file;
 mod looks;
 mod mail;
 mod mail_trouble;
+mod memory;
 mod page;
 mod postfix;
 mod privileges;
 mod regress;
 mod roles;
+mod rule_life;
 mod rules;
 mod scheduling;
 mod service;
 mod settings;
 mod standby;
+mod stopping;
 mod tailer_reports;
 mod tailing;
 mod whole_job;

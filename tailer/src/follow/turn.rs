@@ -31,11 +31,7 @@ impl Follow<'_> {
                         store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
                     }
                     let over = tail.reader.position().saturating_sub(started_at) >= TURN;
-                    let stop = self.waker.is_stopping()
-                        || self
-                            .options
-                            .max_runtime
-                            .is_some_and(|limit| self.started.elapsed() >= limit);
+                    let stop = self.waker.is_stopping();
                     if over || stop {
                         store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
                         round.busy = !stop;
