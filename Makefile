@@ -24,6 +24,7 @@ help:
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
+	@echo "make upgrade-script  writes the script of ALTER EXTENSION UPDATE from what sql/ holds"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
@@ -57,6 +58,9 @@ install: missing-build
 package: missing-build
 	tests/package.sh "$(or $(PG_CONFIG),pg_config)"
 
+upgrade-script:
+	cargo run --quiet -p logwatch-tests --bin upgrade_script
+
 installcheck:
 	tests/regress/run.sh "$(or $(PG_CONFIG),pg_config)"
 
@@ -67,4 +71,4 @@ clean:
 missing-build missing-test missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test build fuzz lint install package installcheck clean missing-build missing-test
+.PHONY: help demo test build fuzz lint install package upgrade-script installcheck clean missing-build missing-test

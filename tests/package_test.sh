@@ -46,11 +46,11 @@ bash -n "$root/usr/share/bash-completion/completions/logwatch-tailer"
 
 say "use"
 bin=$(dirname "$(find "$root/usr/lib/postgresql" -name initdb)")
-as_postgres() { setpriv --reuid postgres --regid postgres --clear-groups env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8 "$@"; }
+as_postgres=(setpriv --reuid postgres --regid postgres --clear-groups env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8)
 install -d -o postgres -g postgres "$root/data" "$root/socket"
-as_postgres "$bin/initdb" --auth=trust --username=postgres --encoding=UTF8 --no-sync --pgdata="$root/data" >/dev/null
+"${as_postgres[@]}" "$bin/initdb" --auth=trust --username=postgres --encoding=UTF8 --no-sync --pgdata="$root/data" >/dev/null
 printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$root/socket'" "fsync = off" "shared_preload_libraries = 'logwatch'" >>"$root/data/postgresql.conf"
-as_postgres "$bin/postgres" -D "$root/data" >"$root/log" 2>&1 &
+"${as_postgres[@]}" "$bin/postgres" -D "$root/data" >"$root/log" 2>&1 &
 server=$!
 export PGHOST=$root/socket PGUSER=postgres PGDATABASE=postgres
 for _ in {1..300}; do psql -Xqc 'SELECT 1' >/dev/null 2>&1 && break || sleep 0.1; done
