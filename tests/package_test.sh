@@ -66,7 +66,7 @@ server=
 
 say "remove"
 dpkg --root="$root" --force-script-chrootless --log=/dev/null --purge logwatch-tailer "$(dpkg --root="$root" -l 'postgresql-*-logwatch' | sed -n 's/^ii  \([^ ]*\).*/\1/p')"
-left=$(find "$root/usr" "$root/lib" -name '*logwatch*')
+left=$(find "$root" -path "$root/var" -prune -o -path "$root/data" -prune -o -name "*logwatch*" -print)
 [[ -z $left ]] || {
 	echo "left behind: $left" >&2
 	exit 1

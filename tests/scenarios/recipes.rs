@@ -12,14 +12,23 @@ use logwatch_tests::tailer::{Tailer, append};
 
 use crate::SOON;
 
-/// The first block of code in the README's section that has `text`.
+/// The first block of code in the README that has `text`.
 fn recipe(text: &str) -> Result<String> {
     let readme = fs::read_to_string(programs::checkout().join("README.md"))?;
-    let found = readme
-        .split("```\n")
-        .find(|block| block.contains(text))
-        .map(str::to_owned);
-    found.with_context(|| format!("the README has a block with {text}"))
+    let (mut fenced, mut block) = (false, String::new());
+    for line in readme.lines() {
+        if line.trim_start().starts_with("```") {
+            if fenced && block.contains(text) {
+                return Ok(block);
+            }
+            fenced = !fenced;
+            block.clear();
+        } else if fenced {
+            block += line;
+            block.push('\n');
+        }
+    }
+    anyhow::bail!("the README has no block with {text}")
 }
 
 #[test]
