@@ -21,12 +21,14 @@ features = --no-default-features --features \
 help:
 	@echo "make demo          builds everything and shows the whole job on a throw-away server"
 	@echo "make test          runs all tests (installs what they need)"
+	@echo "make torture       breaks everything around logwatch, and compares with what must be there (ROUNDS, SEED, MINUTES)"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
 	@echo "make upgrade-script  writes the script of ALTER EXTENSION UPDATE from what sql/ holds"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
+	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject) and prints a table"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
 	@echo "make lint          checks formatting, clippy and the documentation"
 	@echo "make clean         removes what was built"
@@ -38,9 +40,20 @@ test: missing-test build
 	$(private) cargo test -p logwatch $(features)
 	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
 
+# What is built is in target/; the rounds are in tests/src/bin/torture. ROUNDS=, SEED= and MINUTES= on the command line reach it.
+torture: missing-test build
+	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
+
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build -p logwatch-tailer -p logwatch-tests --bins --examples
+
+# A release build in a tree of its own, which the tests' debug build does not disturb.
+bench: export LOGWATCH_TREE := postgres-release
+bench: missing-bench
+	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
+	cargo build --release -p logwatch-tailer -p logwatch-tests --bins --examples
+	@RUST_BACKTRACE=0 target/release/bench $(ONLY)
 
 # Not part of test, which replays what was found before.
 MINUTES ?= 10
@@ -68,7 +81,7 @@ clean:
 	tests/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test missing-fuzz:
+missing-build missing-test missing-bench missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test build fuzz lint install package upgrade-script installcheck clean missing-build missing-test
+.PHONY: help demo test torture build bench fuzz lint install package upgrade-script installcheck clean missing-build missing-test missing-bench missing-fuzz

@@ -105,6 +105,8 @@ CREATE FUNCTION logwatch_subscribe(name text, conninfo text, copy boolean DEFAUL
 DECLARE
     server constant integer := current_setting('server_version_num')::integer;
     subscription constant text := 'logwatch_' || name;
+    edges constant integer := 1 + (SELECT count(*) FROM pg_subscription);
+    too_small text;
 BEGIN
     PERFORM logwatch.need_column_lists();
     IF name IS NULL OR name !~ '^[a-z0-9_]{1,50}$' OR slot !~ '^logwatch_[a-z0-9_]{1,50}$' THEN
@@ -123,6 +125,15 @@ BEGIN
     IF EXISTS (SELECT FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid WHERE d.datname = current_database() AND s.subname = subscription) THEN
         RAISE EXCEPTION 'edge "%" is subscribed to already', name USING ERRCODE = 'duplicate_object',
             HINT = format('To join it again, first, in psql: SELECT logwatch_unsubscribe(%L) \gexec', name);
+    END IF;
+    -- An apply worker and a replication origin for each edge, and some for copies; PostgreSQL's defaults are enough for three edges.
+    SELECT string_agg(format('ALTER SYSTEM SET %s = %s;', s.name, n.needed), E'\n' ORDER BY s.name) INTO too_small
+      FROM pg_settings AS s
+      JOIN (VALUES ('max_logical_replication_workers', edges + 1), ('max_worker_processes', edges + 4),
+                   (CASE WHEN server >= 180000 THEN 'max_active_replication_origins' ELSE 'max_replication_slots' END, edges + 2)) AS n (name, needed)
+           ON n.name = s.name AND s.setting::integer < n.needed;
+    IF too_small IS NOT NULL THEN
+        RAISE WARNING 'with % edge(s) this server needs more workers than its settings allow', edges USING HINT = too_small || E'\nand restart; rather leave room for more.';
     END IF;
     -- What is there now, to tell it from what the copy brings.
     INSERT INTO logwatch.edges AS e (name, subscription, joining, join_entry, join_gap, join_xid)

@@ -8,3 +8,4 @@ ALTER TABLE logwatch.rules ADD COLUMN min_sources integer NOT NULL DEFAULT 1;
 ALTER TABLE logwatch.alerts ADD COLUMN closed text CHECK (closed IN ('disabled', 'deleted'));
 ALTER TABLE logwatch.notifications ADD COLUMN leased_at timestamptz, ADD COLUMN leased_by integer, DROP COLUMN leased_until;
 DROP FUNCTION logwatch.settle(bigint, text, integer, text);
+DROP INDEX logwatch.counts_raw_idx;

@@ -13,6 +13,7 @@ mod outbox;
 mod report;
 mod sender;
 mod settings;
+mod trouble;
 mod wake;
 mod worker;
 
@@ -70,6 +71,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = backend::preloading();
     settings::init(preloading);
     wake::init(preloading);
+    trouble::init(preloading);
     if preloading {
         worker::init();
     }

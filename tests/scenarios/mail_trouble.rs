@@ -245,3 +245,46 @@ fn delivery_without_the_worker_survives_refusals_too() -> Result<()> {
     assert_eq!(sink.mails().len(), 1);
     Ok(())
 }
+
+/// Found by `make torture`, with a full data directory.
+#[test]
+fn an_outcome_that_cannot_be_recorded_is_recorded_later() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    server.sql("ALTER TABLE logwatch.attempts ADD CONSTRAINT full_disk CHECK (outcome IS NULL) NOT VALID")?;
+    server.sql(INGEST_FATAL)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state FROM logwatch_status() WHERE component = 'worker'",
+        "failing",
+    )?;
+    server.sql("ALTER TABLE logwatch.attempts DROP CONSTRAINT full_disk")?;
+    // Long before the lease runs out, and without another mail.
+    wait_for_attempts(&server, "sent", 1)?;
+    assert_eq!(sink.mails().len(), 1);
+    Ok(())
+}
+
+#[test]
+fn mail_goes_out_although_checks_fail() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::Rcpt, Action::reply("451 4.7.1 later"));
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT count(*) FROM logwatch.attempts WHERE code = 451",
+        "1",
+    )?;
+    server
+        .sql("ALTER TABLE logwatch.progress ADD CONSTRAINT no_check CHECK (checked_at IS NULL) NOT VALID")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state FROM logwatch_status() WHERE component = 'worker'",
+        "failing",
+    )?;
+    hurry_retries(&server)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    Ok(())
+}

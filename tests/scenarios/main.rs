@@ -36,6 +36,7 @@ mod standby;
 mod stopping;
 mod tailer_reports;
 mod tailing;
+mod torture;
 mod upgrade;
 mod whole_job;
 mod worker;

@@ -272,3 +272,43 @@ fn an_idle_worker_assigns_no_transaction_ids() -> Result<()> {
     let before = next()?;
     stays(Duration::from_secs(3), "idle", || Ok(next()? == before))
 }
+
+#[test]
+fn what_keeps_the_worker_from_its_work_stands_in_the_status() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    let file = server.dir().join("alerts.txt");
+    server.set(&[("logwatch.alert_file", &file.display().to_string())])?;
+    server.reload();
+    let status = |component: &str| {
+        format!(
+            "SELECT state FROM logwatch_status() WHERE (component, name) IN (('channel', 'file'), ('worker', 'worker')) AND component = '{component}'"
+        )
+    };
+    server.wait_for_sql(SOON, &status("channel"), "ok")?;
+    wait_until(SOON, "the alert file", || Ok(file.exists()))?;
+
+    // A file system that refuses the file is the file's trouble, and nobody else's.
+    wait_until(SOON, "a directory in its place", || {
+        // The worker may write it again in between.
+        std::fs::remove_file(&file)?;
+        Ok(std::fs::create_dir(&file).is_ok())
+    })?;
+    server.wait_for_sql(SOON, &status("channel"), "error")?;
+    let said = server.sql("SELECT message FROM logwatch_status() WHERE name = 'file'")?;
+    assert!(said.contains("cannot be written: Is a directory"), "{said}");
+    assert_eq!(server.sql(&status("worker"))?, "running");
+    std::fs::remove_dir(&file)?;
+    server.wait_for_sql(SOON, &status("channel"), "ok")?;
+
+    // A check that fails is the worker's.
+    server.sql("ALTER TABLE logwatch.alerts ADD CONSTRAINT nothing_goes CHECK (rule IS NULL) NOT VALID")?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, &status("worker"), "failing")?;
+    let said = server.sql("SELECT message FROM logwatch_status() WHERE component = 'worker'")?;
+    assert!(said.contains("nothing_goes"), "{said}");
+    server.sql("ALTER TABLE logwatch.alerts DROP CONSTRAINT nothing_goes")?;
+    server.wait_for_sql(SOON, &status("worker"), "running")?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    Ok(())
+}

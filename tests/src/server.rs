@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -178,6 +178,25 @@ impl Server {
         self.dir.path().join("data")
     }
 
+    /// Has the write-ahead log on another disk from now on; for a server that does not run.
+    pub fn move_wal(&self, to: &Path) -> Result<()> {
+        let (here, there) = (self.data().join("pg_wal"), to.join("pg_wal"));
+        let status = Command::new("cp").arg("-a").arg(&here).arg(&there).status()?;
+        if !status.success() {
+            bail!("cp -a {} {}: {status}", here.display(), there.display());
+        }
+        fs::remove_dir_all(&here)?;
+        Ok(symlink(there, here)?)
+    }
+
+    /// Makes a directory the server's own.
+    pub fn give(&self, dir: &Path) -> Result<()> {
+        if let Some((uid, gid)) = self.owner {
+            chown(dir, Some(uid), Some(gid))?;
+        }
+        Ok(())
+    }
+
     /// Writes a file that the server can read, such as a password or a certificate.
     pub fn write_file(&self, name: &str, content: &str) -> Result<PathBuf> {
         let path = self.dir.path().join(name);
@@ -265,6 +284,14 @@ impl Server {
             .stop(signal, LIMIT)
             .with_context(|| format!("the server's log ends with:\n{}", self.log_tail(20)))?;
         Ok(took)
+    }
+
+    /// Whether the postmaster runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        match &mut self.postmaster {
+            Some(postmaster) => Ok(postmaster.exited()?.is_none()),
+            None => Ok(false),
+        }
     }
 
     /// kill -9 of the postmaster. Its children notice and leave.
