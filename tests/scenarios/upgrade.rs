@@ -73,7 +73,7 @@ fn an_upgraded_extension_is_what_a_fresh_one_is() -> Result<()> {
         .collect();
     assert!(
         missing.is_empty() && stale.is_empty(),
-        "the upgrade does not lead to the present schema; change sql/upgrade_0.1.0_0.2.0.sql and run `make upgrade-script`\nmissing:\n{}\nstale:\n{}",
+        "the upgrade does not lead to the present schema; what has changed of an old table belongs into sql/upgrade_0.1.0.sql\nmissing:\n{}\nstale:\n{}",
         missing.join("\n"),
         stale.join("\n")
     );

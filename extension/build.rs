@@ -1,41 +1,53 @@
-//! Writes the script of `ALTER EXTENSION logwatch UPDATE` from version 0.1.0: the changes of tables as they stand in
-//! `sql/upgrade_0.1.0_0.2.0.sql`, then all functions, views, triggers, comments and privileges of the other files, so that nothing is
-//! written twice by hand. `make upgrade-script` runs it; a scenario compares an upgraded extension with a fresh one.
+//! Writes the script of `ALTER EXTENSION logwatch UPDATE` from version 0.1.0, `sql/logwatch--0.1.0--VERSION.sql`, where cargo-pgrx looks for
+//! it: the changes of tables as they stand in `sql/upgrade_0.1.0.sql`, then all functions, views, triggers, comments and privileges of the
+//! other files, so that nothing is written twice by hand or forgotten. A scenario compares an upgraded extension with a fresh one.
 
+use std::error::Error;
 use std::fs;
-
-use anyhow::{Context, Result};
-use logwatch_tests::programs;
+use std::path::Path;
 
 const FROM: &str = "0.1.0";
-const TO: &str = "0.2.0";
 
 /// Replacing keeps what users have granted, and what they have built upon it.
 const REPLACED: &[&str] = &["FUNCTION", "PROCEDURE", "VIEW", "TRIGGER"];
 /// Taken as they are where version 0.1.0 has no such object.
 const NEW: &[&str] = &["TABLE", "INDEX", "UNIQUE", "TYPE"];
 
-fn main() -> Result<()> {
-    let root = programs::checkout();
-    let sql = root.join("sql");
-    let old = fs::read_to_string(root.join(format!("tests/upgrade/logwatch--{FROM}.sql")))?;
-    let tables = fs::read_to_string(sql.join(format!("upgrade_{FROM}_{TO}.sql")))?;
-    let mut script = format!("-- Made by `make upgrade-script`: do not edit.\n\n{tables}");
-    // The load order stands in the extension's lib.rs.
-    let library = fs::read_to_string(root.join("extension/src/lib.rs"))?;
-    for file in library
+fn main() -> Result<(), Box<dyn Error>> {
+    let old = format!("../tests/upgrade/logwatch--{FROM}.sql");
+    let tables = format!("../sql/upgrade_{FROM}.sql");
+    // The load order stands in lib.rs.
+    let library = fs::read_to_string("src/lib.rs")?;
+    let files: Vec<String> = library
         .split("../../sql/")
         .skip(1)
-        .filter_map(|rest| rest.split('"').next())
+        .filter_map(|rest| Some(format!("../sql/{}", rest.split('"').next()?)))
+        .collect();
+    for input in [&old, &tables, &"src/lib.rs".to_owned()]
+        .into_iter()
+        .chain(&files)
     {
-        let text = fs::read_to_string(sql.join(file)).with_context(|| file.to_owned())?;
-        for statement in statements(&text) {
+        println!("cargo::rerun-if-changed={input}");
+    }
+    let old = fs::read_to_string(old)?;
+    let mut script = format!(
+        "-- Made by extension/build.rs.\n\n{}",
+        fs::read_to_string(tables)?
+    );
+    for file in &files {
+        for statement in statements(&fs::read_to_string(file)?) {
             if let Some(statement) = upgraded(statement, file, &old) {
                 script += &format!("\n{statement}\n");
             }
         }
     }
-    fs::write(sql.join(format!("logwatch--{FROM}--{TO}.sql")), script)?;
+    let written = format!(
+        "../sql/logwatch--{FROM}--{}.sql",
+        std::env::var("CARGO_PKG_VERSION")?
+    );
+    if !Path::new(&written).exists() || fs::read_to_string(&written)? != script {
+        fs::write(written, script)?;
+    }
     Ok(())
 }
 
@@ -56,7 +68,7 @@ fn upgraded(statement: &str, file: &str, old: &str) -> Option<String> {
             let named = statement.split(['(', '\n']).next()?.trim();
             (!old.contains(named)).then(|| statement.to_owned())
         }
-        ("DO", _) => (file == "privileges.sql").then(|| statement.to_owned()),
+        ("DO", _) => (file.ends_with("/privileges.sql")).then(|| statement.to_owned()),
         ("COMMENT" | "GRANT" | "REVOKE" | "ALTER", _) => Some(statement.to_owned()),
         _ => None,
     }

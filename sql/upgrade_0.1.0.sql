@@ -1,4 +1,5 @@
--- What changes of version 0.1.0's tables. The rest of the upgrade script is made of the other files: make upgrade-script.
+-- What changes of version 0.1.0's tables, indexes and functions' signatures. The rest of the upgrade script is made of the other files
+-- by extension/build.rs: new tables, and all functions, views, triggers, comments and privileges.
 
 ALTER TABLE logwatch.sources ADD COLUMN watched_since timestamptz, ADD COLUMN written_at timestamptz;
 ALTER TABLE logwatch.files ADD COLUMN size bigint, ADD COLUMN truncated boolean NOT NULL DEFAULT false, DROP CONSTRAINT files_state_check,
