@@ -93,7 +93,8 @@ fn postgresqls_own_logs_are_read_in_all_three_forms() -> Result<()> {
     ])?;
     watched.start()?;
     let long = "a_name_that_is_as_long_as_a_name_may_be_in_postgresql_63_chars";
-    watched.sql(&format!("CREATE ROLE {long} LOGIN; CREATE DATABASE {long}"))?;
+    watched.sql(&format!("CREATE ROLE {long} LOGIN"))?;
+    watched.sql(&format!("CREATE DATABASE {long}"))?;
     let mut client = watched.client_as(long, long)?;
     assert!(client.batch_execute("SELECT 1/0").is_err());
     assert!(
@@ -175,7 +176,7 @@ fn the_journal_comes_through_a_pipe() -> Result<()> {
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
     let server = Server::without_worker(&[])?;
-    let recipe = recipe("journalctl -f")?;
+    let recipe = recipe("journalctl -f -n 0 -p err")?;
     let (journalctl, tailer) = recipe.trim().split_once(" | ").context("the recipe is a pipe")?;
     // All of this file instead of what comes from now on.
     let journalctl = journalctl.replace("-f -n 0", &format!("--file {}", journal.display()));
@@ -187,6 +188,7 @@ fn the_journal_comes_through_a_pipe() -> Result<()> {
         .replace("appdb", "postgres");
     let output = Command::new("sh")
         .args(["-c", &format!("{journalctl} | {tailer}")])
+        .stdin(Stdio::null())
         .envs(server.env())
         .output()?;
     ensure!(
