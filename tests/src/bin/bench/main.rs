@@ -5,6 +5,7 @@
 //! Programs that are not installed are left out with a word that says so (`tests/install_missing.sh bench` installs them).
 
 mod check;
+mod fleet;
 mod idle;
 mod ingest;
 mod input;
@@ -35,6 +36,7 @@ const SUBJECTS: &[(&str, Subject)] = &[
     ("latency", latency::run),
     ("check", check::run),
     ("idle", idle::run),
+    ("fleet", fleet::run),
 ];
 
 fn main() -> ExitCode {
