@@ -90,6 +90,7 @@ fn postgresqls_own_logs_are_read_in_all_three_forms() -> Result<()> {
         ("log_destination", "stderr,csvlog,jsonlog"),
         ("log_filename", "pg.log"),
         ("log_file_mode", "0644"),
+        ("log_line_prefix", "%m [%p] "),
     ])?;
     watched.start()?;
     let long = "a_name_that_is_as_long_as_a_name_may_be_in_postgresql_63_chars";
