@@ -124,13 +124,15 @@ CREATE FUNCTION logwatch.add_up_batches() RETURNS bigint
     WITH seen AS (
         DELETE FROM logwatch.batches AS b
          WHERE b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.received_at < now() - logwatch.batches_matter_for()
-        RETURNING b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z') AS since, b.received_at, b.n,
+        RETURNING b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z') AS since, b.received_at, b.last_at, b.n,
                   CASE WHEN b.last_at < b.received_at - make_interval(secs => logwatch.setting('max_lateness')::integer) THEN b.n ELSE 0 END AS late
     ), added AS (
-        INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at)
-        SELECT s.source_id, s.since, sum(s.n), sum(s.late), max(s.received_at) FROM seen AS s GROUP BY 1, 2
+        INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at, logged_at)
+        SELECT s.source_id, s.since, sum(s.n), sum(s.late), max(s.received_at), (array_agg(s.last_at ORDER BY s.received_at DESC, s.last_at DESC))[1]
+          FROM seen AS s GROUP BY 1, 2
         ON CONFLICT (source_id, since) DO UPDATE
-           SET n = v.n + EXCLUDED.n, late = v.late + EXCLUDED.late, last_at = greatest(v.last_at, EXCLUDED.last_at)
+           SET n = v.n + EXCLUDED.n, late = v.late + EXCLUDED.late, last_at = greatest(v.last_at, EXCLUDED.last_at),
+               logged_at = CASE WHEN EXCLUDED.last_at >= v.last_at THEN EXCLUDED.logged_at ELSE v.logged_at END
     )
     SELECT count(*) FROM seen
     $$;

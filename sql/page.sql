@@ -42,8 +42,11 @@ CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS js
                st.state, st.message
           FROM logwatch.sources AS s
           LEFT JOIN (SELECT source_id, sum(n) AS n FROM counted GROUP BY 1) AS k ON k.source_id = s.id
-          LEFT JOIN LATERAL (SELECT extract(epoch FROM b.received_at - b.last_at)::bigint AS delay FROM logwatch.batches AS b
-                              WHERE b.source_id = s.id ORDER BY b.received_at DESC LIMIT 1) AS last ON true
+          LEFT JOIN LATERAL (SELECT extract(epoch FROM u.received_at - u.logged_at)::bigint AS delay
+                               FROM (SELECT b.received_at, b.last_at AS logged_at FROM logwatch.batches AS b WHERE b.source_id = s.id
+                                     UNION ALL
+                                     SELECT v.last_at, v.logged_at FROM logwatch.arrivals AS v WHERE v.source_id = s.id) AS u
+                              ORDER BY u.received_at DESC, u.logged_at DESC LIMIT 1) AS last ON true
           LEFT JOIN @extschema@.logwatch_status() AS st ON st.component = 'source' AND st.name = s.name
          ORDER BY k.n DESC NULLS LAST, s.name LIMIT 50
     ), waiting AS (

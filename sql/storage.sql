@@ -149,12 +149,14 @@ CREATE TABLE logwatch.arrivals (
     n           bigint NOT NULL,
     late        bigint NOT NULL,
     last_at     timestamptz NOT NULL,
+    logged_at   timestamptz NOT NULL,
     PRIMARY KEY (source_id, since)
 );
 COMMENT ON TABLE logwatch.arrivals IS 'What was received of each source, by ten minutes of ingest time, as the checked batches added up; for 25 hours, and the last row of each source';
 COMMENT ON COLUMN logwatch.arrivals.since IS 'Start of the ten minutes';
 COMMENT ON COLUMN logwatch.arrivals.late IS 'How many of the n records came later than logwatch.max_lateness';
 COMMENT ON COLUMN logwatch.arrivals.last_at IS 'When the last batch was received';
+COMMENT ON COLUMN logwatch.arrivals.logged_at IS 'Last event time of that batch';
 
 CREATE FUNCTION logwatch.wake() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'wake_wrapper';

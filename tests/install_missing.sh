@@ -4,11 +4,13 @@
 #   tests/install_missing.sh build   what building and the demo need
 #   tests/install_missing.sh bench   that of build and what logwatch is measured beside
 #   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
-#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, PgBouncer, systemd-analyze, Postfix, SASL
+#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, PgBouncer, systemd-analyze, Postfix, SASL,
+#                                    syslog-ng
 #
 # Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
 # that come with the packages: tests and demo run servers of their own.
 set -euo pipefail
+cd "$(dirname "$0")/.."
 
 PGRX=0.18.1
 CARGO_FUZZ=0.13.2
@@ -89,12 +91,28 @@ install_for() {
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
 		install_packages || echo "Going on without ${missing[*]}."
 	fi
+	unpack_syslog_ng
+}
+
+# Debian's packages of syslog-ng and rsyslog exclude each other, the programs do not: one test runs syslog-ng from here.
+unpack_syslog_ng() {
+	local there=target/syslog-ng
+	[[ ! -x $there/usr/sbin/syslog-ng ]] || return 0
+	mkdir -p "$there"
+	(cd "$there" && apt-get -q download syslog-ng-core libivykis0 libnet1 libjson-c5 libpcre3 libwrap0) || {
+		echo "Going on without syslog-ng."
+		return 0
+	}
+	for package in "$there"/*.deb; do
+		dpkg-deb --extract "$package" "$there"
+	done
+	rm "$there"/*.deb
 }
 
 install_pgrx() {
 	command -v cargo >/dev/null || fail "cargo is missing; install Rust (https://rustup.rs or your distribution)"
 	local tools present
-	tools=$(cd "$(dirname "$0")/.." && pwd)/target/tools
+	tools=$PWD/target/tools
 	present=$(PATH=$tools/bin:$PATH cargo pgrx --version 2>/dev/null) || present=
 	[[ $present != *" $PGRX" ]] || return 0
 	# The version must be the one of the pgrx crate. Another one that is already here belongs to another project.

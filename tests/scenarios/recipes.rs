@@ -1,7 +1,8 @@
-//! Shipping from elsewhere: the README's recipes against the real programs – rsyslog, PostgreSQL's own logs, the journal.
+//! Shipping from elsewhere: the README's recipes against the real programs – rsyslog, syslog-ng, PostgreSQL's own logs, the
+//! journal.
 
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
@@ -81,6 +82,79 @@ fn rsyslog_ships_by_the_manuals_recipe() -> Result<()> {
         "web1|ERROR|shop:  payment O'Reilly \\ failed",
     )?;
     Ok(())
+}
+
+/// The folder of the tree's library or module with this name.
+fn folder_of(tree: &Path, name: &str) -> Result<PathBuf> {
+    let found = Command::new("find").arg(tree).args(["-name", name]).output()?;
+    let found = String::from_utf8(found.stdout)?;
+    let first = found
+        .lines()
+        .next()
+        .with_context(|| format!("no {name} below {}", tree.display()))?;
+    Ok(Path::new(first).with_file_name(""))
+}
+
+#[test]
+fn syslog_ng_ships_by_the_manuals_recipe() -> Result<()> {
+    let tree = programs::checkout().join("target/syslog-ng");
+    if !tree.join("usr/sbin/syslog-ng").exists() {
+        println!("skipped: syslog-ng is not unpacked (tests/install_missing.sh test)");
+        return Ok(());
+    }
+    let server = Server::without_worker(&[])?;
+    let folder = tempfile::tempdir()?;
+    let dir = folder.path().display();
+    let tailer = programs::built("logwatch-tailer")?.display().to_string();
+    server.sql(&recipe("CREATE ROLE logwatch_tailer LOGIN")?)?;
+    let recipe = recipe("format-json")?
+        .replace("/usr/local/bin/logwatch-tailer", &tailer)
+        .replace("dbname=appdb", "dbname=postgres");
+    let config = folder.path().join("syslog-ng.conf");
+    fs::write(
+        &config,
+        format!("@version: 3.38\nsource s_src {{ unix-stream(\"{dir}/syslog.sock\"); }};\n{recipe}"),
+    )?;
+    let libraries = ["libsyslog-ng-3.38.so.0", "libivykis.so.0", "libpcre.so.3"]
+        .iter()
+        .map(|name| Ok(folder_of(&tree, name)?.display().to_string()))
+        .collect::<Result<Vec<_>>>()?
+        .join(":");
+    let log = fs::File::create(folder.path().join("syslog-ng.log"))?;
+    let mut syslog_ng = Command::new(tree.join("usr/sbin/syslog-ng"));
+    syslog_ng
+        .args(["--foreground", "--no-caps", "--stderr", "--module-path"])
+        .arg(folder_of(&tree, "libafsocket.so")?)
+        .args(["-f", &config.display().to_string()])
+        .args([
+            "-R",
+            &format!("{dir}/persist"),
+            "-c",
+            &format!("{dir}/ctl"),
+            "-p",
+            &format!("{dir}/pid"),
+        ])
+        .env("LD_LIBRARY_PATH", libraries)
+        .envs(server.env())
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    let _running = Process::spawn(&mut syslog_ng, libc::SIGTERM)?;
+    logwatch_tests::wait::wait_until(SOON, "syslog-ng to listen", || {
+        let mut stream = std::os::unix::net::UnixStream::connect(folder.path().join("syslog.sock"))?;
+        std::io::Write::write_all(
+            &mut stream,
+            b"<11>Nov 22 10:00:00 shop: payment O'Reilly \\ \"failed\"\n<14>Nov 22 10:00:01 shop: all is well\n<8>Nov 22 10:00:02 kernel: no way out\n",
+        )?;
+        Ok(true)
+    })?;
+    server
+        .wait_for_sql(
+            SOON,
+            "SELECT s.name, e.level, e.message, e.fields ->> 'program', e.fields ->> 'host' <> '' FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id ORDER BY e.id",
+            "syslog|ERROR|payment O'Reilly \\ \"failed\"|shop|t\nsyslog|FATAL|no way out|kernel|t",
+        )
+        .with_context(|| fs::read_to_string(folder.path().join("syslog-ng.log")).unwrap_or_default())
 }
 
 #[test]
