@@ -21,6 +21,7 @@ features = --no-default-features --features \
 help:
 	@echo "make demo          builds everything and shows the whole job on a throw-away server"
 	@echo "make test          runs all tests (installs what they need)"
+	@echo "make torture       breaks everything around logwatch, and compares with what must be there (ROUNDS, SEED, MINUTES)"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
@@ -35,6 +36,10 @@ demo: build
 test: missing-test build
 	$(private) cargo test -p logwatch $(features)
 	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
+
+# What is built is in target/; the rounds are in tests/src/bin/torture. ROUNDS=, SEED= and MINUTES= on the command line reach it.
+torture: missing-test build
+	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
@@ -63,4 +68,4 @@ clean:
 missing-build missing-test missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test build fuzz lint install installcheck clean missing-build missing-test
+.PHONY: help demo test torture build fuzz lint install installcheck clean missing-build missing-test missing-fuzz

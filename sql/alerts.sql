@@ -13,6 +13,7 @@ CREATE TABLE logwatch.alerts (
     met_until   timestamptz NOT NULL,
     fired_at    timestamptz,
     resolved_at timestamptz,
+    closed      text CHECK (closed IN ('disabled', 'deleted')),
     count       bigint NOT NULL,
     peak        bigint NOT NULL,
     episodes    integer NOT NULL DEFAULT 1,
@@ -37,6 +38,7 @@ COMMENT ON COLUMN logwatch.alerts.started_at IS 'Event time from which the rule 
 COMMENT ON COLUMN logwatch.alerts.met_until IS 'Event time until which it is known to have been met';
 COMMENT ON COLUMN logwatch.alerts.fired_at IS 'When the check noticed; much later than started_at for late records';
 COMMENT ON COLUMN logwatch.alerts.resolved_at IS 'When the check resolved it';
+COMMENT ON COLUMN logwatch.alerts.closed IS 'disabled or deleted: what became of the rule, so that the alert was closed, whether or not the trouble was over; NULL for one that resolved by itself';
 COMMENT ON COLUMN logwatch.alerts.count IS 'Records in the window at met_until';
 COMMENT ON COLUMN logwatch.alerts.peak IS 'Most records that a window held';
 COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches of a backlog were put into this one row';
@@ -46,6 +48,22 @@ COMMENT ON COLUMN logwatch.alerts.repeats IS 'How often it was announced again';
 COMMENT ON COLUMN logwatch.alerts.acked_at IS 'When somebody took it on: it is not repeated any more';
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
+
+CREATE FUNCTION logwatch.rename_alerts() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- What a deleted rule of that name has left open and no check has closed yet.
+    DELETE FROM logwatch.alerts AS a WHERE a.rule = NEW.name AND a.state = 'pending';
+    UPDATE logwatch.alerts AS a SET state = 'resolved', resolved_at = clock_timestamp(), closed = 'deleted' WHERE a.rule = NEW.name AND a.state = 'firing';
+    UPDATE logwatch.alerts AS a SET rule = NEW.name WHERE a.rule = OLD.name;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION logwatch.rename_alerts() IS 'A renamed rule keeps its alerts; private';
+CREATE TRIGGER rules_rename AFTER UPDATE OF name ON logwatch.rules FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION logwatch.rename_alerts();
+COMMENT ON TRIGGER rules_rename ON logwatch.rules IS 'A renamed rule keeps its alerts';
 
 CREATE TABLE logwatch.notifications (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -57,7 +75,8 @@ CREATE TABLE logwatch.notifications (
     state           text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'failed', 'suppressed')),
     attempts        integer NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
-    leased_until    timestamptz,
+    leased_at       timestamptz,
+    leased_by       integer,
     last_error      text,
     last_code       integer,
     message_id      text NOT NULL,
@@ -68,12 +87,14 @@ CREATE TABLE logwatch.notifications (
     UNIQUE (alert_id, channel, recipient, seq)
 );
 CREATE INDEX notifications_due_idx ON logwatch.notifications (next_attempt_at) WHERE state IN ('queued', 'sending');
+CREATE INDEX notifications_sending_idx ON logwatch.notifications (id) WHERE state = 'sending';
 CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at);
 COMMENT ON TABLE logwatch.notifications IS 'Outbox: one row per alert, channel, recipient and seq, written in the transaction that changes the alert';
 COMMENT ON COLUMN logwatch.notifications.alert_id IS 'logwatch.alerts.id; NULL for reports';
 COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, joined (a new pattern), worse (a higher level), resolved, late (over before it was noticed), report or digest (of suppressed ones)';
 COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent, failed, or suppressed: told of in a digest, because the recipient had had enough for the hour';
-COMMENT ON COLUMN logwatch.notifications.leased_until IS 'While it is sent: when another sender may take it over';
+COMMENT ON COLUMN logwatch.notifications.leased_at IS 'While it is sent: since when. Another sender takes it over after 2 minutes, or at once when this one is gone';
+COMMENT ON COLUMN logwatch.notifications.leased_by IS 'While it is sent: pid of the server process that sends it';
 COMMENT ON COLUMN logwatch.notifications.last_error IS 'What the last attempt that failed was told';
 COMMENT ON COLUMN logwatch.notifications.last_code IS 'Reply code of the last attempt, such as 250 or 451';
 COMMENT ON COLUMN logwatch.notifications.message_id IS 'The same on every attempt';

@@ -167,8 +167,9 @@ DECLARE
     fresh logwatch.alerts;         -- the alert that this check made last
     firing boolean;
 BEGIN
+    PERFORM logwatch.hold();
     -- One check at a time; the other one sees what this one would have seen.
-    IF NOT pg_try_advisory_xact_lock(7236278, 1) THEN
+    IF NOT pg_try_advisory_xact_lock(7236278, 1) OR logwatch.counts_twice() THEN
         RETURN;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
@@ -192,10 +193,11 @@ BEGIN
          ORDER BY k.state <> 'resolved' DESC, k.met_until DESC
          LIMIT 1;
         IF FOUND AND a.state = 'resolved' AND a.id IS DISTINCT FROM fresh.id THEN
-            IF ep.met_until <= a.met_until THEN
-                CONTINUE;
-            ELSIF NOT ep.goes_on THEN
-                UPDATE logwatch.alerts AS u SET met_until = ep.met_until, peak = greatest(u.peak, ep.peak) WHERE u.id = a.id;
+            IF ep.met_until <= a.met_until OR NOT ep.goes_on THEN
+                -- Late records make what is over longer, on either side.
+                UPDATE logwatch.alerts AS u
+                   SET started_at = least(u.started_at, ep.started_at), met_until = greatest(u.met_until, ep.met_until), peak = greatest(u.peak, ep.peak)
+                 WHERE u.id = a.id AND (u.started_at > ep.started_at OR u.met_until < ep.met_until OR u.peak < ep.peak);
                 CONTINUE;
             END IF;
             ep.started_at := greatest(ep.started_at, a.met_until);
@@ -257,7 +259,10 @@ BEGIN
         ELSIF a.state = 'pending' THEN
             DELETE FROM logwatch.alerts AS u WHERE u.id = a.id;
         ELSE
-            UPDATE logwatch.alerts AS u SET state = 'resolved', resolved_at = asof, count = 0 WHERE u.id = a.id;
+            UPDATE logwatch.alerts AS u
+               SET state = 'resolved', resolved_at = asof, count = 0,
+                   closed = CASE WHEN ep.enabled IS NULL THEN 'deleted' WHEN NOT ep.enabled THEN 'disabled' END
+             WHERE u.id = a.id;
             changed := changed || a.id;
             before_states := before_states || a.state;
         END IF;

@@ -10,6 +10,7 @@ CREATE TABLE logwatch.edges (
     join_entry      bigint,
     join_gap        bigint,
     join_xid        xid8,
+    join_again      boolean NOT NULL DEFAULT false,
     left_at         timestamptz,
     number          bigint,
     wal             pg_lsn,
@@ -29,6 +30,7 @@ COMMENT ON COLUMN logwatch.edges.subscription IS 'Name of the subscription, and 
 COMMENT ON COLUMN logwatch.edges.joined_at IS 'When it was last subscribed to';
 COMMENT ON COLUMN logwatch.edges.joining IS 'What the edge had stored before is being copied';
 COMMENT ON COLUMN logwatch.edges.join_entry IS 'Last id of logwatch.entries before that copy; join_gap and join_xid likewise';
+COMMENT ON COLUMN logwatch.edges.join_again IS 'It had been heard of minutes before: until the copy is sifted, checks wait, 5 minutes at most';
 COMMENT ON COLUMN logwatch.edges.left_at IS 'When it was unsubscribed; the row goes with logwatch.retention';
 COMMENT ON COLUMN logwatch.edges.number IS 'Number of the last beat; a jump means that something before it did not come';
 COMMENT ON COLUMN logwatch.edges.wal IS 'Where the edge''s WAL was at the last beat';
@@ -104,7 +106,10 @@ BEGIN
     )
     INSERT INTO logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)
     SELECT COALESCE((SELECT max(b.number) FROM before AS b), 0) + 1, pg_current_wal_lsn(), clock_timestamp(),
-           make_interval(secs => logwatch.setting('check_interval')::integer), logwatch.library_version(),
+           -- Without the worker, pg_cron calls logwatch_check() once a minute.
+           greatest(make_interval(secs => logwatch.setting('check_interval')::integer),
+                    CASE WHEN (SELECT w.state FROM logwatch.worker_status() AS w) = 'running' THEN interval '0' ELSE interval '1 minute' END),
+           logwatch.library_version(),
            now() - make_interval(mins => logwatch.setting('retention')::integer),
            (SELECT max(b.received_at) FROM logwatch.batches AS b),
            (SELECT COALESCE(sum(b.n), 0)::bigint FROM logwatch.batches AS b WHERE b.received_at > clock_timestamp() - interval '1 minute'),
@@ -217,6 +222,15 @@ CREATE FUNCTION logwatch.joined(edge logwatch.edges) RETURNS boolean
                    HAVING bool_and(r.srsubstate = 'r'))
     $$;
 COMMENT ON FUNCTION logwatch.joined(logwatch.edges) IS 'Whether the copy of what an edge had stored is complete; private';
+
+CREATE FUNCTION logwatch.counts_twice() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (SELECT FROM logwatch.edges AS e
+                    WHERE e.joining AND e.join_again AND e.joined_at > clock_timestamp() - interval '5 minutes')
+    $$;
+COMMENT ON FUNCTION logwatch.counts_twice() IS 'Whether an edge that was here moments ago is being copied again, so that its last minute is there twice until finish_join(); private';
 
 CREATE FUNCTION logwatch.finish_join(edge logwatch.edges) RETURNS void
     LANGUAGE plpgsql VOLATILE

@@ -105,6 +105,8 @@ CREATE FUNCTION logwatch_subscribe(name text, conninfo text, copy boolean DEFAUL
 DECLARE
     server constant integer := current_setting('server_version_num')::integer;
     subscription constant text := 'logwatch_' || name;
+    edges constant integer := 1 + (SELECT count(*) FROM pg_subscription);
+    too_small text;
 BEGIN
     PERFORM logwatch.need_column_lists();
     IF name IS NULL OR name !~ '^[a-z0-9_]{1,50}$' OR slot !~ '^logwatch_[a-z0-9_]{1,50}$' THEN
@@ -124,6 +126,15 @@ BEGIN
         RAISE EXCEPTION 'edge "%" is subscribed to already', name USING ERRCODE = 'duplicate_object',
             HINT = format('To join it again, first, in psql: SELECT logwatch_unsubscribe(%L) \gexec', name);
     END IF;
+    -- An apply worker and a replication origin for each edge, and some for copies; PostgreSQL's defaults are enough for three edges.
+    SELECT string_agg(format('ALTER SYSTEM SET %s = %s;', s.name, n.needed), E'\n' ORDER BY s.name) INTO too_small
+      FROM pg_settings AS s
+      JOIN (VALUES ('max_logical_replication_workers', edges + 1), ('max_worker_processes', edges + 4),
+                   (CASE WHEN server >= 180000 THEN 'max_active_replication_origins' ELSE 'max_replication_slots' END, edges + 2)) AS n (name, needed)
+           ON n.name = s.name AND s.setting::integer < n.needed;
+    IF too_small IS NOT NULL THEN
+        RAISE WARNING 'with % edge(s) this server needs more workers than its settings allow', edges USING HINT = too_small || E'\nand restart; rather leave room for more.';
+    END IF;
     -- What is there now, to tell it from what the copy brings.
     INSERT INTO logwatch.edges AS e (name, subscription, joining, join_entry, join_gap, join_xid)
     VALUES (name, subscription, COALESCE(copy, true),
@@ -131,7 +142,8 @@ BEGIN
             COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.gaps', 'id')::regclass), 0), pg_current_xact_id())
         ON CONFLICT ON CONSTRAINT edges_pkey DO UPDATE
        SET subscription = EXCLUDED.subscription, joined_at = EXCLUDED.joined_at, joining = EXCLUDED.joining, left_at = NULL,
-           join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap, join_xid = EXCLUDED.join_xid;
+           join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap, join_xid = EXCLUDED.join_xid,
+           join_again = COALESCE(e.heard_at > now() - interval '5 minutes', false);
     RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, streaming = %s%s%s)',
                   subscription, conninfo, COALESCE(slot, subscription), COALESCE(copy, true)::text,
                   CASE WHEN server >= 160000 THEN 'parallel' ELSE 'on' END,

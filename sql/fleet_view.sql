@@ -14,8 +14,7 @@ DECLARE
     seen record;
 BEGIN
     FOR e IN
-        SELECT k.*, s.oid AS subid, s.subenabled, s.subslotname::text AS slot, k.slots -> s.subslotname::text AS at_edge,
-               EXISTS (SELECT FROM pg_stat_subscription AS w WHERE w.subid = s.oid AND w.pid IS NOT NULL) AS runs
+        SELECT k.*, s.oid AS subid, s.subenabled, s.subslotname::text AS slot, k.slots -> s.subslotname::text AS at_edge
           FROM logwatch.edges AS k
           LEFT JOIN pg_subscription AS s ON s.subname = k.subscription
                AND s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
@@ -30,8 +29,8 @@ BEGIN
         SELECT CASE WHEN e.subid IS NULL THEN 'missing'
                     WHEN NOT e.subenabled THEN 'disabled'
                     WHEN e.left_at IS NOT NULL THEN 'leaving'
+                    WHEN asof - greatest(e.heard_at, e.joined_at) > greatest(3 * e.every, interval '10 seconds') THEN 'silent'
                     WHEN e.heard_at IS NULL OR e.joining THEN 'joining'
-                    WHEN asof - e.heard_at > greatest(3 * e.every, interval '10 seconds') THEN 'silent'
                     WHEN e.missing_until > asof - interval '24 hours' THEN 'gap'
                     WHEN e.heard_at - e.sent_at > interval '1 minute' THEN 'late'
                     ELSE 'ok' END AS state,
@@ -46,8 +45,8 @@ BEGIN
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
                     WHEN 'leaving' THEN format('unsubscribed, but its subscription is there; type what SELECT logwatch_unsubscribe(%L) returns', e.name)
                     WHEN 'joining' THEN 'what it had stored before is being copied'
-                    WHEN 'silent' THEN format('nothing heard of it for %s%s', date_trunc('second', asof - e.heard_at),
-                        CASE WHEN e.runs THEN '' ELSE ', its apply worker does not run: is it up, and what does the server log say? If its slot is lost, unsubscribe and subscribe again' END)
+                    WHEN 'silent' THEN format('nothing heard of it for %s: is it up, and what does this server''s log say? If its slot is lost, unsubscribe and subscribe again',
+                        date_trunc('second', asof - greatest(e.heard_at, e.joined_at)))
                     WHEN 'gap' THEN format('what it stored from %s to %s may be missing, see logwatch.gaps; to copy what it still has, unsubscribe and subscribe again',
                         to_char(e.missing_from, 'YYYY-MM-DD HH24:MI:SS'), to_char(e.missing_until, 'YYYY-MM-DD HH24:MI:SS'))
                     WHEN 'late' THEN format('%s behind', date_trunc('second', e.heard_at - e.sent_at)) END,

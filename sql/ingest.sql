@@ -21,13 +21,16 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
                    head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '60s'
     AS $$
+    SELECT logwatch.hold();
     -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
-    INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at)
-    VALUES (logwatch.source_id($1), $1, 1, left($2, 4096), left($3, 255), left($4, 255), clock_timestamp(), clock_timestamp())
+    INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at, watched_since)
+    VALUES (logwatch.source_id($1), $1, 1, left($2, 4096), left($3, 255), left($4, 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
        SET epoch = s.epoch + 1, path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
-           attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at;
+           attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at,
+           watched_since = CASE WHEN s.seen_at > EXCLUDED.seen_at - interval '5 minutes' THEN s.watched_since ELSE EXCLUDED.seen_at END;
     SELECT s.epoch, logwatch.setting('min_level'), f.id, f.path, f.dev, f.inode,
            f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state
       FROM logwatch.sources AS s
@@ -45,6 +48,7 @@ CREATE FUNCTION logwatch_ingest(
     RETURNS bigint
     LANGUAGE c VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '60s'
     AS 'MODULE_PATHNAME', 'ingest_range_wrapper';
 COMMENT ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
     IS 'Stores the records of a file''s bytes from_byte to to_byte and moves its offset, in one transaction, if the tailer''s epoch and from_byte still hold; returns how many were stored';

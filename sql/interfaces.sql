@@ -25,6 +25,12 @@ CREATE FUNCTION logwatch.read_metrics() RETURNS TABLE (metric text, labels jsonb
     SELECT 'logwatch_gaps', jsonb_build_object('source', s.name), count(g.id)::float8
       FROM logwatch.sources AS s LEFT JOIN logwatch.gaps AS g ON g.source_id = s.id GROUP BY s.name
     UNION ALL
+    SELECT v.metric, jsonb_build_object('role', f.role, 'name', f.name), v.value
+      FROM logwatch.read_fleet() AS f
+     CROSS JOIN LATERAL (VALUES ('logwatch_fleet_lag_seconds', f.lag_seconds), ('logwatch_fleet_lag_bytes', f.lag_bytes::float8),
+                                ('logwatch_fleet_wal_held_bytes', f.wal_held::float8), ('logwatch_fleet_apply_errors', f.errors::float8)) AS v (metric, value)
+     WHERE v.value IS NOT NULL
+    UNION ALL
     SELECT 'logwatch_worker_up', '{}', (w.state = 'running')::integer::float8 FROM logwatch.worker_status() AS w
     $$;
 COMMENT ON FUNCTION logwatch.read_metrics() IS 'Rows of logwatch.metrics; private';

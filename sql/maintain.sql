@@ -133,3 +133,36 @@ CREATE FUNCTION logwatch_maintain() RETURNS text
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT logwatch.maintain() $$;
 COMMENT ON FUNCTION logwatch_maintain() IS 'Makes partitions ahead, drops those older than logwatch.retention, folds and prunes; the worker does it by itself';
+
+-- After a restore: pg_dump's rows are older than the transaction that loads them, and all others are not. They were dealt with where
+-- they come from. pg_restore fires these triggers; replication does not.
+
+CREATE FUNCTION logwatch.restored_batch() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- Its transaction id belongs to another server; this one never calls it new.
+    NEW.xid := '0';
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION logwatch.restored_batch() IS 'A batch of a dump has been checked already; private';
+CREATE TRIGGER batches_restored BEFORE INSERT ON logwatch.batches FOR EACH ROW WHEN (NEW.received_at < now()) EXECUTE FUNCTION logwatch.restored_batch();
+COMMENT ON TRIGGER batches_restored ON logwatch.batches IS 'A batch of a dump has been checked already';
+
+CREATE FUNCTION logwatch.restored_notification() RETURNS trigger
+    LANGUAGE plpgsql
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    NEW.state := 'failed';
+    NEW.leased_until := NULL;
+    NEW.last_error := 'restored from a dump: not sent again';
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION logwatch.restored_notification() IS 'What was waiting when a dump was made is not sent by the server that it is restored to; private';
+CREATE TRIGGER notifications_restored BEFORE INSERT ON logwatch.notifications FOR EACH ROW
+    WHEN (NEW.state IN ('queued', 'sending') AND NEW.created_at < now()) EXECUTE FUNCTION logwatch.restored_notification();
+COMMENT ON TRIGGER notifications_restored ON logwatch.notifications IS 'What was waiting when a dump was made is not sent by the server that it is restored to';

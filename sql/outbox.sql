@@ -68,7 +68,7 @@ CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETUR
     )
     SELECT jsonb_build_object(
         'reason', reason, 'state', alert.state, 'host', logwatch.host(), 'database', current_database(),
-        'alert_id', alert.id, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
+        'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
         'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
         'acked_by', alert.acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
@@ -101,6 +101,19 @@ CREATE FUNCTION logwatch.zone() RETURNS text
     AS $$ SELECT current_setting('log_timezone') $$;
 COMMENT ON FUNCTION logwatch.zone() IS 'Time zone that messages give times in: the one of the server log; private';
 
+CREATE FUNCTION logwatch.audience(alert logwatch.alerts, reason text) RETURNS TABLE (channel text, recipient text)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- The end is for all who were told of the alert, whatever the rule says by now; anything else for those whom the rule names.
+    SELECT DISTINCT n.channel, n.recipient FROM logwatch.notifications AS n
+     WHERE $2 = 'resolved' AND n.alert_id = alert.id AND n.state <> 'failed' AND logwatch.channel_configured(n.channel)
+    UNION ALL
+    SELECT t.channel, t.recipient FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch.targets(r.channels, r.recipients) AS t
+     WHERE $2 <> 'resolved' AND r.name = alert.rule
+    $$;
+COMMENT ON FUNCTION logwatch.audience(logwatch.alerts, text) IS 'Who is to be told of an alert, and how; private';
+
 CREATE FUNCTION logwatch.announce(asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -108,7 +121,6 @@ CREATE FUNCTION logwatch.announce(asof timestamptz) RETURNS void
 DECLARE
     due record;
     a logwatch.alerts;
-    r logwatch.rules;
     body jsonb;
 BEGIN
     FOR due IN SELECT d.alert_id, d.reason FROM logwatch.due_announcements(asof) AS d ORDER BY d.alert_id LOOP
@@ -117,14 +129,13 @@ BEGIN
                repeats = u.repeats + (due.reason = 'repeat')::integer, notified_at = asof, seq = u.seq + 1
          WHERE u.id = due.alert_id
         RETURNING * INTO a;
-        SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = a.rule;
         body := logwatch.alert_payload(a, due.reason);
         INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, message_id, in_reply_to, payload)
         SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch.new_message_id(),
                (SELECT n.message_id FROM logwatch.notifications AS n
                  WHERE n.alert_id = a.id AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
                body
-          FROM logwatch.targets(COALESCE(r.channels, '{email,log,webhook}'), r.recipients) AS t
+          FROM logwatch.audience(a, due.reason) AS t
         ON CONFLICT DO NOTHING;
         -- For LISTENers; delivered by PostgreSQL when this transaction commits.
         PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', a.id, 'rule', a.rule, 'group', a.group_key, 'state', a.state,
@@ -185,11 +196,37 @@ CREATE FUNCTION logwatch.suppress(most integer DEFAULT 20) RETURNS void
     $$;
 COMMENT ON FUNCTION logwatch.suppress(integer) IS 'Puts mails above the hourly number of a recipient into one digest; private';
 
+CREATE FUNCTION logwatch.is_abandoned(n logwatch.notifications) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A process of the same pid that is younger than the lease is another one.
+    SELECT n.state = 'sending'
+       AND NOT EXISTS (SELECT FROM pg_stat_get_activity(n.leased_by) AS p WHERE p.pid = n.leased_by AND p.backend_start <= n.leased_at)
+    $$;
+COMMENT ON FUNCTION logwatch.is_abandoned(logwatch.notifications) IS 'Whether the process that was sending a notification is gone; private';
+
+CREATE FUNCTION logwatch.take_over() RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH abandoned AS (
+        SELECT n.id FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n) FOR UPDATE SKIP LOCKED
+    ), noted AS (
+        INSERT INTO logwatch.attempts (notification_id, outcome, answer)
+        SELECT a.id, 'retry', 'the server process that was sending it is gone; whether it was sent is not known' FROM abandoned AS a
+    )
+    UPDATE logwatch.notifications AS n SET state = 'queued', next_attempt_at = clock_timestamp(), leased_at = NULL, leased_by = NULL
+      FROM abandoned AS a WHERE n.id = a.id
+    $$;
+COMMENT ON FUNCTION logwatch.take_over() IS 'Makes due at once what a sender that is gone had claimed; private';
+
 CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
+    SELECT logwatch.take_over();
     SELECT logwatch.suppress() WHERE 'email' = ANY (channels);
     WITH due AS (
         SELECT n.id FROM logwatch.notifications AS n
@@ -197,11 +234,11 @@ CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
          ORDER BY n.next_attempt_at, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
     ), claimed AS (
-        -- The lease: should this sender die, another one may try from then on.
+        -- The lease: should this sender hang, another one may try from then on.
         UPDATE logwatch.notifications AS n
-           SET state = 'sending', attempts = n.attempts + 1,
-               leased_until = clock_timestamp() + lease.length, next_attempt_at = clock_timestamp() + lease.length
-          FROM due CROSS JOIN (VALUES (interval '2 minutes')) AS lease (length)
+           SET state = 'sending', attempts = n.attempts + 1, leased_at = clock_timestamp(), leased_by = pg_backend_pid(),
+               next_attempt_at = clock_timestamp() + interval '2 minutes'
+          FROM due
          WHERE n.id = due.id
         RETURNING n.*
     )
@@ -210,27 +247,28 @@ CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     $$;
 COMMENT ON FUNCTION logwatch.claim(text[], integer) IS 'Takes due notifications for sending and leases them; private';
 
-CREATE FUNCTION logwatch.settle(id bigint, outcome text, code integer, answer text) RETURNS void
+CREATE FUNCTION logwatch.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     INSERT INTO logwatch.attempts (notification_id, outcome, code, answer, duration)
-    SELECT n.id, $2, $3, left($4, 1000), clock_timestamp() - (n.leased_until - interval '2 minutes')
-      FROM logwatch.notifications AS n WHERE n.id = $1;
+    SELECT n.id, $3, $4, left($5, 1000), clock_timestamp() - n.leased_at
+      FROM logwatch.notifications AS n WHERE n.id = $1 AND n.message_id = $2;
     UPDATE logwatch.notifications AS n
-       SET state = CASE WHEN $2 = 'sent' THEN 'sent'
-                        WHEN $2 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
+       SET state = CASE WHEN $3 = 'sent' THEN 'sent'
+                        WHEN $3 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
                         ELSE 'queued' END,
            next_attempt_at = clock_timestamp() + logwatch.retry_after(n.attempts),
-           leased_until = NULL,
-           last_code = $3,
-           last_error = CASE WHEN $2 <> 'sent' THEN left($4, 1000) END,
-           sent_at = CASE WHEN $2 = 'sent' THEN clock_timestamp() END
-     WHERE n.id = $1 AND n.state = 'sending';
+           leased_at = NULL,
+           leased_by = NULL,
+           last_code = $4,
+           last_error = CASE WHEN $3 <> 'sent' THEN left($5, 1000) END,
+           sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END
+     WHERE n.id = $1 AND n.message_id = $2 AND n.state = 'sending';
 END
 $$;
-COMMENT ON FUNCTION logwatch.settle(bigint, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry; private';
+COMMENT ON FUNCTION logwatch.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry; private';
 
 CREATE FUNCTION logwatch.retry_after(attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -253,7 +291,10 @@ COMMENT ON FUNCTION logwatch.retry_now() IS 'Makes every retry due: called at a 
 CREATE FUNCTION logwatch.next_delivery() RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending') $$;
+    AS $$
+    SELECT least((SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')),
+                 (SELECT min(n.leased_at) FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n)))
+    $$;
 COMMENT ON FUNCTION logwatch.next_delivery() IS 'When the next notification is due; private';
 
 CREATE PROCEDURE logwatch_deliver()

@@ -25,8 +25,8 @@ GRANT USAGE ON SCHEMA logwatch TO pg_monitor;
 GRANT SELECT ON ALL TABLES IN SCHEMA logwatch TO pg_monitor;
 REVOKE ALL ON logwatch_fleet FROM PUBLIC;
 GRANT SELECT ON logwatch_fleet TO pg_monitor;
-GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_alert_json(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(),
-    logwatch.read_metrics(), logwatch.read_fleet() TO pg_monitor;
+GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_files(text), logwatch_alert_json(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(),
+    logwatch_report_html(interval), logwatch.read_metrics(), logwatch.read_fleet() TO pg_monitor;
 
 -- Partitions made later are no members of the extension and are dumped as they are; progress and its transaction ids belong to this server alone.
 DO $$
@@ -35,10 +35,9 @@ DECLARE
     path constant text := pg_catalog.current_setting('search_path');
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    FOREACH name IN ARRAY ARRAY['sources', 'files', 'gaps', 'entries_default', 'patterns', 'counts', 'batches', 'alerts', 'notifications', 'attempts', 'silences', 'edges', 'beats'] LOOP
+    FOREACH name IN ARRAY ARRAY['sources', 'files', 'read_errors', 'pauses', 'gaps', 'entries_default', 'patterns', 'counts', 'batches', 'alerts', 'notifications', 'attempts', 'silences', 'edges', 'beats', 'rules'] LOOP
         PERFORM pg_extension_config_dump(format('logwatch.%I', name)::regclass, '');
     END LOOP;
-    PERFORM pg_extension_config_dump('logwatch.rules', 'WHERE NOT builtin');
     FOREACH name IN ARRAY ARRAY['gaps', 'entries', 'alerts', 'notifications', 'silences'] LOOP
         PERFORM pg_extension_config_dump(pg_get_serial_sequence(format('logwatch.%I', name), 'id')::regclass, '');
         EXECUTE format('COMMENT ON SEQUENCE %s IS %L', pg_get_serial_sequence(format('logwatch.%I', name), 'id'), format('Ids of logwatch.%I', name));

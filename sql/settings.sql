@@ -1,5 +1,9 @@
 -- Settings and facts of the server, as SQL sees them. Private.
 
+CREATE FUNCTION logwatch.hold() RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'hold_wrapper';
+COMMENT ON FUNCTION logwatch.hold() IS 'Makes DROP EXTENSION wait for the end of this transaction, so that neither can end in a deadlock; private';
+
 CREATE FUNCTION logwatch.setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'setting_wrapper';
 COMMENT ON FUNCTION logwatch.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded; private';

@@ -5,6 +5,16 @@ CREATE FUNCTION logwatch.rule_message(kind text, state text, rule text, grouped_
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
 COMMENT ON FUNCTION logwatch.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands; private';
 
+CREATE FUNCTION logwatch.worker_trouble() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_trouble_wrapper';
+COMMENT ON FUNCTION logwatch.worker_trouble() IS 'What the worker''s last tick failed of; NULL when it went well; private';
+
+CREATE FUNCTION logwatch.alert_file_trouble() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT trouble FROM logwatch.worker_trouble() AS trouble WHERE trouble LIKE 'logwatch.alert\_file %' $$;
+COMMENT ON FUNCTION logwatch.alert_file_trouble() IS 'Why the worker could not write the alert file; private';
+
 CREATE FUNCTION logwatch.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -14,6 +24,7 @@ DECLARE
     worker_database constant text := logwatch.setting('database');
     started timestamptz;
     problem text;
+    trouble text;
 BEGIN
     SELECT s.backend_start INTO started FROM pg_stat_activity AS s
      WHERE s.backend_type = 'logwatch worker' AND s.datname = worker_database;
@@ -30,8 +41,11 @@ BEGIN
         RETURN QUERY SELECT 'starting', NULL::timestamptz, 'The worker is not running; it is restarted every few seconds, see the server log.'::text;
     ELSE
         problem := logwatch.library_problem();
-        RETURN QUERY SELECT CASE WHEN problem IS NULL THEN 'running' ELSE 'waiting' END, started,
-            COALESCE(problem, format('Checks at every commit of new entries and every %s s.', logwatch.setting('check_interval')));
+        -- A file that cannot be written is told of where the channels are; everything else goes on.
+        trouble := nullif(logwatch.worker_trouble(), logwatch.alert_file_trouble());
+        RETURN QUERY SELECT CASE WHEN problem IS NOT NULL THEN 'waiting' WHEN trouble IS NOT NULL THEN 'failing' ELSE 'running' END, started,
+            COALESCE(problem, 'What it does fails, and is tried again: ' || trouble,
+                     format('Checks at every commit of new entries and every %s s.', logwatch.setting('check_interval')));
     END IF;
 END
 $$;
@@ -101,16 +115,25 @@ BEGIN
     SELECT 'source', src.name,
            CASE WHEN gap.n > 0 THEN 'gap'
                 WHEN src.attached_at IS NULL THEN 'ok'
-                WHEN seen.at < asof - interval '5 minutes' THEN 'stale' ELSE 'ok' END,
+                WHEN seen.at < asof - interval '5 minutes' THEN 'stale'
+                WHEN unreadable.n > 0 THEN 'error'
+                WHEN quiet.time > quiet.usual THEN 'silent' ELSE 'ok' END,
            seen.at, COALESCE(recent.n, 0), NULL::bigint,
            concat_ws(', ',
                CASE WHEN src.attached_at IS NOT NULL THEN format('%s open of %s files', file.open, file.n) END,
+               CASE WHEN file.behind > 0 THEN format('%s behind', pg_size_pretty(file.behind)) END,
+               CASE WHEN src.attached_at IS NOT NULL AND file.at IS NOT NULL THEN format('last read %s', to_char(file.at, 'YYYY-MM-DD HH24:MI:SS')) END,
                format('%s entr%s in 24 hours', COALESCE(recent.n, 0), CASE WHEN recent.n = 1 THEN 'y' ELSE 'ies' END),
                CASE WHEN late.n > 0 THEN format('%s of them later than logwatch.max_lateness', late.n) END,
+               CASE WHEN file.truncations > 0 THEN format('%s truncation%s in 24 hours', file.truncations, CASE WHEN file.truncations = 1 THEN '' ELSE 's' END) END,
                CASE WHEN gap.n > 0 THEN format('%s gap%s in 24 hours, the last: %s (%s), see logwatch.gaps', gap.n, CASE WHEN gap.n = 1 THEN '' ELSE 's' END, gap.reason, gap.path) END,
-               CASE WHEN src.attached_at IS NOT NULL AND seen.at < asof - interval '5 minutes' THEN 'nothing heard of its tailer for 5 minutes' END)
+               CASE WHEN unreadable.n > 0 THEN format('%s file%s cannot be read: %s (%s)', unreadable.n, CASE WHEN unreadable.n = 1 THEN '' ELSE 's' END, unreadable.path, unreadable.error) END,
+               CASE WHEN src.attached_at IS NOT NULL AND seen.at < asof - interval '5 minutes' THEN 'nothing heard of its tailer for 5 minutes'
+                    WHEN quiet.time > quiet.usual THEN format('nothing written for %s, unusual after %s', date_trunc('minute', quiet.time), date_trunc('minute', quiet.usual)) END)
       FROM logwatch.sources AS src
-     CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at
+     CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at,
+                                count(*) FILTER (WHERE f.truncated AND f.first_seen > asof - interval '24 hours') AS truncations,
+                                sum(greatest(f.size - f.next_byte, 0)) FILTER (WHERE f.state = 'open')::bigint AS behind
                            FROM logwatch.files AS f WHERE f.source_id = src.id) AS file
       LEFT JOIN LATERAL (SELECT sum(b.n)::bigint AS n, max(b.received_at) AS at
                            FROM logwatch.batches AS b WHERE b.source_id = src.id AND b.received_at > asof - interval '24 hours') AS recent ON true
@@ -119,7 +142,10 @@ BEGIN
                             AND b.last_at < b.received_at - make_interval(secs => logwatch.setting('max_lateness')::integer)) AS late ON true
       LEFT JOIN LATERAL (SELECT count(*) AS n, (array_agg(g.reason ORDER BY g.id DESC))[1] AS reason, (array_agg(g.path ORDER BY g.id DESC))[1] AS path
                            FROM logwatch.gaps AS g WHERE g.source_id = src.id AND g.noticed_at > asof - interval '24 hours') AS gap ON true
+     CROSS JOIN LATERAL (SELECT count(*) AS n, (array_agg(e.path ORDER BY e.since, e.path))[1] AS path, (array_agg(e.error ORDER BY e.since, e.path))[1] AS error
+                           FROM logwatch.read_errors AS e WHERE e.source_id = src.id) AS unreadable
      CROSS JOIN LATERAL (SELECT greatest(src.seen_at, file.at, recent.at) AS at) AS seen
+     CROSS JOIN LATERAL (SELECT asof - greatest(file.at, src.watched_since) AS time, logwatch.silent_after(src.id, asof) AS usual) AS quiet
      ORDER BY src.name;
 
     RETURN QUERY
@@ -132,7 +158,7 @@ BEGIN
                CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch.setting('alert_file') END,
                CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
-      FROM (SELECT v.channel, logwatch.channel_configured(v.channel) AS configured, logwatch.channel_problem(v.channel) AS problem, v.position
+      FROM (SELECT v.channel, logwatch.channel_configured(v.channel) AS configured, COALESCE(logwatch.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch.alert_file_trouble() END) AS problem, v.position
               FROM unnest('{email,file,log,webhook}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,

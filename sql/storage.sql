@@ -10,7 +10,9 @@ CREATE TABLE logwatch.sources (
     version     text,
     first_seen  timestamptz NOT NULL DEFAULT now(),
     attached_at timestamptz,
-    seen_at     timestamptz
+    seen_at     timestamptz,
+    watched_since timestamptz,
+    written_at  timestamptz
 );
 COMMENT ON TABLE logwatch.sources IS 'Where records come from: one row per tailer''s label or SQL client''s source name';
 COMMENT ON COLUMN logwatch.sources.id IS '64-bit hash of the name';
@@ -20,6 +22,8 @@ COMMENT ON COLUMN logwatch.sources.host IS 'Host that the tailer runs on';
 COMMENT ON COLUMN logwatch.sources.version IS 'Version of the tailer';
 COMMENT ON COLUMN logwatch.sources.attached_at IS 'When a tailer last claimed the source; NULL for sources without a tailer';
 COMMENT ON COLUMN logwatch.sources.seen_at IS 'Last sign of life of the tailer, besides what it stored';
+COMMENT ON COLUMN logwatch.sources.watched_since IS 'Since when a tailer has been reading without a break of more than 5 minutes';
+COMMENT ON COLUMN logwatch.sources.written_at IS 'When something was last read from the source''s files, as its tailer last said';
 
 CREATE TABLE logwatch.files (
     source_id   bigint NOT NULL,
@@ -32,6 +36,8 @@ CREATE TABLE logwatch.files (
     tail_bytes  integer NOT NULL CHECK (tail_bytes BETWEEN 0 AND 256),
     tail_hash   bigint NOT NULL,
     next_byte   bigint NOT NULL CHECK (next_byte >= 0),
+    size        bigint,
+    truncated   boolean NOT NULL DEFAULT false,
     state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'truncated', 'removed')),
     first_seen  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
@@ -42,6 +48,8 @@ COMMENT ON COLUMN logwatch.files.id IS 'Drawn by the tailer when it first sees t
 COMMENT ON COLUMN logwatch.files.head_hash IS 'xxh3 of the first head_bytes bytes; with tail_hash the proof that a file is this one';
 COMMENT ON COLUMN logwatch.files.tail_hash IS 'xxh3 of the tail_bytes bytes before next_byte';
 COMMENT ON COLUMN logwatch.files.next_byte IS 'Offset of the first byte that is not stored yet';
+COMMENT ON COLUMN logwatch.files.size IS 'Bytes that the file had when its tailer last said so; NULL for what has no size';
+COMMENT ON COLUMN logwatch.files.truncated IS 'This file began when the one before it was truncated or overwritten in place';
 COMMENT ON COLUMN logwatch.files.state IS 'open, done (rotated away and read to its end), truncated (its bytes are gone, or in a copy) or removed';
 
 CREATE TABLE logwatch.gaps (

@@ -3,7 +3,7 @@
 #
 #   tests/install_missing.sh build   what building and the demo need
 #   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
-#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, Postfix, SASL
+#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, PgBouncer, systemd-analyze, Postfix, SASL
 #
 # Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
 # that come with the packages: tests and demo run servers of their own.
@@ -65,7 +65,7 @@ packages_for() {
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
 	fi
-	[[ $1 != test ]] || packages+=(cron)
+	[[ $1 != test ]] || packages+=(cron groff-base pgbouncer)
 	[[ $1 != fuzz ]] || packages+=(g++)
 	find_missing "${packages[@]}"
 }
@@ -77,8 +77,8 @@ install_for() {
 		((${#missing[@]} == 0)) || install_packages
 	fi
 	[[ $1 == test ]] || return 0
-	# Postfix would displace another mail server: then the one scenario that needs it says that it is skipped.
-	find_missing postfix sasl2-bin libsasl2-modules chromium
+	# Postfix would displace another mail server, systemd another init: then the one scenario that needs it says that it is skipped.
+	find_missing postfix sasl2-bin libsasl2-modules chromium systemd
 	if ((${#missing[@]})); then
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
 		install_packages || echo "Going on without ${missing[*]}."

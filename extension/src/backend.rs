@@ -130,8 +130,29 @@ fn wait_on_latch(limit: Duration) {
     }
 }
 
-/// Runs `body` in a transaction of the worker and commits it; an error aborts the transaction and comes back as its text.
-pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, String> {
+/// Why a transaction of the worker came to nothing.
+#[derive(Debug)]
+pub enum Failure {
+    /// Somebody else's lock was in the way: to be tried again soon, and not worth a word.
+    Locked,
+    Error(String),
+}
+
+impl From<String> for Failure {
+    fn from(why: String) -> Self {
+        Self::Error(why)
+    }
+}
+
+impl From<spi::Error> for Failure {
+    fn from(why: spi::Error) -> Self {
+        Self::Error(why.to_string())
+    }
+}
+
+/// Runs `body` in a transaction of the worker and commits it; an error aborts the transaction. The extension is held meanwhile, without
+/// waiting for it: where somebody drops it, the worker is the one that yields.
+pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, Failure> {
     // SAFETY: called by the worker outside of any transaction; a snapshot is pushed for SPI and popped before the commit, or
     // released by the abort.
     unsafe {
@@ -141,6 +162,9 @@ pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, St
         pg_sys::PushActiveSnapshot(pg_sys::GetTransactionSnapshot());
     }
     let result = PgTryBuilder::new(AssertUnwindSafe(|| {
+        if !hold_extension(IfDropped::Yield) {
+            return Err(Failure::Locked);
+        }
         let value = body();
         // SAFETY: as above.
         unsafe {
@@ -149,8 +173,8 @@ pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, St
         }
         Ok(value)
     }))
-    .catch_others(|error| Err(error_text(&error)))
-    .catch_rust_panic(|error| Err(error_text(&error)))
+    .catch_others(|error| Err(failure(&error)))
+    .catch_rust_panic(|error| Err(failure(&error)))
     .execute();
     // SAFETY: as above; after an error the transaction is still open and must be aborted. Between transactions the statistics of
     // this worker's writes are reported: autovacuum goes by them.
@@ -164,16 +188,51 @@ pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, St
     result
 }
 
-fn error_text(error: &CaughtError) -> String {
+fn failure(error: &CaughtError) -> Failure {
+    use PgSqlErrorCode::{ERRCODE_LOCK_NOT_AVAILABLE, ERRCODE_T_R_DEADLOCK_DETECTED};
     match error {
+        CaughtError::PostgresError(report)
+            if matches!(
+                report.sql_error_code(),
+                ERRCODE_LOCK_NOT_AVAILABLE | ERRCODE_T_R_DEADLOCK_DETECTED
+            ) =>
+        {
+            Failure::Locked
+        }
         CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
             let detail = report
                 .detail()
                 .map(|detail| format!(" ({detail})"))
                 .unwrap_or_default();
-            format!("{}{detail}", report.message())
+            Failure::Error(format!("{}{detail}", report.message()))
         }
-        CaughtError::RustPanic { ereport, .. } => ereport.message().to_owned(),
+        CaughtError::RustPanic { ereport, .. } => Failure::Error(ereport.message().to_owned()),
+    }
+}
+
+/// What to do where the extension is being dropped.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum IfDropped {
+    Wait,
+    Yield,
+}
+
+/// Makes DROP EXTENSION wait for the end of this transaction. That command locks the extension before any of its tables: whoever does the
+/// same, before it locks a second table, cannot deadlock with it. False: it is being dropped, and the caller is not to wait.
+pub fn hold_extension(if_dropped: IfDropped) -> bool {
+    // SAFETY: called within a transaction, which releases the lock at its end. An extension that does not exist needs no lock; a lock on
+    // one that has just gone hurts nobody.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
+        let mode = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        if extension == pg_sys::InvalidOid {
+            true
+        } else if if_dropped == IfDropped::Wait {
+            pg_sys::LockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, mode);
+            true
+        } else {
+            pg_sys::ConditionalLockDatabaseObject(pg_sys::ExtensionRelationId, extension, 0, mode)
+        }
     }
 }
 
@@ -204,6 +263,12 @@ impl Procedure {
 pub fn in_recovery() -> bool {
     // SAFETY: reads shared memory.
     unsafe { pg_sys::RecoveryInProgress() }
+}
+
+/// Raises PostgreSQL's own error where the server is in recovery; `what` is the command in its message.
+pub fn refuse_in_recovery(what: &'static CStr) {
+    // SAFETY: a static, terminated string.
+    unsafe { pg_sys::PreventCommandDuringRecovery(what.as_ptr()) }
 }
 
 /// Raises an error that says what to do.

@@ -28,6 +28,15 @@ pub struct Notification {
 }
 
 impl Notification {
+    /// An attempt to send it that ended so.
+    pub fn ended(&self, outcome: Outcome) -> Ended {
+        Ended {
+            id: self.id,
+            message_id: self.message_id.clone(),
+            outcome,
+        }
+    }
+
     /// What is to be said; an error for a payload that this version cannot read.
     fn content(&self) -> Result<Content, serde_json::Error> {
         match self.reason.as_str() {
@@ -62,6 +71,14 @@ pub struct Outcome {
     pub verdict: Verdict,
     pub code: Option<i32>,
     pub answer: String,
+}
+
+/// An attempt that has come to its end. The Message-ID goes with the id: after DROP EXTENSION and CREATE EXTENSION ids begin anew.
+#[derive(Debug)]
+pub struct Ended {
+    pub id: i64,
+    pub message_id: String,
+    pub outcome: Outcome,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -13,7 +13,8 @@ use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
-use crate::{backend, settings};
+use crate::backend::{self, IfDropped};
+use crate::settings;
 
 /// A record that says it was logged later than this from now on is not believed.
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
@@ -357,6 +358,8 @@ fn template(message: &str) -> String {
 
 #[pg_extern(sql = false)]
 fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
+    backend::refuse_in_recovery(c"logwatch_ingest()");
+    backend::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
     ingest(std::iter::once(line), std::iter::empty(), source)
 }
@@ -364,6 +367,8 @@ fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
 #[pg_extern(sql = false)]
 fn ingest_lines(lines: Option<Array<&str>>, source: Option<&str>) -> spi::Result<i64> {
     let Some(lines) = lines else { return Ok(0) };
+    backend::refuse_in_recovery(c"logwatch_ingest()");
+    backend::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
     ingest(lines.iter(), std::iter::empty(), source)
 }
@@ -388,6 +393,8 @@ fn ingest_range(
     gap: Option<&str>,
     state: Option<&str>,
 ) -> spi::Result<i64> {
+    backend::refuse_in_recovery(c"logwatch_ingest()");
+    backend::hold_extension(IfDropped::Wait);
     let (Some(source), Some(epoch)) = (source, epoch) else {
         backend::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,

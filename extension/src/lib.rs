@@ -13,6 +13,7 @@ mod outbox;
 mod report;
 mod sender;
 mod settings;
+mod trouble;
 mod wake;
 mod worker;
 
@@ -25,7 +26,8 @@ extension_sql_file!("../../sql/rules.sql", name = "rules", requires = ["storage"
 extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["rules"]);
 extension_sql_file!("../../sql/silence.sql", name = "silence", requires = ["alerts"]);
 extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["silence"]);
-extension_sql_file!("../../sql/status.sql", name = "status", requires = ["ingest"]);
+extension_sql_file!("../../sql/health.sql", name = "health", requires = ["ingest"]);
+extension_sql_file!("../../sql/status.sql", name = "status", requires = ["health"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
@@ -50,11 +52,8 @@ extension_sql_file!(
     name = "interfaces",
     requires = ["backtest"]
 );
-extension_sql_file!(
-    "../../sql/maintain.sql",
-    name = "maintain",
-    requires = ["interfaces"]
-);
+extension_sql_file!("../../sql/page.sql", name = "page", requires = ["interfaces"]);
+extension_sql_file!("../../sql/maintain.sql", name = "maintain", requires = ["page"]);
 extension_sql_file!(
     "../../sql/privileges.sql",
     name = "privileges",
@@ -72,6 +71,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = backend::preloading();
     settings::init(preloading);
     wake::init(preloading);
+    trouble::init(preloading);
     if preloading {
         worker::init();
     }
@@ -81,4 +81,10 @@ pub extern "C-unwind" fn _PG_init() {
 #[pg_extern(sql = false)]
 fn library_version() -> &'static str {
     env!("CARGO_PKG_VERSION")
+}
+
+/// Makes DROP EXTENSION wait for the end of this transaction.
+#[pg_extern(sql = false)]
+fn hold() {
+    backend::hold_extension(backend::IfDropped::Wait);
 }

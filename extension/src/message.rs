@@ -4,16 +4,19 @@
 //! escaped.
 
 mod alert;
+mod chart;
 mod clean;
 mod digest;
 mod html;
+mod page;
 mod standing;
 mod status;
 mod text;
 mod words;
 
-pub use alert::Alert;
+pub use alert::{Alert, test_alert};
 pub use digest::Digest;
+pub use page::Page;
 pub use standing::Standing;
 pub use status::{Status, StatusRow};
 

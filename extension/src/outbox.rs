@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use pgrx::JsonB;
 use pgrx::prelude::*;
 
-use crate::backend::{self, Procedure};
-use crate::channel::{Channel, LogChannel, Notification, Outcome, Verdict};
+use crate::backend::{self, IfDropped, Procedure};
+use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome, Verdict};
 use crate::sender::InFlight;
 use crate::settings;
 
@@ -40,12 +40,18 @@ pub fn claim(channels: &[&str]) -> spi::Result<Vec<Notification>> {
 }
 
 /// Records how attempts ended.
-pub fn settle(ended: &[(i64, Outcome)]) -> spi::Result<()> {
-    for (id, outcome) in ended {
+pub fn settle(ended: &[Ended]) -> spi::Result<()> {
+    for Ended {
+        id,
+        message_id,
+        outcome,
+    } in ended
+    {
         Spi::run_with_args(
-            "SELECT logwatch.settle($1, $2, $3, $4)",
+            "SELECT logwatch.settle($1, $2, $3, $4, $5)",
             &[
                 (*id).into(),
+                message_id.as_str().into(),
                 outcome.verdict.word().into(),
                 outcome.code.into(),
                 outcome.answer.as_str().into(),
@@ -56,10 +62,10 @@ pub fn settle(ended: &[(i64, Outcome)]) -> spi::Result<()> {
 }
 
 /// Writes the notifications for the server log.
-pub fn write_log(notifications: &[Notification]) -> Vec<(i64, Outcome)> {
+pub fn write_log(notifications: &[Notification]) -> Vec<Ended> {
     notifications
         .iter()
-        .map(|notification| (notification.id, LogChannel.deliver(notification)))
+        .map(|notification| notification.ended(LogChannel.deliver(notification)))
         .collect()
 }
 
@@ -72,10 +78,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Sends what is due, and returns when nothing is due any more.
 #[pg_extern(sql = false)]
 fn deliver() -> spi::Result<()> {
+    backend::refuse_in_recovery(c"logwatch_deliver()");
     let procedure = Procedure::begin();
     // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
     procedure.commit();
     loop {
+        backend::hold_extension(IfDropped::Wait);
         let (log, others): (Vec<_>, Vec<_>) = claim(CHANNELS)?
             .into_iter()
             .partition(|notification| notification.channel == "log");
@@ -83,11 +91,13 @@ fn deliver() -> spi::Result<()> {
             break;
         }
         procedure.commit();
+        backend::hold_extension(IfDropped::Wait);
         settle(&write_log(&log))?;
         procedure.commit();
         let mut in_flight = InFlight::start(others);
         while !in_flight.is_done() {
             backend::wait(LOOK);
+            backend::hold_extension(IfDropped::Wait);
             settle(&in_flight.collect())?;
             procedure.commit();
         }
@@ -119,10 +129,11 @@ fn test_channel(channel: &str, recipient: Option<&str>) -> String {
             ),
         },
         "email" => test_email(recipient),
+        "webhook" => test_webhook(),
         other => backend::raise(
             ERRCODE_INVALID_PARAMETER_VALUE,
             &format!("unknown channel \"{other}\""),
-            "Use email, file or log, for example: SELECT logwatch_test('email');",
+            "Use email, webhook, file or log, for example: SELECT logwatch_test('email');",
         ),
     }
 }
@@ -159,30 +170,59 @@ fn test_email(recipient: Option<&str>) -> String {
         created_at: Timestamp::now(),
         payload: payload.unwrap_or_default(),
     };
+    let answer = send_now(
+        notification,
+        &format!("{server} did not take the message for {recipient}"),
+        "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_ca_file and email_from in postgresql.conf.",
+    );
+    format!("{server} accepted the message for {recipient}: {answer}")
+}
+
+fn test_webhook() -> String {
+    if let Err(problem) = settings::webhook() {
+        backend::raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            &problem.to_string(),
+            "After a change in postgresql.conf: SELECT pg_reload_conf();",
+        );
+    }
+    let host = settings::host_name();
+    let notification = Notification {
+        id: 0,
+        channel: "webhook".to_owned(),
+        recipient: String::new(),
+        reason: "test".to_owned(),
+        message_id: crate::report::new_message_id(),
+        in_reply_to: None,
+        created_at: Timestamp::now(),
+        payload: crate::message::test_alert(&host, Timestamp::now()).to_string(),
+    };
+    let answer = send_now(
+        notification,
+        "the webhook did not take the test alert",
+        "See logwatch.webhook_url and webhook_headers_file in postgresql.conf.",
+    );
+    format!("the webhook accepted the test alert: {answer}")
+}
+
+/// Sends one notification now and returns the answer; an error when it was not taken.
+fn send_now(notification: Notification, not_taken: &str, hint: &str) -> String {
     let mut in_flight = InFlight::start(vec![notification]);
     let mut ended = Vec::new();
     while ended.is_empty() {
         backend::wait(LOOK);
         ended = in_flight.collect();
     }
-    match ended.pop() {
-        Some((
-            _,
-            Outcome {
-                verdict: Verdict::Sent,
-                answer,
-                ..
-            },
-        )) => {
-            format!("{server} accepted the message for {recipient}: {answer}")
-        }
-        Some((_, outcome)) => backend::raise(
+    match ended.pop().map(|ended| ended.outcome) {
+        Some(Outcome {
+            verdict: Verdict::Sent,
+            answer,
+            ..
+        }) => answer,
+        Some(outcome) => backend::raise(
             PgSqlErrorCode::ERRCODE_CONNECTION_EXCEPTION,
-            &format!(
-                "{server} did not take the message for {recipient}: {}",
-                outcome.answer
-            ),
-            "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_ca_file and email_from in postgresql.conf.",
+            &format!("{not_taken}: {}", outcome.answer),
+            hint,
         ),
         None => String::new(),
     }

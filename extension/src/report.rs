@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-use crate::message::{Standing, Status, StatusRow};
+use crate::message::{Page, Standing, Status, StatusRow};
 use crate::{backend, channel, outbox, settings};
 
 /// The present status. Only selects, so that it assigns no transaction id and works on a standby.
@@ -103,6 +103,38 @@ fn report(channel: Option<&str>) -> spi::Result<String> {
         outbox::queue_report(channels, serde_json::json!(status))?;
     }
     Ok(text)
+}
+
+/// The report page. Only selects, as `status()`.
+#[pg_extern(sql = false)]
+fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
+    let data = Spi::connect(|client| {
+        client
+            .select(
+                "SELECT logwatch.page_data($1, clock_timestamp())::text WHERE $1 BETWEEN interval '1 minute' AND interval '366 days'",
+                Some(1),
+                &[period.into()],
+            )?
+            .next()
+            .map(|row| row.get::<String>(1))
+            .transpose()
+            .map(Option::flatten)
+    })?;
+    let Some(data) = data else {
+        backend::raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "the report's period must be between a minute and 366 days",
+            "For example: SELECT logwatch_report_html('7 days');",
+        )
+    };
+    match serde_json::from_str::<Page>(&data) {
+        Ok(page) => Ok(page.html()),
+        Err(why) => backend::raise(
+            PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
+            &format!("logwatch.page_data() gives what the page does not know: {why}"),
+            "The library and the extension may have different versions: ALTER EXTENSION logwatch UPDATE;",
+        ),
+    }
 }
 
 /// A Message-ID as the outbox makes them.

@@ -6,7 +6,7 @@
 use std::sync::mpsc::{Receiver, Sender as Reports, channel};
 use std::time::{Duration, Instant};
 
-use crate::channel::{Channel, EmailChannel, Notification, Outcome, WebhookChannel};
+use crate::channel::{Channel, EmailChannel, Ended, Notification, Outcome, WebhookChannel};
 use crate::settings;
 
 /// A step that takes longer than this is given up; its notification is tried again later.
@@ -14,8 +14,9 @@ const LONGEST_ATTEMPT: Duration = Duration::from_secs(55);
 
 /// Notifications on their way.
 pub struct InFlight {
-    waiting: Vec<i64>,
-    results: Receiver<(i64, Outcome)>,
+    /// Ids and Message-IDs.
+    waiting: Vec<(i64, String)>,
+    results: Receiver<Ended>,
     last_progress: Instant,
 }
 
@@ -23,7 +24,10 @@ impl InFlight {
     /// Starts a thread that sends these notifications one after the other, by the settings as they are now.
     pub fn start(notifications: Vec<Notification>) -> Self {
         let mut routes = Routes::from_settings();
-        let waiting = notifications.iter().map(|notification| notification.id).collect();
+        let waiting = notifications
+            .iter()
+            .map(|notification| (notification.id, notification.message_id.clone()))
+            .collect();
         let (reports, results) = channel();
         let started = with_signals_blocked(|| {
             std::thread::Builder::new()
@@ -40,16 +44,20 @@ impl InFlight {
     }
 
     /// What has come to an end since the last call; never waits.
-    pub fn collect(&mut self) -> Vec<(i64, Outcome)> {
-        let mut ended: Vec<(i64, Outcome)> = self.results.try_iter().collect();
+    pub fn collect(&mut self) -> Vec<Ended> {
+        let mut ended: Vec<Ended> = self.results.try_iter().collect();
         if !ended.is_empty() {
             self.last_progress = Instant::now();
         }
         self.waiting
-            .retain(|id| !ended.iter().any(|(done, _)| done == id));
+            .retain(|(id, _)| !ended.iter().any(|done| done.id == *id));
         if self.last_progress.elapsed() > LONGEST_ATTEMPT {
             let given_up = Outcome::retry(format!("no answer for {} s", LONGEST_ATTEMPT.as_secs()));
-            ended.extend(self.waiting.drain(..).map(|id| (id, given_up.clone())));
+            ended.extend(self.waiting.drain(..).map(|(id, message_id)| Ended {
+                id,
+                message_id,
+                outcome: given_up.clone(),
+            }));
         }
         ended
     }
@@ -93,12 +101,12 @@ impl Routes {
     }
 }
 
-fn send_all(notifications: Vec<Notification>, routes: &mut Routes, reports: &Reports<(i64, Outcome)>) {
+fn send_all(notifications: Vec<Notification>, routes: &mut Routes, reports: &Reports<Ended>) {
     for notification in notifications {
         let outcome =
             std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| routes.deliver(&notification)))
                 .unwrap_or_else(|_| Outcome::retry("the sender panicked, see the server log"));
-        if reports.send((notification.id, outcome)).is_err() {
+        if reports.send(notification.ended(outcome)).is_err() {
             // Nobody waits any more; the rest is sent by whoever finds the lease expired.
             return;
         }

@@ -2,21 +2,28 @@
 //!
 //! A *tick* is a few short transactions: check, claim, record, keep house. Between ticks the worker waits on its latch, which a commit
 //! of new batches sets; e-mail goes out in the sender's thread. An idle tick only reads: it assigns no transaction id.
-//! An error ends a tick, never the worker; SIGTERM ends the worker as it ends any backend.
+//! An error ends a tick, never the worker; SIGTERM ends the worker as it ends any backend. Where somebody else's lock is in the way, the worker
+//! yields and tries again soon: nobody's DROP EXTENSION or ALTER TABLE ever waits for more than one of its short transactions.
 
+use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
 
-use crate::channel::Outcome;
+use crate::backend::Failure;
+use crate::channel::Ended;
 use crate::sender::InFlight;
-use crate::{backend, outbox, report, settings, wake};
+use crate::{backend, outbox, report, settings, trouble, wake};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// After a wake has been served, the next one is served this much later at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
+/// How long it waits for somebody else's lock; less than the deadlock_timeout after which others look for somebody to blame.
+const LOCK_TIMEOUT: &CStr = c"500ms";
+/// How soon it tries again what a lock has kept it from.
+const YIELD: Duration = Duration::from_secs(1);
 /// How often the house is kept: partitions, folding, retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -41,6 +48,7 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
     backend::set(c"application_name", c"logwatch worker");
     // Whatever the cluster's or the database's own search_path is.
     backend::set(c"search_path", c"pg_catalog, pg_temp");
+    backend::set(c"lock_timeout", LOCK_TIMEOUT);
     wake::set_worker_pid(backend::my_pid());
     let mut worker = Worker::default();
     worker.tell_problems();
@@ -66,6 +74,10 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
 #[derive(Default)]
 struct Worker {
     in_flight: Option<InFlight>,
+    /// What was sent and could not be recorded yet. Nothing else is claimed meanwhile: it would be sent twice.
+    unrecorded: Vec<Ended>,
+    /// A lock was in the way of the last tick.
+    yielded: bool,
     /// The next notification is due in this many seconds.
     next_delivery: Option<f64>,
     maintained: Option<Instant>,
@@ -87,14 +99,23 @@ impl Worker {
     fn tick(&mut self) {
         let problem = match backend::transaction(c"logwatch: look", installed) {
             Ok(Ok(Installed::Yes)) => self.serve().err(),
-            Ok(Ok(Installed::No)) => None,
-            Ok(Ok(Installed::OtherVersion(version))) => Some(format!(
+            Ok(Ok(Installed::No)) => {
+                self.unrecorded.clear();
+                None
+            }
+            Ok(Ok(Installed::OtherVersion(version))) => Some(Failure::Error(format!(
                 "the library is version {}, the extension {version}; type: ALTER EXTENSION logwatch UPDATE; and restart the server",
                 env!("CARGO_PKG_VERSION")
-            )),
-            Ok(Err(why)) => Some(why.to_string()),
+            ))),
+            Ok(Err(why)) => Some(why.into()),
             Err(why) => Some(why),
         };
+        self.yielded = matches!(problem, Some(Failure::Locked));
+        let problem = match problem {
+            Some(Failure::Error(why)) => Some(why),
+            Some(Failure::Locked) | None => None,
+        };
+        trouble::tell(problem.as_deref());
         if let Some(problem) = problem
             .as_ref()
             .filter(|problem| self.told_tick.as_ref() != Some(problem))
@@ -104,55 +125,54 @@ impl Worker {
         self.told_tick = problem;
     }
 
-    fn serve(&mut self) -> Result<(), String> {
-        let fleet_waits = flatten(backend::transaction(c"logwatch: look", || {
-            select::<bool>("SELECT logwatch.fleet_due(clock_timestamp())")
-        }))?;
-        if fleet_waits == Some(true) {
-            flatten(backend::transaction(c"logwatch: fleet", || {
-                Spi::run("SELECT logwatch.tend_fleet()")
-            }))?;
-        }
-        let something_to_check = flatten(backend::transaction(c"logwatch: look", || {
-            select::<bool>("SELECT logwatch.open_changes(clock_timestamp())")
-        }))?;
-        if something_to_check == Some(true) {
-            flatten(backend::transaction(c"logwatch: check", || {
-                Spi::run("SELECT logwatch.check()")
-            }))?;
-        }
-        if std::mem::take(&mut self.reloaded) {
-            flatten(backend::transaction(c"logwatch: retry", || {
-                Spi::run("SELECT logwatch.retry_now()")
-            }))?;
-        }
-        self.deliver()?;
+    /// Each part is tried, whatever became of the others; the first failure is told.
+    fn serve(&mut self) -> Result<(), Failure> {
+        let tended = if_due(
+            "SELECT logwatch.fleet_due(clock_timestamp())",
+            c"logwatch: fleet",
+            "SELECT logwatch.tend_fleet()",
+        );
+        let checked = if_due(
+            "SELECT logwatch.open_changes(clock_timestamp())",
+            c"logwatch: check",
+            "SELECT logwatch.check()",
+        );
+        let delivered = self.deliver();
         // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.
-        let written = backend::transaction(c"logwatch: alert file", report::write_file)?;
-        if self.maintained.is_none_or(|at| at.elapsed() >= MAINTAIN_EVERY) {
-            self.maintained = Some(Instant::now());
-            let due = flatten(backend::transaction(c"logwatch: look", || {
-                select::<bool>("SELECT logwatch.maintenance_due(clock_timestamp())")
-            }))?;
-            if due == Some(true) {
-                flatten(backend::transaction(c"logwatch: maintain", || {
-                    Spi::run("SELECT logwatch.maintain()")
-                }))?;
-            }
+        let written = backend::transaction(c"logwatch: alert file", report::write_file);
+        let maintained = self.maintain();
+        tended?;
+        checked?;
+        delivered?;
+        written??;
+        maintained
+    }
+
+    fn maintain(&mut self) -> Result<(), Failure> {
+        if self.maintained.is_some_and(|at| at.elapsed() < MAINTAIN_EVERY) {
+            return Ok(());
         }
-        written.map(drop)
+        self.maintained = Some(Instant::now());
+        if_due(
+            "SELECT logwatch.maintenance_due(clock_timestamp())",
+            c"logwatch: maintain",
+            "SELECT logwatch.maintain()",
+        )
     }
 
     /// Records what has been sent, and starts sending what is due.
-    fn deliver(&mut self) -> Result<(), String> {
+    fn deliver(&mut self) -> Result<(), Failure> {
         if let Some(in_flight) = &mut self.in_flight {
-            let ended = in_flight.collect();
+            self.unrecorded.extend(in_flight.collect());
             if in_flight.is_done() {
                 self.in_flight = None;
             }
-            record(&ended)?;
         }
-        self.next_delivery = self.look_for_delivery()?;
+        self.record()?;
+        if std::mem::take(&mut self.reloaded) {
+            run(c"logwatch: retry", "SELECT logwatch.retry_now()")?;
+        }
+        self.next_delivery = look_for_delivery()?;
         if self.next_delivery.is_none_or(|seconds| seconds > 0.0) {
             return Ok(());
         }
@@ -161,33 +181,37 @@ impl Worker {
         } else {
             &["log"]
         };
-        let claimed = flatten(backend::transaction(c"logwatch: claim", || {
-            outbox::claim(channels)
-        }))?;
+        let claimed = backend::transaction(c"logwatch: claim", || outbox::claim(channels))??;
         let (log, others): (Vec<_>, Vec<_>) = claimed
             .into_iter()
             .partition(|notification| notification.channel == "log");
         if !others.is_empty() {
             self.in_flight = Some(InFlight::start(others));
         }
-        record(&outbox::write_log(&log))?;
-        self.next_delivery = self.look_for_delivery()?;
+        self.unrecorded.extend(outbox::write_log(&log));
+        self.record()?;
+        self.next_delivery = look_for_delivery()?;
         Ok(())
     }
 
-    fn look_for_delivery(&self) -> Result<Option<f64>, String> {
-        flatten(backend::transaction(c"logwatch: look", || {
-            select::<f64>("SELECT extract(epoch FROM logwatch.next_delivery() - clock_timestamp())::float8")
-        }))
+    fn record(&mut self) -> Result<(), Failure> {
+        if !self.unrecorded.is_empty() {
+            backend::transaction(c"logwatch: record", || outbox::settle(&self.unrecorded))??;
+            self.unrecorded.clear();
+        }
+        Ok(())
     }
 
     /// How long nothing needs to be done unless the latch is set.
     fn longest_wait(&self) -> Duration {
         let mut limit = settings::check_interval();
+        if self.yielded || !self.unrecorded.is_empty() {
+            limit = limit.min(YIELD);
+        }
         if self.in_flight.is_some() {
             // Only for the sender's deadline; its results set the latch.
             limit = limit.min(Duration::from_secs(1));
-        } else if let Some(seconds) = self.next_delivery {
+        } else if let Some(seconds) = self.next_delivery.filter(|_| self.unrecorded.is_empty()) {
             limit = limit.min(Duration::from_secs_f64(seconds.clamp(0.05, 86_400.0)));
         }
         limit
@@ -240,15 +264,24 @@ fn select<T: FromDatum + IntoDatum>(query: &str) -> spi::Result<Option<T>> {
     })
 }
 
-fn record(ended: &[(i64, Outcome)]) -> Result<(), String> {
-    if ended.is_empty() {
-        return Ok(());
-    }
-    flatten(backend::transaction(c"logwatch: record", || {
-        outbox::settle(ended)
-    }))
+/// One value, read in a transaction of its own.
+fn look<T: FromDatum + IntoDatum>(query: &str) -> Result<Option<T>, Failure> {
+    Ok(backend::transaction(c"logwatch: look", || select(query))??)
 }
 
-fn flatten<T>(result: Result<spi::Result<T>, String>) -> Result<T, String> {
-    result?.map_err(|why| why.to_string())
+fn run(activity: &CStr, command: &str) -> Result<(), Failure> {
+    Ok(backend::transaction(activity, || Spi::run(command))??)
+}
+
+/// Runs a command only when a look, which assigns no transaction id, says that there is something to do.
+fn if_due(question: &str, activity: &CStr, command: &str) -> Result<(), Failure> {
+    if look(question)? == Some(true) {
+        run(activity, command)?;
+    }
+    Ok(())
+}
+
+/// Seconds until the next notification is due.
+fn look_for_delivery() -> Result<Option<f64>, Failure> {
+    look("SELECT extract(epoch FROM logwatch.next_delivery() - clock_timestamp())::float8")
 }

@@ -4,9 +4,11 @@
 //! No message may hold a password.
 
 pub mod conninfo;
+pub mod hosts;
 pub mod pgpass;
 pub mod service;
 pub mod settings;
+pub mod sslmode;
 pub mod tls;
 
 use std::error::Error as _;
@@ -15,10 +17,8 @@ use postgres::error::SqlState;
 use postgres::{Client, NoTls};
 
 use crate::failure::Failure;
-use settings::{Attempt, Settings};
-
-/// A call that takes longer than this is given up and made again: a lock that someone holds must not look like a quiet log.
-const STATEMENT_TIMEOUT: &str = "60s";
+use hosts::Attempt;
+use settings::Settings;
 
 /// Why a call to the database did not succeed, by what the tailer has to do.
 #[derive(Debug)]
@@ -69,13 +69,12 @@ fn open(attempt: &Attempt) -> Result<Client, Refused> {
     }
 }
 
-/// The server reads times without a zone in the session's TimeZone; the time-out keeps a stuck call from lasting for ever.
+/// The server reads times without a zone in the session's TimeZone. It is the one setting of the session: a pooler in transaction mode
+/// carries it along (PgBouncer tracks it), and would leave any other to the next client.
 fn prepare_session(mut client: Client, zone_name: &str) -> Result<Client, Refused> {
     let zone = zone_name.replace('\'', "''");
     client
-        .batch_execute(&format!(
-            "SET TimeZone = '{zone}'; SET statement_timeout = '{STATEMENT_TIMEOUT}'"
-        ))
+        .batch_execute(&format!("SET TimeZone = '{zone}'"))
         .map_err(Refused::Server)?;
     Ok(client)
 }

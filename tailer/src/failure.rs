@@ -32,7 +32,11 @@ pub enum Failure {
 
 impl Failure {
     pub fn exit_code(&self) -> ExitCode {
-        ExitCode::from(match self {
+        ExitCode::from(self.status())
+    }
+
+    pub fn status(&self) -> u8 {
+        match self {
             Failure::Done => 0,
             Failure::Internal(_) => 1,
             Failure::Usage(_) => 2,
@@ -40,6 +44,6 @@ impl Failure {
             Failure::Unreachable(_) => 69,
             Failure::Held(_) => 75,
             Failure::Denied(_) => 77,
-        })
+        }
     }
 }

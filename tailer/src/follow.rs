@@ -12,9 +12,11 @@ use crate::cli::Options;
 use crate::connection::Trouble;
 use crate::failure::Failure;
 use crate::files::{Inputs, Seen};
+use crate::progress::Progress;
 use crate::reader::{Batch, Search};
 use crate::roster::Roster;
 use crate::send::{Sink, State};
+use crate::service::Service;
 use crate::tail::Buffer;
 use crate::wake::Waker;
 use turn::store;
@@ -44,7 +46,8 @@ pub struct Follow<'a> {
     batch: Batch,
     attached: bool,
     pause: Duration,
-    started: Instant,
+    progress: Progress,
+    service: Service,
 }
 
 /// What a round over the files left to do.
@@ -60,6 +63,10 @@ struct Round {
 
 impl<'a> Follow<'a> {
     pub fn new(options: &'a Options, sink: Box<dyn Sink + 'a>, waker: Waker) -> Result<Follow<'a>, Failure> {
+        // Each file that is followed is open, and 1024 is what a process is given by default.
+        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+            log::info!("the limit on open files stays as it is: {error}");
+        }
         Ok(Follow {
             options,
             sink,
@@ -71,7 +78,8 @@ impl<'a> Follow<'a> {
             batch: Batch::default(),
             attached: false,
             pause: BACK_OFF.0,
-            started: Instant::now(),
+            progress: Progress::new(options.progress),
+            service: Service::new(),
         })
     }
 
@@ -81,7 +89,6 @@ impl<'a> Follow<'a> {
             log::warn!("{} is not there yet: it is read as soon as it is", name.display());
         }
         let mut next_look_up = Instant::now();
-        let mut ready = false;
         while !self.waker.is_stopping() {
             let now = Instant::now();
             if now >= next_look_up {
@@ -94,16 +101,16 @@ impl<'a> Follow<'a> {
             match self.attach().and_then(|()| self.round()) {
                 Ok(round) => {
                     self.pause = BACK_OFF.0;
-                    if !ready {
-                        ready = true;
-                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-                    }
+                    self.service.ready();
                     if let Some(due) = round.due {
                         limit = limit.min(due.saturating_duration_since(Instant::now()));
                     }
                     if round.busy {
                         limit = Duration::ZERO;
+                    } else {
+                        self.progress.caught_up();
                     }
+                    self.service.alive(|| self.roster.health().to_string());
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Moved(text)) => {
@@ -115,11 +122,12 @@ impl<'a> Follow<'a> {
                     self.give_up_hold();
                     limit = self.back_off();
                     log::warn!("{text}; trying again in {limit:?}");
+                    self.service.alive(|| format!("waiting for the database: {text}"));
                 }
             }
             self.wait(limit, &mut next_look_up);
         }
-        let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+        self.service.stopping();
         self.say_how_far();
         Ok(())
     }
@@ -150,18 +158,24 @@ impl<'a> Follow<'a> {
     }
 
     fn read_all(&mut self) -> Result<(), Trouble> {
-        while !self.waker.is_stopping() && !self.is_over_time() {
-            if !self.round()?.busy {
+        while !self.waker.is_stopping() {
+            let busy = self.round()?.busy;
+            if !busy && !self.takes_up_more() {
                 break;
             }
         }
-        self.store_boundaries()
+        self.progress.caught_up();
+        self.store_boundaries()?;
+        self.sink.tell(true, &|| self.roster.health())
     }
 
-    fn is_over_time(&self) -> bool {
-        self.options
-            .max_runtime
-            .is_some_and(|limit| self.started.elapsed() >= limit)
+    /// True when rotated files that had to be left now have their turn.
+    fn takes_up_more(&mut self) -> bool {
+        let before = self.roster.tails.len();
+        if self.roster.has_left_some() {
+            self.look_up();
+        }
+        self.roster.tails.len() > before
     }
 
     /// With --once a file that was named and is not there, or cannot be read, is an error – unless it was read before.
@@ -269,7 +283,7 @@ impl<'a> Follow<'a> {
                 self.roster.look_up(&self.inputs);
             }
         }
-        self.sink.idle()?;
+        self.sink.tell(false, &|| self.roster.health())?;
         Ok(round)
     }
 

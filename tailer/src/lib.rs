@@ -5,6 +5,7 @@
 //! parts that read hostile input – public here – can be fuzzed (tests/fuzz).
 
 pub mod candidates;
+mod check;
 pub mod cli;
 pub mod connection;
 pub mod content;
@@ -12,33 +13,53 @@ pub mod failure;
 mod files;
 mod follow;
 pub mod format;
+mod health;
 pub mod identity;
+pub mod logging;
 pub mod multiline;
+mod progress;
 pub mod reader;
 mod roster;
 mod rotation;
 mod send;
+mod service;
+mod status;
 mod stream;
 mod tail;
 mod utf16;
 mod wake;
 
 use std::io::BufWriter;
+use std::process::ExitCode;
 
 use logwatch_record::Level;
 
-use cli::{Options, Output};
+use cli::{Mode, Options, Output};
 use failure::Failure;
 use follow::Follow;
 use send::{Database, Print, Sink, Source};
 use stream::Stream;
 use wake::Waker;
 
+/// Does what the options say. The exit code is that of `--check`; a failure has its own.
+pub fn run(options: Options) -> Result<ExitCode, Failure> {
+    match options.mode {
+        Mode::Tail => tail_inputs(options).map(|()| ExitCode::SUCCESS),
+        Mode::Check => check::check(&options),
+        Mode::Status => status::status(&options).map(|()| ExitCode::SUCCESS),
+    }
+}
+
 /// Reads what the options name, to its end or until told to stop.
-pub fn run(mut options: Options) -> Result<(), Failure> {
+fn tail_inputs(mut options: Options) -> Result<(), Failure> {
     let waker = Waker::new();
     waker
         .heed_signals()
+        .and_then(|()| {
+            options
+                .max_runtime
+                .map_or(Ok(()), |limit| waker.heed_limit(limit))
+        })
         .map_err(|error| Failure::Internal(format!("signals: {error}")))?;
     let output = std::mem::replace(&mut options.output, Output::Print);
     let sink: Box<dyn Sink> = match output {

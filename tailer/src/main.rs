@@ -1,26 +1,24 @@
 //! The program `logwatch-tailer`: maps what the library says to exit codes.
 
-use std::io::Write;
 use std::process::ExitCode;
 
 use clap::Parser;
 use logwatch_tailer::cli::Args;
 use logwatch_tailer::failure::Failure;
+use logwatch_tailer::logging;
 
 fn main() -> ExitCode {
     let args = Args::parse();
-    let level = match args.verbose {
-        0 => "warn",
-        1 => "info",
-        _ => "debug",
-    };
-    env_logger::Builder::from_env(
-        env_logger::Env::default().default_filter_or(format!("off,logwatch_tailer={level}")),
-    )
-    .format(|out, record| writeln!(out, "logwatch-tailer: {}", record.args()))
-    .init();
+    if let Some(printed) = args.document() {
+        return match printed {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(_) => ExitCode::FAILURE,
+        };
+    }
+    logging::init(args.verbose, args.log_format);
     match args.resolve().and_then(logwatch_tailer::run) {
-        Ok(()) | Err(Failure::Done) => ExitCode::SUCCESS,
+        Ok(code) => code,
+        Err(Failure::Done) => ExitCode::SUCCESS,
         Err(failure) => {
             log::error!("{failure}");
             failure.exit_code()

@@ -8,103 +8,17 @@
 //! The *boundary* is the offset that may be stored: the end of the last whole record, or of the last line that is none. Whatever is
 //! after it will be read again by the next run.
 
-use logwatch_record::{Flags, Level, MAX_MESSAGE, clean};
+mod record;
+mod search;
 
-use crate::candidates::Candidates;
-use crate::format::Format;
+use logwatch_record::{Flags, MAX_MESSAGE};
+
 use crate::identity::{HEAD, Proof, TAIL};
 use crate::multiline::Multiline;
+use record::Open;
 
-/// The most bytes of a record, continuation lines included. More is dropped and flagged.
-const MAX_RECORD: usize = 4 * MAX_MESSAGE;
-/// A batch is full at this many records or bytes.
-pub const BATCH_RECORDS: usize = 1000;
-pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
-
-/// What to look for. One for all files: the search's buffer is shared.
-pub struct Search {
-    pub multiline: Multiline,
-    pub format: Option<Format>,
-    pub least: Level,
-    pub candidates: Candidates,
-}
-
-impl Search {
-    pub fn new(multiline: Multiline, format: Option<Format>, least: Level) -> Search {
-        // What a format calls an error may look like anything.
-        let shown = if format.is_some() { Level::Debug } else { least };
-        Search {
-            multiline,
-            format,
-            least,
-            candidates: Candidates::new(shown),
-        }
-    }
-
-    /// True when the line belongs to the record before it.
-    pub fn continues(&self, line: &[u8]) -> bool {
-        match (&self.format, &self.multiline) {
-            (Some(format), Multiline::Auto) => !format.is_match(line),
-            _ => self.multiline.continues(line),
-        }
-    }
-
-    pub fn level(&self, line: &[u8]) -> Option<Level> {
-        match &self.format {
-            Some(format) => format.level(line),
-            None => logwatch_record::level(line),
-        }
-    }
-
-    /// The headline as it goes into the record, and what was odd about it.
-    pub fn headline(&self, line: &[u8]) -> (Vec<u8>, Flags) {
-        match &self.format {
-            Some(format) => format.headline(line),
-            None => (line.to_vec(), Flags::empty()),
-        }
-    }
-}
-
-/// A record of a file, whole.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Found {
-    /// Offset of its first byte in the file.
-    pub start: u64,
-    /// Offset after its last line's newline.
-    pub end: u64,
-    /// Headline, then continuation lines, joined by newlines.
-    pub text: String,
-    pub flags: Flags,
-}
-
-/// Records on their way to the database.
-#[derive(Default)]
-pub struct Batch {
-    pub records: Vec<Found>,
-    pub bytes: usize,
-}
-
-impl Batch {
-    pub fn is_full(&self) -> bool {
-        self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
-    }
-
-    fn push(&mut self, record: Found) {
-        self.bytes += record.text.len();
-        self.records.push(record);
-    }
-
-    /// Drops the records that are stored up to this offset.
-    pub fn keep_from(&mut self, offset: u64) {
-        self.records.retain(|record| record.start >= offset);
-        self.bytes = self.records.iter().map(|record| record.text.len()).sum();
-    }
-
-    pub fn clear(&mut self) {
-        self.records.clear();
-        self.bytes = 0;
-    }
-}
+pub use record::{Batch, Found};
+pub use search::Search;
 
 /// Why `feed` came back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,16 +38,6 @@ pub struct Window<'a> {
     pub offset: u64,
     /// No more bytes will ever come: a last line without newline is a line.
     pub last: bool,
-}
-
-/// A record whose end is not known yet.
-struct Open {
-    start: u64,
-    end: u64,
-    raw: Vec<u8>,
-    headline: usize,
-    lines: usize,
-    flags: Flags,
 }
 
 /// How far a file has been read.
@@ -308,15 +212,7 @@ impl Reader {
             return false;
         }
         let (raw, flags) = search.headline(line);
-        let flags = flags | cut;
-        self.open = Some(Open {
-            start: offset,
-            end: offset,
-            headline: raw.len(),
-            raw,
-            lines: 1,
-            flags,
-        });
+        self.open = Some(Open::new(offset, raw, flags | cut));
         true
     }
 
@@ -366,13 +262,7 @@ impl Reader {
 
     fn close(&mut self, batch: &mut Batch) {
         if let Some(open) = self.open.take() {
-            let (text, flags) = clean(&open.raw);
-            batch.push(Found {
-                start: open.start,
-                end: open.end,
-                text: text.into_owned(),
-                flags: flags | open.flags,
-            });
+            batch.push(open.finish());
         }
     }
 
@@ -409,23 +299,6 @@ impl Reader {
         {
             self.anchor = before(usize::try_from(index).unwrap_or(at).min(at));
             self.anchor_at = boundary;
-        }
-    }
-}
-
-impl Open {
-    fn append(&mut self, line: &[u8], cut: Flags) {
-        self.lines += 1;
-        self.flags |= cut;
-        let room = MAX_RECORD.saturating_sub(self.raw.len() + 1);
-        if room == 0 {
-            self.flags |= Flags::TRUNCATED;
-            return;
-        }
-        self.raw.push(b'\n');
-        self.raw.extend_from_slice(&line[..line.len().min(room)]);
-        if line.len() > room {
-            self.flags |= Flags::TRUNCATED;
         }
     }
 }

@@ -5,6 +5,8 @@
 
 mod aside;
 mod copies;
+mod health;
+mod left;
 mod recognise;
 mod rotated;
 
@@ -23,16 +25,22 @@ use crate::tail::Tail;
 use aside::Listing;
 pub use copies::Copied;
 use copies::Copy;
+use left::Left;
 pub use rotated::TRUNCATED;
 
 /// A new file waits so long for the last record of the one before it, which may go on here.
 const ADOPTION: Duration = Duration::from_secs(10);
+
+/// The row of an input that nothing was there for.
+const NOWHERE: Inode = Inode { dev: 0, inode: 0 };
 
 /// Something to store about a file that is not read.
 pub struct Note {
     id: i64,
     path: PathBuf,
     inode: Inode,
+    /// How far it is stored; the proof may be of more.
+    from: u64,
     proof: Proof,
     gap: Option<&'static str>,
     state: State,
@@ -44,7 +52,7 @@ impl Note {
             file: Some(self.id),
             path: &self.path,
             inode: self.inode,
-            from: self.proof.offset,
+            from: self.from,
             proof: self.proof,
             records: &[],
             gap: self.gap,
@@ -71,6 +79,8 @@ pub struct Roster {
     /// Files that need not be read as long as they stay as they are: copies of what was read, rotated files that were read to the end.
     settled: HashMap<Inode, Mark>,
     copies: Vec<Copy>,
+    /// Renamed files that are not held open.
+    left: Vec<Left>,
     listings: HashMap<PathBuf, Listing>,
     /// Inputs that the database had heard of when this run began.
     begun: HashSet<PathBuf>,
@@ -92,6 +102,7 @@ impl Roster {
             known: None,
             settled: HashMap::new(),
             copies: Vec::new(),
+            left: Vec::new(),
             listings: HashMap::new(),
             begun: HashSet::new(),
             matched: HashSet::new(),
@@ -107,13 +118,13 @@ impl Roster {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.empty && !self.rows().any(|stored| stored.proof.says_something())
+        self.empty && !self.rows().any(|stored| stored.inode != NOWHERE)
     }
 
-    /// True when a file of this name was read before.
+    /// True when a file of this name was there before.
     pub fn remembers(&self, path: &Path) -> bool {
         self.rows()
-            .any(|stored| stored.path == path && stored.proof.says_something())
+            .any(|stored| stored.path == path && stored.inode != NOWHERE)
     }
 
     pub fn unreadable(&self) -> Option<String> {
@@ -218,7 +229,7 @@ impl Roster {
         let listings = &self.listings;
         self.settled.retain(|inode, mark| {
             by_inode.get(inode).is_some_and(|seen| seen.mark() == *mark)
-                || listings.values().any(|listing| listing.inodes.contains(inode))
+                || listings.values().any(|listing| listing.files.contains_key(inode))
         });
         self.closed.retain(|path, _| path.exists());
         self.empty = seen.is_empty();
@@ -241,7 +252,7 @@ impl Roster {
             }
         }
         if !self.looked {
-            self.begin(inputs);
+            self.begin(inputs, &seen);
         }
         self.look_aside(inputs, &seen);
         for tail in self.tails.iter_mut().filter(|tail| tail.aged.is_none()) {
@@ -271,6 +282,7 @@ impl Roster {
             id: id.unwrap_or_else(draw_id),
             path: seen.path.clone(),
             inode: seen.inode,
+            from: proof.offset,
             proof,
             gap: None,
             state,

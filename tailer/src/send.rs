@@ -3,9 +3,11 @@
 //! A call stores the records of a stretch of a file together with the stretch's end, in one transaction. So there is nothing to
 //! remember here: what failed is asked for again.
 
+mod heartbeat;
+
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use jiff::tz::TimeZone;
 use logwatch_record::{Context, Level};
@@ -17,20 +19,18 @@ use crate::connection::settings::Settings;
 use crate::connection::{self, Trouble};
 use crate::failure::Failure;
 use crate::files::Inode;
+use crate::health::Health;
 use crate::identity::Proof;
 use crate::reader::Found;
 
 /// The functions that a tailer's user must be allowed to execute, as GRANT wants them.
-pub const FUNCTIONS: &str = "logwatch_attach, logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, \
+pub const FUNCTIONS: &str = "logwatch_attach, logwatch_heartbeat, logwatch_files, logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, \
      integer, bigint, text[], integer[], text, text)";
 
 const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state \
      FROM logwatch_attach($1, $2, $3, $4)";
 const INGEST: &str =
     "SELECT logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-
-/// A quiet tailer says that it is alive this often.
-const HEARTBEAT: Duration = Duration::from_secs(30);
 
 /// What becomes of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -99,8 +99,8 @@ pub trait Sink {
     /// Claims the source, connecting first if need be.
     fn attach(&mut self) -> Result<Attached, Trouble>;
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;
-    /// Called when there is nothing else to do.
-    fn idle(&mut self) -> Result<(), Trouble>;
+    /// How the files stand: offered often, and taken when it is time to. `at_once`: the run ends.
+    fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble>;
 }
 
 /// The source as the database knows it.
@@ -118,6 +118,7 @@ pub struct Database {
     client: Option<Client>,
     epoch: i64,
     last_call: Instant,
+    told: heartbeat::Told,
 }
 
 impl Database {
@@ -128,6 +129,7 @@ impl Database {
             client: None,
             epoch: 0,
             last_call: Instant::now(),
+            told: heartbeat::Told::default(),
         }
     }
 
@@ -163,7 +165,7 @@ impl Database {
             .collect();
         let source = self.source.name.clone();
         let epoch = self.epoch;
-        let path = stretch.path.to_string_lossy().replace('\0', "\u{FFFD}");
+        let path = path_text(stretch.path);
         let proof = &stretch.proof;
         self.call(
             INGEST,
@@ -235,6 +237,7 @@ impl Sink for Database {
         if self.client.as_ref().is_none_or(Client::is_closed) {
             self.client = Some(connection::connect(&self.settings, &self.source.zone_name)?);
         }
+        self.told = heartbeat::Told::default();
         let (name, path, host) = (
             self.source.name.clone(),
             self.source.path.clone(),
@@ -292,21 +295,14 @@ impl Sink for Database {
         }
     }
 
-    fn idle(&mut self) -> Result<(), Trouble> {
-        if self.last_call.elapsed() < HEARTBEAT {
-            return Ok(());
-        }
-        self.ingest(&Stretch {
-            file: None,
-            path: Path::new(""),
-            inode: Inode { dev: 0, inode: 0 },
-            from: 0,
-            proof: Proof::default(),
-            records: &[],
-            gap: None,
-            state: State::Open,
-        })
+    fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {
+        self.beat(at_once, health)
     }
+}
+
+/// A path as the database can hold it.
+fn path_text(path: &Path) -> String {
+    path.to_string_lossy().replace('\0', "\u{FFFD}")
 }
 
 fn small(bytes: usize) -> i32 {
@@ -391,7 +387,7 @@ impl<W: Write> Sink for Print<W> {
         })
     }
 
-    fn idle(&mut self) -> Result<(), Trouble> {
+    fn tell(&mut self, _at_once: bool, _health: &dyn Fn() -> Health) -> Result<(), Trouble> {
         Ok(())
     }
 }

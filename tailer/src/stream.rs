@@ -5,12 +5,11 @@
 //! of the batch it has, and the rest is sent: within a run every record is stored once. A run that is killed loses what it held –
 //! at most one batch and what lay in the pipe –, and what the writer then sends again is stored again: at least once, if the writer is.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Read};
-use std::os::fd::AsFd;
+mod pipe;
+
+use std::io;
 use std::path::PathBuf;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, sync_channel};
-use std::thread;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::cli::{Options, Pipe};
@@ -18,15 +17,15 @@ use crate::connection::Trouble;
 use crate::failure::Failure;
 use crate::files::Inode;
 use crate::follow::{BACK_OFF, POLL, UNSTORED_AGE, UNSTORED_BYTES};
+use crate::health::{FileHealth, Health};
 use crate::identity::{Proof, TAIL};
 use crate::multiline::LONG_WAIT;
 use crate::reader::{Batch, Fed, Reader, Search, Window};
 use crate::roster::draw_id;
 use crate::send::{Attached, Sink, State, Stretch};
+use crate::service::Service;
 use crate::wake::Waker;
 
-/// As much as a pipe holds.
-const CHUNK: usize = 64 * 1024;
 /// What was read already is waited for so long when the run is told to stop.
 const LAST_WORDS: Duration = Duration::from_millis(50);
 
@@ -48,7 +47,7 @@ pub struct Stream<'a> {
     ended: bool,
     grown: Instant,
     unstored_since: Instant,
-    started: Instant,
+    service: Service,
 }
 
 impl<'a> Stream<'a> {
@@ -58,7 +57,7 @@ impl<'a> Stream<'a> {
         sink: Box<dyn Sink + 'a>,
         waker: Waker,
     ) -> Result<Stream<'a>, Failure> {
-        let (file, path) = open(pipe, options.once)?;
+        let (file, path) = pipe::open(pipe, options.once)?;
         let inode = file
             .metadata()
             .map(|metadata| Inode::of(&metadata))
@@ -67,7 +66,7 @@ impl<'a> Stream<'a> {
             options,
             sink,
             waker,
-            pieces: pieces(file)?,
+            pieces: pipe::pieces(file)?,
             path,
             inode,
             id: draw_id(),
@@ -80,44 +79,40 @@ impl<'a> Stream<'a> {
             ended: false,
             grown: Instant::now(),
             unstored_since: Instant::now(),
-            started: Instant::now(),
+            service: Service::new(),
         })
     }
 
     /// Reads to the end of the pipe, or until told to stop.
     pub fn run(mut self) -> Result<(), Failure> {
         let mut pause = BACK_OFF.0;
-        let mut ready = false;
         loop {
             match self.attach().and_then(|()| self.step()) {
-                Ok(()) if self.ended => return Ok(()),
+                Ok(()) if self.ended => {
+                    self.service.stopping();
+                    return Ok(());
+                }
                 Ok(()) => {
                     pause = BACK_OFF.0;
-                    if !ready {
-                        ready = true;
-                        let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-                    }
+                    self.service.ready();
+                    let position = self.reader.position();
+                    self.service.alive(|| format!("read {position} bytes"));
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) => {
                     self.attached = false;
-                    if self.waker.is_stopping() || self.is_over_time() {
+                    if self.waker.is_stopping() {
                         return Err(Failure::Unreachable(format!(
                             "{text}; what was read last is lost"
                         )));
                     }
                     log::warn!("{text}; trying again in {pause:?}");
+                    self.service.alive(|| format!("waiting for the database: {text}"));
                     self.waker.wait(pause);
                     pause = (pause * 2).min(BACK_OFF.1);
                 }
             }
         }
-    }
-
-    fn is_over_time(&self) -> bool {
-        self.options
-            .max_runtime
-            .is_some_and(|limit| self.started.elapsed() >= limit)
     }
 
     fn attach(&mut self) -> Result<(), Trouble> {
@@ -184,7 +179,7 @@ impl<'a> Stream<'a> {
         if !self.batch.records.is_empty() {
             self.store(State::Open)?;
         }
-        let stopping = self.waker.is_stopping() || self.is_over_time();
+        let stopping = self.waker.is_stopping();
         let limit = if stopping { LAST_WORDS } else { self.until_due() };
         let last = match self.pieces.recv_timeout(limit) {
             Ok(Ok(piece)) if piece.is_empty() => true,
@@ -222,7 +217,19 @@ impl<'a> Stream<'a> {
         {
             self.store(State::Open)?;
         }
-        self.sink.idle()
+        let (id, size) = (self.id, Some(self.reader.position()));
+        let known = self.stored.offset > 0;
+        self.sink.tell(last, &|| Health {
+            files: known
+                .then_some(FileHealth {
+                    id,
+                    size,
+                    truncated: false,
+                })
+                .into_iter()
+                .collect(),
+            ..Health::default()
+        })
     }
 
     /// How long the next piece may keep the open record waiting.
@@ -290,121 +297,5 @@ impl<'a> Stream<'a> {
     }
 }
 
-/// The pipe, and its name in the database. A FIFO that is followed is held open for writing too, so that it does not end with its writer.
-fn open(pipe: &Pipe, once: bool) -> Result<(File, PathBuf), Failure> {
-    let (opened, path) = match pipe {
-        Pipe::StandardInput => (
-            io::stdin().as_fd().try_clone_to_owned().map(File::from),
-            PathBuf::from("-"),
-        ),
-        Pipe::Fifo(path) => (
-            OpenOptions::new().read(true).write(!once).open(path),
-            path.clone(),
-        ),
-    };
-    match opened {
-        Ok(file) => Ok((file, path)),
-        Err(error) => Err(Failure::NoInput(format!("{}: {error}", path.display()))),
-    }
-}
-
-/// Reads in a thread of its own, for a read can take forever. One piece is on its way at most; an empty one is the end.
-fn pieces(mut file: File) -> Result<Receiver<io::Result<Vec<u8>>>, Failure> {
-    let (sender, receiver) = sync_channel(0);
-    thread::Builder::new()
-        .name("pipe".to_owned())
-        .spawn(move || {
-            let mut buffer = vec![0; CHUNK];
-            loop {
-                let piece = match file.read(&mut buffer) {
-                    Ok(count) => Ok(buffer[..count].to_vec()),
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    Err(error) => Err(error),
-                };
-                let is_end = piece.as_ref().map_or(true, Vec::is_empty);
-                if sender.send(piece).is_err() || is_end {
-                    return;
-                }
-            }
-        })
-        .map_err(|error| Failure::Internal(format!("thread: {error}")))?;
-    Ok(receiver)
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::cli::Args;
-    use crate::send::Stored;
-    use clap::Parser;
-    use logwatch_record::Level;
-    use std::cell::RefCell;
-    use std::rc::Rc;
-
-    /// A database that goes away at each second call: once before the call had an effect, once after.
-    #[derive(Clone, Default)]
-    struct Flaky(Rc<RefCell<Held>>);
-
-    #[derive(Default)]
-    struct Held {
-        calls: usize,
-        file: Option<(i64, Proof)>,
-        texts: Vec<String>,
-        done: bool,
-    }
-
-    impl Sink for Flaky {
-        fn attach(&mut self) -> Result<Attached, Trouble> {
-            let held = self.0.borrow();
-            let files = held.file.map(|(id, proof)| Stored {
-                id,
-                path: PathBuf::from("-"),
-                inode: Inode { dev: 0, inode: 0 },
-                proof,
-                state: if held.done { State::Done } else { State::Open },
-            });
-            Ok(Attached {
-                least: Level::Error,
-                files: files.into_iter().collect(),
-            })
-        }
-
-        fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
-            let mut held = self.0.borrow_mut();
-            held.calls += 1;
-            let away = || Err(Trouble::Later("away".to_owned()));
-            if held.calls % 4 == 1 {
-                return away();
-            }
-            assert_eq!(stretch.from, held.file.map_or(0, |(_, proof)| proof.offset));
-            held.file = stretch.file.map(|id| (id, stretch.proof));
-            held.texts
-                .extend(stretch.records.iter().map(|record| record.text.clone()));
-            held.done = stretch.state == State::Done;
-            if held.calls % 4 == 3 { away() } else { Ok(()) }
-        }
-
-        fn idle(&mut self) -> Result<(), Trouble> {
-            Ok(())
-        }
-    }
-
-    #[test]
-    fn a_database_that_comes_and_goes_has_each_record_once() {
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("pipe");
-        let lines: Vec<String> = (0..6000).map(|number| format!("ERROR {number}")).collect();
-        std::fs::write(&path, lines.join("\n")).unwrap();
-        let options = Args::parse_from(["logwatch-tailer", "--once", "--dry-run", "-"])
-            .resolve()
-            .unwrap();
-        let sink = Flaky::default();
-        Stream::new(&options, &Pipe::Fifo(path), Box::new(sink.clone()), Waker::new())
-            .unwrap()
-            .run()
-            .unwrap();
-        let held = sink.0.borrow();
-        assert_eq!((held.calls > 4, held.done), (true, true), "{}", held.calls);
-        assert_eq!(held.texts, lines);
-    }
-}
+mod tests;

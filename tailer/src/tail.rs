@@ -83,6 +83,8 @@ pub struct Tail {
     gone: bool,
     /// A read error was reported, so the next ones are not.
     pub failing: bool,
+    /// It began when the file before it was truncated.
+    pub truncated: bool,
 }
 
 impl Tail {
@@ -109,6 +111,7 @@ impl Tail {
             past: VecDeque::new(),
             gone: false,
             failing: false,
+            truncated: false,
         }
     }
 

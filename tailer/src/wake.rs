@@ -15,8 +15,10 @@ use notify::{Event, EventKind, RecommendedWatcher, RecursiveMode, Watcher};
 use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
+use crate::failure::Failure;
+
 /// A run that is told to stop has this long; whatever it does then can be done again by the next one.
-const GRACE: Duration = Duration::from_millis(1500);
+const GRACE: Duration = Duration::from_secs(1);
 /// A writer's next lines often follow at once: one look for all of them.
 const GATHER: Duration = Duration::from_millis(1);
 const QUEUE: usize = 1024;
@@ -54,6 +56,24 @@ impl Waker {
             watcher: None,
             watched: HashSet::new(),
         }
+    }
+
+    /// When the time is over the loop ends, and after `GRACE` the process: a call to the database, or opening a FIFO, may never return.
+    pub fn heed_limit(&self, limit: Duration) -> std::io::Result<()> {
+        let stopping = Arc::clone(&self.stopping);
+        let sender = self.sender.clone();
+        thread::Builder::new().name("limit".to_owned()).spawn(move || {
+            thread::sleep(limit);
+            stopping.store(true, Ordering::Relaxed);
+            let _ = sender.try_send(Word::Stop);
+            thread::sleep(GRACE);
+            let failure = Failure::Unreachable(
+                "--max-runtime is over, and something is still waited for; what is not stored yet is left to the next run".to_owned(),
+            );
+            log::error!("{failure}");
+            std::process::exit(failure.status().into());
+        })?;
+        Ok(())
     }
 
     /// From now on SIGTERM and SIGINT end the loop, and after `GRACE` the process.

@@ -85,6 +85,26 @@ fn a_webhook_in_trouble_is_tried_again_and_a_refusal_is_final() -> Result<()> {
 }
 
 #[test]
+fn a_test_of_the_webhook_returns_its_answer() -> Result<()> {
+    let web = WebSink::answering(&[200, 403])?;
+    let server = posting_server(&web, &[])?;
+    let answer = server.sql("SELECT logwatch_test('webhook')")?;
+    assert!(answer.contains("accepted the test alert: 200"), "{answer}");
+    let post = &web.posts()[0];
+    assert_eq!(post.body["alerts"][0]["labels"]["alertname"], "logwatch_test");
+    assert_eq!(
+        post.body["commonAnnotations"]["summary"],
+        "Test notification of logwatch: nothing is wrong"
+    );
+    let error = server.sql_error("SELECT logwatch_test('webhook')")?;
+    assert!(
+        error.contains("403") && error.contains("webhook_headers_file"),
+        "{error}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_webhook_without_encryption_is_for_this_host_only() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.webhook_url", "http://hooks.example.com/x")])?;
     let status = server.sql("SELECT state, message FROM logwatch_status() WHERE name = 'webhook'")?;

@@ -33,11 +33,7 @@ fn what_was_rotated_before_the_first_run_is_left_alone() -> Result<()> {
     files.write("app.log", &numbered("second", 5))?;
     files.rename("app.log", "app.log.1")?;
     files.write("app.log", &numbered("third", 5))?;
-    for _ in 0..2 {
-        files.once(&server)?;
-        files.check(&server)?;
-    }
-    Ok(())
+    files.catch_up(&server)
 }
 
 #[test]
@@ -59,10 +55,7 @@ fn a_file_rotated_while_the_last_run_saw_an_empty_one_is_read() -> Result<()> {
         }
         files.gzip("app.log.2")?;
         files.write("app.log", &numbered("live", 5))?;
-        for _ in 0..2 {
-            files.once(&server)?;
-            files.check(&server)?;
-        }
+        files.catch_up(&server)?;
         assert_eq!(files.gaps(&server)?, Vec::<String>::new());
     }
     Ok(())
@@ -84,10 +77,7 @@ fn late_lines_of_a_renamed_file_are_read() -> Result<()> {
         files.once(&server)?;
         files.check(&server)?;
         files.write_to(&mut writer, &numbered("late", 5))?;
-        for _ in 0..2 {
-            files.once(&server)?;
-            files.check(&server)?;
-        }
+        files.catch_up(&server)?;
     }
     Ok(())
 }
@@ -116,11 +106,7 @@ fn a_file_compressed_right_after_its_first_lines_is_read_once() -> Result<()> {
     }
     files.wait(&server, SOON)?;
     drop(tailer);
-    for _ in 0..2 {
-        files.once(&server)?;
-        files.check(&server)?;
-    }
-    Ok(())
+    files.catch_up(&server)
 }
 
 /// Files that all begin with the same line: that line proves nothing.
@@ -151,11 +137,7 @@ fn a_truncated_file_is_not_taken_for_an_older_one_with_the_same_first_line() -> 
     files.rename("app.log", "app.log.1")?;
     files.gzip("app.log.1")?;
     open(&files)?;
-    for _ in 0..2 {
-        files.once(&server)?;
-        files.check(&server)?;
-    }
-    Ok(())
+    files.catch_up(&server)
 }
 
 /// People copy log files, too.

@@ -98,7 +98,15 @@ fn a_certificate_of_another_authority_is_refused() -> Result<()> {
 fn a_wrong_password_is_told_and_shown_nowhere() -> Result<()> {
     let certificate = Certificate::new()?;
     let sink = MailSink::starttls(&certificate, Some((LOGIN.0, "another password")))?;
-    let server = server_with_login(&sink, &certificate)?;
+    let mut server = server_with_login(&sink, &certificate)?;
+    let alert_file = server.dir().join("alerts.txt");
+    server.set(&[
+        ("logwatch.alert_file", &alert_file.display().to_string()),
+        ("log_min_messages", "debug1"),
+        ("log_statement", "all"),
+    ])?;
+    server.reload();
+    server.wait_for_sql(SOON, "SHOW log_statement", "all")?;
     server.sql(INGEST_FATAL)?;
     server.wait_for_sql(
         SOON,
@@ -119,6 +127,11 @@ fn a_wrong_password_is_told_and_shown_nowhere() -> Result<()> {
     let everything = [
         server.log(),
         server.sql("SELECT n FROM logwatch.notifications AS n")?,
+        server.sql("SELECT a FROM logwatch.attempts AS a")?,
+        server.sql("SELECT a, logwatch_alert_json(a.id) FROM logwatch.alerts AS a")?,
+        server.sql("SELECT m FROM logwatch.metrics AS m")?,
+        server.sql("SELECT logwatch_report()")?,
+        std::fs::read_to_string(&alert_file)?,
         server.sql("SELECT s FROM logwatch_status() AS s")?,
         server.sql("SELECT name, setting FROM pg_settings")?,
         server.sql("SELECT * FROM pg_stat_activity")?,
@@ -164,6 +177,17 @@ fn a_mail_has_the_form_that_mail_programs_want() -> Result<()> {
     assert!(
         text.find("text/plain") < text.find("text/html"),
         "plain text must come first"
+    );
+    for line in mail.text().lines() {
+        assert!(line.chars().count() <= 78, "{line:?}");
+    }
+    let text = mail.text();
+    let top: Vec<&str> = text.lines().take(3).collect();
+    assert!(
+        top[0].starts_with("fatal is firing: 1 record")
+            && top[1].contains("Since ")
+            && top[2].contains("1 x FATAL"),
+        "{top:?}"
     );
     assert!(mail.raw.len() < 64 * 1024);
     assert!(

@@ -140,6 +140,72 @@ fn no_step_of_the_conversation_can_lose_an_alert() -> Result<()> {
     Ok(())
 }
 
+/// Case A2.
+#[test]
+fn twenty_refusals_at_each_step_disable_nothing() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let url = sink.url();
+    let server = Server::without_worker(&[
+        ("logwatch.smtp_url", &url),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.sql("UPDATE logwatch.rules SET channels = '{email}'")?;
+    server.sql(INGEST_FATAL)?;
+    assert_eq!(server.sql("SELECT rule FROM logwatch_check()")?, "fatal");
+    let refusals = [
+        // Before a recipient is named, no refusal is his fault: it is never final.
+        (Step::Greeting, "554 5.3.2 not today"),
+        (Step::Ehlo, "550 5.7.1 go away"),
+        (Step::MailFrom, "550 5.7.1 sender refused"),
+        (Step::Rcpt, "450 4.2.1 mailbox busy"),
+        (Step::Data, "451 4.3.0 no space"),
+        (Step::EndOfData, "452 4.3.1 later"),
+    ];
+    for (round, (step, refusal)) in (1..).zip(&refusals) {
+        sink.times(20, step.clone(), Action::reply(refusal));
+        for _ in 0..20 {
+            server.sql("CALL logwatch_deliver()")?;
+            hurry_retries(&server)?;
+        }
+        assert_eq!(server.sql(EMAIL)?, format!("queued|{}", round * 20), "{step:?}");
+        let code = &refusal[..3];
+        assert_eq!(
+            server.sql("SELECT last_code FROM logwatch.notifications")?,
+            code,
+            "{step:?}"
+        );
+    }
+    assert!(sink.mails().is_empty());
+    // The rules have gone on meanwhile.
+    server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b', 'ERROR c', 'ERROR d'])")?;
+    assert_eq!(server.sql("SELECT rule FROM logwatch_check()")?, "error");
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(sink.mails().len(), 2);
+    assert_eq!(
+        server.sql("SELECT count(*), count(*) FILTER (WHERE outcome = 'retry') FROM logwatch.attempts")?,
+        "122|120"
+    );
+    Ok(())
+}
+
+/// Case A19; takes a minute, in which it does nothing but wait.
+#[test]
+fn an_attempt_ends_within_a_minute_whatever_the_time_out() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::EndOfData, Action::Stall);
+    let server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        Duration::from_secs(90),
+        "SELECT outcome, duration < interval '60 seconds' FROM logwatch.attempts
+           JOIN logwatch.notifications AS n ON n.id = notification_id WHERE n.channel = 'email'",
+        "retry|t",
+    )?;
+    hurry_retries(&server)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    Ok(())
+}
+
 #[test]
 fn a_mail_server_that_is_down_is_not_a_dead_end() -> Result<()> {
     let port = MailSink::plain()?.port();
@@ -177,5 +243,48 @@ fn delivery_without_the_worker_survives_refusals_too() -> Result<()> {
     server.sql("CALL logwatch_deliver()")?;
     assert_eq!(server.sql(EMAIL)?, "sent|2");
     assert_eq!(sink.mails().len(), 1);
+    Ok(())
+}
+
+/// Found by `make torture`, with a full data directory.
+#[test]
+fn an_outcome_that_cannot_be_recorded_is_recorded_later() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    server.sql("ALTER TABLE logwatch.attempts ADD CONSTRAINT full_disk CHECK (outcome IS NULL) NOT VALID")?;
+    server.sql(INGEST_FATAL)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state FROM logwatch_status() WHERE component = 'worker'",
+        "failing",
+    )?;
+    server.sql("ALTER TABLE logwatch.attempts DROP CONSTRAINT full_disk")?;
+    // Long before the lease runs out, and without another mail.
+    wait_for_attempts(&server, "sent", 1)?;
+    assert_eq!(sink.mails().len(), 1);
+    Ok(())
+}
+
+#[test]
+fn mail_goes_out_although_checks_fail() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::Rcpt, Action::reply("451 4.7.1 later"));
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT count(*) FROM logwatch.attempts WHERE code = 451",
+        "1",
+    )?;
+    server
+        .sql("ALTER TABLE logwatch.progress ADD CONSTRAINT no_check CHECK (checked_at IS NULL) NOT VALID")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state FROM logwatch_status() WHERE component = 'worker'",
+        "failing",
+    )?;
+    hurry_retries(&server)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     Ok(())
 }

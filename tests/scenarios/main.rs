@@ -1,7 +1,10 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod backtest;
+mod backup;
 mod channels;
 mod citizen;
+mod connections;
 mod files_content;
 mod files_crashes;
 mod files_missed;
@@ -12,18 +15,27 @@ mod files_truncation;
 mod fleet;
 mod hostile_sql;
 mod ingest;
+mod kill_points;
 mod life_of_a_file;
 mod looks;
 mod mail;
 mod mail_trouble;
+mod memory;
+mod page;
 mod postfix;
 mod privileges;
 mod regress;
 mod roles;
+mod rule_life;
 mod rules;
 mod scheduling;
+mod service;
 mod settings;
+mod standby;
+mod stopping;
+mod tailer_reports;
 mod tailing;
+mod torture;
 mod whole_job;
 mod worker;
 

@@ -24,7 +24,12 @@ const ROLES: &[Role] = &[
     Role {
         name: "tailer",
         reads: false,
-        may: &["logwatch_attach/4", "logwatch_ingest/16"],
+        may: &[
+            "logwatch_attach/4",
+            "logwatch_files/1",
+            "logwatch_heartbeat/7",
+            "logwatch_ingest/16",
+        ],
     },
     Role {
         name: "app",
@@ -51,9 +56,11 @@ const ROLES: &[Role] = &[
 /// What whoever reads may call.
 const READING: &[&str] = &[
     "logwatch_status/0",
+    "logwatch_files/1",
     "logwatch_alert_json/1",
     "logwatch_backtest/3",
     "logwatch_nagios/0",
+    "logwatch_report_html/1",
     "read_metrics/0",
     "read_fleet/0",
 ];
@@ -219,12 +226,14 @@ fn hostile_operators_and_functions_are_never_called() -> Result<()> {
         "SELECT logwatch_ingest(ARRAY['FATAL out of space', 'ERROR b', 'ERROR c', 'ERROR d', 'ERROR e'], 'web');
          SELECT logwatch_silence('error', '1 hour'); SELECT logwatch_unsilence(1);
          INSERT INTO logwatch.rules (name, match, source, recipients) VALUES ('disk', 'space', 'w*', '{a@example.com}');
-         SELECT logwatch_attach('app', '/var/log/app.log'); SELECT logwatch_maintain(); SELECT logwatch_backtest('error');
+         SELECT logwatch_attach('app', '/var/log/app.log');
+         SELECT logwatch_heartbeat('app', 1, '{1}', '{2}', '{true}', '{/x}', '{denied}'); SELECT logwatch_maintain(); SELECT logwatch_backtest('error');
          SELECT logwatch_report()",
     )?;
     server.wait_for_log(crate::SOON, "[FIRING:1] fatal")?;
     for call in [
         "logwatch_status()",
+        "logwatch_files()",
         "logwatch_check()",
         "logwatch_nagios()",
         "logwatch_alert_json(1)",
@@ -314,6 +323,14 @@ fn a_hostile_client_cannot_store_more_than_a_row_should_hold() -> Result<()> {
     )?;
     server.sql_as("app", "SELECT logwatch_ingest(json_build_object('level', 'error', 'msg', 'm', 'big', repeat('f', 1000000))::text)")?;
     server.sql_as("app", "SELECT logwatch_ingest('{\"level\":\"error\",\"a\":' || repeat('[', 100000) || repeat(']', 100000) || '}')")?;
+    server.sql_as(
+        "tailer",
+        "SELECT logwatch_heartbeat('t', 1, '{}', '{}', '{}', array_agg('/x' || n), array_agg(repeat('e', 100000))) FROM generate_series(1, 2000) AS n",
+    )?;
+    assert_eq!(
+        server.sql("SELECT count(*), max(length(error)) FROM logwatch.read_errors")?,
+        "1000|1000"
+    );
     let largest = server.sql("SELECT max(pg_column_size(e.*)) < 2000000 AND max(length(message)) <= 65536 AND max(length(detail)) <= 1048576 AND count(*) = 3 FROM logwatch.entries AS e")?;
     assert_eq!(
         largest,

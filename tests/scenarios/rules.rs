@@ -127,6 +127,50 @@ fn an_alert_that_is_over_resolves_once() -> Result<()> {
     Ok(())
 }
 
+/// Case A14: errors come and go for an hour; checked each 10 seconds of a past hour.
+#[test]
+fn an_hour_of_flapping_is_one_firing_and_one_resolved() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "DELETE FROM logwatch.rules;
+         INSERT INTO logwatch.rules (name, threshold, within, channels, repeat_every)
+         VALUES ('short', 3, '10 seconds', '{log}', '20 minutes'), ('usual', 5, '5 minutes', '{log}', NULL);
+         CREATE PROCEDURE flap() LANGUAGE plpgsql AS $$
+         DECLARE
+             began constant timestamptz := date_trunc('minute', now()) - interval '3 hours';
+             t timestamptz;
+         BEGIN
+             FOR s IN 0 .. 4500 BY 10 LOOP
+                 t := began + make_interval(secs => s);
+                 -- Five records at once, then nothing for 40 to 60 seconds.
+                 IF s < 3600 AND s % 50 = 10 * (s / 900) THEN
+                     PERFORM logwatch_ingest(array_agg(to_char(t, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR disk ' || n)) FROM generate_series(1, 5) AS n;
+                 END IF;
+                 PERFORM logwatch.check(t);
+                 COMMIT;
+             END LOOP;
+         END $$",
+    )?;
+    server.sql("CALL flap()")?;
+    assert_eq!(
+        server.sql("SELECT count(*) > 300 FROM logwatch.entries")?,
+        "t",
+        "it did flap"
+    );
+    assert_eq!(
+        server.sql(
+            "SELECT a.rule, string_agg(n.reason, ' ' ORDER BY n.id) FROM logwatch.notifications AS n
+               JOIN logwatch.alerts AS a ON a.id = n.alert_id GROUP BY a.rule ORDER BY 1"
+        )?,
+        "short|first repeat repeat repeat resolved\nusual|first resolved"
+    );
+    assert_eq!(
+        server.sql("SELECT rule, state FROM logwatch.alerts ORDER BY 1")?,
+        "short|resolved\nusual|resolved"
+    );
+    Ok(())
+}
+
 #[test]
 fn two_checks_at_once_are_one() -> Result<()> {
     let server = Server::without_worker(&[])?;

@@ -1,5 +1,6 @@
 //! The background worker: when it acts, that nothing keeps it from leaving, and that it comes back.
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
@@ -88,8 +89,6 @@ fn what_was_queued_when_the_server_died_is_sent_after_the_restart() -> Result<()
     server.kill()?;
     sink.behave();
     server.start()?;
-    // The dead worker's lease would run out after two minutes.
-    server.sql("UPDATE logwatch.notifications SET next_attempt_at = now(), leased_until = now() WHERE state = 'sending'")?;
 
     let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     let stored = server.sql("SELECT message_id FROM logwatch.notifications WHERE channel = 'email'")?;
@@ -200,6 +199,67 @@ fn the_extension_may_come_and_go_while_the_worker_runs() -> Result<()> {
 }
 
 #[test]
+fn dropping_the_extension_never_fails_under_load() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    let pid = server.wait_for_worker(SOON, None)?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| -> Result<()> {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                while !over.load(Ordering::Relaxed) {
+                    // Fails while there is no extension, and where the tables go in the middle of it.
+                    let _ = server.sql(&format!("{INGEST_FATAL}; SELECT logwatch_check()"));
+                }
+            });
+        }
+        let dropped = (0..30).try_for_each(|_| {
+            server.sql("DROP EXTENSION logwatch")?;
+            server.sql("CREATE EXTENSION logwatch")?;
+            // Something must be under way when it is dropped again.
+            server.wait_for_sql(
+                SOON,
+                "SELECT count(*) > 0 FROM logwatch.notifications WHERE attempts > 0",
+                "t",
+            )
+        });
+        over.store(true, Ordering::Relaxed);
+        dropped
+    })?;
+    assert_eq!(server.worker()?, Some(pid), "the worker did not survive it");
+    server.sql("DROP EXTENSION logwatch; CREATE EXTENSION logwatch")?;
+    let before = sink.mails().len();
+    server.sql(INGEST_FATAL)?;
+    wait_until(SOON, "the next mail", || Ok(sink.mails().len() > before))?;
+    let log = server.log();
+    assert!(!log.contains("deadlock detected"), "{log}");
+    let errors: Vec<&str> = log
+        .lines()
+        .filter(|line| line.contains("logwatch worker ERROR:"))
+        .collect();
+    assert!(errors.is_empty(), "{errors:?}");
+    Ok(())
+}
+
+#[test]
+fn a_lock_that_somebody_holds_only_puts_the_worker_off() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    let mut client = server.client()?;
+    let mut holding = client.transaction()?;
+    holding.batch_execute("LOCK TABLE logwatch.alerts IN ACCESS EXCLUSIVE MODE")?;
+    server.sql(INGEST_FATAL)?;
+    // It does not queue for the lock, where it would hold up everybody who comes after it.
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE backend_type = 'logwatch worker' AND wait_event_type = 'Lock'";
+    server.wait_for_sql(SOON, waiting, "1")?;
+    server.wait_for_sql(SOON, waiting, "0")?;
+    holding.commit()?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    assert!(!server.log().contains("lock timeout"), "{}", server.log());
+    Ok(())
+}
+
+#[test]
 fn an_idle_worker_assigns_no_transaction_ids() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.check_interval", "1s"), ("autovacuum", "off")])?;
     server.wait_for_worker(SOON, None)?;
@@ -211,4 +271,44 @@ fn an_idle_worker_assigns_no_transaction_ids() -> Result<()> {
     })?;
     let before = next()?;
     stays(Duration::from_secs(3), "idle", || Ok(next()? == before))
+}
+
+#[test]
+fn what_keeps_the_worker_from_its_work_stands_in_the_status() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[])?;
+    let file = server.dir().join("alerts.txt");
+    server.set(&[("logwatch.alert_file", &file.display().to_string())])?;
+    server.reload();
+    let status = |component: &str| {
+        format!(
+            "SELECT state FROM logwatch_status() WHERE (component, name) IN (('channel', 'file'), ('worker', 'worker')) AND component = '{component}'"
+        )
+    };
+    server.wait_for_sql(SOON, &status("channel"), "ok")?;
+    wait_until(SOON, "the alert file", || Ok(file.exists()))?;
+
+    // A file system that refuses the file is the file's trouble, and nobody else's.
+    wait_until(SOON, "a directory in its place", || {
+        // The worker may write it again in between.
+        std::fs::remove_file(&file)?;
+        Ok(std::fs::create_dir(&file).is_ok())
+    })?;
+    server.wait_for_sql(SOON, &status("channel"), "error")?;
+    let said = server.sql("SELECT message FROM logwatch_status() WHERE name = 'file'")?;
+    assert!(said.contains("cannot be written: Is a directory"), "{said}");
+    assert_eq!(server.sql(&status("worker"))?, "running");
+    std::fs::remove_dir(&file)?;
+    server.wait_for_sql(SOON, &status("channel"), "ok")?;
+
+    // A check that fails is the worker's.
+    server.sql("ALTER TABLE logwatch.alerts ADD CONSTRAINT nothing_goes CHECK (rule IS NULL) NOT VALID")?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, &status("worker"), "failing")?;
+    let said = server.sql("SELECT message FROM logwatch_status() WHERE component = 'worker'")?;
+    assert!(said.contains("nothing_goes"), "{said}");
+    server.sql("ALTER TABLE logwatch.alerts DROP CONSTRAINT nothing_goes")?;
+    server.wait_for_sql(SOON, &status("worker"), "running")?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    Ok(())
 }

@@ -1,9 +1,11 @@
 //! Several servers that replicate: edges, a centre, and the links between them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result, ensure};
 
 use crate::link::Link;
 use crate::server::Server;
@@ -92,22 +94,24 @@ pub fn entries(server: &Server) -> Result<Vec<String>> {
     Ok(rows.lines().map(str::to_owned).collect())
 }
 
-/// The sums that rules are evaluated on, per second, source and pattern.
-pub fn counts(server: &Server) -> Result<Vec<String>> {
-    let rows = server.sql(
-        "SELECT second, source_id, level, fingerprint, sum(n) FROM logwatch.counts GROUP BY 1, 2, 3, 4",
-    )?;
-    Ok(rows.lines().map(str::to_owned).collect())
+/// The sums that rules are evaluated on, over all of these servers: records by second, source, level and pattern.
+pub fn counts(servers: &[&Server]) -> Result<BTreeMap<String, i64>> {
+    let mut sums = BTreeMap::new();
+    for server in servers {
+        let rows = server.sql(
+            "SELECT sum(n), second, source_id, level, fingerprint FROM logwatch.counts GROUP BY 2, 3, 4, 5",
+        )?;
+        for row in rows.lines() {
+            let (n, key) = row.split_once('|').context("a row has five columns")?;
+            *sums.entry(key.to_owned()).or_default() += n.parse::<i64>()?;
+        }
+    }
+    Ok(sums)
 }
 
 /// Copies the whole data directory of a stopped server.
-pub fn copy_data(server: &Server, to: &Path) -> Result<()> {
-    let from = server.data();
-    let status = std::process::Command::new("cp")
-        .arg("-a")
-        .arg(&from)
-        .arg(to)
-        .status()?;
-    anyhow::ensure!(status.success(), "cp -a {} failed", from.display());
+pub fn copy_data(from: &Path, to: &Path) -> Result<()> {
+    let status = Command::new("cp").arg("-a").arg(from).arg(to).status()?;
+    ensure!(status.success(), "cp -a {} failed", from.display());
     Ok(())
 }

@@ -5,6 +5,7 @@
 //! a change of the extension say `make build` before `cargo test -p logwatch-tests`; `make test` does both.
 
 pub mod certificate;
+pub mod disk;
 pub mod fleet;
 pub mod journal;
 pub mod link;

@@ -1,175 +1,349 @@
-//! A network between a client and a server that can be cut or fall silent: a loopback port in front of a server's Unix socket.
+//! A network between a client and a server that can be told to fail: a port on 127.0.0.1 that passes bytes to the server's Unix socket.
+//!
+//! What happens to a connection is decided for each piece of data that comes, so a change counts at once, in the middle of a
+//! conversation too.
 
-use std::io::{ErrorKind, Read, Write};
-use std::net::{Shutdown, SocketAddr, TcpListener, TcpStream};
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsRawFd;
 use std::os::unix::net::UnixStream;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::Result;
 
-/// How often a connection that carries nothing looks whether it is to be closed.
+/// How often a connection without data looks whether something has changed.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What happens to what is sent.
+/// What the network does.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
-    /// It arrives.
+    /// Everything arrives.
     Up,
-    /// It does not arrive, and nobody is told; new connections hang as well.
+    /// Takes everything and hands nothing on, in either direction.
     Stalled,
-    /// Connections are reset, new ones too.
+    /// Ends every connection with a reset, new ones too.
     Down,
-}
-
-struct Shared {
-    socket: PathBuf,
-    state: Mutex<State>,
+    /// Of the next thing that a present connection asks, hands on so many bytes, then resets it. New connections pass.
+    CutsRequest(usize),
+    /// Hands on what a present connection asks, waits for the server's answer, and resets the connection instead of handing that on:
+    /// what was committed is not known to have been. New connections pass.
+    LosesAnswer,
 }
 
 struct State {
     condition: Condition,
-    closing: bool,
-    connections: Vec<JoinHandle<()>>,
+    /// Goes up with each change; a connection knows by it whether it was there before.
+    change: u64,
+    /// Connections that were cut or whose answer was lost.
+    struck: usize,
+    pumps: Vec<JoinHandle<()>>,
+}
+
+struct Shared {
+    state: Mutex<State>,
+    closing: AtomicBool,
 }
 
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
-
-    fn condition(&self) -> Condition {
-        let state = self.state();
-        if state.closing {
-            Condition::Down
-        } else {
-            state.condition
-        }
-    }
 }
 
-/// A port of 127.0.0.1 that leads to a server. Dropping it resets all connections.
+/// Both ends of one connection, and whether it is over.
+struct Connection {
+    client: TcpStream,
+    server: UnixStream,
+    over: AtomicBool,
+    /// The change that it was opened after.
+    born: u64,
+    /// Something was asked since the answers are to be lost.
+    asked: AtomicBool,
+}
+
+/// The running link. Dropping it ends all connections.
 pub struct Link {
-    address: SocketAddr,
+    port: u16,
     shared: Arc<Shared>,
     acceptor: Option<JoinHandle<()>>,
 }
 
 impl Link {
-    /// A link to the server that listens, or will listen, on this Unix socket.
+    /// Listens on a port of 127.0.0.1 and passes connections to a Unix socket.
     pub fn to(socket: &Path) -> Result<Link> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
-        let address = listener.local_addr()?;
+        let port = listener.local_addr()?.port();
         let shared = Arc::new(Shared {
-            socket: socket.to_owned(),
             state: Mutex::new(State {
                 condition: Condition::Up,
-                closing: false,
-                connections: Vec::new(),
+                change: 0,
+                struck: 0,
+                pumps: Vec::new(),
             }),
+            closing: AtomicBool::new(false),
         });
         let acceptor = std::thread::spawn({
-            let shared = Arc::clone(&shared);
-            move || accept(&listener, &shared)
+            let (shared, socket) = (Arc::clone(&shared), socket.to_owned());
+            move || accept(&listener, &socket, &shared)
         });
         Ok(Link {
-            address,
+            port,
             shared,
             acceptor: Some(acceptor),
         })
     }
 
     pub fn port(&self) -> u16 {
-        self.address.port()
+        self.port
     }
 
-    /// Changes what happens to what is sent from now on.
+    /// From now on the network is so.
     pub fn set(&self, condition: Condition) {
-        self.shared.state().condition = condition;
+        let mut state = self.shared.state();
+        state.condition = condition;
+        state.change += 1;
+    }
+
+    /// How many connections were cut, or lost an answer, so far.
+    pub fn struck(&self) -> usize {
+        self.shared.state().struck
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.shared.state().closing = true;
+        self.shared.closing.store(true, Ordering::Relaxed);
         // The acceptor waits for a connection: give it one.
-        let _ = TcpStream::connect(self.address);
+        let _ = TcpStream::connect(("127.0.0.1", self.port));
         if let Some(acceptor) = self.acceptor.take() {
             let _ = acceptor.join();
         }
-        let connections = std::mem::take(&mut self.shared.state().connections);
-        for connection in connections {
-            let _ = connection.join();
+        let pumps = std::mem::take(&mut self.shared.state().pumps);
+        for pump in pumps {
+            let _ = pump.join();
         }
     }
 }
 
-fn accept(listener: &TcpListener, shared: &Arc<Shared>) {
+fn accept(listener: &TcpListener, socket: &PathBuf, shared: &Arc<Shared>) {
     for client in listener.incoming() {
-        let mut state = shared.state();
-        if state.closing {
+        if shared.closing.load(Ordering::Relaxed) {
             return;
         }
         let Ok(client) = client else { continue };
-        let shared = Arc::clone(shared);
-        // The ends see by themselves that a connection broke; there is nobody else to tell.
-        state.connections.push(std::thread::spawn(move || {
-            let _ = carry(&client, &shared);
-            let _ = client.shutdown(Shutdown::Both);
-        }));
+        // A server that is away refuses: the client's connection ends as it would at a port that nobody listens on.
+        let refused = shared.state().condition == Condition::Down;
+        let opened = UnixStream::connect(socket).and_then(|server| {
+            client.set_nodelay(true)?;
+            client.set_read_timeout(Some(LOOK))?;
+            server.set_read_timeout(Some(LOOK))?;
+            Ok(server)
+        });
+        let (Ok(server), false) = (opened, refused) else {
+            reset_at_close(&client);
+            continue;
+        };
+        let born = shared.state().change;
+        let connection = Arc::new(Connection {
+            client,
+            server,
+            over: AtomicBool::new(false),
+            born,
+            asked: AtomicBool::new(false),
+        });
+        for pump in [pump_requests, pump_answers] {
+            let (shared_here, connection) = (Arc::clone(shared), Arc::clone(&connection));
+            let pump = std::thread::spawn(move || {
+                // However a connection ends, the other side sees that it has.
+                let _ = pump(&shared_here, &connection);
+                connection.over.store(true, Ordering::Relaxed);
+                let _ = connection.server.shutdown(std::net::Shutdown::Both);
+            });
+            let mut state = shared.state();
+            state.pumps.retain(|pump| !pump.is_finished());
+            state.pumps.push(pump);
+        }
     }
 }
 
-/// Carries both directions of a connection until one end closes it or the link is down.
-fn carry(client: &TcpStream, shared: &Shared) -> std::io::Result<()> {
-    while shared.condition() == Condition::Stalled {
-        std::thread::sleep(LOOK);
+/// Closing the socket will send a reset instead of an orderly end.
+fn reset_at_close(stream: &TcpStream) {
+    let linger = libc::linger {
+        l_onoff: 1,
+        l_linger: 0,
+    };
+    let size = libc::socklen_t::try_from(size_of_val(&linger)).unwrap_or_default();
+    // SAFETY: the descriptor is open, and the kernel reads one `linger` of the size told.
+    unsafe {
+        libc::setsockopt(
+            stream.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_LINGER,
+            (&raw const linger).cast(),
+            size,
+        );
     }
-    if shared.condition() == Condition::Down {
-        return Ok(());
+}
+
+fn pump_requests(shared: &Shared, connection: &Connection) -> io::Result<()> {
+    let mut buffer = [0; 64 * 1024];
+    while let Some(count) = next(&connection.client, &mut buffer, shared, connection)? {
+        match await_passage(shared, connection) {
+            None => return Ok(()),
+            Some(Condition::CutsRequest(bytes)) => {
+                (&connection.server).write_all(&buffer[..count.min(bytes)])?;
+                return strike(shared, connection);
+            }
+            Some(Condition::LosesAnswer) => connection.asked.store(true, Ordering::Relaxed),
+            Some(_) => {}
+        }
+        (&connection.server).write_all(&buffer[..count])?;
     }
-    client.set_nodelay(true)?;
-    client.set_read_timeout(Some(LOOK))?;
-    let server = UnixStream::connect(&shared.socket)?;
-    server.set_read_timeout(Some(LOOK))?;
-    std::thread::scope(|scope| {
-        scope.spawn(|| {
-            let _ = pump(client, &server, shared);
-            let _ = server.shutdown(Shutdown::Both);
-        });
-        let _ = pump(&server, client, shared);
-        let _ = client.shutdown(Shutdown::Both);
-        let _ = server.shutdown(Shutdown::Both);
-    });
     Ok(())
 }
 
-fn pump<'a, R, W>(mut from: &'a R, mut to: &'a W, shared: &Shared) -> std::io::Result<()>
-where
-    &'a R: Read,
-    &'a W: Write,
-{
-    let mut buffer = [0; 65536];
-    loop {
-        match shared.condition() {
-            Condition::Down => return Ok(()),
-            Condition::Stalled => {
-                std::thread::sleep(LOOK);
-                continue;
+fn pump_answers(shared: &Shared, connection: &Connection) -> io::Result<()> {
+    let mut buffer = [0; 64 * 1024];
+    while let Some(count) = next(&connection.server, &mut buffer, shared, connection)? {
+        match await_passage(shared, connection) {
+            None => return Ok(()),
+            Some(Condition::LosesAnswer) if connection.asked.load(Ordering::Relaxed) => {
+                return strike(shared, connection);
             }
-            Condition::Up => {}
+            Some(_) => (&connection.client).write_all(&buffer[..count])?,
         }
-        match from.read(&mut buffer) {
-            Ok(0) => return Ok(()),
-            Ok(n) => to.write_all(&buffer[..n])?,
-            Err(why)
+    }
+    Ok(())
+}
+
+/// The next bytes; None at the end of the connection.
+fn next(
+    mut from: impl Read,
+    buffer: &mut [u8],
+    shared: &Shared,
+    connection: &Connection,
+) -> io::Result<Option<usize>> {
+    loop {
+        if shared.closing.load(Ordering::Relaxed) || connection.over.load(Ordering::Relaxed) {
+            return Ok(None);
+        }
+        if shared.state().condition == Condition::Down {
+            reset_at_close(&connection.client);
+            return Ok(None);
+        }
+        match from.read(buffer) {
+            Ok(0) => return Ok(None),
+            Ok(count) => return Ok(Some(count)),
+            Err(error)
                 if matches!(
-                    why.kind(),
+                    error.kind(),
                     ErrorKind::WouldBlock | ErrorKind::TimedOut | ErrorKind::Interrupted
                 ) => {}
-            Err(why) => return Err(why),
+            Err(error) => return Err(error),
         }
+    }
+}
+
+/// What the network does with data of this connection now; waits while it stalls. None: the connection is over.
+fn await_passage(shared: &Shared, connection: &Connection) -> Option<Condition> {
+    loop {
+        if shared.closing.load(Ordering::Relaxed) || connection.over.load(Ordering::Relaxed) {
+            return None;
+        }
+        let (condition, is_older) = {
+            let state = shared.state();
+            (state.condition, connection.born < state.change)
+        };
+        match condition {
+            Condition::Stalled => std::thread::sleep(LOOK),
+            Condition::Down => {
+                reset_at_close(&connection.client);
+                return None;
+            }
+            Condition::CutsRequest(_) | Condition::LosesAnswer if !is_older => return Some(Condition::Up),
+            condition => return Some(condition),
+        }
+    }
+}
+
+fn strike(shared: &Shared, connection: &Connection) -> io::Result<()> {
+    reset_at_close(&connection.client);
+    shared.state().struck += 1;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::unix::net::UnixListener;
+
+    use super::*;
+
+    /// A server that answers each byte with the same byte, and tells how many it has heard.
+    fn echo(socket: &Path) -> Arc<Mutex<Vec<u8>>> {
+        let listener = UnixListener::bind(socket).unwrap();
+        let heard = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&heard);
+        std::thread::spawn(move || {
+            for stream in listener.incoming().flatten() {
+                let kept = Arc::clone(&kept);
+                std::thread::spawn(move || {
+                    let mut byte = [0];
+                    while (&stream).read(&mut byte).is_ok_and(|count| count == 1) {
+                        kept.lock().unwrap().push(byte[0]);
+                        if (&stream).write_all(&byte).is_err() {
+                            return;
+                        }
+                    }
+                });
+            }
+        });
+        heard
+    }
+
+    fn ask(stream: &mut TcpStream, bytes: &[u8]) -> io::Result<Vec<u8>> {
+        stream.write_all(bytes)?;
+        let mut answer = vec![0; bytes.len()];
+        stream.read_exact(&mut answer)?;
+        Ok(answer)
+    }
+
+    #[test]
+    fn the_network_fails_as_it_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        let socket = dir.path().join("echo");
+        let heard = echo(&socket);
+        let link = Link::to(&socket).unwrap();
+        let connect = || TcpStream::connect(("127.0.0.1", link.port())).unwrap();
+
+        let mut first = connect();
+        assert_eq!(ask(&mut first, b"abc").unwrap(), b"abc");
+
+        link.set(Condition::LosesAnswer);
+        assert!(ask(&mut first, b"d").is_err());
+        assert_eq!(*heard.lock().unwrap(), b"abcd");
+        let mut second = connect();
+        assert_eq!(ask(&mut second, b"e").unwrap(), b"e");
+
+        link.set(Condition::CutsRequest(1));
+        assert!(ask(&mut second, b"fgh").is_err());
+        assert_eq!(link.struck(), 2);
+
+        link.set(Condition::Stalled);
+        let mut third = connect();
+        third.set_read_timeout(Some(Duration::from_millis(200))).unwrap();
+        assert!(ask(&mut third, b"i").is_err());
+        link.set(Condition::Up);
+        let mut late = [0];
+        third.read_exact(&mut late).unwrap();
+        assert_eq!(late, *b"i");
+
+        link.set(Condition::Down);
+        assert!(ask(&mut third, b"j").is_err());
+        let mut fourth = connect();
+        assert!(ask(&mut fourth, b"k").is_err());
     }
 }

@@ -4,7 +4,7 @@
 use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::Write;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::{PermissionsExt, chown, symlink};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -50,6 +50,54 @@ impl Server {
 
     /// Makes a cluster in a new directory below `parent`.
     pub fn create_in(parent: &Path, settings: &[(&str, &str)]) -> Result<Server> {
+        let mut server = Server::empty_in(parent)?;
+        server.run(
+            "initdb",
+            &[
+                "--auth=trust",
+                "--username=postgres",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            "--pgdata",
+        )?;
+        let main = server.data().join("postgresql.conf");
+        let text = fs::read_to_string(&main)? + "\ninclude = 'test.conf'\n";
+        fs::write(&main, text)?;
+        server.set(&[
+            ("listen_addresses", ""),
+            ("fsync", "off"),
+            ("log_line_prefix", "%m [%p] %b "),
+            ("timezone", "UTC"),
+            ("log_timezone", "UTC"),
+        ])?;
+        server.set_sockets()?;
+        server.set(settings)?;
+        Ok(server)
+    }
+
+    /// A copy of a running server by pg_basebackup, not started; `more` are further arguments, such as `--write-recovery-conf`.
+    pub fn backup_of(primary: &Server, more: &[&str]) -> Result<Server> {
+        let mut server = Server::empty_in(&std::env::temp_dir())?;
+        let sockets = primary.sockets.path().display().to_string();
+        let mut args = vec![
+            "-h",
+            sockets.as_str(),
+            "-U",
+            "postgres",
+            "--checkpoint=fast",
+            "--no-sync",
+        ];
+        args.extend_from_slice(more);
+        server.run("pg_basebackup", &args, "--pgdata")?;
+        server.settings.clone_from(&primary.settings);
+        server.set_sockets()?;
+        Ok(server)
+    }
+
+    /// Directories for a cluster, with nothing in them.
+    fn empty_in(parent: &Path) -> Result<Server> {
         let dir = tempfile::Builder::new()
             .prefix("logwatch-server-")
             .tempdir_in(parent)?;
@@ -66,43 +114,37 @@ impl Server {
                 chown(dir.path(), Some(uid), Some(gid))?;
             }
         }
-        let mut server = Server {
+        Ok(Server {
             dir,
             sockets,
             settings: BTreeMap::new(),
             owner,
             postmaster: None,
-        };
-        let output = server
-            .program("initdb")?
-            .args([
-                "--auth=trust",
-                "--username=postgres",
-                "--encoding=UTF8",
-                "--locale=C.UTF-8",
-                "--no-sync",
-            ])
-            .arg("--pgdata")
-            .arg(server.data())
+        })
+    }
+
+    fn set_sockets(&mut self) -> Result<()> {
+        let sockets = self.sockets.path().display().to_string();
+        self.set(&[("unix_socket_directories", &sockets)])
+    }
+
+    /// Runs one of PostgreSQL's programs to its end, as the cluster's owner, with the data directory as the last argument.
+    fn run(&self, program: &str, args: &[&str], directory: &str) -> Result<()> {
+        let output = self
+            .program(program)?
+            .args(args)
+            .arg(directory)
+            .arg(self.data())
             .output()?;
         if !output.status.success() {
-            bail!("initdb failed: {}", String::from_utf8_lossy(&output.stderr));
+            bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr));
         }
-        let main = server.data().join("postgresql.conf");
-        let text = fs::read_to_string(&main)? + "\ninclude = 'test.conf'\n";
-        fs::write(&main, text)?;
-        let sockets = server.sockets.path().display().to_string();
-        let base = [
-            ("listen_addresses", ""),
-            ("unix_socket_directories", sockets.as_str()),
-            ("fsync", "off"),
-            ("log_line_prefix", "%m [%p] %b "),
-            ("timezone", "UTC"),
-            ("log_timezone", "UTC"),
-        ];
-        server.set(&base)?;
-        server.set(settings)?;
-        Ok(server)
+        Ok(())
+    }
+
+    /// Ends recovery, as `pg_ctl promote` does; returns when the server is writable.
+    pub fn promote(&self) -> Result<()> {
+        self.run("pg_ctl", &["promote", "--wait"], "--pgdata")
     }
 
     /// A running server that preloads logwatch and has the extension in database postgres.
@@ -134,6 +176,25 @@ impl Server {
 
     pub fn data(&self) -> PathBuf {
         self.dir.path().join("data")
+    }
+
+    /// Has the write-ahead log on another disk from now on; for a server that does not run.
+    pub fn move_wal(&self, to: &Path) -> Result<()> {
+        let (here, there) = (self.data().join("pg_wal"), to.join("pg_wal"));
+        let status = Command::new("cp").arg("-a").arg(&here).arg(&there).status()?;
+        if !status.success() {
+            bail!("cp -a {} {}: {status}", here.display(), there.display());
+        }
+        fs::remove_dir_all(&here)?;
+        Ok(symlink(there, here)?)
+    }
+
+    /// Makes a directory the server's own.
+    pub fn give(&self, dir: &Path) -> Result<()> {
+        if let Some((uid, gid)) = self.owner {
+            chown(dir, Some(uid), Some(gid))?;
+        }
+        Ok(())
     }
 
     /// Writes a file that the server can read, such as a password or a certificate.
@@ -225,6 +286,14 @@ impl Server {
         Ok(took)
     }
 
+    /// Whether the postmaster runs.
+    pub fn is_running(&mut self) -> Result<bool> {
+        match &mut self.postmaster {
+            Some(postmaster) => Ok(postmaster.exited()?.is_none()),
+            None => Ok(false),
+        }
+    }
+
     /// kill -9 of the postmaster. Its children notice and leave.
     pub fn kill(&mut self) -> Result<()> {
         if let Some(mut postmaster) = self.postmaster.take() {
@@ -246,6 +315,19 @@ impl Server {
         }
     }
 
+    /// The port, which also names the socket.
+    pub fn port(&self) -> u16 {
+        self.settings
+            .get("port")
+            .and_then(|port| port.parse().ok())
+            .unwrap_or(5432)
+    }
+
+    /// The directory of the socket.
+    pub fn sockets(&self) -> &Path {
+        self.sockets.path()
+    }
+
     /// A new connection as superuser to database postgres.
     pub fn client(&self) -> Result<Client> {
         self.client_as("postgres", "postgres")
@@ -256,7 +338,7 @@ impl Server {
         let mut config = postgres::Config::new();
         config
             .host_path(self.sockets.path())
-            .port(5432)
+            .port(self.port())
             .user(user)
             .dbname(database)
             .ssl_mode(SslMode::Disable);
@@ -322,7 +404,7 @@ impl Server {
     pub fn env(&self) -> [(&'static str, String); 4] {
         [
             ("PGHOST", self.sockets.path().display().to_string()),
-            ("PGPORT", "5432".to_owned()),
+            ("PGPORT", self.port().to_string()),
             ("PGUSER", "postgres".to_owned()),
             ("PGDATABASE", "postgres".to_owned()),
         ]

@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::clean::clean;
+use super::clean::{clean, log_text};
 use super::words::{duration, time, zone};
 use super::{Message, Standing};
 
@@ -26,6 +26,9 @@ pub struct Alert {
     pub level: String,
     #[serde(default)]
     pub acked_by: Option<String>,
+    /// What became of the rule, where that closed the alert: disabled or deleted.
+    #[serde(default)]
+    pub closed: Option<String>,
     pub count: i64,
     pub peak: i64,
     pub threshold: i64,
@@ -97,27 +100,24 @@ impl Alert {
 
     /// One sentence: what happened.
     pub fn headline(&self) -> String {
-        let state = match self.reason.as_str() {
-            "late" => "resolved",
-            "resolved" => "resolved",
-            _ => "firing",
-        };
-        let count = if state == "resolved" {
-            self.peak
-        } else {
-            self.count
-        };
+        if self.reason == "test" {
+            return "Test notification of logwatch: nothing is wrong".to_owned();
+        }
+        self.standing().headline()
+    }
+
+    fn standing(&self) -> Standing<'_> {
+        let over = matches!(self.reason.as_str(), "late" | "resolved");
         Standing {
             kind: &self.kind,
-            state,
+            state: if over { "resolved" } else { "firing" },
             rule: &self.rule,
             group: &self.group,
             level: &self.level,
-            count,
+            count: if over { self.peak } else { self.count },
             threshold: self.threshold,
             within: self.within,
         }
-        .sentence()
     }
 
     fn reason_sentence(&self) -> String {
@@ -126,7 +126,14 @@ impl Alert {
             "repeat" => "The alert is still firing; this is a repeated notification.".to_owned(),
             "joined" => "A pattern that was never seen before has joined the alert.".to_owned(),
             "worse" => "Records of a higher level have joined the alert.".to_owned(),
-            "resolved" => "The alert is over.".to_owned(),
+            "test" => "Somebody called logwatch_test().".to_owned(),
+            "resolved" => match self.closed.as_deref() {
+                Some(how) => format!(
+                    "The rule was {}: the alert is closed, whether or not the trouble is over.",
+                    clean(how)
+                ),
+                None => "The alert is over.".to_owned(),
+            },
             "late" => "The records arrived late: the alert was over before it was noticed.".to_owned(),
             other => format!("Reason: {}.", clean(other)),
         }
@@ -143,11 +150,15 @@ impl Alert {
             (
                 "Records",
                 format!(
-                    "{} in all, at most {} in {}; threshold {}",
+                    "{} in all, at most {} in {}; threshold {}{}",
                     self.total,
                     self.peak,
                     duration(self.within),
-                    self.threshold
+                    self.threshold,
+                    self.standing().met().map_or(String::new(), |met| format!(
+                        ", {}",
+                        met.trim_start_matches("threshold ")
+                    ))
                 ),
             ),
             ("Met from", time(self.started_at, &zone)),
@@ -191,6 +202,31 @@ impl Alert {
         facts
     }
 
+    /// Since when, and where: what comes right after the headline.
+    pub(super) fn place(&self) -> String {
+        let zone = zone(&self.zone);
+        let when = match self.reason.as_str() {
+            "resolved" | "late" => format!(
+                "From {} to {}",
+                time(self.started_at, &zone),
+                time(self.met_until, &zone)
+            ),
+            _ => format!("Since {}", time(self.started_at, &zone)),
+        };
+        match self.sources.as_slice() {
+            [] => when,
+            [one] => format!("{when}, source {}", clean(&one.name)),
+            [one, rest @ ..] => format!("{when}, source {} and {} more", clean(&one.name), rest.len()),
+        }
+    }
+
+    /// The most frequent record, as it was logged.
+    pub(super) fn top_record(&self) -> Option<String> {
+        self.patterns
+            .first()
+            .map(|top| format!("{} x {} {}", top.n, clean(&top.level), log_text(&top.sample)))
+    }
+
     /// What to type to take the alert on or to hold it back; nothing once it is over.
     pub(super) fn commands(&self) -> String {
         if self.state == "resolved" {
@@ -225,6 +261,16 @@ impl Alert {
             names.join(",")
         )
     }
+}
+
+/// The payload of an alert that only tests a channel.
+pub fn test_alert(host: &str, at: Timestamp) -> serde_json::Value {
+    serde_json::json!({
+        "reason": "test", "state": "firing", "host": host, "database": "", "alert_id": 0, "rule": "logwatch_test", "severity": "info",
+        "group": "", "level": "ERROR", "count": 0, "peak": 0, "threshold": 0, "within": 0, "episodes": 1, "started_at": at, "met_until": at,
+        "fired_at": null, "resolved_at": null, "zone": "UTC", "runbook": null, "total": 0, "first_at": null, "last_at": null,
+        "sources": [], "patterns": [],
+    })
 }
 
 /// 0 for none, 8 for the most, at least 1 for some.

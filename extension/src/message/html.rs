@@ -10,21 +10,27 @@ use super::words::{time, zone};
 impl Alert {
     /// The HTML body of an alert's mail.
     pub(super) fn html(&self) -> String {
+        // Legible on white and on black.
         let colour = if self.state == "resolved" {
-            "#2e7d32"
+            "#2e8b3d"
         } else {
-            "#c62828"
+            "#e03c31"
         };
         let zone = zone(&self.zone);
         let mut body = format!(
-            "<p style=\"border-left:6px solid {colour};padding:8px 12px;font-size:16px\"><b style=\"color:{colour}\">{}</b><br>{}</p><table cellpadding=\"4\">",
+            "<p style=\"border-left:6px solid {colour};padding:8px 12px;font-size:16px;margin:0 0 8px\"><b style=\"color:{colour}\">{}</b><br>{}<br>{}</p>{}<table cellpadding=\"4\">",
             escape(&self.badge()),
-            escape(&self.headline())
+            escape(&self.headline()),
+            escape(&self.place()),
+            self.top_record().map_or(String::new(), |top| format!(
+                "<p style=\"font-family:monospace;word-break:break-word;background:rgba(128,128,128,.15);padding:8px 12px;margin:0 0 8px\">{}</p>",
+                escape(&top)
+            ))
         );
         for (label, value) in self.facts() {
             let _ = write!(
                 body,
-                "<tr><th align=\"left\" valign=\"top\" style=\"color:#666;font-weight:normal;white-space:nowrap\">{}</th><td>{}</td></tr>",
+                "<tr><th align=\"left\" valign=\"top\" style=\"opacity:.7;font-weight:normal;white-space:nowrap\">{}</th><td>{}</td></tr>",
                 escape(label),
                 escape(&value)
             );
@@ -41,17 +47,17 @@ impl Alert {
             }
             let _ = write!(
                 body,
-                "</tr></table><p style=\"color:#666;margin:4px 0\">{} to {}</p>",
+                "</tr></table><p style=\"opacity:.7;margin:4px 0\">{} to {}</p>",
                 escape(&time(from, &zone)),
                 escape(&time(to, &zone))
             );
         }
         if !self.patterns.is_empty() {
-            body.push_str("<table cellpadding=\"6\" style=\"border-collapse:collapse;margin-top:12px\"><tr style=\"background:#eee\"><th align=\"right\">Records</th><th align=\"left\">Level</th><th align=\"left\">Pattern and sample</th></tr>");
+            body.push_str("<table cellpadding=\"6\" style=\"border-collapse:collapse;margin-top:12px\"><tr style=\"background:rgba(128,128,128,.2)\"><th align=\"right\">Records</th><th align=\"left\">Level</th><th align=\"left\">Pattern and sample</th></tr>");
             for pattern in &self.patterns {
                 let _ = write!(
                     body,
-                    "<tr style=\"border-top:1px solid #ddd\"><td align=\"right\" valign=\"top\">{}</td><td valign=\"top\">{}</td><td style=\"font-family:monospace;word-break:break-word\">{}<br><span style=\"color:#666\">{}</span></td></tr>",
+                    "<tr style=\"border-top:1px solid rgba(128,128,128,.4)\"><td align=\"right\" valign=\"top\">{}</td><td valign=\"top\">{}</td><td style=\"font-family:monospace;word-break:break-word\">{}<br><span style=\"opacity:.7\">{}</span></td></tr>",
                     pattern.n,
                     escape(&pattern.level),
                     escape(&log_text(&pattern.template)),
@@ -62,7 +68,7 @@ impl Alert {
         }
         let _ = write!(
             body,
-            "<pre style=\"color:#666;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"color:#666;font-size:12px\">logwatch on {}/{}, alert {}</p>",
+            "<pre style=\"opacity:.7;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"opacity:.7;font-size:12px\">logwatch on {}/{}, alert {}</p>",
             escape_lines(&self.commands()),
             escape(&self.host),
             escape(&self.database),
@@ -72,7 +78,8 @@ impl Alert {
     }
 }
 
-fn escape(text: &str) -> String {
+/// Text from outside as HTML, on one line.
+pub fn escape(text: &str) -> String {
     escape_lines(&clean(text))
 }
 
@@ -94,6 +101,6 @@ pub fn escape_lines(text: &str) -> String {
 /// A whole page around a body.
 pub fn page(body: &str) -> String {
     format!(
-        "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"></head><body style=\"font-family:sans-serif;font-size:14px;max-width:700px\">{body}</body></html>\n"
+        "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><style>:root{{color-scheme:light dark}}</style></head><body style=\"font-family:sans-serif;font-size:14px;max-width:700px\">{body}</body></html>\n"
     )
 }

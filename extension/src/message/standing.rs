@@ -20,8 +20,27 @@ pub struct Standing<'a> {
 }
 
 impl Standing<'_> {
-    /// How the rule stands, in one line.
+    /// How the rule stands, in one line, its threshold met or not.
     pub fn sentence(&self) -> String {
+        match self.met() {
+            Some(met) => format!("{}, {met}", self.headline()),
+            None => self.headline(),
+        }
+    }
+
+    /// Whether the threshold is met, in words; None for a kind that has none.
+    pub fn met(&self) -> Option<&'static str> {
+        match self.state {
+            _ if self.kind == "absence" => None,
+            "ok" | "disabled" => Some("threshold not met"),
+            "firing" | "pending" | "silenced" if self.count >= self.threshold => Some("threshold met"),
+            "resolved" => Some("no longer met"),
+            _ => Some("threshold was met just now"),
+        }
+    }
+
+    /// The same without a word on the threshold's being met.
+    pub fn headline(&self) -> String {
         let mut line = format!("{} is {}", clean(self.rule), self.state);
         if !self.group.is_empty() {
             let _ = write!(line, " for {}", clean(self.group));
@@ -40,15 +59,9 @@ impl Standing<'_> {
             "spike" => ", compared with the days before, of",
             _ => " of",
         };
-        let met = match self.state {
-            "ok" | "disabled" => "threshold not met",
-            "firing" | "pending" | "silenced" if self.count >= self.threshold => "threshold met",
-            "resolved" => "no longer met",
-            _ => "threshold was met just now",
-        };
         let _ = write!(
             line,
-            ": {}{} record{}{what} {}{} in {within}, threshold {}, {met}",
+            ": {}{} record{}{what} {}{} in {within}, threshold {}",
             if self.state == "resolved" { "at most " } else { "" },
             self.count,
             if self.count == 1 { "" } else { "s" },

@@ -1,22 +1,55 @@
-//! The plain text of an alert's mail: complete, for terminals and for programs that show no HTML.
+//! The plain text of an alert's mail: complete, for terminals and for programs that show no HTML. The first three lines are what a pager or a
+//! mail program's list shows: what, since when and where, and the most frequent record.
 
 use std::fmt::Write;
+
+use textwrap::{Options, fill};
 
 use super::Alert;
 use super::alert::step;
 use super::clean::{clean, log_text};
 use super::words::{time, zone};
 
+/// Longest line of a mail, by RFC 5322; only what is to be copied as a whole may be longer.
+const WIDTH: usize = 78;
+
 /// A timeline in characters, from none to most.
 const STEPS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
+
+/// A paragraph in lines that fit, those after the first one indented.
+fn wrapped(text: &str, indent: &str) -> String {
+    fill(text, Options::new(WIDTH).subsequent_indent(indent))
+}
+
+/// A text in one line that fits.
+fn in_one_line(text: &str) -> String {
+    if text.chars().count() <= WIDTH {
+        return text.to_owned();
+    }
+    text.chars().take(WIDTH - 1).chain(['…']).collect()
+}
 
 impl Alert {
     /// The text body of the mail.
     pub(super) fn text(&self) -> String {
         let zone = zone(&self.zone);
-        let mut text = format!("{}\n\n", self.headline());
+        let mut text = format!(
+            "{}\n{}\n",
+            wrapped(&self.headline(), "  "),
+            in_one_line(&self.place())
+        );
+        if let Some(top) = self.top_record() {
+            let _ = writeln!(text, "{}", in_one_line(&top));
+        }
+        text.push('\n');
         for (label, value) in self.facts() {
-            let _ = writeln!(text, "{label:<17} {value}");
+            let line = format!("{label:<17} {value}");
+            let line = if label == "Runbook" {
+                line
+            } else {
+                wrapped(&line, "                  ")
+            };
+            let _ = writeln!(text, "{line}");
         }
         if let Some((counts, from, to)) = self.span() {
             let bars: String = counts.iter().map(|n| STEPS[step(*n, counts)]).collect();
@@ -30,19 +63,21 @@ impl Alert {
         if !self.patterns.is_empty() {
             text.push_str("\nTop patterns\n");
             for pattern in &self.patterns {
-                let _ = writeln!(
-                    text,
+                let line = format!(
                     "{:>7} x {:<5} {}",
                     pattern.n,
                     clean(&pattern.level),
                     log_text(&pattern.template)
                 );
-                let _ = writeln!(text, "          e.g.  {}", log_text(&pattern.sample));
+                let sample = format!("          e.g.  {}", log_text(&pattern.sample));
+                for line in [line, sample] {
+                    let _ = writeln!(text, "{}", wrapped(&line, "                "));
+                }
             }
         }
         let _ = write!(
             text,
-            "\nLook:    SELECT * FROM logwatch_status();\n         SELECT logged_at, message FROM logwatch.entries WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \nlogwatch on {}/{}, alert {}\n",
+            "\nLook:    SELECT * FROM logwatch_status();\n         SELECT logged_at, message FROM logwatch.entries\n          WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \nlogwatch on {}/{}, alert {}\n",
             clean(&self.level),
             self.commands(),
             clean(&self.host),
@@ -50,5 +85,22 @@ impl Alert {
             self.alert_id
         );
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lines_fit_and_words_that_do_not_are_broken() {
+        let long = format!("ERROR {} end", "x".repeat(200));
+        assert!(
+            wrapped(&long, "    ")
+                .lines()
+                .all(|line| line.chars().count() <= WIDTH)
+        );
+        assert_eq!(in_one_line(&long).chars().count(), WIDTH);
+        assert_eq!(in_one_line("short"), "short");
     }
 }

@@ -1,6 +1,7 @@
 //! The password file, ~/.pgpass (PostgreSQL manual, 34.16): `hostname:port:database:username:password`.
 //!
-//! A file that others may read is not used, as in libpq.
+//! A file that others may read is not used, as in libpq. A credential that systemd hands over is its user's alone, though its mode may not
+//! look so: where the file system has access control lists, the mode shows their mask as the group's.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -24,7 +25,7 @@ pub fn find(file: &Path, wanted: &Wanted) -> Option<String> {
         );
         return None;
     }
-    if metadata.permissions().mode() & 0o077 != 0 {
+    if metadata.permissions().mode() & 0o077 != 0 && !is_credential(file) {
         log::warn!(
             "the password file {} may be read by others: it is not used; type: chmod 0600 {}",
             file.display(),
@@ -38,6 +39,12 @@ pub fn find(file: &Path, wanted: &Wanted) -> Option<String> {
 /// The password of the first line that fits.
 pub fn password(text: &str, wanted: &Wanted) -> Option<String> {
     text.lines().find_map(|line| password_of(line, wanted))
+}
+
+/// In the directory of systemd's credentials (systemd.exec(5)), which only the service's user may enter.
+fn is_credential(file: &Path) -> bool {
+    std::env::var_os("CREDENTIALS_DIRECTORY")
+        .is_some_and(|directory| !directory.is_empty() && file.parent() == Some(Path::new(&directory)))
 }
 
 fn password_of(line: &str, wanted: &Wanted) -> Option<String> {

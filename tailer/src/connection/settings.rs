@@ -6,15 +6,16 @@
 
 use std::collections::BTreeMap;
 use std::env;
-use std::net::IpAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use postgres::Config;
-use postgres::config::{ChannelBinding, SslMode, SslNegotiation, TargetSessionAttrs};
+use postgres::config::{ChannelBinding, SslNegotiation, TargetSessionAttrs};
 
-use super::tls::{Check, Identity, Roots};
-use super::{conninfo, pgpass, service};
+use super::hosts::{HostPort, hosts};
+use super::sslmode::{Mode, tls_check};
+use super::tls::{Check, Identity};
+use super::{conninfo, service};
 use crate::failure::Failure;
 
 /// Each key, and the variable that it has.
@@ -53,51 +54,22 @@ const IGNORED: &[&str] = &[
     "sslsni",
 ];
 
-const DEFAULT_PORT: u16 = 5432;
-/// Debian's socket directory, then PostgreSQL's own.
-const SOCKET_DIRECTORIES: &[&str] = &["/var/run/postgresql", "/tmp"];
 /// A host that does not answer: long enough for a slow line, short enough to try the next one.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 /// A peer that vanished is noticed after this, also in the middle of a call.
 const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-enum Mode {
-    Disable,
-    Allow,
-    Prefer,
-    Require,
-    VerifyCa,
-    VerifyFull,
-}
-
 /// All that is needed to connect, checked once at the start.
 #[derive(Clone, Debug)]
 pub struct Settings {
-    hosts: Vec<HostPort>,
-    password: Option<String>,
-    passfile: Option<PathBuf>,
-    mode: Mode,
-    check: Check,
-    identity: Option<Identity>,
+    pub(super) hosts: Vec<HostPort>,
+    pub(super) password: Option<String>,
+    pub(super) passfile: Option<PathBuf>,
+    pub(super) mode: Mode,
+    pub(super) check: Check,
+    pub(super) identity: Option<Identity>,
     /// Everything that is the same for every host.
-    base: Config,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-struct HostPort {
-    /// None: the socket in the usual directory.
-    host: Option<String>,
-    address: Option<IpAddr>,
-    port: u16,
-}
-
-/// One way to try: a host, with or without TLS.
-pub struct Attempt {
-    pub config: Config,
-    pub tls: Option<(Check, Option<Identity>)>,
-    /// For messages: `db1:5432`, `/tmp/.s.PGSQL.5432`.
-    pub name: String,
+    pub(super) base: Config,
 }
 
 impl Settings {
@@ -206,87 +178,6 @@ impl Settings {
     pub fn user(&self) -> &str {
         self.base.get_user().unwrap_or_default()
     }
-
-    /// What to try, in this order, until one succeeds. Looked up at each connect: a socket may have come, a password changed.
-    pub fn attempts(&self) -> Vec<Attempt> {
-        self.hosts
-            .iter()
-            .flat_map(|host| self.attempts_at(host))
-            .collect()
-    }
-
-    fn attempts_at(&self, at: &HostPort) -> Vec<Attempt> {
-        let socket_directory = match &at.host {
-            Some(host) if host.starts_with('/') => Some(host.clone()),
-            None if at.address.is_none() => Some(usual_socket_directory(at.port)),
-            _ => None,
-        };
-        let mut config = self.base.clone();
-        config.port(at.port);
-        let name = match (&socket_directory, &at.host, at.address) {
-            (Some(directory), _, _) => {
-                config.host_path(directory);
-                format!("{directory}/.s.PGSQL.{}", at.port)
-            }
-            (None, host, address) => {
-                if let Some(address) = address {
-                    config.hostaddr(address);
-                }
-                let host = host
-                    .clone()
-                    .or(address.map(|address| address.to_string()))
-                    .unwrap_or_default();
-                config.host(&host);
-                format!("{host}:{}", at.port)
-            }
-        };
-        // The password file calls every socket in a usual directory "localhost".
-        let pgpass_host = match (&at.host, at.address) {
-            (Some(host), _) if !SOCKET_DIRECTORIES.contains(&host.as_str()) => host.clone(),
-            (None, Some(address)) => address.to_string(),
-            _ => "localhost".to_owned(),
-        };
-        let password = self.password.clone().or_else(|| {
-            let wanted = pgpass::Wanted {
-                host: &pgpass_host,
-                port: at.port,
-                dbname: self.dbname(),
-                user: self.user(),
-            };
-            pgpass::find(self.passfile.as_deref()?, &wanted)
-        });
-        if let Some(password) = password {
-            config.password(password);
-        }
-        // A socket never carries TLS, whatever sslmode says.
-        let mode = if socket_directory.is_some() {
-            Mode::Disable
-        } else {
-            self.mode
-        };
-        let plain = |mut config: Config| {
-            config.ssl_mode(SslMode::Disable);
-            Attempt {
-                config,
-                tls: None,
-                name: name.clone(),
-            }
-        };
-        let encrypted = |mut config: Config, ssl_mode| {
-            config.ssl_mode(ssl_mode);
-            Attempt {
-                config,
-                tls: Some((self.check.clone(), self.identity.clone())),
-                name: name.clone(),
-            }
-        };
-        match mode {
-            Mode::Disable => vec![plain(config)],
-            Mode::Allow => vec![plain(config.clone()), encrypted(config, SslMode::Require)],
-            Mode::Prefer => vec![encrypted(config.clone(), SslMode::Prefer), plain(config)],
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => vec![encrypted(config, SslMode::Require)],
-        }
-    }
 }
 
 /// The flags and the connection string, keys checked.
@@ -351,113 +242,13 @@ fn known(key: &str) -> Result<(), String> {
     }
 }
 
-fn hosts(host: Option<&str>, hostaddr: Option<&str>, port: Option<&str>) -> Result<Vec<HostPort>, String> {
-    let split = |list: Option<&str>| -> Vec<String> {
-        list.map(|list| list.split(',').map(|item| item.trim().to_owned()).collect())
-            .unwrap_or_default()
-    };
-    let (names, addresses, ports) = (split(host), split(hostaddr), split(port));
-    let count = names.len().max(addresses.len()).max(1);
-    if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
-        return Err(format!(
-            "{} host names do not match {} host addresses",
-            names.len(),
-            addresses.len()
-        ));
-    }
-    if ports.len() > 1 && ports.len() != count {
-        return Err(format!("{} ports do not match {count} hosts", ports.len()));
-    }
-    (0..count)
-        .map(|at| {
-            let port = ports.get(at).or(ports.first()).map_or("", String::as_str);
-            let port = match port {
-                "" => DEFAULT_PORT,
-                text => text
-                    .parse()
-                    .ok()
-                    .filter(|port| *port > 0)
-                    .ok_or_else(|| invalid("port", text, "a number from 1 to 65535"))?,
-            };
-            let address = match addresses.get(at).map_or("", String::as_str) {
-                "" => None,
-                text => Some(
-                    text.parse()
-                        .map_err(|_| invalid("hostaddr", text, "an IP address"))?,
-                ),
-            };
-            let host = names.get(at).filter(|name| !name.is_empty()).cloned();
-            Ok(HostPort { host, address, port })
-        })
-        .collect()
-}
-
-fn tls_check(
-    mode: Option<&str>,
-    root: Option<&str>,
-    root_in_home: Option<&Path>,
-) -> Result<(Mode, Check), String> {
-    let system = root == Some("system");
-    let mode = match mode {
-        None if system => Mode::VerifyFull,
-        None | Some("prefer") => Mode::Prefer,
-        Some("disable") => Mode::Disable,
-        Some("allow") => Mode::Allow,
-        Some("require") => Mode::Require,
-        Some("verify-ca") => Mode::VerifyCa,
-        Some("verify-full") => Mode::VerifyFull,
-        Some(other) => {
-            return Err(invalid(
-                "sslmode",
-                other,
-                "disable, allow, prefer, require, verify-ca or verify-full",
-            ));
-        }
-    };
-    if system && mode < Mode::VerifyFull {
-        return Err("sslrootcert=system needs sslmode=verify-full: anyone can have a certificate that the system trusts".to_owned());
-    }
-    let roots = if system {
-        Some(Roots::System)
-    } else {
-        root.map(PathBuf::from)
-            .or_else(|| root_in_home.map(Path::to_path_buf))
-            .filter(|file| file.exists())
-            .map(Roots::File)
-    };
-    let check = match (mode, roots) {
-        (Mode::VerifyFull, Some(roots)) => Check::ChainAndName(roots),
-        (Mode::VerifyCa | Mode::Require, Some(roots)) => Check::Chain(roots),
-        (Mode::VerifyCa | Mode::VerifyFull, None) => {
-            let file = root
-                .map(PathBuf::from)
-                .or_else(|| root_in_home.map(Path::to_path_buf))
-                .unwrap_or_default();
-            return Err(format!(
-                "the root certificate {} does not exist: put it there, or say sslrootcert=FILE or sslrootcert=system",
-                file.display()
-            ));
-        }
-        _ => Check::Nothing,
-    };
-    Ok((mode, check))
-}
-
-fn usual_socket_directory(port: u16) -> String {
-    SOCKET_DIRECTORIES
-        .iter()
-        .find(|directory| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists())
-        .unwrap_or(&SOCKET_DIRECTORIES[0])
-        .to_string()
-}
-
 fn number(value: Option<&str>, key: &str) -> Result<Option<u64>, String> {
     value
         .map(|text| text.parse().map_err(|_| invalid(key, text, "a whole number")))
         .transpose()
 }
 
-fn invalid(key: &str, value: &str, allowed: &str) -> String {
+pub(super) fn invalid(key: &str, value: &str, allowed: &str) -> String {
     format!("invalid {key} \"{value}\": use {allowed}")
 }
 
@@ -482,12 +273,11 @@ fn system_user() -> Result<String, String> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(super) mod tests {
     use super::*;
-    use postgres::config::Host;
     use std::io::Write;
 
-    fn settings(text: &str) -> Result<Settings, String> {
+    pub fn settings(text: &str) -> Result<Settings, String> {
         let mut values = merge(explicit(Some(text), Vec::new())?, |_| None)?;
         values.entry("user".to_owned()).or_insert_with(|| "me".to_owned());
         Settings::build(&values)
@@ -525,74 +315,6 @@ mod tests {
     fn the_database_is_named_like_the_user_by_default() {
         let settings = settings("user=someone").unwrap();
         assert_eq!((settings.user(), settings.dbname()), ("someone", "someone"));
-    }
-
-    #[test]
-    fn no_host_is_the_usual_socket_without_tls() {
-        let attempts = settings("dbname=app sslmode=require").unwrap().attempts();
-        assert_eq!(attempts.len(), 1);
-        assert!(attempts[0].tls.is_none());
-        assert!(
-            matches!(&attempts[0].config.get_hosts()[0], Host::Unix(path) if SOCKET_DIRECTORIES.contains(&path.to_str().unwrap()))
-        );
-    }
-
-    #[test]
-    fn each_sslmode_has_its_attempts() {
-        let attempts = |mode: &str| -> Vec<(SslMode, bool)> {
-            settings(&format!("host=db1 sslmode={mode}"))
-                .unwrap()
-                .attempts()
-                .iter()
-                .map(|attempt| (attempt.config.get_ssl_mode(), attempt.tls.is_some()))
-                .collect()
-        };
-        assert_eq!(attempts("disable"), [(SslMode::Disable, false)]);
-        assert_eq!(
-            attempts("allow"),
-            [(SslMode::Disable, false), (SslMode::Require, true)]
-        );
-        assert_eq!(
-            attempts("prefer"),
-            [(SslMode::Prefer, true), (SslMode::Disable, false)]
-        );
-        assert_eq!(attempts("require"), [(SslMode::Require, true)]);
-    }
-
-    #[test]
-    fn verify_modes_need_a_root_certificate() {
-        let root = tempfile::NamedTempFile::new().unwrap();
-        let path = root.path();
-        let with = |mode| tls_check(Some(mode), path.to_str(), None).unwrap().1;
-        assert_eq!(with("verify-ca"), Check::Chain(Roots::File(path.into())));
-        assert_eq!(with("verify-full"), Check::ChainAndName(Roots::File(path.into())));
-        assert_eq!(with("require"), Check::Chain(Roots::File(path.into())));
-        assert_eq!(with("prefer"), Check::Nothing);
-        assert!(
-            tls_check(Some("verify-full"), None, Some(Path::new("/nowhere")))
-                .unwrap_err()
-                .contains("/nowhere")
-        );
-        assert_eq!(
-            tls_check(None, Some("system"), None).unwrap().1,
-            Check::ChainAndName(Roots::System)
-        );
-        assert!(tls_check(Some("require"), Some("system"), None).is_err());
-    }
-
-    #[test]
-    fn several_hosts_are_tried_in_order_and_must_take_writes() {
-        let settings = settings("postgresql://db1:1,db2:2/app?sslmode=disable").unwrap();
-        let names: Vec<_> = settings
-            .attempts()
-            .into_iter()
-            .map(|attempt| attempt.name)
-            .collect();
-        assert_eq!(names, ["db1:1", "db2:2"]);
-        assert_eq!(
-            settings.base.get_target_session_attrs(),
-            TargetSessionAttrs::ReadWrite
-        );
     }
 
     #[test]

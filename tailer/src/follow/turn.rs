@@ -18,8 +18,12 @@ impl Follow<'_> {
         };
         let started_at = self.roster.tails[index].reader.position();
         loop {
+            self.progress.show(|| self.roster.behind());
             let tail = &mut self.roster.tails[index];
-            match tail.look(&mut self.buffer, search, &mut self.batch) {
+            let before = tail.reader.position();
+            let look = tail.look(&mut self.buffer, search, &mut self.batch);
+            self.progress.count(tail.reader.position().saturating_sub(before));
+            match look {
                 Ok(Look::Same | Look::End) => break,
                 Ok(Look::Full) => store(&mut *self.sink, tail, &mut self.batch, State::Open)?,
                 Ok(Look::More) => {
@@ -27,11 +31,7 @@ impl Follow<'_> {
                         store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
                     }
                     let over = tail.reader.position().saturating_sub(started_at) >= TURN;
-                    let stop = self.waker.is_stopping()
-                        || self
-                            .options
-                            .max_runtime
-                            .is_some_and(|limit| self.started.elapsed() >= limit);
+                    let stop = self.waker.is_stopping();
                     if over || stop {
                         store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
                         round.busy = !stop;
@@ -52,6 +52,9 @@ impl Follow<'_> {
                     return Ok(None);
                 }
             }
+        }
+        if self.roster.tails[index].failing {
+            self.roster.can_read(index);
         }
         let tail = &mut self.roster.tails[index];
         let now = Instant::now();

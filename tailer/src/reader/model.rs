@@ -1,7 +1,9 @@
 //! What the reader must give: the records of reading line by line, with nothing clever. Used by the reader's tests and by fuzzing
 //! (tests/fuzz), so it takes what it needs from the module that it is in.
 
-use super::{Batch, Fed, Flags, Found, HEAD, Proof, Reader, Search, TAIL, Window, clean};
+use logwatch_record::clean;
+
+use super::{Batch, Fed, Flags, Found, HEAD, Proof, Reader, Search, TAIL, Window};
 
 /// What happens after a window was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -1,5 +1,7 @@
 use super::model::{self, Then, plainly};
+use super::record::{BATCH_RECORDS, MAX_RECORD};
 use super::*;
+use logwatch_record::Level;
 use proptest::prelude::*;
 
 const LINES: &[&str] = &[

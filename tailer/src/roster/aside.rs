@@ -4,13 +4,13 @@
 //! looked: then it is read too. When an input is new to the database, what had been rotated before is nobody's: it is written down as
 //! done, so that from then on every unknown file is one to read.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::copies::whole_of;
 use super::recognise::proof_at;
-use super::{Note, Roster, draw_id};
+use super::{NOWHERE, Note, Roster, draw_id};
 use crate::content::Content;
 use crate::files::{Inode, Inputs, Mark, Seen, entries};
 use crate::identity::{HEAD, Proof, Proven};
@@ -29,7 +29,8 @@ pub(super) struct Listing {
     modified: Option<SystemTime>,
     /// Files of it that could not be decided on: empty, unreadable, half compressed.
     undecided: Vec<(PathBuf, Option<Mark>)>,
-    pub(super) inodes: HashSet<Inode>,
+    /// The rotated files in it.
+    pub(super) files: HashMap<Inode, PathBuf>,
 }
 
 impl Roster {
@@ -43,10 +44,13 @@ impl Roster {
         );
         self.listings
             .retain(|directory, _| directories.contains(directory));
+        self.let_go_of_some();
+        let takes_more = self.has_left_some() && !self.holds_enough();
         for directory in directories {
             let modified = directory.metadata().and_then(|metadata| metadata.modified()).ok();
             if self.listings.get(&directory).is_some_and(|listing| {
-                listing.modified.is_some()
+                !takes_more
+                    && listing.modified.is_some()
                     && listing.modified == modified
                     && listing.at.elapsed() < RELIST
                     && listing
@@ -61,16 +65,19 @@ impl Roster {
                 at: Instant::now(),
                 modified: modified.filter(|_| settled_for.is_some_and(|age| age > RACY)),
                 undecided: Vec::new(),
-                inodes: HashSet::new(),
+                files: HashMap::new(),
             };
             for (base, mut siblings) in families(&directory, inputs) {
                 rotation::sort(&mut siblings, &base);
-                listing.inodes.extend(siblings.iter().map(|seen| seen.inode));
+                listing
+                    .files
+                    .extend(siblings.iter().map(|seen| (seen.inode, seen.path.clone())));
                 let begun = self.looked || self.has_begun(&base, inputs);
                 self.look_at_family(&base, siblings, begun, &mut listing);
             }
             self.listings.insert(directory, listing);
         }
+        self.look_for_left(seen);
         self.note_copies();
     }
 
@@ -120,6 +127,10 @@ impl Roster {
                 }
                 return Some(None);
             }
+            Some((stored, false)) if self.holds_enough() => {
+                self.leave(base, seen, Some(&stored));
+                return None;
+            }
             Some((stored, false)) if self.resume(&stored, seen, Some((base, Instant::now()))) => {
                 return Some(Some(stored.id));
             }
@@ -134,6 +145,9 @@ impl Roster {
         } else if !begun || self.is_stale_copy_of_lost(seen, &mut content) {
             let (proof, _) = whole_of(&mut content).ok().flatten()?;
             self.note(None, seen, proof, State::Done);
+        } else if self.holds_enough() {
+            self.leave(base, seen, None);
+            return None;
         } else {
             log::info!("{}: rotated before it was seen", seen.path.display());
             let id = self.add(base, seen.inode, content, Proof::default(), Proven::default());
@@ -203,7 +217,7 @@ impl Roster {
     }
 
     /// At the first look: which inputs the database has heard of. The others get a row, the first of all, so that it has.
-    pub(super) fn begin(&mut self, inputs: &Inputs) {
+    pub(super) fn begin(&mut self, inputs: &Inputs, seen: &[Seen]) {
         let rows: Vec<&Path> = self.rows().map(|stored| stored.path.as_path()).collect();
         let (begun, new): (Vec<_>, Vec<_>) = inputs.iter().partition(|input| {
             rows.iter().any(|path| {
@@ -218,22 +232,24 @@ impl Roster {
             .collect();
         for input in new {
             let tail = self.tails.iter().find(|tail| input.covers(&tail.path));
-            let note = match tail {
-                Some(tail) => Note {
-                    id: tail.id,
-                    path: tail.path.clone(),
-                    inode: tail.inode,
-                    proof: tail.stored,
-                    gap: None,
-                    state: State::Open,
-                },
-                None => Note {
-                    id: draw_id(),
-                    path: input.text().to_path_buf(),
-                    inode: Inode { dev: 0, inode: 0 },
-                    proof: Proof::default(),
-                    gap: None,
-                    state: State::Done,
+            let empty = seen.iter().find(|seen| input.covers(&seen.path));
+            let (path, inode) = match (tail, empty) {
+                (Some(tail), _) => (tail.path.as_path(), tail.inode),
+                (None, Some(seen)) => (seen.path.as_path(), seen.inode),
+                (None, None) => (input.text(), NOWHERE),
+            };
+            let proof = tail.map(|tail| tail.stored).unwrap_or_default();
+            let note = Note {
+                id: tail.map_or_else(draw_id, |tail| tail.id),
+                path: path.to_path_buf(),
+                inode,
+                from: proof.offset,
+                proof,
+                gap: None,
+                state: if inode == NOWHERE {
+                    State::Done
+                } else {
+                    State::Open
                 },
             };
             if tail.is_none()

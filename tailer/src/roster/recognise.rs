@@ -134,7 +134,16 @@ impl Roster {
             Default::default()
         };
         log::info!("{}: new, reading from byte {}", seen.path.display(), proof.offset);
-        Some(self.add(&seen.path, seen.inode, content, proof, proven))
+        let was_truncated = self.free_rows().any(|stored| {
+            matches!(stored.state, State::Open | State::Truncated)
+                && stored.path == seen.path
+                && stored.inode == seen.inode
+        });
+        let id = self.add(&seen.path, seen.inode, content, proof, proven);
+        if let Some(tail) = self.tails.last_mut() {
+            tail.truncated = was_truncated;
+        }
+        Some(id)
     }
 }
 

@@ -57,6 +57,7 @@ impl Roster {
                 id: stored.id,
                 path: stored.path,
                 inode: stored.inode,
+                from: stored.proof.offset,
                 proof: stored.proof,
                 gap,
                 state: if gap == Some(TRUNCATED) {
@@ -93,6 +94,9 @@ impl Roster {
         };
         self.add(&path, seen.inode, content, Proof::default(), Proven::default());
         self.set_after(self.tails.len() - 1, after);
+        if let Some(tail) = self.tails.last_mut() {
+            tail.truncated = true;
+        }
     }
 
     /// CASES.md F15: gives the open record of a rotated file the lines that the next file begins with. True when it got some and may get
@@ -135,7 +139,7 @@ impl Roster {
 /// The reason of a gap: the file was cut short.
 pub const TRUNCATED: &str = "truncated";
 /// The reason of a gap: the file is nowhere to be found.
-const REMOVED: &str = "removed";
+pub(super) const REMOVED: &str = "removed";
 
 /// Why the rest of a file cannot be read.
 fn what_became_of(stored: &Stored) -> &'static str {

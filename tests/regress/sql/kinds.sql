@@ -7,6 +7,8 @@ $$;
 -- A pattern that was known when the rule was made, or came while it learned, alerts nobody; one never seen does, once.
 SELECT pg_temp.log('known trouble', '10 minutes');
 INSERT INTO logwatch.rules (name, kind, learn_for) VALUES ('novel', 'new_pattern', '0');
+-- Records say only the second in which they were logged.
+UPDATE logwatch.rules SET created_at = created_at - interval '1 second' WHERE name = 'novel';
 SELECT group_by FROM logwatch.rules WHERE name = 'novel';
 SELECT pg_temp.log('known trouble', '1 minute', 3);
 SELECT rule, transition FROM logwatch_check();

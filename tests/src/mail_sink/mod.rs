@@ -46,6 +46,8 @@ pub enum Action {
     Stall,
     /// At [`Step::EndOfData`]: keep the mail as if accepted, but close before saying so.
     KeepAndClose,
+    /// At [`Step::EndOfData`]: keep the mail as if accepted, but never say so.
+    KeepAndStall,
 }
 
 impl Action {

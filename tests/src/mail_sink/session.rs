@@ -106,12 +106,15 @@ impl Session<'_> {
                 self.say(&text)?;
                 Ok(Outcome::Answered)
             }
-            Some(Action::Stall) => {
-                std::io::copy(&mut self.stream, &mut std::io::sink())?;
-                Err(ErrorKind::ConnectionAborted.into())
-            }
+            Some(Action::Stall | Action::KeepAndStall) => self.stall(),
             Some(Action::Close | Action::KeepAndClose) => Err(ErrorKind::ConnectionAborted.into()),
         }
+    }
+
+    /// Reads on without an answer until the other side goes.
+    fn stall<T>(&mut self) -> Result<T> {
+        std::io::copy(&mut self.stream, &mut std::io::sink())?;
+        Err(ErrorKind::ConnectionAborted.into())
     }
 
     fn say(&mut self, text: &str) -> Result<()> {
@@ -268,9 +271,10 @@ impl Session<'_> {
         match self.shared.reach(Step::EndOfData) {
             Some(Action::Reply(text)) if !text.starts_with('2') => return self.say(&text),
             Some(Action::Close) => return Err(ErrorKind::ConnectionAborted.into()),
-            Some(Action::Stall) => {
-                std::io::copy(&mut self.stream, &mut std::io::sink())?;
-                return Err(ErrorKind::ConnectionAborted.into());
+            Some(Action::Stall) => return self.stall(),
+            Some(Action::KeepAndStall) => {
+                self.shared.state().mails.push(mail);
+                return self.stall();
             }
             Some(Action::KeepAndClose) => {
                 self.shared.state().mails.push(mail);

@@ -1,0 +1,93 @@
+-- How the files of a source stand: what its tailer says of them every few seconds, and the tables that people look at.
+
+CREATE TABLE logwatch.read_errors (
+    source_id   bigint NOT NULL,
+    path        text NOT NULL,
+    error       text NOT NULL,
+    since       timestamptz NOT NULL DEFAULT clock_timestamp(),
+    PRIMARY KEY (source_id, path)
+);
+COMMENT ON TABLE logwatch.read_errors IS 'Files that a tailer cannot read at present, and why';
+
+CREATE TABLE logwatch.pauses (
+    source_id   bigint NOT NULL,
+    day         date NOT NULL,
+    longest     interval NOT NULL,
+    PRIMARY KEY (source_id, day)
+);
+COMMENT ON TABLE logwatch.pauses IS 'The longest time per UTC day in which nothing was written to a source''s files, as far as its tailer was watching; kept for 8 days';
+
+CREATE FUNCTION logwatch_heartbeat(
+        source text, epoch bigint, files bigint[], sizes bigint[], truncated boolean[], error_paths text[], errors text[])
+    RETURNS void
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '60s'
+    AS $$
+#variable_conflict use_column
+DECLARE
+    this_source constant bigint := logwatch.source_id($1);
+    written timestamptz;
+    before record;
+BEGIN
+    -- A sign of life, refused when another tailer holds the source.
+    PERFORM logwatch.move_offset($1, $2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    UPDATE logwatch.files AS f SET size = o.size, truncated = f.truncated OR o.truncated
+      FROM unnest($3, $4, $5) AS o (id, size, truncated)
+     WHERE f.source_id = this_source AND f.id = o.id AND (f.size IS DISTINCT FROM o.size OR o.truncated AND NOT f.truncated);
+    DELETE FROM logwatch.read_errors AS e WHERE e.source_id = this_source AND e.path <> ALL (COALESCE($6, '{}'));
+    INSERT INTO logwatch.read_errors AS e (source_id, path, error)
+    SELECT DISTINCT ON (o.path) this_source, o.path, left(o.error, 1000)
+      FROM unnest($6, $7) AS o (path, error) WHERE length(o.path) <= 1024 AND o.error IS NOT NULL LIMIT 1000
+        ON CONFLICT (source_id, path) DO UPDATE SET error = EXCLUDED.error WHERE e.error <> EXCLUDED.error;
+
+    SELECT s.written_at, s.watched_since INTO before FROM logwatch.sources AS s WHERE s.id = this_source;
+    SELECT max(f.updated_at) INTO written FROM logwatch.files AS f WHERE f.source_id = this_source;
+    IF written > before.written_at OR before.written_at IS NULL AND written IS NOT NULL THEN
+        UPDATE logwatch.sources AS s SET written_at = written WHERE s.id = this_source;
+        -- A pause in which nobody watched says nothing.
+        IF before.written_at >= before.watched_since THEN
+            INSERT INTO logwatch.pauses AS p (source_id, day, longest)
+            VALUES (this_source, (written AT TIME ZONE 'UTC')::date, written - before.written_at)
+                ON CONFLICT (source_id, day) DO UPDATE SET longest = EXCLUDED.longest WHERE EXCLUDED.longest > p.longest;
+            DELETE FROM logwatch.pauses AS p WHERE p.source_id = this_source AND p.day < (written AT TIME ZONE 'UTC')::date - 8;
+        END IF;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[])
+    IS 'What a tailer says every few seconds: that it lives, how large its files are, which of them began with a truncation, and what it cannot read';
+
+CREATE FUNCTION logwatch.silent_after(source_id bigint, asof timestamptz) RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT greatest(2 * max(p.longest), interval '15 minutes')
+      FROM logwatch.pauses AS p
+     WHERE p.source_id = $1 AND p.day >= (asof AT TIME ZONE 'UTC')::date - 8
+    HAVING min(p.day) < (asof AT TIME ZONE 'UTC')::date
+    $$;
+COMMENT ON FUNCTION logwatch.silent_after(bigint, timestamptz) IS 'How long nothing may be written to a source''s files before that is unusual; NULL before a day was watched; private';
+
+CREATE FUNCTION logwatch_files(source text DEFAULT NULL)
+    RETURNS TABLE (source text, path text, state text, next_byte bigint, size bigint, behind bigint, read_at timestamptz,
+                   gaps bigint, truncations bigint, error text, heard_at timestamptz)
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- All open files, and of the others the last one that had the path: rotated files keep the path of the live one.
+    SELECT s.name, f.path, CASE WHEN f.error IS NOT NULL THEN 'error' ELSE f.state END, f.next_byte, f.size,
+           CASE WHEN f.state = 'open' THEN greatest(f.size - f.next_byte, 0) END, f.updated_at,
+           (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.path = f.path), COALESCE(f.truncations, 0), f.error, s.seen_at
+      FROM logwatch.sources AS s
+      LEFT JOIN LATERAL (
+           SELECT COALESCE(read.path, e.path) AS path, read.state, read.next_byte, read.size, read.updated_at, read.truncations, e.error, read.first_seen
+             FROM (SELECT f.*, row_number() OVER same AS nth, count(*) FILTER (WHERE f.truncated) OVER (PARTITION BY f.path) AS truncations
+                     FROM logwatch.files AS f WHERE f.source_id = s.id
+                   WINDOW same AS (PARTITION BY f.path ORDER BY f.first_seen DESC, f.id)) AS read
+             FULL JOIN (SELECT * FROM logwatch.read_errors AS e WHERE e.source_id = s.id) AS e ON e.path = read.path
+            WHERE read.path IS NULL OR read.state = 'open' OR read.nth = 1) AS f ON true
+     WHERE s.attached_at IS NOT NULL AND (s.name = $1 OR $1 IS NULL)
+     ORDER BY s.name, f.state = 'open' DESC NULLS LAST, f.path, f.first_seen
+    $$;
+COMMENT ON FUNCTION logwatch_files(text) IS 'How far each file of a source has been read; all sources when none is named. What logwatch-tailer --status shows';

@@ -1,0 +1,81 @@
+-- The report page: what it shows is gathered here, as JSON; it is drawn in Rust (extension/src/message/page.rs). Reads only.
+
+CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS jsonb
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH frame AS (
+        SELECT asof - period AS from_at, asof AS to_at, extract(epoch FROM period) / 48 AS step
+    ), counted AS MATERIALIZED (
+        -- The timeline's 48 slots; what was folded into hours stands in the slot in which the hour began.
+        SELECT c.level, c.fingerprint, c.source_id, sum(c.n) AS n, max(c.second) AS last_at,
+               least(floor(extract(epoch FROM c.second - f.from_at) / f.step), 47)::integer AS slot
+          FROM frame AS f JOIN logwatch.counts AS c ON c.second > f.from_at AND c.second <= f.to_at
+         GROUP BY c.level, c.fingerprint, c.source_id, slot
+    ), timeline AS (
+        SELECT l.level, jsonb_agg(COALESCE(n.n, 0) ORDER BY slot) AS counts
+          FROM (SELECT DISTINCT level FROM counted) AS l
+         CROSS JOIN generate_series(0, 47) AS slot
+          LEFT JOIN (SELECT level, slot, sum(n) AS n FROM counted GROUP BY 1, 2) AS n USING (level, slot)
+         GROUP BY l.level
+    ), top AS (
+        SELECT fingerprint, level, sum(n) AS n, max(last_at) AS last_at, count(DISTINCT source_id) AS sources
+          FROM counted GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 15
+    ), pattern AS (
+        SELECT t.n, t.fingerprint, jsonb_build_object(
+                   'n', t.n, 'level', t.level, 'template', p.template, 'sample', p.sample, 'sources', t.sources,
+                   'last_at', logwatch.rfc3339(t.last_at), 'new', p.first_seen > asof - period,
+                   'counts', (SELECT jsonb_agg(COALESCE(k.n, 0) ORDER BY slot)
+                                FROM generate_series(0, 47) AS slot
+                                LEFT JOIN (SELECT c.slot, sum(c.n) AS n FROM counted AS c
+                                            WHERE c.fingerprint = t.fingerprint AND c.level = t.level GROUP BY 1) AS k USING (slot))) AS shown
+          FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+    ), alert AS (
+        SELECT a AS one, a.id, a.started_at, a.state, a.met_until, a.acked_by, a.ack_note, a.rule, logwatch.is_silenced(a, asof) AS silenced,
+               CASE a.state WHEN 'firing' THEN 0 WHEN 'pending' THEN 1 ELSE 2 END AS place
+          FROM logwatch.alerts AS a
+         WHERE a.state <> 'resolved' OR a.met_until > asof - period
+         ORDER BY place, a.started_at DESC, a.id DESC LIMIT 30
+    ), source AS (
+        SELECT s.name, s.host, logwatch.heard_of(s, 'tailer') AS heard_at, COALESCE(k.n, 0) AS n, last.delay,
+               (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.noticed_at > asof - period) AS gaps,
+               st.state, st.message
+          FROM logwatch.sources AS s
+          LEFT JOIN (SELECT source_id, sum(n) AS n FROM counted GROUP BY 1) AS k ON k.source_id = s.id
+          LEFT JOIN LATERAL (SELECT extract(epoch FROM b.received_at - b.last_at)::bigint AS delay FROM logwatch.batches AS b
+                              WHERE b.source_id = s.id ORDER BY b.received_at DESC LIMIT 1) AS last ON true
+          LEFT JOIN @extschema@.logwatch_status() AS st ON st.component = 'source' AND st.name = s.name
+         ORDER BY k.n DESC NULLS LAST, s.name LIMIT 50
+    ), waiting AS (
+        SELECT n.* FROM logwatch.notifications AS n
+         WHERE n.state IN ('queued', 'sending') OR n.state = 'failed' AND n.created_at > asof - period
+         ORDER BY n.state = 'failed', n.id DESC LIMIT 20
+    )
+    SELECT jsonb_build_object(
+        'host', logwatch.host(), 'database', current_database(), 'zone', logwatch.zone(),
+        'from', logwatch.rfc3339(f.from_at), 'to', logwatch.rfc3339(f.to_at), 'within', extract(epoch FROM period)::bigint,
+        'timeline', (SELECT COALESCE(jsonb_agg(jsonb_build_object('level', t.level, 'counts', t.counts) ORDER BY t.level), '[]') FROM timeline AS t),
+        'standing', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
+                       FROM @extschema@.logwatch_status() AS s WHERE s.component <> 'source'),
+        'alerts', (SELECT COALESCE(jsonb_agg(jsonb_build_object(
+                              'id', a.id, 'state', CASE WHEN a.silenced AND a.state <> 'resolved' THEN 'silenced' ELSE a.state END,
+                              'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = a.rule), 'warning'),
+                              'message', logwatch.alert_message(a.one), 'started_at', logwatch.rfc3339(a.started_at),
+                              'until', CASE WHEN a.state = 'resolved' THEN logwatch.rfc3339(a.met_until) END,
+                              'acked_by', a.acked_by, 'ack_note', a.ack_note,
+                              'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = a.rule)) ORDER BY a.place, a.started_at DESC, a.id DESC), '[]') FROM alert AS a),
+        'patterns', (SELECT COALESCE(jsonb_agg(p.shown ORDER BY p.n DESC, p.fingerprint), '[]') FROM pattern AS p),
+        'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.name, 'host', s.host, 'n', s.n, 'state', s.state, 'message', s.message, 'gaps', s.gaps,
+                              'heard', extract(epoch FROM asof - s.heard_at)::bigint, 'delay', greatest(s.delay, 0)) ORDER BY s.n DESC, s.name), '[]') FROM source AS s),
+        'queue', (SELECT COALESCE(jsonb_agg(jsonb_build_object('id', w.id, 'channel', w.channel, 'recipient', w.recipient, 'state', w.state, 'reason', w.reason,
+                            'subject', w.payload ->> 'rule', 'attempts', w.attempts, 'error', w.last_error,
+                            'next_at', CASE WHEN w.state <> 'failed' THEN logwatch.rfc3339(w.next_attempt_at) END) ORDER BY w.state = 'failed', w.id DESC), '[]') FROM waiting AS w))
+      FROM frame AS f
+    $$;
+COMMENT ON FUNCTION logwatch.page_data(interval, timestamptz) IS 'What the report page shows; private';
+
+CREATE FUNCTION logwatch_report_html(period interval DEFAULT '24 hours') RETURNS text
+    LANGUAGE c STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS 'MODULE_PATHNAME', 'report_html_wrapper';
+COMMENT ON FUNCTION logwatch_report_html(interval) IS 'One self-contained HTML page: timeline, alerts, top patterns, sources, delivery queue. psql -XAtc "SELECT logwatch_report_html()" > report.html';

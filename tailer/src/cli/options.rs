@@ -1,0 +1,222 @@
+//! What the command line means: paths made absolute, names looked up, mistakes told before anything is done.
+
+use std::ffi::OsString;
+use std::os::unix::fs::FileTypeExt;
+use std::path::{Path, PathBuf};
+use std::str::FromStr;
+use std::time::Duration;
+
+use jiff::tz::TimeZone;
+use logwatch_record::Level;
+
+use super::Args;
+use crate::connection::settings::Settings;
+use crate::failure::Failure;
+use crate::format::Format;
+use crate::multiline::Multiline;
+
+/// What to do.
+pub struct Options {
+    pub inputs: Vec<PathBuf>,
+    /// The one input, when it is a pipe.
+    pub pipe: Option<Pipe>,
+    pub source: String,
+    pub host: String,
+    pub mode: Mode,
+    pub once: bool,
+    pub progress: bool,
+    pub max_runtime: Option<Duration>,
+    pub from_end: bool,
+    pub rotate_wait: Duration,
+    pub multiline: Multiline,
+    /// None: as it is recognised.
+    pub format: Option<Format>,
+    pub zone: TimeZone,
+    /// The zone's name as PostgreSQL understands it.
+    pub zone_name: String,
+    /// None: what the database says.
+    pub min_level: Option<Level>,
+    pub output: Output,
+}
+
+/// What to do with the inputs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    Tail,
+    /// Say whether tailing would work.
+    Check,
+    /// Show how far the source's files have been read.
+    Status,
+}
+
+/// What is read byte after byte, and only once.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Pipe {
+    StandardInput,
+    Fifo(PathBuf),
+}
+
+/// Where the records go.
+pub enum Output {
+    Database(Box<Settings>),
+    Print,
+}
+
+impl Args {
+    pub fn resolve(self) -> Result<Options, Failure> {
+        let inputs = self.inputs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
+        let pipe = pipe(&inputs)?;
+        let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let source = match self.source {
+            Some(name) if name.trim().is_empty() || name.contains('\0') => {
+                return Err(Failure::Usage("--source needs a name".to_owned()));
+            }
+            Some(name) => name,
+            None if inputs.is_empty() => {
+                return Err(Failure::Usage(
+                    "--status needs the source's name (--source NAME), or the files that its tailer was given".to_owned(),
+                ));
+            }
+            None => default_source(&host, &inputs),
+        };
+        let (zone, zone_name) = zone(self.tz.as_deref())?;
+        let min_level = match &self.min_level {
+            None => None,
+            Some(word) => {
+                Some(Level::from_str(word).map_err(|error| Failure::Usage(format!("--min-level: {error}")))?)
+            }
+        };
+        let output = if self.dry_run {
+            Output::Print
+        } else {
+            let mut flags = Vec::new();
+            for (key, value) in [("host", self.host), ("port", self.port), ("user", self.username)] {
+                flags.extend(value.map(|value| (key, value)));
+            }
+            Output::Database(Box::new(Settings::resolve(self.dbname.as_deref(), flags)?))
+        };
+        Ok(Options {
+            inputs,
+            pipe,
+            source,
+            host,
+            mode: match (self.check, self.status) {
+                (true, _) => Mode::Check,
+                (_, true) => Mode::Status,
+                _ => Mode::Tail,
+            },
+            once: self.once,
+            progress: self.progress,
+            max_runtime: self.max_runtime.map(Duration::from_secs),
+            from_end: self.from_end,
+            rotate_wait: Duration::from_secs(self.rotate_wait),
+            multiline: Multiline::from_str(&self.multiline)?,
+            format: self.format.as_deref().map(Format::from_str).transpose()?,
+            zone,
+            zone_name,
+            min_level,
+            output,
+        })
+    }
+}
+
+/// The input as an absolute path: the offsets must be found again whatever directory the next run starts in.
+fn absolute(input: &OsString) -> Result<PathBuf, Failure> {
+    if input == "-" {
+        return Ok(PathBuf::from("-"));
+    }
+    std::path::absolute(Path::new(input))
+        .map_err(|error| Failure::Usage(format!("{}: {error}", Path::new(input).display())))
+}
+
+/// The pipe to read, if the inputs are one.
+fn pipe(inputs: &[PathBuf]) -> Result<Option<Pipe>, Failure> {
+    let is_pipe = |input: &PathBuf| {
+        input.as_os_str() == "-"
+            || std::fs::metadata(input).is_ok_and(|metadata| metadata.file_type().is_fifo())
+    };
+    match inputs {
+        [input] if input.as_os_str() == "-" => Ok(Some(Pipe::StandardInput)),
+        [input] if is_pipe(input) => Ok(Some(Pipe::Fifo(input.clone()))),
+        inputs => match inputs.iter().find(|input| is_pipe(input)) {
+            Some(input) => Err(Failure::Usage(format!(
+                "{}: a pipe is read alone; start a tailer with a --source of its own for it",
+                input.display()
+            ))),
+            None => Ok(None),
+        },
+    }
+}
+
+fn default_source(host: &str, inputs: &[PathBuf]) -> String {
+    let inputs: Vec<_> = inputs.iter().map(|input| input.to_string_lossy()).collect();
+    format!("{host}:{}", inputs.join(" "))
+}
+
+fn zone(name: Option<&str>) -> Result<(TimeZone, String), Failure> {
+    match name {
+        Some(name) => match TimeZone::get(name) {
+            Ok(zone) => Ok((zone, name.to_owned())),
+            Err(_) => Err(Failure::Usage(format!(
+                "--tz: no zone is called \"{name}\"; use a name such as Europe/Berlin or UTC"
+            ))),
+        },
+        None => {
+            let zone = TimeZone::system();
+            let name = match zone.iana_name() {
+                Some(name) => name.to_owned(),
+                None => posix_name(&zone),
+            };
+            Ok((zone, name))
+        }
+    }
+}
+
+/// A zone without a name, as its present offset in the POSIX notation, whose sign is the other way round.
+fn posix_name(zone: &TimeZone) -> String {
+    let seconds = zone.to_offset(jiff::Timestamp::now()).seconds();
+    let (sign, inverse) = if seconds < 0 { ('-', '+') } else { ('+', '-') };
+    let (hours, minutes) = (seconds.abs() / 3600, seconds.abs() / 60 % 60);
+    format!("<{sign}{hours:02}{minutes:02}>{inverse}{hours:02}:{minutes:02}")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::Parser;
+
+    fn options(words: &[&str]) -> Result<Options, Failure> {
+        Args::parse_from(["logwatch-tailer"].iter().chain(words)).resolve()
+    }
+
+    #[test]
+    fn the_source_is_the_host_and_the_absolute_inputs() {
+        let options = options(&["--dry-run", "/var/log/a.log", "/var/log/b/*.log"]).unwrap();
+        assert_eq!(
+            options.source,
+            format!("{}:/var/log/a.log /var/log/b/*.log", options.host)
+        );
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors() {
+        for words in [
+            &["--dry-run", "--tz", "Mars/Olympus", "a"][..],
+            &["--dry-run", "--min-level", "loud", "a"],
+            &["--dry-run", "--multiline", "(", "a"],
+            &["--dry-run", "--format", "log5j", "a"],
+            &["--dry-run", "--source", " ", "a"],
+            &["--dry-run", "-", "a"],
+            &["--status"],
+        ] {
+            assert!(matches!(options(words), Err(Failure::Usage(_))), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn an_unnamed_zone_gets_a_posix_name() {
+        let zone = TimeZone::fixed(jiff::tz::offset(-3).saturating_add(jiff::Span::new().minutes(-30)));
+        assert_eq!(posix_name(&zone), "<-0330>+03:30");
+        assert_eq!(posix_name(&TimeZone::fixed(jiff::tz::offset(2))), "<+0200>-02:00");
+    }
+}

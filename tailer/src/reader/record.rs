@@ -1,0 +1,99 @@
+//! A record while it is read, when it is whole, and on its way to the database. None of them is larger than its limit.
+
+use logwatch_record::{Flags, MAX_MESSAGE, clean};
+
+/// The most bytes of a record, continuation lines included. More is dropped and flagged.
+pub(super) const MAX_RECORD: usize = 4 * MAX_MESSAGE;
+/// A batch is full at this many records or bytes.
+pub const BATCH_RECORDS: usize = 1000;
+pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+
+/// A record of a file, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Found {
+    /// Offset of its first byte in the file.
+    pub start: u64,
+    /// Offset after its last line's newline.
+    pub end: u64,
+    /// Headline, then continuation lines, joined by newlines.
+    pub text: String,
+    pub flags: Flags,
+}
+
+/// Records on their way to the database.
+#[derive(Default)]
+pub struct Batch {
+    pub records: Vec<Found>,
+    pub bytes: usize,
+}
+
+impl Batch {
+    pub fn is_full(&self) -> bool {
+        self.records.len() >= BATCH_RECORDS || self.bytes >= BATCH_BYTES
+    }
+
+    pub(super) fn push(&mut self, record: Found) {
+        self.bytes += record.text.len();
+        self.records.push(record);
+    }
+
+    /// Drops the records that are stored up to this offset.
+    pub fn keep_from(&mut self, offset: u64) {
+        self.records.retain(|record| record.start >= offset);
+        self.bytes = self.records.iter().map(|record| record.text.len()).sum();
+    }
+
+    pub fn clear(&mut self) {
+        self.records.clear();
+        self.bytes = 0;
+    }
+}
+
+/// A record whose end is not known yet.
+pub(super) struct Open {
+    pub(super) start: u64,
+    pub(super) end: u64,
+    pub(super) raw: Vec<u8>,
+    pub(super) headline: usize,
+    pub(super) lines: usize,
+    flags: Flags,
+}
+
+impl Open {
+    /// A record of one line so far.
+    pub(super) fn new(start: u64, headline: Vec<u8>, flags: Flags) -> Open {
+        Open {
+            start,
+            end: start,
+            headline: headline.len(),
+            raw: headline,
+            lines: 1,
+            flags,
+        }
+    }
+
+    pub(super) fn append(&mut self, line: &[u8], cut: Flags) {
+        self.lines += 1;
+        self.flags |= cut;
+        let room = MAX_RECORD.saturating_sub(self.raw.len() + 1);
+        if room == 0 {
+            self.flags |= Flags::TRUNCATED;
+            return;
+        }
+        self.raw.push(b'\n');
+        self.raw.extend_from_slice(&line[..line.len().min(room)]);
+        if line.len() > room {
+            self.flags |= Flags::TRUNCATED;
+        }
+    }
+
+    pub(super) fn finish(self) -> Found {
+        let (text, flags) = clean(&self.raw);
+        Found {
+            start: self.start,
+            end: self.end,
+            text: text.into_owned(),
+            flags: flags | self.flags,
+        }
+    }
+}

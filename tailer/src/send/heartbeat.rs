@@ -1,0 +1,121 @@
+//! The tailer's sign of life: how large its files are, which began with a truncation, what it cannot read.
+//!
+//! Sent when something changed, at most every few seconds, and otherwise now and then. A role that may only attach and ingest gives a sign
+//! of life without these.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use postgres::types::Type;
+
+use super::{Database, Inode, Proof, State, Stretch};
+use crate::connection::Trouble;
+use crate::health::{FileHealth, Health};
+
+/// A quiet tailer says that it is alive this often.
+const QUIET: Duration = Duration::from_secs(30);
+/// A busy one says how it stands this often.
+const BUSY: Duration = Duration::from_secs(5);
+
+const HEARTBEAT: &str = "SELECT logwatch_heartbeat($1, $2, $3, $4, $5, $6, $7)";
+/// Asked first: a refused call would be an ERROR in the server's log, which may be the very log that is read here.
+const MAY_BEAT: &str = "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure( \
+     'logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])') AS p";
+
+/// What the database was told since the last attach.
+#[derive(Default)]
+pub struct Told {
+    /// None: not asked yet whether it wants to hear it.
+    may: Option<bool>,
+    /// When it was told last.
+    at: Option<Instant>,
+    looked: Option<Instant>,
+    files: HashMap<i64, FileHealth>,
+    errors: Vec<(std::path::PathBuf, String)>,
+}
+
+impl Database {
+    /// Tells the database how the files stand if it is time to; `at_once`: if there is anything to tell.
+    pub(super) fn beat(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {
+        let age = |at: Option<Instant>| at.map_or(Duration::MAX, |at| at.elapsed());
+        if !at_once && age(self.told.looked) < BUSY {
+            return Ok(());
+        }
+        if !self.may_beat()? {
+            return self.sign_of_life();
+        }
+        self.told.looked = Some(Instant::now());
+        let health = health();
+        let news: Vec<FileHealth> = health
+            .files
+            .iter()
+            .filter(|file| self.told.files.get(&file.id) != Some(file))
+            .copied()
+            .collect();
+        let is_new = !news.is_empty() || health.errors != self.told.errors;
+        if !at_once && !is_new && age(self.told.at) < QUIET {
+            return Ok(());
+        }
+        self.send(&news, &health.errors)?;
+        self.told.at = Some(Instant::now());
+        self.told.files = health.files.iter().map(|file| (file.id, *file)).collect();
+        self.told.errors = health.errors;
+        Ok(())
+    }
+
+    fn may_beat(&mut self) -> Result<bool, Trouble> {
+        if let Some(may) = self.told.may {
+            return Ok(may);
+        }
+        let rows = self.call(MAY_BEAT, &[])?;
+        let may = rows
+            .first()
+            .is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true));
+        if !may {
+            log::info!(
+                "the role may not call logwatch_heartbeat: the database does not learn how large the files are"
+            );
+        }
+        self.told.may = Some(may);
+        Ok(may)
+    }
+
+    fn send(&mut self, files: &[FileHealth], errors: &[(std::path::PathBuf, String)]) -> Result<(), Trouble> {
+        let (source, epoch) = (self.source.name.clone(), self.epoch);
+        let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
+        let sizes: Vec<Option<i64>> = files.iter().map(|file| file.size.map(u64::cast_signed)).collect();
+        let truncated: Vec<bool> = files.iter().map(|file| file.truncated).collect();
+        let paths: Vec<String> = errors.iter().map(|(path, _)| super::path_text(path)).collect();
+        let texts: Vec<&str> = errors.iter().map(|(_, error)| error.as_str()).collect();
+        self.call(
+            HEARTBEAT,
+            &[
+                (&source, Type::TEXT),
+                (&epoch, Type::INT8),
+                (&ids, Type::INT8_ARRAY),
+                (&sizes, Type::INT8_ARRAY),
+                (&truncated, Type::BOOL_ARRAY),
+                (&paths, Type::TEXT_ARRAY),
+                (&texts, Type::TEXT_ARRAY),
+            ],
+        )
+        .map(|_| ())
+    }
+
+    fn sign_of_life(&mut self) -> Result<(), Trouble> {
+        if self.last_call.elapsed() < QUIET {
+            return Ok(());
+        }
+        self.ingest(&Stretch {
+            file: None,
+            path: Path::new(""),
+            inode: Inode { dev: 0, inode: 0 },
+            from: 0,
+            proof: Proof::default(),
+            records: &[],
+            gap: None,
+            state: State::Open,
+        })
+    }
+}

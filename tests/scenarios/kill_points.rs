@@ -1,0 +1,198 @@
+//! Case A4: whatever dies while a mail is on its way, no mail is lost, and one that comes twice has one Message-ID.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use logwatch_tests::mail_sink::{Action, MailSink, Step};
+use logwatch_tests::server::{Server, Stop};
+use logwatch_tests::wait::{stays, wait_until};
+
+use crate::{INGEST_FATAL, SOON, mailing_server};
+
+/// Where the mail is when somebody dies.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Point {
+    BeforeClaim,
+    AfterClaim,
+    AfterRecipient,
+    AfterData,
+    AcceptedNotHeard,
+    HeardNotRecorded,
+}
+
+use Point::{AcceptedNotHeard, AfterClaim, AfterData, AfterRecipient, BeforeClaim, HeardNotRecorded};
+
+/// The longest that a fast stop may take.
+const PROMPTLY: Duration = Duration::from_secs(2);
+
+const POINTS: [Point; 6] = [
+    BeforeClaim,
+    AfterClaim,
+    AfterRecipient,
+    AfterData,
+    AcceptedNotHeard,
+    HeardNotRecorded,
+];
+
+/// Holds whoever claims a notification, or records its outcome, for as long as somebody else has the advisory lock 1 or 2.
+const HOLDS: &str = "
+    CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS
+        'BEGIN PERFORM pg_advisory_xact_lock_shared(TG_ARGV[0]::bigint); RETURN NEW; END';
+    CREATE TRIGGER claim_is_held BEFORE UPDATE ON logwatch.notifications FOR EACH ROW
+        WHEN (NEW.state = 'sending') EXECUTE FUNCTION held(1);
+    CREATE TRIGGER record_is_held BEFORE INSERT ON logwatch.attempts FOR EACH ROW EXECUTE FUNCTION held(2);";
+
+/// Kills by `die` at each point of a mail's way and lets the server recover by `recover`.
+fn no_mail_is_lost(
+    die: impl Fn(&mut Server) -> Result<()>,
+    recover: impl Fn(&mut Server) -> Result<()>,
+) -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
+    server.sql("UPDATE logwatch.rules SET channels = '{email}'")?;
+    server.sql(HOLDS)?;
+    for point in POINTS {
+        server.sql("DELETE FROM logwatch.counts; DELETE FROM logwatch.alerts; DELETE FROM logwatch.notifications; DELETE FROM logwatch.attempts")?;
+        let seen = sink.mails().len();
+        let reached = bring_to(point, &sink, &server)?;
+
+        die(&mut server)?;
+        drop(reached);
+        sink.behave();
+        recover(&mut server)?;
+
+        // At once: the new worker takes over what the dead one had claimed.
+        wait_until(SOON, &format!("the mail after death at {point:?}"), || {
+            Ok(server.sql("SELECT state FROM logwatch.notifications")? == "sent")
+        })?;
+        let stored = server.sql("SELECT message_id FROM logwatch.notifications")?;
+        let mails = sink.mails().split_off(seen);
+        let accepted_before = matches!(point, AcceptedNotHeard | HeardNotRecorded);
+        assert_eq!(mails.len(), 1 + usize::from(accepted_before), "{point:?}");
+        assert!(mails.iter().all(|mail| mail.message_id() == stored), "{point:?}");
+        assert_eq!(
+            server.sql("SELECT count(*) FROM logwatch.alerts")?,
+            "1",
+            "{point:?}"
+        );
+    }
+    Ok(())
+}
+
+/// Lets an alert happen whose mail gets to `point` and no further, for as long as the returned session lives.
+fn bring_to(point: Point, sink: &MailSink, server: &Server) -> Result<postgres::Client> {
+    let mut holder = server.client()?;
+    let (step, before) = match point {
+        BeforeClaim => (None, 0),
+        AfterClaim => (Some(Step::Greeting), sink.reached(&Step::Greeting)),
+        AfterRecipient => (Some(Step::Data), sink.reached(&Step::Data)),
+        _ => (Some(Step::EndOfData), sink.reached(&Step::EndOfData)),
+    };
+    match (point, &step) {
+        (BeforeClaim, _) => holder.batch_execute("SELECT pg_advisory_lock(1)")?,
+        (HeardNotRecorded, _) => holder.batch_execute("SELECT pg_advisory_lock(2)")?,
+        (AcceptedNotHeard, Some(step)) => sink.times(1, step.clone(), Action::KeepAndStall),
+        (_, Some(step)) => sink.times(1, step.clone(), Action::Stall),
+        (_, None) => {}
+    }
+    server.sql(INGEST_FATAL)?;
+    if let Some(step) = step {
+        wait_until(SOON, "the mail at its point", || Ok(sink.reached(&step) > before))?;
+    }
+    if matches!(point, BeforeClaim | HeardNotRecorded) {
+        server.wait_for_sql(
+            SOON,
+            "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
+            "t",
+        )?;
+    }
+    Ok(holder)
+}
+
+fn wait_for_recovery(server: &mut Server) -> Result<()> {
+    wait_until(SOON, "the server after its recovery", || {
+        Ok(server.sql("SELECT 1").is_ok())
+    })
+}
+
+#[test]
+fn kill_9_of_the_worker_loses_no_mail() -> Result<()> {
+    no_mail_is_lost(
+        |server| {
+            let worker = server.wait_for_worker(SOON, None)?;
+            server.signal(worker, libc::SIGKILL);
+            wait_until(SOON, "the worker gone", || Ok(!server.is_alive(worker)))
+        },
+        // PostgreSQL answers the death of any of its processes by a restart of all.
+        wait_for_recovery,
+    )
+}
+
+#[test]
+fn kill_9_of_the_postmaster_loses_no_mail() -> Result<()> {
+    no_mail_is_lost(Server::kill, Server::start)
+}
+
+#[test]
+fn an_immediate_stop_loses_no_mail() -> Result<()> {
+    no_mail_is_lost(|server| server.stop(Stop::Immediate).map(drop), Server::start)
+}
+
+/// Case A19: the mail server says nothing more, at whatever point; the stop does not wait for it.
+#[test]
+fn a_fast_stop_is_prompt_and_loses_no_mail() -> Result<()> {
+    no_mail_is_lost(
+        |server| {
+            let took = server.stop(Stop::Fast)?;
+            assert!(took < PROMPTLY, "the fast stop took {took:?}");
+            Ok(())
+        },
+        Server::start,
+    )
+}
+
+#[test]
+fn the_end_of_the_worker_alone_loses_no_mail() -> Result<()> {
+    no_mail_is_lost(
+        |server| {
+            let worker = server.wait_for_worker(SOON, None)?;
+            server.sql(&format!("SELECT pg_terminate_backend({worker}, 10000)"))?;
+            wait_until(SOON, "the worker gone", || Ok(!server.is_alive(worker)))
+        },
+        wait_for_recovery,
+    )
+}
+
+/// What a session that lives is sending is its own: the worker does not take it over.
+#[test]
+fn a_mail_that_somebody_is_sending_is_left_to_him() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
+    server.set(&[("logwatch.check_interval", "1h")])?;
+    server.reload();
+    server.wait_for_sql(SOON, "SHOW logwatch.check_interval", "1h")?;
+    sink.times(1, Step::EndOfData, Action::KeepAndStall);
+    // Queued without a wake, so that the procedure is the one that claims it.
+    server.sql("ALTER TABLE logwatch.notifications DISABLE TRIGGER notifications_wake; SELECT logwatch_report('email')")?;
+    let mut client = server.client()?;
+    let call = std::thread::spawn(move || client.batch_execute("CALL logwatch_deliver()"));
+    wait_until(SOON, "the mail on its way", || {
+        Ok(sink.reached(&Step::EndOfData) > 0)
+    })?;
+
+    server.sql("ALTER TABLE logwatch.notifications ENABLE TRIGGER notifications_wake")?;
+    server.sql(INGEST_FATAL)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    stays(Duration::from_secs(2), "one report", || {
+        Ok(sink.mails_with_subject("status of").len() == 1)
+    })?;
+    assert_eq!(
+        server.sql("SELECT state FROM logwatch.notifications WHERE reason = 'report'")?,
+        "sending"
+    );
+    sink.behave();
+    drop(sink);
+    // The procedure hears that the connection is gone, and queues the report again.
+    assert!(call.join().is_ok_and(|ended| ended.is_ok()));
+    Ok(())
+}

@@ -1,0 +1,122 @@
+//! What becomes of an alert when its rule is edited, renamed, disabled or deleted while it fires.
+
+use anyhow::Result;
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::server::Server;
+
+use crate::INGEST_FATAL;
+
+/// Without the worker, so that nothing happens between two steps; mails go through `sink`.
+fn firing_server(sink: &MailSink) -> Result<Server> {
+    let url = sink.url();
+    let server = Server::without_worker(&[
+        ("logwatch.smtp_url", &url),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.sql(
+        "UPDATE logwatch.rules SET channels = '{email}', recipients = '{dba@example.com,night@example.com}'",
+    )?;
+    server.sql(INGEST_FATAL)?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "fatal|firing"
+    );
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(sink.mails().len(), 2);
+    Ok(server)
+}
+
+fn told_of(server: &Server, reason: &str) -> Result<String> {
+    server.sql(&format!(
+        "SELECT recipient FROM logwatch.notifications WHERE reason = '{reason}' ORDER BY 1"
+    ))
+}
+
+#[test]
+fn disabling_a_firing_rule_closes_its_alert_and_says_so() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = firing_server(&sink)?;
+    server.sql("UPDATE logwatch.rules SET enabled = false")?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "fatal|resolved"
+    );
+    server.sql("CALL logwatch_deliver()")?;
+    let mail = &sink.mails_with_subject("[RESOLVED] fatal")[0];
+    assert!(mail.text().contains("The rule was disabled"), "{}", mail.text());
+    assert_eq!(
+        server.sql("SELECT state, closed FROM logwatch.alerts")?,
+        "resolved|disabled"
+    );
+    // What is met still is a new alert when the rule is enabled again.
+    server.sql("UPDATE logwatch.rules SET enabled = true")?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "fatal|firing"
+    );
+    Ok(())
+}
+
+#[test]
+fn deleting_a_firing_rule_tells_those_who_were_told() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = firing_server(&sink)?;
+    server.sql("DELETE FROM logwatch.rules")?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "fatal|resolved"
+    );
+    assert_eq!(
+        told_of(&server, "resolved")?,
+        "dba@example.com\nnight@example.com"
+    );
+    assert_eq!(server.sql("SELECT closed FROM logwatch.alerts")?, "deleted");
+    server.sql("CALL logwatch_deliver()")?;
+    let mail = &sink.mails_with_subject("[RESOLVED] fatal")[0];
+    assert!(mail.text().contains("The rule was deleted"), "{}", mail.text());
+    Ok(())
+}
+
+#[test]
+fn a_renamed_rule_keeps_its_alerts() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = firing_server(&sink)?;
+    server.sql("UPDATE logwatch.rules SET name = 'worst' WHERE name = 'fatal'")?;
+    assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    assert_eq!(
+        server.sql("SELECT rule, state, seq FROM logwatch.alerts")?,
+        "worst|firing|1"
+    );
+    // Also where the new name is one that a deleted rule has just left.
+    server.sql(
+        "DELETE FROM logwatch.rules WHERE name = 'worst';
+         UPDATE logwatch.rules SET name = 'worst', threshold = 1 WHERE name = 'error'",
+    )?;
+    assert_eq!(
+        server.sql("SELECT rule, state, closed FROM logwatch.alerts")?,
+        "worst|resolved|deleted"
+    );
+    Ok(())
+}
+
+#[test]
+fn new_recipients_get_the_repetition_and_the_old_ones_still_the_end() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = firing_server(&sink)?;
+    server.sql(
+        "UPDATE logwatch.rules SET recipients = '{day@example.com,dba@example.com}', keep_firing_for = '0'",
+    )?;
+    // Four hours later; the records are as old by then.
+    server.sql(
+        "UPDATE logwatch.alerts SET notified_at = now() - interval '4 hours 1 minute';
+         UPDATE logwatch.patterns SET first_seen = now() - interval '1 day'",
+    )?;
+    server.sql("SELECT logwatch_check()")?;
+    assert_eq!(told_of(&server, "repeat")?, "day@example.com\ndba@example.com");
+    server.sql("SELECT logwatch.check(now() + interval '10 minutes')")?;
+    assert_eq!(
+        told_of(&server, "resolved")?,
+        "day@example.com\ndba@example.com\nnight@example.com"
+    );
+    Ok(())
+}

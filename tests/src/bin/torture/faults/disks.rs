@@ -1,0 +1,50 @@
+//! Disks that have no byte left.
+
+use anyhow::{Context, Result};
+use logwatch_tests::wait::wait_until;
+
+use super::Scene;
+use crate::stage::SOON;
+
+const FULL: &str = "No space left on device";
+const MISSING: &str = "this fault needs disks";
+
+/// PostgreSQL panics when it needs a new segment and has no room for it, and may not come up again before there is some.
+pub fn fill_wal(scene: &mut Scene) -> Result<String> {
+    let from = scene.stage.server.log().len();
+    let disks = scene.stage.disks.as_ref().context(MISSING)?;
+    disks.wal.fill()?;
+    wait_until(SOON, "a new segment to be refused", || {
+        // A session that asks for a new segment until the server ends it.
+        let refused = scene
+            .stage
+            .server
+            .sql("SELECT pg_switch_wal(); SELECT pg_logical_emit_message(false, '', 'x')")
+            .is_err();
+        Ok(refused)
+    })?;
+    let said = scene.stage.wait_for_log(from, FULL)?;
+    scene.tailers.wait_for_words("trying again")?;
+    disks.wal.empty()?;
+    scene.stage.server.start()?;
+    Ok(said)
+}
+
+/// Reading goes on, storing does not.
+pub fn fill_data(scene: &mut Scene) -> Result<String> {
+    let disks = scene.stage.disks.as_ref().context(MISSING)?;
+    disks.data.fill()?;
+    let said = scene.tailers.wait_for_words(FULL)?;
+    disks.data.empty()?;
+    Ok(said)
+}
+
+/// Alerts and mails go on without the file.
+pub fn fill_alerts(scene: &mut Scene) -> Result<String> {
+    let disks = scene.stage.disks.as_ref().context(MISSING)?;
+    disks.alerts.fill()?;
+    let said = scene.stage.wait_for_status("channel", "file", "error", "")?;
+    disks.alerts.empty()?;
+    scene.stage.wait_for_status("channel", "file", "ok", "")?;
+    Ok(said)
+}

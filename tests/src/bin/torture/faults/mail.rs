@@ -1,0 +1,48 @@
+//! A mail server that fails at any step of the conversation.
+
+use anyhow::Result;
+use fastrand::Rng;
+use logwatch_tests::mail_sink::{Action, Step};
+
+use super::{Fault, Scene};
+use crate::stage::Stage;
+
+/// The steps of a conversation without encryption and login.
+const STEPS: [Step; 6] = [
+    Step::Greeting,
+    Step::Ehlo,
+    Step::MailFrom,
+    Step::Rcpt,
+    Step::Data,
+    Step::EndOfData,
+];
+
+fn step(random: &mut Rng) -> Step {
+    STEPS[random.usize(..STEPS.len())].clone()
+}
+
+/// The next mails of the round meet the fault.
+pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) {
+    let step = step(random);
+    let (step, action) = match fault {
+        Fault::MailSilent => (step, Action::Stall),
+        Fault::MailDeferred if step == Step::Greeting => (step, Action::reply("421 4.3.2 not now")),
+        Fault::MailDeferred => (step, Action::reply("451 4.7.1 try later")),
+        Fault::MailAnswerLost => (Step::EndOfData, Action::KeepAndClose),
+        _ => (step, Action::Close),
+    };
+    stage.mail.times(random.usize(1..4), step, action);
+}
+
+/// The next mail comes to a halt somewhere.
+pub fn stall_once(stage: &Stage, random: &mut Rng) {
+    stage.mail.times(1, step(random), Action::Stall);
+}
+
+pub fn look(scene: &mut Scene) -> Result<String> {
+    let said = scene
+        .stage
+        .wait_for_status("channel", "email", "failing", "last error: ")?;
+    scene.stage.mail.behave();
+    Ok(said)
+}

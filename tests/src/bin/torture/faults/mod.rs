@@ -1,0 +1,136 @@
+//! What is broken in a round. Each fault strikes while records are written, is looked at as an operator would – by
+//! `logwatch_status()`, or where the database itself is gone by what the tailer or the server's log says – and is mended.
+//!
+//! A fault that nobody could have seen fails the round as a lost record does.
+
+mod disks;
+mod mail;
+mod network;
+mod processes;
+pub mod times;
+
+use anyhow::Result;
+use fastrand::Rng;
+
+use crate::round::Source;
+use crate::stage::Stage;
+use crate::tailers::Tailers;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Fault {
+    TailerKilled,
+    WorkerKilled,
+    WorkerTerminated,
+    IngestKilled,
+    PostmasterKilled,
+    ImmediateShutdown,
+    WalDiskFull,
+    DataDiskFull,
+    AlertDiskFull,
+    NetworkReset,
+    NetworkStalled,
+    RequestCut,
+    AnswerLost,
+    MailClosed,
+    MailSilent,
+    MailDeferred,
+    MailAnswerLost,
+    RecordsFromElsewhen,
+}
+
+/// All of them, with the words that the table has for them.
+const ALL: [(Fault, &str); 18] = [
+    (Fault::TailerKilled, "kill -9 of the tailer"),
+    (Fault::WorkerKilled, "kill -9 of the worker"),
+    (Fault::WorkerTerminated, "the worker terminated"),
+    (Fault::IngestKilled, "kill -9 of a backend in ingest"),
+    (Fault::PostmasterKilled, "kill -9 of the postmaster"),
+    (Fault::ImmediateShutdown, "immediate shutdown"),
+    (Fault::WalDiskFull, "disk full: write-ahead log"),
+    (Fault::DataDiskFull, "disk full: data directory"),
+    (Fault::AlertDiskFull, "disk full: alert file"),
+    (Fault::NetworkReset, "network reset"),
+    (Fault::NetworkStalled, "network stalled"),
+    (Fault::RequestCut, "network cut within a call"),
+    (Fault::AnswerLost, "network cut after COMMIT, before the answer"),
+    (Fault::MailClosed, "SMTP closed, at any step"),
+    (Fault::MailSilent, "SMTP silent, at any step"),
+    (Fault::MailDeferred, "SMTP 4xx, at any step"),
+    (Fault::MailAnswerLost, "SMTP cut after the mail was taken"),
+    (Fault::RecordsFromElsewhen, "records ±1 h and ±1 day away"),
+];
+
+/// What a fault may touch.
+pub struct Scene<'a> {
+    pub stage: &'a mut Stage,
+    pub tailers: &'a mut Tailers,
+    pub sources: &'a [Source],
+    /// The rule that fires when a source is silent for a second.
+    pub silence: &'a str,
+    pub random: &'a mut Rng,
+}
+
+impl Fault {
+    /// The faults that can be had here.
+    pub fn available(disks: bool) -> Vec<Fault> {
+        let all = ALL.iter().map(|(fault, _)| *fault);
+        all.filter(|fault| disks || !fault.needs_disks()).collect()
+    }
+
+    pub fn words(self) -> &'static str {
+        ALL.iter()
+            .find(|(fault, _)| *fault == self)
+            .map_or("", |(_, words)| words)
+    }
+
+    fn needs_disks(self) -> bool {
+        matches!(
+            self,
+            Fault::WalDiskFull | Fault::DataDiskFull | Fault::AlertDiskFull
+        )
+    }
+
+    /// What has to be set up before the rules are there, because their first alert is what it is about.
+    pub fn prepare(self, stage: &Stage, random: &mut Rng) {
+        match self {
+            Fault::MailClosed | Fault::MailSilent | Fault::MailDeferred | Fault::MailAnswerLost => {
+                mail::prepare(self, stage, random);
+            }
+            // Some crashes shall come in the middle of a mail.
+            Fault::WorkerKilled | Fault::PostmasterKilled | Fault::ImmediateShutdown if random.bool() => {
+                mail::stall_once(stage, random);
+            }
+            _ => {}
+        }
+    }
+
+    /// Strikes, looks, mends. Returns what was said while it lasted.
+    pub fn play(self, scene: &mut Scene) -> Result<String> {
+        match self {
+            Fault::TailerKilled => processes::kill_tailers(scene),
+            Fault::WorkerKilled => processes::kill_worker(scene),
+            Fault::WorkerTerminated => processes::terminate_worker(scene),
+            Fault::IngestKilled => processes::kill_ingest(scene),
+            Fault::PostmasterKilled => processes::kill_postmaster(scene),
+            Fault::ImmediateShutdown => processes::shut_down(scene),
+            Fault::WalDiskFull => disks::fill_wal(scene),
+            Fault::DataDiskFull => disks::fill_data(scene),
+            Fault::AlertDiskFull => disks::fill_alerts(scene),
+            Fault::NetworkReset => network::reset(scene),
+            Fault::NetworkStalled => network::stall(scene),
+            Fault::RequestCut => network::cut_request(scene),
+            Fault::AnswerLost => network::lose_answer(scene),
+            Fault::MailClosed | Fault::MailSilent | Fault::MailDeferred | Fault::MailAnswerLost => {
+                mail::look(scene)
+            }
+            Fault::RecordsFromElsewhen => times::look(scene),
+        }
+    }
+}
+
+impl Scene<'_> {
+    /// Waits until the status says that nothing is heard of the sources' tailers.
+    fn wait_for_silence(&self) -> Result<String> {
+        self.stage.wait_for_status("rule", self.silence, "firing", "")
+    }
+}

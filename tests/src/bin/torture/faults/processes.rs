@@ -1,0 +1,106 @@
+//! Processes that die: without notice (SIGKILL, SIGQUIT) or by request.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use logwatch_tests::process::signal_pid;
+use logwatch_tests::server::{Server, Stop};
+use logwatch_tests::wait::wait_for;
+
+use super::Scene;
+use crate::stage::SOON;
+
+/// What the tailer says for as long as it cannot reach the database.
+const RETRIES: &str = "trying again";
+
+/// A while of an outage.
+fn last(scene: &mut Scene) {
+    std::thread::sleep(Duration::from_millis(scene.random.u64(0..800)));
+}
+
+pub fn kill_tailers(scene: &mut Scene) -> Result<String> {
+    scene.tailers.kill()?;
+    let said = scene.wait_for_silence()?;
+    last(scene);
+    scene.tailers.start_missing(&scene.stage.server)?;
+    Ok(said)
+}
+
+/// To PostgreSQL a killed worker is a crash: every session ends, the server recovers.
+pub fn kill_worker(scene: &mut Scene) -> Result<String> {
+    let from = scene.stage.server.log().len();
+    let pid = scene.stage.server.wait_for_worker(SOON, None)?;
+    signal_pid(pid, libc::SIGKILL);
+    let said = scene
+        .stage
+        .wait_for_log(from, &format!("(PID {pid})"))
+        .context("the end of the worker")?;
+    anyhow::ensure!(
+        said.contains("logwatch worker") && said.contains("signal 9"),
+        "the log says {said}"
+    );
+    scene.tailers.wait_for_words(RETRIES)?;
+    scene.stage.server.wait_for_worker(SOON, Some(pid))?;
+    Ok(said)
+}
+
+pub fn terminate_worker(scene: &mut Scene) -> Result<String> {
+    let pid = scene.stage.server.wait_for_worker(SOON, None)?;
+    signal_pid(pid, libc::SIGTERM);
+    let said = scene
+        .stage
+        .wait_for_status("worker", "worker", "starting", "not running")?;
+    scene.stage.server.wait_for_worker(SOON, Some(pid))?;
+    scene.stage.wait_for_status("worker", "worker", "running", "")?;
+    Ok(said)
+}
+
+pub fn kill_ingest(scene: &mut Scene) -> Result<String> {
+    let from = scene.stage.server.log().len();
+    let server = &scene.stage.server;
+    let mut blocker = server.client()?;
+    let pid = if scene.random.bool() {
+        // Held by a lock in the middle of its transaction, so that the kill surely meets it there.
+        blocker.batch_execute(&format!(
+            "BEGIN; SELECT FROM logwatch.sources WHERE name = '{}' FOR UPDATE",
+            scene.sources[0].name
+        ))?;
+        ingesting(
+            server,
+            "AND wait_event_type = 'Lock' AND query LIKE '%logwatch_ingest%'",
+        )?
+    } else {
+        ingesting(server, "")?
+    };
+    signal_pid(pid, libc::SIGKILL);
+    let said = scene.stage.wait_for_log(from, &format!("(PID {pid})"))?;
+    anyhow::ensure!(said.contains("signal 9"), "the log says {said}");
+    scene.tailers.wait_for_words(RETRIES)
+}
+
+/// The backend of a tailer.
+fn ingesting(server: &Server, more: &str) -> Result<i32> {
+    let query =
+        format!("SELECT pid FROM pg_stat_activity WHERE application_name = 'logwatch-tailer' {more} LIMIT 1");
+    wait_for(SOON, "a backend in ingest", || {
+        Ok(server.sql(&query)?.parse().ok())
+    })
+}
+
+pub fn kill_postmaster(scene: &mut Scene) -> Result<String> {
+    scene.stage.server.kill()?;
+    away(scene)
+}
+
+pub fn shut_down(scene: &mut Scene) -> Result<String> {
+    scene.stage.server.stop(Stop::Immediate)?;
+    away(scene)
+}
+
+/// The server is gone for a while.
+fn away(scene: &mut Scene) -> Result<String> {
+    let said = scene.tailers.wait_for_words(RETRIES)?;
+    last(scene);
+    scene.stage.server.start()?;
+    Ok(said)
+}

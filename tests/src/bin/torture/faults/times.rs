@@ -1,0 +1,48 @@
+//! Records whose times are far from the present.
+
+use anyhow::Result;
+use fastrand::Rng;
+use jiff::SignedDuration;
+use logwatch_tests::wait::wait_for;
+
+use super::Scene;
+use crate::stage::SOON;
+
+/// How far away the records of this round are.
+pub fn offset(random: &mut Rng) -> SignedDuration {
+    SignedDuration::from_hours([-24, -1, 1, 24][random.usize(..4)])
+}
+
+/// What is too late to alert is counted by the status; what comes from the future is flagged; what is an hour late counts where it
+/// belongs.
+pub fn look(scene: &mut Scene) -> Result<String> {
+    let source = &scene.sources[0];
+    match source.offset.as_hours() {
+        -24 => scene
+            .stage
+            .wait_for_status("source", &source.name, "ok", "later than logwatch.max_lateness"),
+        -1 => wait_for_row(
+            scene,
+            &format!(
+                "SELECT 'alert since ' || started_at FROM logwatch.alerts WHERE state = 'firing' AND rule LIKE '{} %' \
+                 AND started_at < now() - interval '50 minutes' LIMIT 1",
+                source.round
+            ),
+        ),
+        _ => wait_for_row(
+            scene,
+            &format!(
+                "SELECT 'entries.flags: ' || flags::text FROM logwatch.entries \
+                 WHERE source_id = logwatch.source_id('{}') AND 'time_future' = ANY (flags) LIMIT 1",
+                source.name
+            ),
+        ),
+    }
+}
+
+fn wait_for_row(scene: &Scene, query: &str) -> Result<String> {
+    wait_for(SOON, &format!("a row of {query}"), || {
+        let row = scene.stage.server.sql(query)?;
+        Ok((!row.is_empty()).then_some(row))
+    })
+}

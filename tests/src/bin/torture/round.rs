@@ -1,0 +1,252 @@
+//! One round: records are written, files are rotated, one thing breaks, and at the end all must be as if nothing had.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use fastrand::Rng;
+use jiff::{SignedDuration, Timestamp};
+use logwatch_tests::journal::Journal;
+use logwatch_tests::wait::wait_until;
+
+use crate::faults::{Fault, Scene, times};
+use crate::judge::{self, Verdict};
+use crate::plan::{PATTERNS, Plan, Record, Step};
+use crate::stage::{SOON, Stage};
+use crate::tailers::Tailers;
+
+/// Between two writes while the steps are over and the fault is not.
+const TRICKLE: Duration = Duration::from_millis(30);
+
+/// A source as the faults know it.
+pub struct Source {
+    pub name: String,
+    /// What the names of this round's rules begin with.
+    pub round: String,
+    /// How far from the present some of its records are.
+    pub offset: SignedDuration,
+}
+
+/// A source's files, and how many of the records in them count in the window of now, by pattern.
+pub struct Written {
+    pub journal: Journal,
+    pub now: BTreeMap<&'static str, i64>,
+    random: Rng,
+    number: u64,
+}
+
+/// The names of a round's rules, its recipients and its sources.
+pub struct Names {
+    pub round: String,
+    pub by_source: String,
+    pub by_pattern: String,
+    pub exactly: String,
+    pub never: String,
+    pub silence: String,
+    pub recipients: [String; 2],
+}
+
+impl Names {
+    fn new(seed: u64) -> Names {
+        let round = format!("t{seed}");
+        Names {
+            by_source: format!("{round} by source"),
+            by_pattern: format!("{round} by pattern"),
+            exactly: format!("{round} exactly"),
+            never: format!("{round} never"),
+            silence: format!("{round} silence"),
+            recipients: ["ann", "bob"].map(|who| format!("{who}.{round}@example.com")),
+            round,
+        }
+    }
+}
+
+/// Plays the round and judges it. An error is as bad as a lost record; whatever happens, the stage is mended.
+pub fn play(stage: &mut Stage, plan: &Plan) -> Verdict {
+    let started = Instant::now();
+    let mut verdict = Verdict::of(plan);
+    let names = Names::new(plan.seed);
+    if let Err(error) = try_to_play(stage, plan, &names, &mut verdict) {
+        verdict.problems.push(format!("{error:#}"));
+    }
+    if let Err(error) = stage.mend().and_then(|()| judge::clean(stage, &names)) {
+        verdict.problems.push(format!("mending the stage: {error:#}"));
+    }
+    verdict.took = started.elapsed();
+    verdict
+}
+
+fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verdict) -> Result<()> {
+    let mut random = plan.random();
+    let offset = match plan.fault {
+        Fault::RecordsFromElsewhen => times::offset(&mut random),
+        _ => SignedDuration::ZERO,
+    };
+    let sources: Vec<Source> = (0..plan.sources.len())
+        .map(|n| Source {
+            name: format!("{}.{n}", names.round),
+            round: names.round.clone(),
+            offset,
+        })
+        .collect();
+    let mut written = Vec::new();
+    for source in &sources {
+        let mut one = Written {
+            journal: Journal::new(&source.name, &["app.log"])?,
+            now: BTreeMap::new(),
+            random: random.fork(),
+            number: 0,
+        };
+        // Every pattern is there from the start, and the file is known.
+        let first: Vec<Record> = (0..plan.patterns).map(Record::plain).collect();
+        one.write(&first, SignedDuration::ZERO)?;
+        written.push(one);
+    }
+    let args = written
+        .iter()
+        .map(|one| one.journal.args(&["--tz", "UTC"]))
+        .collect();
+    let mut tailers = Tailers::start(stage, args)?;
+    wait_until(SOON, "the first records", || {
+        Ok(judge::stored(stage, names)? >= sources.len() * plan.patterns)
+    })
+    .with_context(|| tailers.said())?;
+
+    plan.fault.prepare(stage, &mut random);
+    insert_rules(stage, names)?;
+    let mended = &AtomicBool::new(false);
+    verdict.said = std::thread::scope(|scope| -> Result<String> {
+        let writers: Vec<_> = written
+            .iter_mut()
+            .zip(&plan.sources)
+            .map(|(source, steps)| scope.spawn(move || source.write_all(steps, plan, offset, mended)))
+            .collect();
+        std::thread::sleep(plan.strike_after);
+        let mut scene = Scene {
+            stage,
+            tailers: &mut tailers,
+            sources: &sources,
+            silence: &names.silence,
+            random: &mut random,
+        };
+        let said = plan.fault.play(&mut scene);
+        mended.store(true, Ordering::Relaxed);
+        for writer in writers {
+            writer.join().expect("a writer does not panic")?;
+        }
+        said
+    })
+    .with_context(|| format!("the tailers have said:\n{}", tailers.said()))?;
+    tailers.start_missing(&stage.server)?;
+    judge::judge(stage, names, &mut tailers, &written, verdict)
+}
+
+fn insert_rules(stage: &Stage, names: &Names) -> Result<()> {
+    let mut client = stage.server.client()?;
+    let source = format!("{}.*", names.round);
+    let recipients = names.recipients.to_vec();
+    for (name, group_by) in [(&names.by_source, "source"), (&names.by_pattern, "pattern")] {
+        client.execute(
+            "INSERT INTO logwatch.rules (name, source, group_by, recipients, channels) VALUES ($1, $2, $3, $4, '{email,log}')",
+            &[name, &source, &group_by, &recipients],
+        )?;
+    }
+    client.execute(
+        "INSERT INTO logwatch.rules (name, kind, source, within, keep_firing_for, channels) \
+         VALUES ($1, 'absence', $2, '1 second', '0', '{log}')",
+        &[&names.silence, &source],
+    )?;
+    Ok(())
+}
+
+impl Record {
+    fn plain(pattern: usize) -> Record {
+        Record {
+            pattern,
+            detail: 0,
+            elsewhen: false,
+        }
+    }
+}
+
+impl Written {
+    /// Plays the steps, then goes on with a trickle until the fault is mended.
+    fn write_all(
+        &mut self,
+        steps: &[Step],
+        plan: &Plan,
+        offset: SignedDuration,
+        mended: &AtomicBool,
+    ) -> Result<()> {
+        for step in steps {
+            self.take(step, offset)?;
+        }
+        while !mended.load(Ordering::Relaxed) {
+            let record = Record {
+                detail: if plan.fault == Fault::DataDiskFull {
+                    3000
+                } else {
+                    0
+                },
+                ..Record::plain(self.random.usize(..plan.patterns))
+            };
+            self.write(&[record], offset)?;
+            std::thread::sleep(TRICKLE);
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, step: &Step, offset: SignedDuration) -> Result<()> {
+        match step {
+            Step::Write(records) => self.write(records, offset),
+            Step::Rename => {
+                self.journal.shift("app.log")?;
+                self.journal.rename("app.log", "app.log.1")
+            }
+            Step::CopyTruncate => {
+                self.journal.shift("app.log")?;
+                self.journal.copy_and_truncate("app.log", "app.log.1")
+            }
+            Step::Gzip if self.journal.path("app.log.1").exists() => self.journal.gzip("app.log.1"),
+            Step::Gzip => Ok(()),
+            Step::Pause(pause) => {
+                std::thread::sleep(*pause);
+                Ok(())
+            }
+        }
+    }
+
+    /// One write of these records; those from elsewhen are `offset` away from now.
+    fn write(&mut self, records: &[Record], offset: SignedDuration) -> Result<()> {
+        let mut lines = String::new();
+        for record in records {
+            self.number += 1;
+            let time = if record.elsewhen {
+                Timestamp::now() + offset
+            } else {
+                Timestamp::now()
+            };
+            let pattern = PATTERNS[record.pattern];
+            let mut text = format!("{pattern} failed for order {}", self.number);
+            while text.len() < record.detail {
+                write!(
+                    text,
+                    "\n\tat shop.Order.step{:x}(Order.java:{})",
+                    self.random.u128(..),
+                    self.number
+                )?;
+            }
+            writeln!(lines, "{} ERROR {text}", time.strftime("%Y-%m-%d %H:%M:%S%.3f"))?;
+            self.journal.expect(&text);
+            // The past has windows of its own; what claims to come from the future counts as received.
+            if !record.elsewhen || offset.is_positive() {
+                *self.now.entry(pattern).or_default() += 1;
+            }
+        }
+        let mut file = self.journal.open("app.log")?;
+        Ok(file.write_all(lines.as_bytes())?)
+    }
+}

@@ -1,0 +1,141 @@
+//! What stays from round to round: the server with its worker, its disks, the network to it, the mail server.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use logwatch_tests::disk::Disk;
+use logwatch_tests::link::{Condition, Link};
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::server::Server;
+use logwatch_tests::wait::wait_for;
+
+/// Longer than anything should take on a busy machine; conditions that hold earlier end the wait.
+pub const SOON: Duration = Duration::from_secs(60);
+
+/// Megabytes of the disks of data, write-ahead log and alert file.
+const DATA: usize = 768;
+const WAL: usize = 256;
+const ALERTS: usize = 1;
+
+/// The disks that the server's files are on.
+pub struct Disks {
+    pub data: Disk,
+    pub wal: Disk,
+    pub alerts: Disk,
+}
+
+pub struct Stage {
+    pub server: Server,
+    pub mail: MailSink,
+    pub network: Link,
+    /// None where mounting is not possible. Dropped last: the server lives on them.
+    pub disks: Option<Disks>,
+}
+
+impl Stage {
+    /// Sets everything up; with `may_mount`, on disks that can be filled.
+    pub fn set(may_mount: bool) -> Result<Stage> {
+        let mail = MailSink::plain()?;
+        let url = mail.url();
+        let settings = [
+            ("shared_preload_libraries", "logwatch"),
+            ("logwatch.check_interval", "1s"),
+            ("logwatch.smtp_url", url.as_str()),
+            ("logwatch.smtp_timeout", "1s"),
+            ("logwatch.email_from", "logwatch@db.test"),
+            ("logwatch.email_to", "ops@example.com"),
+            // New segments are taken from the disk, old ones given back.
+            ("wal_recycle", "off"),
+            ("min_wal_size", "32MB"),
+            ("max_wal_size", "64MB"),
+        ];
+        let disks = may_mount
+            .then(|| -> Result<Disks> {
+                Ok(Disks {
+                    data: Disk::of_megabytes(DATA)?,
+                    wal: Disk::of_megabytes(WAL)?,
+                    alerts: Disk::of_megabytes(ALERTS)?,
+                })
+            })
+            .transpose()?;
+        let mut server = match &disks {
+            Some(disks) => Server::create_in(disks.data.path(), &settings)?,
+            None => Server::create(&settings)?,
+        };
+        let alert_file = match &disks {
+            Some(disks) => {
+                server.move_wal(disks.wal.path())?;
+                server.give(disks.alerts.path())?;
+                disks.alerts.path().join("alerts.txt")
+            }
+            None => server.dir().join("alerts.txt"),
+        };
+        server.set(&[("logwatch.alert_file", &alert_file.display().to_string())])?;
+        server.start_with_extension()?;
+        // Each round has rules of its own; these would see all rounds as one.
+        server.sql("UPDATE logwatch.rules SET enabled = false WHERE builtin")?;
+        let network = Link::to(&server.socket())?;
+        Ok(Stage {
+            server,
+            mail,
+            network,
+            disks,
+        })
+    }
+
+    /// Mends whatever a round has left broken.
+    pub fn mend(&mut self) -> Result<()> {
+        self.network.set(Condition::Up);
+        self.mail.behave();
+        if let Some(disks) = &self.disks {
+            for disk in [&disks.data, &disks.wal, &disks.alerts] {
+                disk.empty()?;
+            }
+        }
+        self.server.start()
+    }
+
+    /// State and message of one row of `logwatch_status()`.
+    pub fn status(&self, component: &str, name: &str) -> Result<(String, String)> {
+        let mut client = self.server.client()?;
+        let row = client
+            .query_opt(
+                "SELECT state, message FROM logwatch_status() WHERE component = $1 AND name = $2",
+                &[&component, &name],
+            )?
+            .with_context(|| format!("the status has no {component} {name}"))?;
+        Ok((row.get(0), row.get(1)))
+    }
+
+    /// Waits until a row of `logwatch_status()` is in this state and has these words in its message. Returns what it says.
+    pub fn wait_for_status(&self, component: &str, name: &str, state: &str, words: &str) -> Result<String> {
+        let mut last = String::new();
+        wait_for(
+            SOON,
+            &format!("the status of {component} {name}: {state}, {words:?}"),
+            || {
+                let (now, message) = self.status(component, name)?;
+                last = format!("{component} {now}: {message}");
+                Ok((now == state && message.contains(words)).then(|| last.clone()))
+            },
+        )
+        .with_context(|| format!("the status last said: {last}"))
+    }
+
+    /// Waits until the server's log has `words` after its first `from` bytes; returns the line.
+    pub fn wait_for_log(&self, from: usize, words: &str) -> Result<String> {
+        wait_for(SOON, &format!("{words:?} in the server's log"), || {
+            let log = self.server.log();
+            let line = log
+                .get(from..)
+                .and_then(|log| log.lines().find(|line| line.contains(words)));
+            Ok(line.map(|line| {
+                line.split_once("]")
+                    .map_or(line, |(_, said)| said)
+                    .trim()
+                    .to_owned()
+            }))
+        })
+        .with_context(|| format!("the server's log ends with:\n{}", self.server.log_tail(20)))
+    }
+}
