@@ -27,7 +27,7 @@ help:
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
-	@echo "make lint          checks formatting, clippy and the documentation"
+	@echo "make lint          checks formatting, licences, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
 demo: build
@@ -52,6 +52,7 @@ fuzz: missing-fuzz
 
 lint: missing-build
 	cargo fmt --all --check
+	tests/licences.sh
 	$(private) cargo clippy --workspace --all-targets -- -D warnings
 	$(private) RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
 
