@@ -55,7 +55,7 @@ CREATE FUNCTION logwatch.library_problem() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server.',
+    SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server if it was not restarted since the new files came.',
                   logwatch.library_version(), e.extversion)
       FROM pg_extension AS e WHERE e.extname = 'logwatch' AND e.extversion <> logwatch.library_version()
     $$;
@@ -82,18 +82,18 @@ BEGIN
         SELECT t.within, t.fingerprint, p.template
           FROM (SELECT DISTINCT near.within, near.fingerprint FROM near) AS t
           LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+    ), matched AS MATERIALIZED (
+        -- Once for each rule and pattern.
+        SELECT r.name, r.within, r.level, r.source, r.group_by, said.fingerprint
+          FROM logwatch.rules AS r
+          JOIN said ON said.within = r.within
+                   AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
+                   AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
     )
     SELECT grouped.name, max(grouped.n)::bigint
       FROM (SELECT r.name, sum(near.n) AS n
-              FROM logwatch.rules AS r
-             CROSS JOIN LATERAL (
-                   SELECT said.fingerprint
-                     FROM said
-                    WHERE said.within = r.within
-                      AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
-                      AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
-                   OFFSET 0) AS q
-              JOIN near ON near.within = r.within AND near.fingerprint = q.fingerprint AND near.level >= r.level
+              FROM matched AS r
+              JOIN near ON near.within = r.within AND near.fingerprint = r.fingerprint AND near.level >= r.level
               JOIN logwatch.sources AS src ON src.id = near.source_id AND logwatch.glob_matches(src.name, r.source)
              GROUP BY r.name, CASE r.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(near.fingerprint) ELSE '' END) AS grouped
      GROUP BY grouped.name;
