@@ -24,8 +24,9 @@ while read -r name; do
 	[[ " $twice " == *" $name "* ]] || { echo "licences.sh: $name is built in more than one version" && failed=1; }
 done < <(tree --edges normal --duplicates --depth 0 --format '{p}' | cut -d ' ' -f 1 | uniq)
 
-if grep '^source = ' Cargo.lock | grep -vFx 'source = "registry+https://github.com/rust-lang/crates.io-index"'; then
-	echo "licences.sh: these crates are not from crates.io"
+if [[ $(grep '^source = ' Cargo.lock | cut -d + -f 1 | sort -u) != 'source = "registry' ||
+	$(grep '^source = ' Cargo.lock | sort -u | wc -l) != 1 ]]; then
+	echo "licences.sh: not all crates are from crates.io"
 	failed=1
 fi
 exit $failed
