@@ -10,8 +10,8 @@ use std::fmt::Write as _;
 use anyhow::{Context, Result};
 use logwatch_tests::server::Server;
 
-/// The cases, unless LOGWATCH_SEED and LOGWATCH_CASES say otherwise: those that once failed come first.
-const SEEDS: [u64; 18] = [27, 29, 30, 35, 55, 98, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12];
+/// The cases, unless LOGWATCH_SEED and LOGWATCH_CASES say otherwise: those that failed before come first.
+const SEEDS: [u64; 15] = [4, 11, 29, 35, 43, 1, 2, 3, 5, 6, 7, 8, 9, 10, 12];
 
 /// Length of a random case's stream, in seconds.
 const STREAM: u32 = 150;
