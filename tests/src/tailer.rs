@@ -59,6 +59,10 @@ impl Tailer {
         Ok(printed)
     }
 
+    pub fn pid(&self) -> i32 {
+        self.process.pid()
+    }
+
     /// What it has printed so far.
     pub fn output(&self) -> String {
         fs::read_to_string(self.output.path()).unwrap_or_default()
