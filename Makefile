@@ -26,6 +26,7 @@ help:
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
+	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject) and prints a table"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
 	@echo "make lint          checks formatting, clippy and the documentation"
 	@echo "make clean         removes what was built"
@@ -44,6 +45,13 @@ torture: missing-test build
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build -p logwatch-tailer -p logwatch-tests --bins --examples
+
+# A release build in a tree of its own, which the tests' debug build does not disturb.
+bench: export LOGWATCH_TREE := postgres-release
+bench: missing-bench
+	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
+	cargo build --release -p logwatch-tailer -p logwatch-tests --bins --examples
+	@RUST_BACKTRACE=0 target/release/bench $(ONLY)
 
 # Not part of test, which replays what was found before.
 MINUTES ?= 10
@@ -65,7 +73,7 @@ clean:
 	tests/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test missing-fuzz:
+missing-build missing-test missing-bench missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test torture build fuzz lint install installcheck clean missing-build missing-test missing-fuzz
+.PHONY: help demo test torture build bench fuzz lint install installcheck clean missing-build missing-test missing-bench missing-fuzz

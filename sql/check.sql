@@ -27,6 +27,7 @@ CREATE FUNCTION logwatch.heard_of(source logwatch.sources, absence_of text) RETU
     SELECT greatest(source.first_seen,
                     CASE WHEN absence_of = 'tailer' THEN source.seen_at END,
                     (SELECT max(f.updated_at) FROM logwatch.files AS f WHERE f.source_id = source.id),
+                    (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = source.id),
                     (SELECT max(b.received_at) FROM logwatch.batches AS b WHERE b.source_id = source.id))
     $$;
 COMMENT ON FUNCTION logwatch.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records; private';
@@ -58,10 +59,14 @@ COMMENT ON FUNCTION logwatch.heard_by(text, text) IS 'Sources, or edges, that a 
 
 CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    WITH span AS (
+#variable_conflict use_column
+BEGIN
+    -- PL/pgSQL keeps the plan, which takes longer to make than to run.
+    RETURN QUERY
+    WITH stretched AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one.
         SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
                r.created_at + r.learn_for AS learned_at, r.min_sources, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
@@ -71,25 +76,58 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
                  FROM unnest(stretches) AS stretch) AS s
          WHERE r.enabled AND r.kind <> 'absence' AND (only_rule IS NULL OR r.name = only_rule)
            AND lower(s.stretch) <= until
+    ), frame AS MATERIALIZED (
+        -- The rules share what they count: once per window's length and stretch, however many rules there are.
+        SELECT row_number() OVER () AS number, d.from_at, d.to_at, d.within,
+               -- Where no window ends before the last begins, what is neither newer nor leaves meanwhile is one sum.
+               d.from_at + d.within > d.to_at AND NOT d.by_age AS has_core
+          FROM (SELECT t.from_at, t.to_at, t.within, bool_or(t.kind = 'new_pattern') AS by_age FROM stretched AS t GROUP BY 1, 2, 3) AS d
+    ), span AS MATERIALIZED (
+        SELECT row_number() OVER () AS number, frame.number AS frame, t.*
+          FROM stretched AS t JOIN frame USING (from_at, to_at, within)
+    ), near AS MATERIALIZED (
+        SELECT f.number AS frame, CASE WHEN f.has_core AND c.second <= f.from_at AND c.second + f.within > f.to_at THEN f.from_at ELSE c.second END AS second,
+               c.level, c.source_id, c.fingerprint, sum(c.n) AS n
+          FROM frame AS f
+         CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > f.from_at - f.within AND c.second <= f.to_at OFFSET 0) AS c
+         GROUP BY 1, 2, 3, 4, 5
+    ), total AS MATERIALIZED (
+        SELECT near.frame, near.level, near.source_id, near.fingerprint, sum(near.n) AS n FROM near GROUP BY 1, 2, 3, 4
+    ), said AS MATERIALIZED (
+        SELECT t.frame, t.fingerprint, p.template, p.first_seen
+          FROM (SELECT DISTINCT total.frame, total.fingerprint FROM total) AS t
+          LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+    ), counted AS (
+        -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
+        SELECT g.*, sum(g.n) OVER (PARTITION BY g.span, g.group_key) AS most
+          FROM (SELECT span.number AS span, span.frame, span.name, span.kind, span.from_at, span.to_at, span.within, span.threshold, span.factor,
+                       span.keep_firing_for, span.min_sources, q.first_seen,
+                       total.source_id, total.level, total.fingerprint, total.n,
+                       CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END AS group_key
+                  FROM span
+                 CROSS JOIN LATERAL (
+                       -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
+                       SELECT said.fingerprint, said.first_seen
+                         FROM said
+                        WHERE said.frame = span.frame
+                          AND (span.match IS NULL OR logwatch.pattern_matches(said.template, span.match))
+                          AND (span.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, span.exclude))
+                          AND (span.kind <> 'new_pattern' OR said.first_seen >= span.learned_at)
+                       OFFSET 0) AS q
+                  JOIN total ON total.frame = span.frame AND total.fingerprint = q.fingerprint AND total.level >= span.level
+                  JOIN logwatch.sources AS src ON src.id = total.source_id AND logwatch.glob_matches(src.name, span.source)) AS g
     ), step AS (
         -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
-        SELECT span.name, span.kind, span.factor, span.within, span.from_at, span.to_at, span.threshold, span.keep_firing_for, span.min_sources,
-               CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(c.fingerprint) ELSE '' END AS group_key,
-               change.at, sum(change.n) AS n
-          FROM span
-          JOIN logwatch.counts AS c ON c.second > span.from_at - span.within AND c.second <= span.to_at AND c.level >= span.level
-          JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, span.source)
-         CROSS JOIN LATERAL (VALUES (greatest(c.second, span.from_at), c.n), (c.second + span.within, -c.n)) AS change (at, n)
-         WHERE change.at <= span.to_at
-           AND (span.match IS NULL AND span.exclude IS NULL
-                OR EXISTS (SELECT FROM logwatch.patterns AS p
-                            WHERE p.fingerprint = c.fingerprint
-                              AND (span.match IS NULL OR p.template ~ span.match)
-                              AND (span.exclude IS NULL OR p.template !~ span.exclude)))
-           AND (span.kind <> 'new_pattern'
-                OR EXISTS (SELECT FROM logwatch.patterns AS p
-                            WHERE p.fingerprint = c.fingerprint AND p.first_seen >= span.learned_at AND c.second < p.first_seen + span.within))
-         GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11
+        -- What a rule is, is the same in all of its rows: max() takes it along.
+        SELECT k.span, max(k.name) AS name, max(k.kind) AS kind, max(k.factor) AS factor, max(k.within) AS within, max(k.from_at) AS from_at,
+               max(k.to_at) AS to_at, max(k.threshold) AS threshold, max(k.keep_firing_for) AS keep_firing_for, max(k.min_sources) AS min_sources,
+               k.group_key, change.at, sum(change.n) AS n
+          FROM counted AS k
+          JOIN near ON near.frame = k.frame AND near.source_id = k.source_id AND near.fingerprint = k.fingerprint AND near.level = k.level
+         CROSS JOIN LATERAL (VALUES (greatest(near.second, k.from_at), near.n), (near.second + k.within, -near.n)) AS change (at, n)
+         WHERE k.most >= k.threshold AND change.at <= k.to_at
+           AND (k.kind <> 'new_pattern' OR near.second < k.first_seen + k.within)
+         GROUP BY k.span, k.group_key, change.at
     ), held AS (
         SELECT step.*,
                sum(step.n) OVER by_time AS held,
@@ -112,12 +150,13 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
      GROUP BY name, group_key, number
     UNION ALL
     -- Silence of a source or an edge: from when it should have been heard again until it was.
-    SELECT r.name, heard.name, heard.at + r.within, until, 0, 0
+    SELECT r.name, heard.name, heard.at + r.within, until, 0::bigint, 0::bigint
       FROM logwatch.rules AS r
      CROSS JOIN LATERAL logwatch.heard_by(r.absence_of, r.source) AS heard
      WHERE r.enabled AND r.kind = 'absence' AND (only_rule IS NULL OR r.name = only_rule) AND heard.at + r.within <= until
-     ORDER BY 1, 2, 3
-    $$;
+     ORDER BY 1, 2, 3;
+END
+$$;
 COMMENT ON FUNCTION logwatch.episodes(tstzmultirange, timestamptz, text)
     IS 'Stretches of event time in which a rule''s window held its threshold, for the windows that records of the given stretches are in; private';
 
@@ -274,7 +313,10 @@ BEGIN
     -- What has joined an open alert since it was announced.
     UPDATE logwatch.alerts AS u
        SET worst = greatest(u.worst, (SELECT max(c.level) FROM logwatch.counted(u) AS c))
-     WHERE u.state = 'firing' AND u.worst IS DISTINCT FROM 'FATAL';
+     WHERE u.state = 'firing' AND u.worst IS DISTINCT FROM 'FATAL'
+       -- Above ERROR there is only FATAL, which has an index.
+       AND (u.worst IS DISTINCT FROM 'ERROR'
+            OR EXISTS (SELECT FROM logwatch.counts AS c WHERE c.level = 'FATAL' AND c.second > u.started_at - u.within AND c.second <= u.met_until));
     PERFORM logwatch.announce(asof);
     UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof;
 

@@ -73,11 +73,76 @@ CREATE FUNCTION logwatch.fold_counts(older_than timestamptz) RETURNS bigint
     $$;
 COMMENT ON FUNCTION logwatch.fold_counts(timestamptz) IS 'Folds the partial sums of logwatch.counts together and into logwatch.patterns; private';
 
+CREATE FUNCTION logwatch.folding_due() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT count(*) = 2000 FROM (SELECT FROM logwatch.counts AS c WHERE c.width = 0 LIMIT 2000) AS raw $$;
+COMMENT ON FUNCTION logwatch.folding_due() IS 'Whether a check has to read so many partial sums that they are better folded now; private';
+
+CREATE FUNCTION logwatch.coarsen_counts(from_width integer, to_width integer, older_than timestamptz) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    WITH fine AS (
+        DELETE FROM logwatch.counts AS c
+         WHERE c.width = from_width AND c.second < date_bin(make_interval(secs => to_width), older_than, timestamptz '2000-01-01Z')
+        RETURNING c.second, c.source_id, c.level, c.fingerprint, c.n
+    ), coarse AS (
+        INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n, width)
+        SELECT date_bin(make_interval(secs => to_width), f.second, timestamptz '2000-01-01Z'), f.source_id, f.level, f.fingerprint, sum(f.n), to_width
+          FROM fine AS f GROUP BY 1, 2, 3, 4
+    )
+    SELECT count(*) FROM fine
+    $$;
+COMMENT ON FUNCTION logwatch.coarsen_counts(integer, integer, timestamptz) IS 'Puts old counts together by the minute or hour; private';
+
+CREATE FUNCTION logwatch.seconds_matter_from(asof timestamptz) RETURNS timestamptz
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A record may come max_lateness late, and its window reaches back by the longest rule's length; spike compares with the 7 days before.
+    SELECT asof - make_interval(secs => logwatch.setting('max_lateness')::integer) - interval '8 days' - COALESCE(max(r.within), interval '0')
+      FROM logwatch.rules AS r
+    $$;
+COMMENT ON FUNCTION logwatch.seconds_matter_from(timestamptz) IS 'From when on counts are kept by the second: no rule looks at anything older; private';
+
+CREATE FUNCTION logwatch.batches_matter_for() RETURNS interval
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- In a fleet a join copies them, and tells by them what is there twice and what is still to be checked.
+    SELECT CASE WHEN logwatch.is_published() OR EXISTS (SELECT FROM logwatch.edges)
+                THEN greatest(interval '1 day', make_interval(secs => logwatch.setting('max_lateness')::integer)) ELSE interval '1 minute' END
+    $$;
+COMMENT ON FUNCTION logwatch.batches_matter_for() IS 'How long batches are kept after the check that saw them; private';
+
+CREATE FUNCTION logwatch.add_up_batches() RETURNS bigint
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Those that the last check has seen are needed no more but for how many they were.
+    WITH seen AS (
+        DELETE FROM logwatch.batches AS b
+         WHERE b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.received_at < now() - logwatch.batches_matter_for()
+        RETURNING b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z') AS since, b.received_at, b.n,
+                  CASE WHEN b.last_at < b.received_at - make_interval(secs => logwatch.setting('max_lateness')::integer) THEN b.n ELSE 0 END AS late
+    ), added AS (
+        INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at)
+        SELECT s.source_id, s.since, sum(s.n), sum(s.late), max(s.received_at) FROM seen AS s GROUP BY 1, 2
+        ON CONFLICT (source_id, since) DO UPDATE
+           SET n = v.n + EXCLUDED.n, late = v.late + EXCLUDED.late, last_at = greatest(v.last_at, EXCLUDED.last_at)
+    )
+    SELECT count(*) FROM seen
+    $$;
+COMMENT ON FUNCTION logwatch.add_up_batches() IS 'Moves the batches that were checked into logwatch.arrivals; private';
+
 CREATE FUNCTION logwatch.maintenance_due(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < asof - interval '1 minute')
+        OR EXISTS (SELECT FROM logwatch.batches AS b
+                    WHERE b.received_at < asof - interval '1 minute' - logwatch.batches_matter_for() AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p))
         OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL
         OR (SELECT p.maintained_at IS NULL OR p.maintained_at < asof - interval '1 day' FROM logwatch.progress AS p)
     $$;
@@ -107,11 +172,14 @@ BEGIN
         busy := '; partitions are in use and are tried again later';
     END;
     DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
-    folded := logwatch.fold_counts(now() - interval '1 minute');
+    folded := logwatch.fold_counts(now());
+    PERFORM logwatch.coarsen_counts(1, 60, logwatch.seconds_matter_from(now()));
+    PERFORM logwatch.coarsen_counts(60, 3600, logwatch.seconds_matter_from(now()) - interval '31 days');
     DELETE FROM logwatch.counts AS c WHERE c.second < keep_from;
-    DELETE FROM logwatch.batches AS b
-     WHERE b.received_at < now() - greatest(interval '1 day', make_interval(secs => logwatch.setting('max_lateness')::integer))
-       AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p);
+    PERFORM logwatch.add_up_batches();
+    DELETE FROM logwatch.arrivals AS v
+     WHERE v.last_at < now() - interval '25 hours'
+       AND (v.last_at < keep_from OR EXISTS (SELECT FROM logwatch.arrivals AS l WHERE l.source_id = v.source_id AND l.since > v.since));
     DELETE FROM logwatch.notifications AS n WHERE n.created_at < keep_from AND n.state IN ('sent', 'failed', 'suppressed');
     DELETE FROM logwatch.alerts AS a WHERE a.state = 'resolved' AND a.resolved_at < keep_from AND a.met_until < keep_from;
     DELETE FROM logwatch.attempts AS t WHERE t.at < keep_from;

@@ -66,23 +66,39 @@ CREATE FUNCTION logwatch.library_version() RETURNS text
 COMMENT ON FUNCTION logwatch.library_version() IS 'Version of the loaded library; private';
 
 CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
     -- The fullest group of each rule's present window.
+    RETURN QUERY
+    WITH near AS MATERIALIZED (
+        SELECT w.within, c.level, c.source_id, c.fingerprint, sum(c.n) AS n
+          FROM (SELECT DISTINCT r.within FROM logwatch.rules AS r) AS w
+         CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > asof - w.within AND c.second <= asof OFFSET 0) AS c
+         GROUP BY 1, 2, 3, 4
+    ), said AS MATERIALIZED (
+        SELECT t.within, t.fingerprint, p.template
+          FROM (SELECT DISTINCT near.within, near.fingerprint FROM near) AS t
+          LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+    ), matched AS MATERIALIZED (
+        -- Once for each rule and pattern.
+        SELECT r.name, r.within, r.level, r.source, r.group_by, said.fingerprint
+          FROM logwatch.rules AS r
+          JOIN said ON said.within = r.within
+                   AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
+                   AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
+    )
     SELECT grouped.name, max(grouped.n)::bigint
-      FROM (SELECT r.name, sum(c.n) AS n
-              FROM logwatch.rules AS r
-              JOIN logwatch.counts AS c ON c.second > asof - r.within AND c.second <= asof AND c.level >= r.level
-              JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, r.source)
-             WHERE r.match IS NULL AND r.exclude IS NULL
-                   OR EXISTS (SELECT FROM logwatch.patterns AS p
-                               WHERE p.fingerprint = c.fingerprint
-                                 AND (r.match IS NULL OR p.template ~ r.match)
-                                 AND (r.exclude IS NULL OR p.template !~ r.exclude))
-             GROUP BY r.name, CASE r.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(c.fingerprint) ELSE '' END) AS grouped
-     GROUP BY grouped.name
-    $$;
+      FROM (SELECT r.name, sum(near.n) AS n
+              FROM matched AS r
+              JOIN near ON near.within = r.within AND near.fingerprint = r.fingerprint AND near.level >= r.level
+              JOIN logwatch.sources AS src ON src.id = near.source_id AND logwatch.glob_matches(src.name, r.source)
+             GROUP BY r.name, CASE r.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(near.fingerprint) ELSE '' END) AS grouped
+     GROUP BY grouped.name;
+END
+$$;
 COMMENT ON FUNCTION logwatch.window_counts(timestamptz) IS 'Records in each rule''s present window; private';
 
 CREATE FUNCTION logwatch_status()
@@ -93,6 +109,7 @@ CREATE FUNCTION logwatch_status()
 #variable_conflict use_column
 DECLARE
     asof constant timestamptz := clock_timestamp();
+    too_late constant interval := make_interval(secs => logwatch.setting('max_lateness')::integer);
 BEGIN
     RETURN QUERY
     SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
@@ -112,6 +129,15 @@ BEGIN
      ORDER BY s.state = 'ok', r.name;
 
     RETURN QUERY
+    WITH arrived AS MATERIALIZED (
+        -- What maintenance has added up, and the batches since.
+        SELECT a.source_id, sum(a.n)::bigint AS n, sum(a.late)::bigint AS late, max(a.at) AS at
+          FROM (SELECT v.source_id, v.n, v.late, v.last_at AS at FROM logwatch.arrivals AS v WHERE v.last_at > asof - interval '24 hours'
+                UNION ALL
+                SELECT b.source_id, b.n, CASE WHEN b.last_at < b.received_at - too_late THEN b.n ELSE 0 END, b.received_at
+                  FROM logwatch.batches AS b WHERE b.received_at > asof - interval '24 hours') AS a
+         GROUP BY a.source_id
+    )
     SELECT 'source', src.name,
            CASE WHEN gap.n > 0 THEN 'gap'
                 WHEN src.attached_at IS NULL THEN 'ok'
@@ -124,7 +150,7 @@ BEGIN
                CASE WHEN file.behind > 0 THEN format('%s behind', pg_size_pretty(file.behind)) END,
                CASE WHEN src.attached_at IS NOT NULL AND file.at IS NOT NULL THEN format('last read %s', to_char(file.at, 'YYYY-MM-DD HH24:MI:SS')) END,
                format('%s entr%s in 24 hours', COALESCE(recent.n, 0), CASE WHEN recent.n = 1 THEN 'y' ELSE 'ies' END),
-               CASE WHEN late.n > 0 THEN format('%s of them later than logwatch.max_lateness', late.n) END,
+               CASE WHEN recent.late > 0 THEN format('%s of them later than logwatch.max_lateness', recent.late) END,
                CASE WHEN file.truncations > 0 THEN format('%s truncation%s in 24 hours', file.truncations, CASE WHEN file.truncations = 1 THEN '' ELSE 's' END) END,
                CASE WHEN gap.n > 0 THEN format('%s gap%s in 24 hours, the last: %s (%s), see logwatch.gaps', gap.n, CASE WHEN gap.n = 1 THEN '' ELSE 's' END, gap.reason, gap.path) END,
                CASE WHEN unreadable.n > 0 THEN format('%s file%s cannot be read: %s (%s)', unreadable.n, CASE WHEN unreadable.n = 1 THEN '' ELSE 's' END, unreadable.path, unreadable.error) END,
@@ -135,11 +161,7 @@ BEGIN
                                 count(*) FILTER (WHERE f.truncated AND f.first_seen > asof - interval '24 hours') AS truncations,
                                 sum(greatest(f.size - f.next_byte, 0)) FILTER (WHERE f.state = 'open')::bigint AS behind
                            FROM logwatch.files AS f WHERE f.source_id = src.id) AS file
-      LEFT JOIN LATERAL (SELECT sum(b.n)::bigint AS n, max(b.received_at) AS at
-                           FROM logwatch.batches AS b WHERE b.source_id = src.id AND b.received_at > asof - interval '24 hours') AS recent ON true
-      LEFT JOIN LATERAL (SELECT sum(b.n)::bigint AS n FROM logwatch.batches AS b
-                          WHERE b.source_id = src.id AND b.received_at > asof - interval '24 hours'
-                            AND b.last_at < b.received_at - make_interval(secs => logwatch.setting('max_lateness')::integer)) AS late ON true
+      LEFT JOIN arrived AS recent ON recent.source_id = src.id
       LEFT JOIN LATERAL (SELECT count(*) AS n, (array_agg(g.reason ORDER BY g.id DESC))[1] AS reason, (array_agg(g.path ORDER BY g.id DESC))[1] AS path
                            FROM logwatch.gaps AS g WHERE g.source_id = src.id AND g.noticed_at > asof - interval '24 hours') AS gap ON true
      CROSS JOIN LATERAL (SELECT count(*) AS n, (array_agg(e.path ORDER BY e.since, e.path))[1] AS path, (array_agg(e.error ORDER BY e.since, e.path))[1] AS error

@@ -115,9 +115,13 @@ CREATE TABLE logwatch.counts (
     width       integer NOT NULL DEFAULT 0
 );
 CREATE INDEX counts_second_idx ON logwatch.counts (second);
-CREATE INDEX counts_raw_idx ON logwatch.counts (second) WHERE width = 0;
+CREATE INDEX counts_width_idx ON logwatch.counts (width, second);
+CREATE INDEX counts_fatal_idx ON logwatch.counts (second) WHERE level = 'FATAL';
+-- Folding leaves dead rows as fast as records come; a check reads around them until vacuum has taken them away.
+ALTER TABLE logwatch.counts SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE logwatch.counts IS 'Records per second, source, level and pattern, as partial sums: add n up';
-COMMENT ON COLUMN logwatch.counts.second IS 'Event time, and the ingest time for records from the future';
+COMMENT ON COLUMN logwatch.counts.second IS 'Event time, and the ingest time for records from the future; of a wider row the start';
 COMMENT ON COLUMN logwatch.counts.width IS 'Seconds that the row stands for, from second on: 0 as ingested, then folded together and coarser with age';
 
 CREATE TABLE logwatch.batches (
@@ -131,11 +135,26 @@ CREATE TABLE logwatch.batches (
 );
 CREATE INDEX batches_xid_idx ON logwatch.batches (xid);
 CREATE INDEX batches_received_at_idx ON logwatch.batches (received_at);
-COMMENT ON TABLE logwatch.batches IS 'One row per ingest call that stored something: tells the next check which stretches of time are new';
+ALTER TABLE logwatch.batches SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE logwatch.batches IS 'One row per ingest call that stored something: tells the next check which stretches of time are new, and is then added to arrivals';
 COMMENT ON COLUMN logwatch.batches.xid IS 'Transaction that stored the batch; what the last check''s snapshot could not see is new';
 COMMENT ON COLUMN logwatch.batches.first_at IS 'First event time of the batch';
 COMMENT ON COLUMN logwatch.batches.last_at IS 'Last event time of the batch';
 COMMENT ON COLUMN logwatch.batches.source IS 'Name of the source, for a centre that has not heard of it yet; NULL in batches of versions that did not tell';
+
+CREATE TABLE logwatch.arrivals (
+    source_id   bigint NOT NULL,
+    since       timestamptz NOT NULL,
+    n           bigint NOT NULL,
+    late        bigint NOT NULL,
+    last_at     timestamptz NOT NULL,
+    PRIMARY KEY (source_id, since)
+);
+COMMENT ON TABLE logwatch.arrivals IS 'What was received of each source, by ten minutes of ingest time, as the checked batches added up; for 25 hours, and the last row of each source';
+COMMENT ON COLUMN logwatch.arrivals.since IS 'Start of the ten minutes';
+COMMENT ON COLUMN logwatch.arrivals.late IS 'How many of the n records came later than logwatch.max_lateness';
+COMMENT ON COLUMN logwatch.arrivals.last_at IS 'When the last batch was received';
 
 CREATE FUNCTION logwatch.wake() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'wake_wrapper';

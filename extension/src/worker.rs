@@ -24,6 +24,8 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LOCK_TIMEOUT: &CStr = c"500ms";
 /// How soon it tries again what a lock has kept it from.
 const YIELD: Duration = Duration::from_secs(1);
+/// How often, under load, the counts are folded between.
+const FOLD_EVERY: Duration = Duration::from_secs(2);
 /// How often the house is kept: partitions, folding, retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -81,6 +83,7 @@ struct Worker {
     /// The next notification is due in this many seconds.
     next_delivery: Option<f64>,
     maintained: Option<Instant>,
+    folded: Option<Instant>,
     /// Set by a reload: what could not be sent may be possible now.
     reloaded: bool,
     /// What was last written to the server log about settings and about failed ticks; nothing is told twice in a row.
@@ -148,7 +151,16 @@ impl Worker {
         maintained
     }
 
+    /// Folds what checks would have to read over and over, and once in a while does the rest of the housekeeping.
     fn maintain(&mut self) -> Result<(), Failure> {
+        if self.folded.is_none_or(|at| at.elapsed() >= FOLD_EVERY) {
+            self.folded = Some(Instant::now());
+            if_due(
+                "SELECT logwatch.folding_due()",
+                c"logwatch: fold",
+                "SELECT logwatch.fold_counts(now()) WHERE pg_catalog.pg_try_advisory_xact_lock(7236278, 2)",
+            )?;
+        }
         if self.maintained.is_some_and(|at| at.elapsed() < MAINTAIN_EVERY) {
             return Ok(());
         }

@@ -3,192 +3,161 @@
 //! The exact half is `logwatch_record::level`, called only for the lines found here. So this may name too many places, and must
 //! never pass over a line that `level` would call ERROR or worse. What is looked for, all in one pass over the buffer:
 //!
-//! - the stems of every word that names such a level, in any case (`err`, `fata`, `crit` …);
+//! - every word that names such a level, in any case (`err`, `Error`, `FATA`, `crit` …);
 //! - the keys whose value may be a number (`"level":50`, `"severity":3`), also inside an escaped string (a container's log);
-//! - a single letter as a JSON value (`"s":"E"`);
+//! - a number or a single letter as a JSON value (`"level":"50"`, `"s":"E"`);
 //! - at the start of a line, syslog's `<PRI>` and the letters of glog, Ruby, Android and Tornado; a lone letter after a number.
 //!
-//! Each of these is settled, but for a few false alarms, by four bytes in a row. So the pass is one expression over four neighbours that
-//! the compiler turns into vector instructions: no branches, no table, the same time for every text. Case is taken out by setting bit 5 of
-//! each byte, which makes capitals small letters (and a newline `*`, a backslash `|`; the original bytes settle that for each hit).
+//! The pass is made by `buckets`, with vector instructions. Of what it marks, most is no such shape
+//! after all, which a second look at the bytes around the mark settles here, long before anybody looks for the ends of the line.
 //! For WARN the words and letters of a warning join. Below that nearly every line counts, and every line is looked at.
+
+mod buckets;
 
 use logwatch_record::Level;
 
-/// So many bytes are marked at once; the marks stay in the innermost cache.
-const BLOCK: usize = 16 * 1024;
-/// A mark is made by a byte and the three after it.
-const REACH: usize = 3;
-const FOLD: u8 = 0x20;
+/// The longest word that names a level, and one more byte.
+const WORD: usize = 14;
 
 pub struct Candidates {
     /// None: every line is a candidate.
-    marks: Option<Marks>,
+    shapes: Option<Shapes>,
 }
 
-struct Marks {
-    warn: bool,
-    /// One byte for each of the window's bytes from `from` to `to`: 1 where something may begin.
-    marks: Vec<u8>,
-    from: usize,
-    to: usize,
+#[derive(Clone, Copy)]
+struct Shapes {
+    least: Level,
 }
 
 impl Candidates {
     pub fn new(least: Level) -> Candidates {
-        let marks = Marks {
-            warn: least == Level::Warn,
-            marks: vec![0; BLOCK],
-            from: 0,
-            to: 0,
-        };
         Candidates {
-            marks: (least >= Level::Warn).then_some(marks),
-        }
-    }
-
-    /// A new window is about to be searched from `at` on.
-    pub fn begin(&mut self, at: usize) {
-        if let Some(marks) = &mut self.marks {
-            marks.from = at.saturating_sub(1);
-            marks.to = marks.from;
+            shapes: (least >= Level::Warn).then_some(Shapes { least }),
         }
     }
 
     /// The first place from `from` – the start of a line – on, in a line that has to be looked at. Any byte of that line may be
     /// named. None: no line that starts in the rest of the window needs a look, as far as it is there.
-    pub fn next(&mut self, window: &[u8], from: usize) -> Option<usize> {
-        let Some(marks) = &mut self.marks else {
+    pub fn next(&self, window: &[u8], from: usize) -> Option<usize> {
+        let Some(shapes) = self.shapes else {
             return (from < window.len()).then_some(from);
         };
-        let mut at = match from.checked_sub(1) {
+        let at = match from.checked_sub(1) {
             Some(before) if window[before] == b'\n' => before,
             // Without its newline the shapes that begin with one are not seen.
             _ => return (from < window.len()).then_some(from),
         };
-        loop {
-            while let Some(mark) = marks.after(at) {
-                if let Some(place) = confirm(window, mark) {
-                    return Some(place);
+        let warn = shapes.least == Level::Warn;
+        let mark = buckets::find(warn, window, at, |mark| shapes.confirm(window, mark))?;
+        Some(if window[mark] == b'\n' { mark + 1 } else { mark })
+    }
+}
+
+impl Shapes {
+    /// Settles by the bytes around a mark whether it is one of the shapes. What ends with the window before it is whole counts as one.
+    fn confirm(self, window: &[u8], mark: usize) -> bool {
+        let rest = &window[mark + 1..];
+        match window[mark] {
+            b'e' | b'E' | b'f' | b'F' | b'c' | b'C' | b'a' | b'A' | b's' | b'S' | b'p' | b'P' | b'w'
+            | b'W' => self.word(&window[mark..]),
+            b'l' | b'L' | b'y' | b'Y' | b'o' | b'O' | b'r' | b'R' => number(rest) && key(&window[..=mark]),
+            b'<' => {
+                let edge = mark.checked_sub(1).is_none_or(|before| is_edge(window[before]));
+                edge && rest.first().is_none_or(u8::is_ascii_digit)
+            }
+            b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
+            b' ' | b'\n' | b'\t' => self.first_letter(rest),
+            // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of an escaped key.
+            b'\\' => rest.starts_with(b"u00") || rest.len() < 3 || number(rest) && key(&window[..mark]),
+            // Tornado's `[E 261122`.
+            b'[' => match *rest {
+                [letter, b' ', digit, ..] => self.is_letter(letter) && digit.is_ascii_digit(),
+                [_, _, _, ..] => false,
+                _ => true,
+            },
+            // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `.
+            b'0'..=b'9' | b'Z' | b'z' => match *rest {
+                [b' ', letter, b' ', ..] => {
+                    self.is_letter(letter) || letter == b'#' && self.least == Level::Warn
                 }
-                at = mark + 1;
-            }
-            if marks.to >= window.len() {
-                return None;
-            }
-            marks.advance(window);
+                [_, _, _, ..] => false,
+                _ => true,
+            },
+            _ => false,
         }
     }
-}
 
-impl Marks {
-    /// The first mark from `at` on in this block.
-    fn after(&self, at: usize) -> Option<usize> {
-        let from = at.max(self.from);
-        let marks = self.marks.get(from - self.from..self.to - self.from)?;
-        memchr::memchr(1, marks).map(|mark| from + mark)
-    }
-
-    fn advance(&mut self, window: &[u8]) {
-        self.from = self.to;
-        self.to = (self.from + BLOCK).min(window.len());
-        let marks = &mut self.marks[..self.to - self.from];
-        let text = &window[self.from..window.len().min(self.to + REACH)];
-        let full = text.len().saturating_sub(REACH).min(marks.len());
-        mark(self.warn, text, &mut marks[..full]);
-        if full < marks.len() {
-            // The last bytes of the window have fewer neighbours: with blanks for those that are missing.
-            let mut last = [b' '; 2 * REACH];
-            let rest = &text[full..];
-            last[..rest.len()].copy_from_slice(rest);
-            mark(self.warn, &last, &mut marks[full..]);
+    /// A word that names a level, whole: `error`, but not `errors`. What stands before it is not looked at: in an escaped text it
+    /// may be the end of an escape, as in `\tERROR`.
+    fn word(self, text: &[u8]) -> bool {
+        let text = &text[..text.len().min(WORD)];
+        match text
+            .iter()
+            .position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'))
+        {
+            Some(end) => Level::of_word(&text[..end]).is_some_and(|level| level >= self.least),
+            None => text.len() < WORD,
         }
     }
-}
 
-/// Sets each mark whose byte, with the three after it, begins something to look at. `text` is at least `REACH` bytes longer.
-fn mark(warn: bool, text: &[u8], marks: &mut [u8]) {
-    if marks.is_empty() {
-        return;
+    /// What follows a quote is `50"` or `E"`, perhaps escaped.
+    fn quoted(self, value: &[u8]) -> bool {
+        let ends = |at: usize| value.get(at).is_none_or(|byte| matches!(byte, b'"' | b'\\'));
+        match value.first() {
+            Some(b'0'..=b'9') => ends(1) || ends(2) && value[1].is_ascii_digit(),
+            Some(letter) => self.is_letter(letter.to_ascii_uppercase()) && ends(1),
+            None => true,
+        }
     }
-    #[cfg(target_arch = "x86_64")]
-    if std::arch::is_x86_feature_detected!("avx2") {
-        // SAFETY: the processor has the instructions.
-        return unsafe { mark_with_avx2(warn, text, marks) };
-    }
-    if warn {
-        mark_any::<true>(text, marks)
-    } else {
-        mark_any::<false>(text, marks)
-    }
-}
 
-#[cfg(target_arch = "x86_64")]
-#[target_feature(enable = "avx2")]
-fn mark_with_avx2(warn: bool, text: &[u8], marks: &mut [u8]) {
-    if warn {
-        mark_any::<true>(text, marks)
-    } else {
-        mark_any::<false>(text, marks)
+    /// The first letter of a line of glog (`E0102`), Ruby (`E, [`) or Android (`E/Tag(`).
+    fn first_letter(self, text: &[u8]) -> bool {
+        match *text {
+            [letter, b',' | b'/', ..] => self.is_letter(letter),
+            [letter, b'0'..=b'9', ..] => {
+                self.is_letter(letter) && text.iter().skip(1).take(4).all(u8::is_ascii_digit)
+            }
+            [_, _, ..] => false,
+            _ => true,
+        }
     }
-}
 
-#[inline(always)]
-fn mark_any<const WARN: bool>(text: &[u8], marks: &mut [u8]) {
-    let count = marks.len();
-    let neighbours = text[..count]
-        .iter()
-        .zip(&text[1..=count])
-        .zip(text[2..].iter().zip(&text[3..]));
-    for (mark, ((a, b), (c, d))) in marks.iter_mut().zip(neighbours) {
-        *mark = u8::from(begins::<WARN>([a | FOLD, b | FOLD, c | FOLD, d | FOLD]));
+    fn is_letter(self, letter: u8) -> bool {
+        matches!(letter, b'E' | b'F' | b'C' | b'A') || letter == b'W' && self.least == Level::Warn
     }
 }
 
-/// True when four folded bytes begin a shape. `&` and `|` rather than `&&` and `||`: a branch would end the vectors.
-#[inline(always)]
-fn begins<const WARN: bool>([a, b, c, d]: [u8; 4]) -> bool {
-    let digit = |byte: u8| byte.wrapping_sub(b'0') < 10;
-    let letter = |byte: u8| {
-        (byte == b'e') | (byte == b'f') | (byte == b'c') | (byte == b'a') | (WARN & (byte == b'w'))
-    };
-    // err, error, erro, eror, fail, fata(l), ftl, crit, aler(t), emer(g), seve(re), pani(c), dpanic; warn, wrn.
-    let word = (a == b'e') & (b == b'r') & ((c == b'r') | ((c == b'o') & (d == b'r')))
-        | (a == b'f') & (b == b'a') & ((c == b'i') & (d == b'l') | (c == b't') & (d == b'a'))
-        | (a == b'f') & (b == b't') & (c == b'l')
-        | (a == b'c') & (b == b'r') & (c == b'i') & (d == b't')
-        | (a == b'a') & (b == b'l') & (c == b'e') & (d == b'r')
-        | (a == b'e') & (b == b'm') & (c == b'e') & (d == b'r')
-        | (a == b's') & (b == b'e') & (c == b'v') & (d == b'e')
-        | (a == b'p') & (b == b'a') & (c == b'n') & (d == b'i')
-        | WARN & (a == b'w') & ((b == b'a') & (c == b'r') & (d == b'n') | (b == b'r') & (c == b'n'));
-    // The end of level, lvl, severity, priority, levelno, severityNumber; then `":5`, `": 5`, `" :`, `\":`.
-    let key = ((a == b'l') | (a == b'y') | (a == b'o') | (a == b'r'))
-        & ((b == b'"') & ((c == b':') & (digit(d) | (d == b' ')) | (c == b' ') & (d == b':'))
-            | (b == (b'\\' | FOLD)) & (c == b'"') & ((d == b':') | (d == b' ')));
-    // An escaped character, which may be a quote or the `<` of a `<PRI>`: `"\u003c3\u003e`.
-    let escape = (a == (b'\\' | FOLD)) & (b == b'u') & (c == b'0') & (d == b'0');
-    // A number as a string: `:"50"`, `: "3"`.
-    let quoted = ((a == b':') | (a == b' ') | (a == (b'\\' | FOLD)))
-        & (b == b'"')
-        & (digit(c) | letter(c))
-        & (digit(d) | (d == b'"') | (d == (b'\\' | FOLD)));
-    // `<11>`, `E0102`, `E, [`, `E/Tag(` at the start of a line or of a container's inner one; Tornado's `[E 261122`.
-    let edge = (a == (b'\n' | FOLD)) | (a == (b'\t' | FOLD)) | (a == b' ') | (a == b'"');
-    let start = edge & ((b == b'<') & digit(c) | letter(b) & (digit(c) | (c == b',') | (c == b'/')))
-        | (a == (b'[' | FOLD)) & letter(b) & (c == b' ') & digit(d);
-    // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `.
-    let amid = (digit(a) | (a == b'z')) & (b == b' ') & (letter(c) | WARN & (c == b'#')) & (d == b' ');
-    word | key | escape | quoted | start | amid
+/// What may stand before the first byte of a line: a newline, or what a container puts there.
+fn is_edge(byte: u8) -> bool {
+    matches!(byte, b'\n' | b'\t' | b' ' | b'"')
 }
 
-/// Settles by the original bytes whether a mark counts, and names a byte of its line.
-fn confirm(window: &[u8], at: usize) -> Option<usize> {
-    match window[at] {
-        b'\n' => Some(at + 1),
-        // The fold made it look like a newline.
-        b'*' => None,
-        _ => Some(at),
+/// True when the text ends with a key whose number may be a level.
+fn key(text: &[u8]) -> bool {
+    const KEYS: [&[u8]; 7] = [
+        b"level",
+        b"lvl",
+        b"severity",
+        b"priority",
+        b"levelno",
+        b"severitynumber",
+        b"severity_number",
+    ];
+    KEYS.iter().any(|key| {
+        text.len()
+            .checked_sub(key.len())
+            .is_some_and(|start| text[start..].eq_ignore_ascii_case(key))
+    })
+}
+
+/// True when after a key – and its quote, perhaps escaped – a colon and a digit follow.
+fn number(text: &[u8]) -> bool {
+    let text = text.strip_prefix(b"\\").unwrap_or(text);
+    let text = text.strip_prefix(b"\"").unwrap_or(text).trim_ascii_start();
+    match text.split_first() {
+        Some((b':', value)) => value.trim_ascii_start().first().is_none_or(u8::is_ascii_digit),
+        Some(_) => false,
+        None => true,
     }
 }
 
@@ -198,8 +167,7 @@ mod tests {
 
     /// The lines that are named as candidates, by walking as the reader does from byte `at` on.
     fn candidates(text: &[u8], mut at: usize, least: Level) -> Vec<String> {
-        let mut search = Candidates::new(least);
-        search.begin(at);
+        let search = Candidates::new(least);
         let mut found = Vec::new();
         while let Some(place) = search.next(text, at) {
             let start = memchr::memrchr(b'\n', &text[..place])
@@ -277,23 +245,129 @@ mod tests {
     }
 
     #[test]
-    fn no_shape_is_passed_over_at_the_edge_of_a_block() {
+    fn no_shape_is_passed_over_wherever_the_vectors_begin() {
         for shape in SHAPES {
-            for shift in 0..shape.len() + 2 {
-                let mut text = vec![b'x'; BLOCK - shift];
-                *text.last_mut().unwrap() = b'\n';
+            for shift in 1..100 {
+                let mut text = vec![b'x'; shift];
+                text[shift - 1] = b'\n';
                 text.extend_from_slice(shape.as_bytes());
-                let second = BLOCK - shift;
-                assert_eq!(candidates(&text, second, Level::Error), [*shape], "shift {shift}");
+                assert_eq!(candidates(&text, shift, Level::Error), [*shape], "shift {shift}");
+                text.extend_from_slice(&[b'x'; 100]);
+                assert_eq!(candidates(&text, shift, Level::Error).len(), 1, "shift {shift}");
                 text[0] = b'\n';
-                assert_eq!(candidates(&text, 1, Level::Error), [*shape], "shift {shift}");
+                assert_eq!(candidates(&text, 1, Level::Error).len(), 1, "shift {shift}");
+            }
+        }
+    }
+
+    /// What lines are made of, whole or as a part of something else.
+    const PARTS: &[&str] = &[
+        "error",
+        "ERR",
+        "Erro",
+        "eror",
+        "severe",
+        "FAIL",
+        "failure",
+        "critical",
+        "crit",
+        "ALERT",
+        "emerg",
+        "emergency",
+        "panic",
+        "dpanic",
+        "pani",
+        "fata",
+        "fatal",
+        "ftl",
+        "warn",
+        "WRN",
+        "Warning",
+        "info",
+        "s",
+        "_x",
+        "2",
+        " ",
+        " ",
+        ": ",
+        ":",
+        "=",
+        "[",
+        "]",
+        "(",
+        ")",
+        "{",
+        "}",
+        ",",
+        "/",
+        "|",
+        "-",
+        ".",
+        "\"",
+        "\\",
+        "\\\"",
+        "\\t",
+        "\\n",
+        "\t",
+        "\x1b[31m",
+        "<",
+        ">",
+        "<3>",
+        "E",
+        "F",
+        "W",
+        "A",
+        "level",
+        "lvl",
+        "severity",
+        "SeverityNumber",
+        "levelno",
+        "PRIORITY",
+        "\"level\":",
+        "\"s\":",
+        "\"log\":\"",
+        "\"severity\": ",
+        "level=",
+        "msg=x ",
+        "50",
+        "17",
+        "3",
+        "1122 10:00:00.000000 1234 file.go:1] ",
+        "11-22 10:00:00.000  1234  5678 ",
+        "\"stream\":\"x\"",
+        "2026-11-22T10:00:00.123456789Z",
+        " stderr F ",
+        "E 261122 10:00:00 web:2064]",
+        "1234:M 22 Nov 2026 10:00:00.123 # x",
+        "#",
+        "é",
+    ];
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 3000, failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn what_has_a_level_is_a_candidate(
+            lines in proptest::collection::vec(proptest::collection::vec(0..PARTS.len(), 1..10), 1..20)
+        ) {
+            let lines: Vec<String> = lines
+                .iter()
+                .map(|parts| parts.iter().map(|part| PARTS[*part]).collect())
+                .collect();
+            let text = format!("\n{}\n", lines.join("\n"));
+            for least in [Level::Warn, Level::Error, Level::Fatal] {
+                let found = candidates(text.as_bytes(), 1, least);
+                for line in &lines {
+                    let counts = logwatch_record::level(line.as_bytes()).is_some_and(|level| level >= least);
+                    assert!(!counts || found.contains(line), "{line:?}");
+                }
             }
         }
     }
 
     #[test]
     fn quiet_lines_are_passed_over() {
-        let quiet = "\n2026-11-22 10:00:00 INFO a user logged in\n{\"level\":\"info\",\"msg\":\"x\"}\nI1122 x\nexit *e0 *<1\n";
+        let quiet = "\n2026-11-22 10:00:00 INFO a user logged in\n{\"level\":\"info\",\"msg\":\"x\"}\nI1122 x\nexit *e0 *<1\n\
+            0 errors, a failed try, criteria, false alerts, serif, (E1) [e 1], a <b>\n{\"time\":\"2026-11-22T10:00:00Z\",\"order\":17}\n";
         assert!(candidates(quiet.as_bytes(), 1, Level::Error).is_empty());
     }
 

@@ -1,6 +1,6 @@
 //! The loop: look for files, read what is new in them, send it, wait.
 //!
-//! One thread does it all, so nothing is ever in flight but one call. When the database is away the loop stops reading and only keeps
+//! One thread reads and one stores, with one call in flight at most (see `ahead`). When the database is away the loop stops reading and only keeps
 //! hold of the files: they are the buffer. After every reconnect the database says again how far each file is stored, and what was
 //! read beyond that is forgotten and read again.
 
@@ -275,11 +275,16 @@ impl<'a> Follow<'a> {
                 continue;
             }
             match self.turn(index, &mut round)? {
-                Some(state) => self.roster.drop_tail(index, state),
+                Some(state) => {
+                    // The handle of a file without a name is the last way to its bytes.
+                    self.sink.settle()?;
+                    self.roster.drop_tail(index, state);
+                }
                 None => index += 1,
             }
             if std::mem::take(&mut round.renamed) {
                 // What was copied and truncated in between comes before what is in the file now.
+                self.sink.settle()?;
                 self.roster.look_up(&self.inputs);
             }
         }
@@ -291,6 +296,7 @@ impl<'a> Follow<'a> {
     fn store_notes(&mut self) -> Result<(), Trouble> {
         while let Some(note) = self.roster.notes.last() {
             self.sink.store(&note.stretch())?;
+            self.sink.settle()?;
             self.roster.notes.pop();
         }
         Ok(())
@@ -304,7 +310,7 @@ impl<'a> Follow<'a> {
                 store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
             }
         }
-        Ok(())
+        self.sink.settle()
     }
 
     /// On the way out: if it fails the next run reads a little more, that is all.

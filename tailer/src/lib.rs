@@ -4,6 +4,7 @@
 //! that stores the records. [`run`] picks the mode, `follow` does the work. The program is a few lines around this library, so that the
 //! parts that read hostile input – public here – can be fuzzed (tests/fuzz).
 
+mod ahead;
 pub mod candidates;
 mod check;
 pub mod cli;
@@ -34,6 +35,7 @@ use std::process::ExitCode;
 
 use logwatch_record::Level;
 
+use ahead::Ahead;
 use cli::{Mode, Options, Output};
 use failure::Failure;
 use follow::Follow;
@@ -62,14 +64,13 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
         })
         .map_err(|error| Failure::Internal(format!("signals: {error}")))?;
     let output = std::mem::replace(&mut options.output, Output::Print);
-    let sink: Box<dyn Sink> = match output {
+    let sink = match output {
         Output::Print => {
             let least = options.min_level.unwrap_or(Level::Error);
-            Box::new(Print::new(
-                BufWriter::new(std::io::stdout().lock()),
-                least,
-                options.zone.clone(),
-            ))
+            let zone = options.zone.clone();
+            sink(&options, move || {
+                Print::new(BufWriter::new(std::io::stdout().lock()), least, zone)
+            })?
         }
         Output::Database(settings) => {
             let inputs: Vec<_> = options
@@ -83,7 +84,7 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
                 path: inputs.join(" "),
                 zone_name: options.zone_name.clone(),
             };
-            Box::new(Database::new(*settings, source))
+            sink(&options, move || Database::new(*settings, source))?
         }
     };
     if let Some(pipe) = &options.pipe {
@@ -95,4 +96,16 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
     } else {
         follow.follow()
     }
+}
+
+/// What is read from files is stored while more is read. A pipe cannot be read again, so each piece of it is stored before the next.
+fn sink<S: Sink + 'static>(
+    options: &Options,
+    make: impl FnOnce() -> S + Send + 'static,
+) -> Result<Box<dyn Sink>, Failure> {
+    Ok(if options.pipe.is_some() {
+        Box::new(make())
+    } else {
+        Box::new(Ahead::new(make)?)
+    })
 }

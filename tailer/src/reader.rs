@@ -120,7 +120,6 @@ impl Reader {
         let mut at = usize::try_from(self.position - window.offset)
             .unwrap_or(bytes.len())
             .min(bytes.len());
-        search.candidates.begin(at);
         let fed = loop {
             if batch.is_full() {
                 break Fed::Full;

@@ -98,7 +98,12 @@ pub struct Stretch<'a> {
 pub trait Sink {
     /// Claims the source, connecting first if need be.
     fn attach(&mut self) -> Result<Attached, Trouble>;
+    /// Stores a stretch, or begins to: then the next call tells what came of it.
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;
+    /// Waits until all that was begun is stored.
+    fn settle(&mut self) -> Result<(), Trouble> {
+        Ok(())
+    }
     /// How the files stand: offered often, and taken when it is time to. `at_once`: the run ends.
     fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble>;
 }

@@ -313,6 +313,11 @@ fn a_centre_may_be_the_edge_of_a_larger_one() -> Result<()> {
     let all = "SELECT s.name, p.template, sum(c.n) FROM logwatch.counts AS c JOIN logwatch.sources AS s ON s.id = c.source_id
                  JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint GROUP BY 1, 2 ORDER BY 1, 2";
     europe.wait_for_sql(SOON, all, "bank|third|1\nshop|first|1\nshop|second|2")?;
+    let report = germany.server.sql("SELECT logwatch_report()")?;
+    assert!(
+        report.contains("\nEdges\n") && report.contains("\nCentres\n"),
+        "{report}"
+    );
     // The beats of an edge end at its own centre.
     assert_eq!(europe.sql("SELECT name FROM logwatch.edges")?, "germany");
     let fleet = "SELECT role, name, state FROM logwatch_fleet ORDER BY role";

@@ -126,7 +126,8 @@ fn keyed(key: &[u8], value: Value) -> Option<Level> {
                 }
                 // MongoDB's D1 to D5.
                 [b'D', b'1'..=b'5'] => Some(Level::Debug),
-                _ if word.iter().all(u8::is_ascii_digit) => number(word).and_then(|n| numbered(key, n)),
+                // No level has more digits as a string; what has is a time or an order's number.
+                [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9'] => number(word).and_then(|n| numbered(key, n)),
                 _ => word_level(word.trim_ascii()).map(|(level, _)| level),
             }
         }

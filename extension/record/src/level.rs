@@ -27,6 +27,11 @@ impl Level {
             Level::Fatal => "FATAL",
         }
     }
+
+    /// The level that a whole word names, in any case; None when it names none. Does not allocate.
+    pub fn of_word(word: &[u8]) -> Option<Level> {
+        word_level(word).map(|(level, _)| level)
+    }
 }
 
 impl fmt::Display for Level {
@@ -56,9 +61,7 @@ impl FromStr for Level {
 
     /// Any word that programs use for a level, in any case: `error`, `err`, `SEVERE`, `critical`, `warning` …
     fn from_str(word: &str) -> Result<Level, UnknownLevel> {
-        word_level(word.trim().as_bytes())
-            .map(|(level, _)| level)
-            .ok_or_else(|| UnknownLevel(word.to_owned()))
+        Level::of_word(word.trim().as_bytes()).ok_or_else(|| UnknownLevel(word.to_owned()))
     }
 }
 

@@ -88,6 +88,8 @@ impl Status {
                     "rule" => "Rules",
                     "source" => "Sources",
                     "channel" => "Channels",
+                    "edge" => "Edges",
+                    "centre" => "Centres",
                     _ => "Worker",
                 };
                 let _ = writeln!(text, "\n{heading}");

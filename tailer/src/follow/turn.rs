@@ -40,6 +40,7 @@ impl Follow<'_> {
                 }
                 Ok(Look::Replaced) => {
                     store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+                    self.sink.settle()?;
                     return self.replaced(index, round);
                 }
                 Err(error) => {
@@ -227,6 +228,10 @@ pub(super) fn store(
         gap: None,
         state,
     })?;
+    if !tail.known {
+        // Where a new file begins is nowhere written down until its first call is stored.
+        sink.settle()?;
+    }
     batch.clear();
     tail.stored = proof;
     tail.known = true;

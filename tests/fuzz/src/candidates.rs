@@ -11,8 +11,7 @@ pub fn check(input: &[u8]) {
     // Lines that end where a block of the search does.
     let shift = usize::from(shift) * 64;
     let text = [&b"\n".repeat(shift + 1)[..], text].concat();
-    let mut search = Candidates::new(least);
-    search.begin(1);
+    let search = Candidates::new(least);
     let mut named = Vec::new();
     let mut at = 1;
     while at < text.len()

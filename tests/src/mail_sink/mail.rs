@@ -15,6 +15,8 @@ pub struct Mail {
     pub encrypted: bool,
     /// Who had logged in.
     pub user: Option<String>,
+    /// When its last byte had come.
+    pub at: std::time::SystemTime,
 }
 
 impl Mail {

@@ -267,6 +267,7 @@ impl Session<'_> {
             raw,
             encrypted: self.encrypted(),
             user: self.user.clone(),
+            at: std::time::SystemTime::now(),
         };
         match self.shared.reach(Step::EndOfData) {
             Some(Action::Reply(text)) if !text.starts_with('2') => return self.say(&text),

@@ -1,0 +1,224 @@
+//! The vector half of the search: where four bytes in a row may begin something to look at.
+//!
+//! The method is the one of Hyperscan's "Teddy". The shapes are put into eight buckets; for each of the four places a table says in
+//! which buckets a byte may stand there, by its low and by its high half. Two shuffles look up 32 bytes at once, and a bit that is left in
+//! all four places is a mark. A bucket that holds several shapes takes their mixtures too (`frit` for `fail` and `crit`), and so
+//! do the halves of bytes: marks are hints, to be settled by `Candidates`.
+
+/// A mark is made by a byte and the three after it.
+const REACH: usize = 3;
+/// What a missing byte behind the text counts as.
+const BLANK: u8 = b' ';
+
+/// The bytes that may stand in one place; small letters mean capitals too. None: any byte.
+type Set = Option<&'static [u8]>;
+
+/// The buckets, without and with the shapes of a warning. What each shape is stands at `Candidates`. They were put together so that
+/// few mixtures are common in logs: count marks before you change one.
+const fn buckets(warn: bool) -> [[Set; 4]; 8] {
+    [
+        // err, error, erro.
+        [Some(b"e"), Some(b"r"), Some(b"r"), None],
+        // fail, fata(l), crit, aler(t), eror.
+        [Some(b"fcae"), Some(b"arl"), Some(b"iteo"), Some(b"latr")],
+        // emer(g), seve(re), pani(c).
+        [Some(b"esp"), Some(b"mea"), Some(b"evn"), Some(b"rei")],
+        // ftl; Tornado's [E 2; warn, wrn.
+        if warn {
+            [Some(b"f[w"), Some(b"tefcawr"), Some(b"l rn"), None]
+        } else {
+            [Some(b"f["), Some(b"tefca"), Some(b"l "), None]
+        },
+        // The end of a key before a number: l":5, y" :, o\":, \" :; an escaped character: \u003c.
+        [
+            Some(b"lyor\\"),
+            Some(b"\"\\u"),
+            Some(b": \"0"),
+            Some(b"0123456789:"),
+        ],
+        // A number or a letter as a string: "50", "3", "E", "3\", and then anything but a digit or a letter.
+        [
+            Some(b"\""),
+            if warn {
+                Some(b"0123456789efcaw")
+            } else {
+                Some(b"0123456789efca")
+            },
+            Some(b"0123456789\"\\"),
+            Some(b"\"\\,:}] \t\n\r"),
+        ],
+        // A letter at the start of a line: E0102, E, [ and E/Tag(.
+        [
+            Some(b"\n\t \""),
+            if warn { Some(b"efcaw") } else { Some(b"efca") },
+            Some(b"0123456789,/"),
+            None,
+        ],
+        // A lone letter after a number or a time: 5678 E Tag, .123 # msg; a key's quote before a number: ": 5.
+        [
+            Some(b"0123456789z\""),
+            Some(b" :"),
+            if warn { Some(b"efcaw# ") } else { Some(b"efca ") },
+            Some(b"0123456789 "),
+        ],
+    ]
+}
+
+/// Which buckets each byte may be in, by place.
+type Table = [[u8; 256]; 4];
+
+const fn table(warn: bool) -> Table {
+    let buckets = buckets(warn);
+    let mut table = [[0; 256]; 4];
+    let mut bucket = 0;
+    while bucket < 8 {
+        let mut place = 0;
+        while place < 4 {
+            match buckets[bucket][place] {
+                None => {
+                    let mut byte = 0;
+                    while byte < 256 {
+                        table[place][byte] |= 1 << bucket;
+                        byte += 1;
+                    }
+                }
+                Some(bytes) => {
+                    let mut i = 0;
+                    while i < bytes.len() {
+                        table[place][bytes[i] as usize] |= 1 << bucket;
+                        table[place][bytes[i].to_ascii_uppercase() as usize] |= 1 << bucket;
+                        i += 1;
+                    }
+                }
+            }
+            place += 1;
+        }
+        bucket += 1;
+    }
+    table
+}
+
+static TABLES: [Table; 2] = [table(false), table(true)];
+
+/// The first mark of `text` from `at` on that counts.
+pub fn find(warn: bool, text: &[u8], mut at: usize, counts: impl Fn(usize) -> bool) -> Option<usize> {
+    #[cfg(target_arch = "x86_64")]
+    if std::arch::is_x86_feature_detected!("avx2") {
+        // SAFETY: the processor has the instructions.
+        match unsafe { avx2::find(&HALVES[usize::from(warn)], text, at, &counts) } {
+            Ok(mark) => return Some(mark),
+            Err(end) => at = end,
+        }
+    }
+    let table = &TABLES[usize::from(warn)];
+    (at..text.len()).find(|&at| {
+        let in_place = |place: usize| table[place][usize::from(*text.get(at + place).unwrap_or(&BLANK))];
+        let bits = in_place(0) & in_place(1) & in_place(2) & in_place(REACH);
+        (bits != 0 || text[at] == b'<') && counts(at)
+    })
+}
+
+/// The table by half bytes: for each place the buckets of the 16 low and of the 16 high halves.
+#[cfg(target_arch = "x86_64")]
+type Halves = [[[u8; 16]; 2]; 4];
+
+#[cfg(target_arch = "x86_64")]
+const fn halves(table: &Table) -> Halves {
+    let mut halves = [[[0; 16]; 2]; 4];
+    let mut place = 0;
+    while place < 4 {
+        let mut byte = 0;
+        while byte < 256 {
+            halves[place][0][byte & 15] |= table[place][byte];
+            halves[place][1][byte >> 4] |= table[place][byte];
+            byte += 1;
+        }
+        place += 1;
+    }
+    halves
+}
+
+#[cfg(target_arch = "x86_64")]
+static HALVES: [Halves; 2] = [halves(&table(false)), halves(&table(true))];
+
+#[cfg(target_arch = "x86_64")]
+mod avx2 {
+    use std::arch::x86_64::*;
+
+    use super::{Halves, REACH};
+
+    const STEP: usize = 32;
+
+    /// The first mark that counts; Err: from there on the text is too short for vectors.
+    #[target_feature(enable = "avx2")]
+    pub fn find(
+        halves: &Halves,
+        text: &[u8],
+        mut at: usize,
+        counts: impl Fn(usize) -> bool,
+    ) -> Result<usize, usize> {
+        let wide = |half: &[u8; 16]| {
+            // SAFETY: 16 bytes are there to be read.
+            _mm256_broadcastsi128_si256(unsafe { _mm_loadu_si128(half.as_ptr().cast()) })
+        };
+        let low = halves.map(|[low, _]| wide(&low));
+        let high = halves.map(|[_, high]| wide(&high));
+        let nibble = _mm256_set1_epi8(15);
+        let less_than = _mm256_set1_epi8(b'<'.cast_signed());
+        let zero = _mm256_setzero_si256();
+        while let Some(window) = text.get(at..at + STEP + REACH) {
+            let in_place = |place: usize| {
+                // SAFETY: `place` is at most REACH, so the 32 bytes end within the window.
+                let bytes = unsafe { _mm256_loadu_si256(window.as_ptr().add(place).cast()) };
+                let low = _mm256_shuffle_epi8(low[place], _mm256_and_si256(bytes, nibble));
+                let high = _mm256_shuffle_epi8(
+                    high[place],
+                    _mm256_and_si256(_mm256_srli_epi16::<4>(bytes), nibble),
+                );
+                (bytes, _mm256_and_si256(low, high))
+            };
+            let (bytes, first) = in_place(0);
+            let both = _mm256_and_si256(first, in_place(1).1);
+            let all = _mm256_and_si256(both, _mm256_and_si256(in_place(2).1, in_place(3).1));
+            let none = _mm256_movemask_epi8(_mm256_cmpeq_epi8(all, zero)).cast_unsigned();
+            let pri = _mm256_movemask_epi8(_mm256_cmpeq_epi8(bytes, less_than)).cast_unsigned();
+            let mut bits = !none | pri;
+            while bits != 0 {
+                let mark = at + bits.trailing_zeros() as usize;
+                if counts(mark) {
+                    return Ok(mark);
+                }
+                bits &= bits - 1;
+            }
+            at += STEP;
+        }
+        Err(at)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn vectors_and_the_plain_table_mark_the_same_but_for_mixed_halves() {
+        let text: Vec<u8> = (0..20_000u32)
+            .map(|n| (n.wrapping_mul(2_654_435_761) >> 24) as u8)
+            .collect();
+        for warn in [false, true] {
+            let table = &TABLES[usize::from(warn)];
+            let marked = std::cell::RefCell::new(vec![false; text.len()]);
+            let note = |mark: usize| {
+                marked.borrow_mut()[mark] = true;
+                false
+            };
+            assert_eq!(find(warn, &text, 0, note), None);
+            let marked = marked.into_inner();
+            for at in 0..text.len() {
+                let byte = |place: usize| usize::from(*text.get(at + place).unwrap_or(&BLANK));
+                let plain = (0..4).fold(255, |bits, place| bits & table[place][byte(place)]) != 0;
+                assert!(marked[at] || !(plain || text[at] == b'<'), "{at}");
+            }
+        }
+    }
+}

@@ -1,0 +1,161 @@
+//! From a line in a log to the end of the mail's DATA at the mail server.
+
+use std::fs::OpenOptions;
+use std::io::Write;
+use std::time::{Duration, SystemTime};
+
+use anyhow::{Context, Result};
+use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::server::Server;
+use logwatch_tests::tailer::Tailer;
+use logwatch_tests::wait::wait_for;
+
+use crate::input;
+use crate::measure::{ms, percentile};
+use crate::others;
+use crate::table::{Contract, Table};
+
+const LIMIT: Duration = Duration::from_secs(30);
+
+/// Lines so far apart that each finds all parts at rest; the pause is no multiple of any timer.
+fn pause(number: usize) -> Duration {
+    Duration::from_millis(170 + (number as u64 * 37) % 101)
+}
+
+pub fn run(table: &mut Table) -> Result<()> {
+    let samples = usize::try_from(input::size("BENCH_MAILS", 100)?)?;
+    let mut ours = logwatch(samples)?;
+    let (p50, p99) = (percentile(&mut ours, 0.5), percentile(&mut ours, 0.99));
+    let beside = [
+        compared(
+            "Prometheus + Alertmanager + mtail",
+            "prometheus.sh",
+            &["prometheus", "prometheus-alertmanager", "mtail"],
+            5,
+        ),
+        compared("SEC + curl", "sec.sh", &["sec", "curl"], 20),
+    ];
+    table.value(
+        "line written to end of DATA, p50",
+        p50,
+        "ms",
+        &beside.join(", "),
+        Contract::AtMost(25.0),
+    );
+    table.value(
+        "line written to end of DATA, p99",
+        p99,
+        "ms",
+        "–",
+        Contract::AtMost(100.0),
+    );
+    Ok(())
+}
+
+/// Words that no mask hides, one for each sample.
+fn word(number: usize) -> String {
+    let letter = |n: usize| char::from(b'k' + (n % 10) as u8);
+    [number / 100, number / 10, number]
+        .map(letter)
+        .iter()
+        .collect::<String>()
+        + "zone"
+}
+
+fn logwatch(samples: usize) -> Result<Vec<f64>> {
+    let sink = MailSink::plain()?;
+    let url = sink.url();
+    let server = input::server(&[
+        ("logwatch.smtp_url", &url),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    mails(samples, &server, &server, &sink)
+}
+
+/// Times in milliseconds from a line that a tailer sends to `reading` to the mail that `evaluating` sends to the sink; only in a fleet the
+/// two are not one. Each line is a message of its own, with a rule and a recipient of its own: what repeats is not mailed again.
+pub fn mails(samples: usize, reading: &Server, evaluating: &Server, sink: &MailSink) -> Result<Vec<f64>> {
+    let directory = tempfile::tempdir()?;
+    evaluating.sql("UPDATE logwatch.rules SET enabled = false")?;
+    for number in 0..samples {
+        let word = word(number);
+        evaluating.sql(&format!(
+            "INSERT INTO logwatch.rules (name, match, recipients) VALUES ('{word}', '{word}', '{{{word}@example.com}}')"
+        ))?;
+    }
+    let log = directory.path().join("app.log");
+    let mut file = OpenOptions::new().create(true).append(true).open(&log)?;
+    let _tailer = Tailer::start(reading, &["--source", "bench", &log.display().to_string()])?;
+    reading.wait_for_sql(LIMIT, "SELECT count(*) FROM logwatch.sources", "1")?;
+    let mut times = Vec::new();
+    for number in 0..samples {
+        std::thread::sleep(pause(number));
+        let word = word(number);
+        let line =
+            format!("2000-01-01 00:00:00 ERROR the {word} broke\n").replace("2000-01-01 00:00:00 ", "");
+        let began = SystemTime::now();
+        file.write_all(line.as_bytes())?;
+        let recipient = format!("{word}@example.com");
+        let arrived = wait_for(LIMIT, "the mail", || {
+            Ok(sink
+                .mails()
+                .iter()
+                .find(|mail| mail.to.contains(&recipient))
+                .map(|mail| mail.at))
+        })?;
+        times.push(ms(arrived
+            .duration_since(began)
+            .context("the clock went back")?));
+    }
+    Ok(times)
+}
+
+/// The median of another program's times, in words.
+fn compared(name: &str, script: &str, needs: &[&str], samples: usize) -> String {
+    if let Some(missing) = needs.iter().find(|program| !others::installed(program)) {
+        return format!("{name}: {missing} is not installed");
+    }
+    match other(script, samples) {
+        Ok(mut times) => format!("{name}: {:.0} ms", percentile(&mut times, 0.5)),
+        Err(error) => format!("{name}: {error:#}"),
+    }
+}
+
+fn other(script: &str, samples: usize) -> Result<Vec<f64>> {
+    let directory = tempfile::tempdir()?;
+    let sink = MailSink::plain()?;
+    let log = directory.path().join("app.log");
+    let mut file = OpenOptions::new().create(true).append(true).open(&log)?;
+    let mut command = others::script(script, directory.path());
+    command.arg(&log).arg(sink.port().to_string());
+    let _programs = others::start(command)?;
+    // Lines until one is seen: the programs may begin at the end of the file.
+    let mut number = 0;
+    let mut write = |file: &mut std::fs::File| -> Result<SystemTime> {
+        number += 1;
+        let began = SystemTime::now();
+        file.write_all(format!("ERROR the {} broke\n", word(number)).as_bytes())?;
+        Ok(began)
+    };
+    let mut last = SystemTime::UNIX_EPOCH;
+    wait_for(LIMIT, "the first mail", || {
+        if last.elapsed().is_ok_and(|age| age > Duration::from_secs(2)) {
+            last = write(&mut file)?;
+        }
+        Ok((!sink.mails().is_empty()).then_some(()))
+    })?;
+    std::thread::sleep(Duration::from_secs(4));
+    let mut times = Vec::new();
+    for sample in 0..samples {
+        let known = sink.mails().len();
+        let began = write(&mut file)?;
+        let arrived = wait_for(LIMIT, "the mail", || {
+            Ok(sink.mails().get(known).map(|mail| mail.at))
+        })?;
+        times.push(ms(arrived
+            .duration_since(began)
+            .context("the clock went back")?));
+        std::thread::sleep(pause(sample));
+    }
+    Ok(times)
+}
