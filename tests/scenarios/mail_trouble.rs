@@ -301,7 +301,9 @@ fn mail_that_a_clock_ahead_has_put_off_goes_out_when_it_is_set_back() -> Result<
         "1",
     )?;
     // As if the attempt had been made while the clock was a day ahead.
-    server.sql("UPDATE logwatch.notifications SET next_attempt_at = now() + interval '1 day' WHERE state = 'queued'")?;
+    server.sql(
+        "UPDATE logwatch.notifications SET next_attempt_at = now() + interval '1 day' WHERE state = 'queued'",
+    )?;
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     Ok(())
 }

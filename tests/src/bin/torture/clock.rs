@@ -43,7 +43,9 @@ impl Clock {
         fs::write(&new, format!("{:+}\n", hours * 3600))?;
         fs::rename(&new, &self.file)?;
         wait_until(SOON, "the server to see the clock", || {
-            let seen: f64 = server.sql("SELECT extract(epoch FROM clock_timestamp())")?.parse()?;
+            let seen: f64 = server
+                .sql("SELECT extract(epoch FROM clock_timestamp())")?
+                .parse()?;
             let now = jiff::Timestamp::now().as_second() as f64 + (hours * 3600) as f64;
             Ok((seen - now).abs() < 60.0)
         })

@@ -113,7 +113,9 @@ impl<'a> Gauges<'a> {
     /// What the samples say.
     pub fn report(&self, written: u64, behind: Duration) -> Result<Report> {
         let third = (self.samples.len() / 3).max(1);
-        let part = |n: usize| &self.samples[(n * third).min(self.samples.len())..((n + 1) * third).min(self.samples.len())];
+        let part = |n: usize| {
+            &self.samples[(n * third).min(self.samples.len())..((n + 1) * third).min(self.samples.len())]
+        };
         let memory = |read: fn(&Sample) -> u64| (median(part(1), read), median(part(2), read));
         let cost = |sample: Option<&Sample>| sample.map_or(0, |s| s.disk / s.stored.max(1));
         let dead = self.server.sql(
@@ -186,8 +188,16 @@ impl Display for Report {
             "| stored per second, by thirds of the time | {:.0}, {:.0}, {:.0} |",
             self.rates[0], self.rates[1], self.rates[2]
         )?;
-        writeln!(out, "| all stored after the last write | {:.1} s |", self.behind.as_secs_f32())?;
-        writeln!(out, "| memory of the worker, second → last third | {} |", flat(self.worker))?;
+        writeln!(
+            out,
+            "| all stored after the last write | {:.1} s |",
+            self.behind.as_secs_f32()
+        )?;
+        writeln!(
+            out,
+            "| memory of the worker, second → last third | {} |",
+            flat(self.worker)
+        )?;
         writeln!(out, "| memory of the largest session | {} |", flat(self.session))?;
         writeln!(out, "| memory of the largest tailer | {} |", flat(self.tailer))?;
         writeln!(
@@ -201,7 +211,11 @@ impl Display for Report {
             "| longest transaction of the worker | {:.2} s |",
             self.longest_check.as_secs_f32()
         )?;
-        writeln!(out, "| tables with more dead rows than live ones | {} |", self.dead)?;
+        writeln!(
+            out,
+            "| tables with more dead rows than live ones | {} |",
+            self.dead
+        )?;
         writeln!(
             out,
             "| bytes on disk per record, after a third → at the end | {} → {} |",
