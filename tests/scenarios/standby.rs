@@ -108,7 +108,7 @@ fn a_standby_tells_and_when_promoted_takes_over() -> Result<()> {
     )?;
     assert!(tailer.exited()?.is_none(), "{}", tailer.output());
 
-    // What the dead sender had claimed is taken over at once: its process is none of this server's.
+    // The dead sender is no process of this server: its mail is taken over at once.
     let second = sink.wait_for_subject(SOON, "error on")?;
     standby.wait_for_sql(
         SOON,
