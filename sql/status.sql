@@ -55,7 +55,7 @@ CREATE FUNCTION logwatch.library_problem() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server.',
+    SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server if it was not restarted since the new files came.',
                   logwatch.library_version(), e.extversion)
       FROM pg_extension AS e WHERE e.extname = 'logwatch' AND e.extversion <> logwatch.library_version()
     $$;
@@ -119,6 +119,7 @@ DECLARE
     asof constant timestamptz := clock_timestamp();
     too_late constant interval := make_interval(secs => logwatch.setting('max_lateness')::integer);
 BEGIN
+    PERFORM logwatch.hold();
     RETURN QUERY
     SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
            logwatch.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,

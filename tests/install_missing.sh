@@ -66,7 +66,7 @@ packages_for() {
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
 	fi
-	[[ $1 != test ]] || packages+=(cron groff-base pgbouncer)
+	[[ $1 != test ]] || packages+=(cron groff-base pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
 	[[ $1 != fuzz ]] || packages+=(g++)
 	find_missing "${packages[@]}"
 }

@@ -297,6 +297,32 @@ fn context() -> Context {
     }
 }
 
+/// Refuses to store by the statements of this library into the tables of another version: new files, old extension.
+fn know_version() -> spi::Result<()> {
+    thread_local! {
+        static KNOWN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
+    }
+    if KNOWN.get() {
+        return Ok(());
+    }
+    let problem = Spi::connect(|client| {
+        client
+            .select("SELECT logwatch.library_problem()", Some(1), &[])?
+            .first()
+            .get_one::<String>()
+    })?;
+    if let Some(problem) = problem {
+        // Of the codes at which a client tries again.
+        backend::raise(
+            PgSqlErrorCode::ERRCODE_CANNOT_CONNECT_NOW,
+            &problem,
+            "Type: ALTER EXTENSION logwatch UPDATE;",
+        );
+    }
+    KNOWN.set(true);
+    Ok(())
+}
+
 fn ingest<'a>(
     records: impl Iterator<Item = Option<&'a str>>,
     mut flags: impl Iterator<Item = Flags>,
@@ -359,6 +385,7 @@ fn template(message: &str) -> String {
 #[pg_extern(sql = false)]
 fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
     backend::refuse_in_recovery(c"logwatch_ingest()");
+    know_version()?;
     backend::hold_extension(IfDropped::Wait);
     know_source(source)?;
     ingest(std::iter::once(line), std::iter::empty(), source)
@@ -368,6 +395,7 @@ fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
 fn ingest_lines(lines: Option<Array<&str>>, source: &str) -> spi::Result<i64> {
     let Some(lines) = lines else { return Ok(0) };
     backend::refuse_in_recovery(c"logwatch_ingest()");
+    know_version()?;
     backend::hold_extension(IfDropped::Wait);
     know_source(source)?;
     ingest(lines.iter(), std::iter::empty(), source)
@@ -394,6 +422,7 @@ fn ingest_range(
     state: Option<&str>,
 ) -> spi::Result<i64> {
     backend::refuse_in_recovery(c"logwatch_ingest()");
+    know_version()?;
     backend::hold_extension(IfDropped::Wait);
     // First the offset: when it does not hold, nothing of the batch is even looked at.
     Spi::run_with_args(

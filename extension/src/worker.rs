@@ -109,7 +109,7 @@ impl Worker {
                 None
             }
             Ok(Ok(Installed::OtherVersion(version))) => Some(Failure::Error(format!(
-                "the library is version {}, the extension {version}; type: ALTER EXTENSION logwatch UPDATE; and restart the server",
+                "the library is version {}, the extension {version}; type: ALTER EXTENSION logwatch UPDATE; and restart the server if it was not restarted since the new files came",
                 env!("CARGO_PKG_VERSION")
             ))),
             Ok(Err(why)) => Some(why.into()),
