@@ -61,10 +61,12 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- PL/pgSQL keeps the plan, which takes longer to make than to run.
+    -- PL/pgSQL keeps the plan, which takes longer to make than to run, and much longer to compile: hence the settings.
     RETURN QUERY
     WITH stretched AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one. Where a stretch must last, as much more is
@@ -223,6 +225,8 @@ CREATE FUNCTION logwatch.check(asof timestamptz DEFAULT clock_timestamp())
     RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 DECLARE
