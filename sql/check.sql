@@ -61,10 +61,12 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- PL/pgSQL keeps the plan, which takes longer to make than to run.
+    -- PL/pgSQL keeps the plan, which takes longer to make than to run, and much longer to compile: hence the settings.
     RETURN QUERY
     WITH stretched AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one. Where a stretch must last, as much more is
@@ -223,6 +225,8 @@ CREATE FUNCTION logwatch.check(asof timestamptz DEFAULT clock_timestamp())
     RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -240,6 +244,9 @@ BEGIN
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
     PERFORM logwatch.derive();
+    -- The clock was set back: what reaches into a time that has not come yet goes on from here, and ends as anything else does.
+    UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof
+     WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
     -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
     stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
               + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))

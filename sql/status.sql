@@ -68,6 +68,8 @@ COMMENT ON FUNCTION logwatch.library_version() IS 'Version of the loaded library
 CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 BEGIN
@@ -83,12 +85,16 @@ BEGIN
           FROM (SELECT DISTINCT near.within, near.fingerprint FROM near) AS t
           LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
     ), matched AS MATERIALIZED (
-        -- Once for each rule and pattern.
-        SELECT r.name, r.within, r.level, r.source, r.group_by, said.fingerprint
+        -- Once for each rule and pattern; rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
+        SELECT r.name, r.within, r.level, r.source, r.group_by, q.fingerprint
           FROM logwatch.rules AS r
-          JOIN said ON said.within = r.within
-                   AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
-                   AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
+         CROSS JOIN LATERAL (
+               SELECT said.fingerprint
+                 FROM said
+                WHERE said.within = r.within
+                  AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
+                  AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
+               OFFSET 0) AS q
     )
     SELECT grouped.name, max(grouped.n)::bigint
       FROM (SELECT r.name, sum(near.n) AS n
@@ -105,6 +111,8 @@ CREATE FUNCTION logwatch_status()
     RETURNS TABLE (component text, name text, state text, since timestamptz, count bigint, threshold bigint, message text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 DECLARE
