@@ -139,7 +139,7 @@ fn syslog_ng_ships_by_the_manuals_recipe() -> Result<()> {
         .stdin(Stdio::null())
         .stdout(log.try_clone()?)
         .stderr(log);
-    let _running = Process::spawn(&mut syslog_ng, libc::SIGTERM)?;
+    let mut running = Process::spawn(&mut syslog_ng, libc::SIGTERM)?;
     logwatch_tests::wait::wait_until(SOON, "syslog-ng to listen", || {
         let mut stream = std::os::unix::net::UnixStream::connect(folder.path().join("syslog.sock"))?;
         std::io::Write::write_all(
@@ -154,7 +154,14 @@ fn syslog_ng_ships_by_the_manuals_recipe() -> Result<()> {
             "SELECT s.name, e.level, e.message, e.fields ->> 'program', e.fields ->> 'host' <> '' FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id ORDER BY e.id",
             "syslog|ERROR|payment O'Reilly \\ \"failed\"|shop|t\nsyslog|FATAL|no way out|kernel|t",
         )
-        .with_context(|| fs::read_to_string(folder.path().join("syslog-ng.log")).unwrap_or_default())
+        .with_context(|| fs::read_to_string(folder.path().join("syslog-ng.log")).unwrap_or_default())?;
+    // The tailer ends with its pipe, while there is a server.
+    running.stop(libc::SIGTERM, SOON)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT count(*) FROM pg_stat_activity WHERE application_name LIKE 'logwatch-tailer%'",
+        "0",
+    )
 }
 
 #[test]
