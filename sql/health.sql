@@ -30,6 +30,7 @@ DECLARE
     written timestamptz;
     before record;
 BEGIN
+    PERFORM logwatch.hold();
     -- A sign of life, refused when another tailer holds the source.
     PERFORM logwatch.move_offset($1, $2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     UPDATE logwatch.files AS f SET size = o.size, truncated = f.truncated OR o.truncated

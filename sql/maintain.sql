@@ -225,7 +225,8 @@ CREATE FUNCTION logwatch.restored_notification() RETURNS trigger
     AS $$
 BEGIN
     NEW.state := 'failed';
-    NEW.leased_until := NULL;
+    NEW.leased_at := NULL;
+    NEW.leased_by := NULL;
     NEW.last_error := 'restored from a dump: not sent again';
     RETURN NEW;
 END

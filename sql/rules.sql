@@ -106,6 +106,13 @@ BEGIN
         RAISE EXCEPTION 'rule "%": repeat_every is %, and must be at least 1 minute', NEW.name, NEW.repeat_every
             USING ERRCODE = 'check_violation', HINT = 'NULL means: never repeat.';
     END IF;
+    -- Sums of these with a time must be times, or one rule would stop the check of all.
+    IF NEW.learn_for < interval '0' OR NEW.learn_for > interval '3660 days' OR NEW.repeat_every > interval '3660 days'
+       OR NEW.factor > 1000000 OR NEW.repeat_factor > 1000 OR NEW.created_at > clock_timestamp() + interval '3660 days'
+       OR NEW.created_at < '1970-01-01 00:00:00+00' THEN
+        RAISE EXCEPTION 'rule "%": learn_for or repeat_every is longer than 3660 days, or factor, repeat_factor or created_at is far from any use', NEW.name
+            USING ERRCODE = 'check_violation', HINT = 'For example: learn_for = ''1 day'', repeat_every = ''4 hours'', factor = 3, repeat_factor = 2.';
+    END IF;
     IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.kind <> 'absence' THEN
         RAISE EXCEPTION 'rule "%": unknown group_by "%"', NEW.name, NEW.group_by
             USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';
@@ -172,10 +179,5 @@ CREATE FUNCTION logwatch.glob_matches(name text, glob text) RETURNS boolean
 COMMENT ON FUNCTION logwatch.glob_matches(text, text) IS 'Whether a name matches a glob of * and ?; private';
 
 CREATE FUNCTION logwatch.pattern_matches(template text, pattern text) RETURNS boolean
-    LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$
-    -- Inlined, as above. Most patterns are plain words, and to compile a regular expression takes a thousand times as long as to look for one.
-    SELECT CASE WHEN translate(pattern, E'[]\\^$.|?*+(){}', '') OPERATOR(pg_catalog.=) pattern THEN strpos(template, pattern) OPERATOR(pg_catalog.>) 0
-                ELSE template OPERATOR(pg_catalog.~) pattern END
-    $$;
-COMMENT ON FUNCTION logwatch.pattern_matches(text, text) IS 'Whether a template matches a rule''s regular expression; private';
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pattern_matches_wrapper';
+COMMENT ON FUNCTION logwatch.pattern_matches(text, text) IS 'Whether a template matches a rule''s regular expression, found out once in a session; private';

@@ -83,6 +83,7 @@ DECLARE
     made bigint;
     begins constant timestamptz := COALESCE(starts_at, clock_timestamp());
 BEGIN
+    PERFORM logwatch.hold();
     IF "for" IS NULL OR "for" <= interval '0' OR "for" > interval '366 days' THEN
         RAISE EXCEPTION 'a silence must last from a moment to 366 days, not %', "for"
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: SELECT logwatch_silence(''error'', ''2 hours'', ''deployment'');';
@@ -107,6 +108,7 @@ CREATE FUNCTION logwatch_unsilence(id bigint) RETURNS text
 DECLARE
     ended logwatch.silences;
 BEGIN
+    PERFORM logwatch.hold();
     DELETE FROM logwatch.silences AS s WHERE s.id = $1 RETURNING * INTO ended;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no silence %', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT * FROM logwatch.silences;';
@@ -123,6 +125,7 @@ CREATE FUNCTION logwatch_ack(alert_id bigint, note text DEFAULT '') RETURNS text
 DECLARE
     taken logwatch.alerts;
 BEGIN
+    PERFORM logwatch.hold();
     UPDATE logwatch.alerts AS a SET acked_at = clock_timestamp(), acked_by = session_user, ack_note = left(COALESCE(note, ''), 1000)
      WHERE a.id = $1 AND a.state <> 'resolved' RETURNING * INTO taken;
     IF NOT FOUND THEN

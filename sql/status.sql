@@ -55,7 +55,7 @@ CREATE FUNCTION logwatch.library_problem() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server.',
+    SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server if it was not restarted since the new files came.',
                   logwatch.library_version(), e.extversion)
       FROM pg_extension AS e WHERE e.extname = 'logwatch' AND e.extversion <> logwatch.library_version()
     $$;
@@ -68,6 +68,8 @@ COMMENT ON FUNCTION logwatch.library_version() IS 'Version of the loaded library
 CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 BEGIN
@@ -83,12 +85,16 @@ BEGIN
           FROM (SELECT DISTINCT near.within, near.fingerprint FROM near) AS t
           LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
     ), matched AS MATERIALIZED (
-        -- Once for each rule and pattern.
-        SELECT r.name, r.within, r.level, r.source, r.group_by, said.fingerprint
+        -- Once for each rule and pattern; rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
+        SELECT r.name, r.within, r.level, r.source, r.group_by, q.fingerprint
           FROM logwatch.rules AS r
-          JOIN said ON said.within = r.within
-                   AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
-                   AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
+         CROSS JOIN LATERAL (
+               SELECT said.fingerprint
+                 FROM said
+                WHERE said.within = r.within
+                  AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
+                  AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
+               OFFSET 0) AS q
     )
     SELECT grouped.name, max(grouped.n)::bigint
       FROM (SELECT r.name, sum(near.n) AS n
@@ -105,12 +111,15 @@ CREATE FUNCTION logwatch_status()
     RETURNS TABLE (component text, name text, state text, since timestamptz, count bigint, threshold bigint, message text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 DECLARE
     asof constant timestamptz := clock_timestamp();
     too_late constant interval := make_interval(secs => logwatch.setting('max_lateness')::integer);
 BEGIN
+    PERFORM logwatch.hold();
     RETURN QUERY
     SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
            logwatch.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,

@@ -66,7 +66,7 @@ packages_for() {
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
 	fi
-	[[ $1 != test ]] || packages+=(cron groff-base pgbouncer)
+	[[ $1 != test ]] || packages+=(cron groff-base pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
 	[[ $1 != fuzz ]] || packages+=(g++)
 	find_missing "${packages[@]}"
 }
@@ -84,7 +84,7 @@ install_for() {
 	fi
 	[[ $1 == test ]] || return 0
 	# Postfix would displace another mail server, systemd another init: then the one scenario that needs it says that it is skipped.
-	find_missing postfix sasl2-bin libsasl2-modules chromium systemd
+	find_missing postfix sasl2-bin libsasl2-modules chromium faketime systemd
 	if ((${#missing[@]})); then
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
 		install_packages || echo "Going on without ${missing[*]}."

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 mod backend;
 mod channel;
 mod ingest;
+mod matching;
 mod message;
 mod outbox;
 mod report;

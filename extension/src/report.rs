@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
+use crate::backend::IfDropped;
 use crate::message::{Page, Standing, Status, StatusRow};
 use crate::{backend, channel, outbox, settings};
 
@@ -78,6 +79,7 @@ fn write_alert_file() {
 /// The status message; also queued to the channels, threshold met or not.
 #[pg_extern(sql = false)]
 fn report(channel: Option<&str>) -> spi::Result<String> {
+    backend::hold_extension(IfDropped::Wait);
     let channels = match channel {
         None => vec!["email", "log"],
         Some(one @ ("email" | "log")) => {
@@ -108,6 +110,7 @@ fn report(channel: Option<&str>) -> spi::Result<String> {
 /// The report page. Only selects, as `status()`.
 #[pg_extern(sql = false)]
 fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
+    backend::hold_extension(IfDropped::Wait);
     let data = Spi::connect(|client| {
         client
             .select(

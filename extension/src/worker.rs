@@ -51,6 +51,8 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
     // Whatever the cluster's or the database's own search_path is.
     backend::set(c"search_path", c"pg_catalog, pg_temp");
     backend::set(c"lock_timeout", LOCK_TIMEOUT);
+    // To compile a plan takes far longer than any that the worker has takes to run.
+    backend::set(c"jit", c"off");
     wake::set_worker_pid(backend::my_pid());
     let mut worker = Worker::default();
     worker.tell_problems();
@@ -107,7 +109,7 @@ impl Worker {
                 None
             }
             Ok(Ok(Installed::OtherVersion(version))) => Some(Failure::Error(format!(
-                "the library is version {}, the extension {version}; type: ALTER EXTENSION logwatch UPDATE; and restart the server",
+                "the library is version {}, the extension {version}; type: ALTER EXTENSION logwatch UPDATE; and restart the server if it was not restarted since the new files came",
                 env!("CARGO_PKG_VERSION")
             ))),
             Ok(Err(why)) => Some(why.into()),
@@ -138,7 +140,8 @@ impl Worker {
         let checked = if_due(
             "SELECT logwatch.open_changes(clock_timestamp())",
             c"logwatch: check",
-            "SELECT logwatch.check()",
+            // What a crash takes back is checked again. Nothing is sent before the claim, whose commit waits for the disk and for all before it.
+            "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch.check()",
         );
         let delivered = self.deliver();
         // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.

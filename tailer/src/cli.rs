@@ -112,7 +112,7 @@ pub struct Args {
     )]
     multiline: String,
 
-    /// What a line is, where it is not recognised: apache, laravel, log4j, nginx, postgresql, python, ruby, or a pattern with the
+    /// What a line is, where it is not recognised: apache, laravel, log4j, nginx, postgresql, postgresql-csv, python, ruby, or a pattern with the
     /// groups `(?<time>…)`, `(?<level>…)` and `(?<message>…)`. With --multiline auto a line that does not match continues the record.
     #[arg(long, value_name = "NAME|REGEX", help_heading = "Records")]
     format: Option<String>,

@@ -12,7 +12,7 @@ use serde::Serialize;
 use crate::failure::Failure;
 
 /// The formats that have a name, each for lines that are sure to be this program's.
-const NAMED: [(&str, &str); 7] = [
+const NAMED: [(&str, &str); 8] = [
     (
         "apache",
         r"^\[(?<time>[^\]]+)\] \[(?:[^\]:]*:)?(?<level>[a-z]+)\d?\] (?<message>.*)$",
@@ -32,6 +32,11 @@ const NAMED: [(&str, &str); 7] = [
     (
         "postgresql",
         r"^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [A-Z0-9+-]+)[ :].*?(?<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC):  (?<message>.*)$",
+    ),
+    (
+        // csvlog: eleven columns before the severity, the message after its SQLSTATE; the manual's table 20.4.
+        "postgresql-csv",
+        r#"^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [A-Z0-9+:-]+)(?:,(?:"(?:[^"]|"")*"|[^",]*)){10},(?<level>[A-Z]+\d?),[0-9A-Z]{5},"?(?<message>(?:[^"]|"")*)"#,
     ),
     (
         "python",

@@ -1,24 +1,28 @@
 //! A backtest is what would have been: random rules over random records, replayed live through checks and then by `logwatch_backtest()`.
 //!
-//! Checked each second on records that come at once, the episodes are the same to the second. Checked rarely, or on records that come
-//! late, live alerts may hold several stretches that one check found together: every live alert then spans whole episodes of the
-//! backtest, and none is left out. A failing case prints its seed: `LOGWATCH_SEED=that LOGWATCH_CASES=1` plays it again.
+//! Where records come at once, live alerts are the backtest's episodes to the second, however rare the checks: those that one check finds
+//! together are one alert. Late records may put several episodes into one alert, or one episode into several alerts: then each episode
+//! lies within alerts, alerts begin and end where episodes do, and an alert of one episode was met all the time. A failing case prints
+//! its seed: `LOGWATCH_SEED=that LOGWATCH_CASES=1` plays it again.
 
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 use logwatch_tests::server::Server;
 
-/// How many cases, unless LOGWATCH_CASES says otherwise.
-const CASES: u64 = 12;
+/// The cases, unless LOGWATCH_SEED and LOGWATCH_CASES say otherwise: those that failed before come first.
+const SEEDS: [u64; 15] = [4, 11, 29, 35, 43, 1, 2, 3, 5, 6, 7, 8, 9, 10, 12];
 
-/// Length of a case's stream, in seconds.
+/// Length of a random case's stream, in seconds.
 const STREAM: u32 = 150;
+
+/// In seconds, how late records are at most, and more than the longest window or hold of a random case.
+const LONGEST_WAIT: u32 = 60;
 
 /// `records` is what the stream brings: seconds after the beginning when it was logged and when it comes.
 const SET_UP: &str = "
     CREATE TABLE records (at integer, comes integer, source text, message text);
-    CREATE FUNCTION began() RETURNS timestamptz LANGUAGE sql AS $$ SELECT date_trunc('hour', now()) - interval '3 hours' $$;
+    CREATE FUNCTION began() RETURNS timestamptz LANGUAGE sql AS $$ SELECT date_trunc('hour', now()) - interval '26 hours' $$;
     CREATE FUNCTION line(at timestamptz, message text) RETURNS text LANGUAGE sql AS
         $$ SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SSOF') || ' ' || message $$;
     -- What a spike is compared with: two days of some records, too old to alert.
@@ -39,10 +43,16 @@ const SET_UP: &str = "
         END LOOP;
     END $$;
     CREATE VIEW live AS
-        SELECT a.rule, a.group_key, tstzrange(a.started_at, a.met_until, '[]') AS span, a.peak FROM logwatch.alerts AS a WHERE a.state <> 'pending';
-    CREATE VIEW back AS
-        SELECT r.name AS rule, b.group_key, tstzrange(b.started_at, b.met_until, '[]') AS span, b.peak
-          FROM logwatch.rules AS r, logwatch_backtest(r.name, began() - interval '1 hour', began() + interval '1 hour') AS b;
+        SELECT a.rule, a.group_key, tstzrange(a.started_at, a.met_until, '[]') AS span, a.peak, a.episodes FROM logwatch.alerts AS a;
+    CREATE TABLE back (rule text, group_key text, span tstzrange, peak bigint);
+    -- The episodes of a backtest as checks so many seconds apart find them: together, unless one had not yet lasted long enough.
+    CREATE FUNCTION found(step integer) RETURNS TABLE (rule text, group_key text, span tstzrange, peak bigint, episodes integer) LANGUAGE sql AS $$
+        SELECT b.rule, b.group_key, range_merge(range_agg(b.span)), max(b.peak), count(*)::integer
+          FROM back AS b
+         CROSS JOIN LATERAL (SELECT began() + make_interval(secs => ceil(extract(epoch FROM lower(b.span) - began()) / step)::float8 * step) AS at) AS noticed
+         GROUP BY b.rule, b.group_key, noticed.at,
+                  CASE WHEN NOT EXISTS (SELECT FROM logwatch_backtest(b.rule, lower(b.span) - interval '2 hours', noticed.at) AS k
+                                         WHERE k.group_key = b.group_key AND k.started_at = lower(b.span)) THEN b.span END $$;
     -- A side's spans of one rule and group, those that touch put together with what they touch on the other side.
     CREATE VIEW joined AS
         SELECT rule, group_key, range_agg(span) AS spans FROM (SELECT rule, group_key, span FROM live UNION ALL SELECT rule, group_key, span FROM back) AS s GROUP BY 1, 2;
@@ -53,35 +63,53 @@ const SET_UP: &str = "
           FROM joined AS j, unnest(j.spans) AS piece;
     CREATE FUNCTION since(at timestamptz) RETURNS text LANGUAGE sql AS $$ SELECT extract(epoch FROM at - began())::integer::text $$;";
 
-const EXACTLY: &str = "
-    SELECT d.side, d.rule, d.group_key, since(lower(d.span)), since(upper(d.span)), d.peak FROM (
-        SELECT 'live' AS side, l.* FROM (SELECT * FROM live EXCEPT ALL SELECT * FROM back) AS l
-        UNION ALL
-        SELECT 'back', b.* FROM (SELECT * FROM back EXCEPT ALL SELECT * FROM live) AS b) AS d ORDER BY 2, 3, 4";
+/// Alerts that are not the backtest's, and the reverse, where no record was late and checks were `step` seconds apart.
+fn exactly(step: u32) -> String {
+    format!(
+        "SELECT d.side, d.rule, d.group_key, since(lower(d.span)), since(upper(d.span)), d.peak, d.episodes FROM (
+             SELECT 'live' AS side, l.* FROM (SELECT * FROM live EXCEPT ALL SELECT * FROM found({step})) AS l
+             UNION ALL
+             SELECT 'back', b.* FROM (SELECT * FROM found({step}) EXCEPT ALL SELECT * FROM live) AS b) AS d ORDER BY 2, 3, 4"
+    )
+}
 
-const AS_HULLS: &str = "
-    SELECT h.rule, h.group_key, 'live', since(lower(h.live)), since(upper(h.live)), 'back', since(lower(h.back)), since(upper(h.back))
-      FROM hulls AS h WHERE h.live IS DISTINCT FROM h.back ORDER BY 1, 2, 4";
+/// What late records must not do: alerts that begin or end elsewhere than episodes, episodes outside alerts, alerts of one episode that
+/// were not met all the time.
+const WITH_LATE_RECORDS: &str = "
+    SELECT 'hulls', h.rule, h.group_key, since(lower(h.live)), since(upper(h.live)), since(lower(h.back)), since(upper(h.back))
+      FROM hulls AS h WHERE h.live IS DISTINCT FROM h.back
+    UNION ALL
+    SELECT 'no alert', b.rule, b.group_key, since(lower(b.span)), since(upper(b.span)), NULL, NULL
+      FROM back AS b WHERE NOT EXISTS (SELECT FROM live AS l WHERE l.rule = b.rule AND l.group_key = b.group_key HAVING b.span <@ range_agg(l.span))
+    UNION ALL
+    SELECT 'not met', l.rule, l.group_key, since(lower(l.span)), since(upper(l.span)), NULL, NULL
+      FROM live AS l
+     WHERE l.episodes = 1 AND NOT EXISTS (SELECT FROM back AS b WHERE b.rule = l.rule AND b.group_key = l.group_key HAVING l.span <@ range_agg(b.span))
+     ORDER BY 1, 2, 3, 4";
 
 /// How a case's records come, and how often they are looked at.
-#[derive(Clone, Copy, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
     AtOnce,
-    LateAndRarely,
+    CheckedRarely,
+    Late,
 }
 
 #[test]
 fn a_backtest_has_the_episodes_of_live_evaluation() -> Result<()> {
-    let number = |name: &str, default: u64| match std::env::var(name) {
-        Ok(value) => value.parse::<u64>().with_context(|| name.to_owned()),
-        Err(_) => Ok(default),
+    let number = |name: &str| match std::env::var(name) {
+        Ok(value) => value.parse::<u64>().map(Some).with_context(|| name.to_owned()),
+        Err(_) => Ok(None),
     };
-    let first = number("LOGWATCH_SEED", 1)?;
-    let count = number("LOGWATCH_CASES", CASES)?;
+    let seeds: Vec<u64> = match (number("LOGWATCH_SEED")?, number("LOGWATCH_CASES")?) {
+        (None, None) => SEEDS.to_vec(),
+        (first, count) => (first.unwrap_or(1)..).take(count.unwrap_or(1) as usize).collect(),
+    };
+    let count = seeds.len() as u64;
     let server = Server::without_worker(&[])?;
     server.sql(SET_UP)?;
     let (mut failures, mut episodes) = (String::new(), 0);
-    for seed in first..first + count {
+    for seed in seeds {
         let case = Case::new(seed);
         let differences = case.run(&server)?;
         episodes += server.sql("SELECT count(*) FROM back")?.parse::<u64>()?;
@@ -94,6 +122,23 @@ fn a_backtest_has_the_episodes_of_live_evaluation() -> Result<()> {
         episodes >= count,
         "only {episodes} episodes in {count} cases: they prove little"
     );
+    Ok(())
+}
+
+/// A day of three hosts with its trouble, checked each minute, then each 7 minutes.
+#[test]
+fn a_day_replayed_live_has_the_episodes_of_its_backtest() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(SET_UP)?;
+    for step in [60, 420] {
+        let day = Case::day(step);
+        assert_eq!(day.run(&server)?, "", "{}", day.told());
+        assert_eq!(
+            server.sql("SELECT r.name FROM logwatch.rules AS r WHERE (SELECT count(*) FROM back AS b WHERE b.rule = r.name) < 3")?,
+            "",
+            "rules with so few episodes prove little"
+        );
+    }
     Ok(())
 }
 
@@ -110,14 +155,8 @@ struct Case {
 impl Case {
     fn new(seed: u64) -> Case {
         let mut random = fastrand::Rng::with_seed(seed);
-        let manner = if random.bool() {
-            Manner::AtOnce
-        } else {
-            Manner::LateAndRarely
-        };
-        let rules = (0..random.u8(1..=3))
-            .map(|n| rule(n, manner, &mut random))
-            .collect();
+        let manner = [Manner::AtOnce, Manner::CheckedRarely, Manner::Late][random.usize(..3)];
+        let rules = (0..random.u8(1..=3)).map(|n| rule(n, &mut random)).collect();
         let mut records = Vec::new();
         let mut busy = random.bool();
         for at in 0..STREAM {
@@ -126,8 +165,8 @@ impl Case {
             }
             let most = if busy { 3 } else { u32::from(random.u8(..12) == 0) };
             for _ in 0..random.u32(0..=most) {
-                let late = manner == Manner::LateAndRarely && random.u8(..6) == 0;
-                let comes = at + if late { random.u32(1..60) } else { 0 };
+                let late = manner == Manner::Late && random.u8(..6) == 0;
+                let comes = at + if late { random.u32(1..LONGEST_WAIT) } else { 0 };
                 let source = ["a", "b", "c"][random.usize(..3)];
                 let message =
                     ["ERROR disk full", "ERROR network down", "FATAL out of memory"][random.usize(..3)];
@@ -136,7 +175,8 @@ impl Case {
         }
         let step = match manner {
             Manner::AtOnce => 1,
-            Manner::LateAndRarely => random.u32(1..60),
+            Manner::CheckedRarely => random.u32(5..60),
+            Manner::Late => random.u32(1..60),
         };
         Case {
             seed,
@@ -147,15 +187,64 @@ impl Case {
         }
     }
 
-    /// Replays the case both ways; says where they differ.
+    /// From midnight to midnight: some errors at all hours, a bad third of an hour in each four, and a failure of all hosts every 6 hours.
+    fn day(step: u32) -> Case {
+        let mut random = fastrand::Rng::with_seed(42);
+        let mut records = Vec::new();
+        for at in 0..86_400 {
+            let in_a_thousand = match (at / 1200 % 12, at % 21_600) {
+                (_, 7000..7060) => 500,
+                (1, _) => 30,
+                _ => 3,
+            };
+            if random.u32(..1000) < in_a_thousand {
+                let source = ["a", "b", "c"][random.usize(..3)];
+                let message = match random.u8(..20) {
+                    0 => "FATAL out of memory",
+                    1..4 => "ERROR connection to 10.0.0.7:5432 refused",
+                    4..7 => "ERROR network down",
+                    7..10 if at > 40_000 => "ERROR payment 4711 declined",
+                    10..12 if at > 60_000 => "ERROR certificate expired",
+                    12..14 if at > 70_000 => "ERROR queue is full",
+                    _ => "ERROR disk full",
+                };
+                records.push((at, at, source, message));
+            }
+        }
+        let rules = [
+            "(name, threshold, within, keep_firing_for) VALUES ('plain', 5, '5 minutes', '0'), ('held', 4, '3 minutes', '10 minutes')",
+            "(name, threshold, within, group_by) VALUES ('each', 3, '4 minutes', 'source'), ('again', 3, '5 minutes', 'pattern')",
+            "(name, threshold, within, for_at_least) VALUES ('lasting', 4, '5 minutes', '4 minutes')",
+            "(name, threshold, within, min_sources) VALUES ('everywhere', 5, '5 minutes', 3)",
+            "(name, kind, threshold, within) VALUES ('new', 'new_pattern', 1, '5 minutes'), ('unusual', 'spike', 6, '10 minutes')",
+        ];
+        Case {
+            seed: 42,
+            manner: Manner::CheckedRarely,
+            step,
+            rules: rules
+                .map(|rule| format!("INSERT INTO logwatch.rules {rule}"))
+                .to_vec(),
+            records,
+        }
+    }
+
+    /// Replays the case both ways, until its last window, hold and late record are over; says where they differ.
     fn run(&self, server: &Server) -> Result<String> {
+        let length = self
+            .records
+            .iter()
+            .map(|record| record.0)
+            .max()
+            .unwrap_or_default();
+        let last = length + 2 * LONGEST_WAIT + 3 * self.step;
         let records: Vec<String> = self
             .records
             .iter()
             .map(|(at, comes, source, message)| format!("({at}, {comes}, '{source}', '{message}')"))
             .collect();
         server.sql(&format!(
-            "TRUNCATE records, logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns;
+            "TRUNCATE records, back, logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns;
              DELETE FROM logwatch.rules;
              {};
              INSERT INTO records VALUES {}",
@@ -165,46 +254,42 @@ impl Case {
         // Old enough for new_pattern, which learns for a while.
         server.sql("UPDATE logwatch.rules SET created_at = began() - interval '2 hours', learn_for = '0'")?;
         server.sql(&format!("CALL remember({})", 1.0 / (self.seed as f64 + 1.0)))?;
-        // Until the last window, hold and late record are over.
-        let last = STREAM + 120 + 3 * self.step;
         server.sql(&format!("CALL replay({}, {last})", self.step))?;
+        server.sql(
+            "INSERT INTO back SELECT r.name, b.group_key, tstzrange(b.started_at, b.met_until, '[]'), b.peak
+               FROM logwatch.rules AS r, logwatch_backtest(r.name, began() - interval '1 hour', now()) AS b",
+        )?;
         match self.manner {
-            Manner::AtOnce => server.sql(EXACTLY),
-            Manner::LateAndRarely => server.sql(AS_HULLS),
+            Manner::AtOnce | Manner::CheckedRarely => server.sql(&exactly(self.step)),
+            Manner::Late => server.sql(WITH_LATE_RECORDS),
         }
     }
 
     fn told(&self) -> String {
-        let manner = match self.manner {
-            Manner::AtOnce => "at once",
-            Manner::LateAndRarely => "late",
-        };
         format!(
-            "{}\n{} records come {manner}, a check each {} s",
+            "{}\n{} records, {:?}, a check each {} s",
             self.rules.join("\n"),
             self.records.len(),
+            self.manner,
             self.step
         )
     }
 }
 
-fn rule(number: u8, manner: Manner, random: &mut fastrand::Rng) -> String {
+fn rule(number: u8, random: &mut fastrand::Rng) -> String {
     let kind = ["threshold", "threshold", "new_pattern", "spike"][random.usize(..4)];
     let group_by = ["none", "source", "pattern"][random.usize(..3)];
     let level = ["ERROR", "FATAL"][random.usize(..2)];
     let matching = ["NULL", "'disk|memory'"][random.usize(..2)];
     let exclude = ["NULL", "'network'"][random.usize(..2)];
-    // Late stretches that belong to one backlog make one alert, which may last longer than each of them.
-    let lasting = match manner {
-        Manner::AtOnce => random.u8(..2) * random.u8(1..15),
-        Manner::LateAndRarely => 0,
-    };
     format!(
-        "INSERT INTO logwatch.rules (name, kind, group_by, level, match, exclude, threshold, within, for_at_least, keep_firing_for, factor)
-         VALUES ('rule{number}', '{kind}', '{group_by}', '{level}', {matching}, {exclude}, {}, '{} seconds', '{lasting} seconds', '{} seconds', {})",
+        "INSERT INTO logwatch.rules (name, kind, group_by, level, match, exclude, threshold, within, for_at_least, keep_firing_for, factor, min_sources)
+         VALUES ('rule{number}', '{kind}', '{group_by}', '{level}', {matching}, {exclude}, {}, '{} seconds', '{} seconds', '{} seconds', {}, {})",
         random.u8(1..=5),
         random.u8(2..40),
+        random.u8(..2) * random.u8(1..25),
         random.u8(..2) * random.u8(1..30),
         random.u8(2..=4),
+        [1, 1, 1, 2][random.usize(..4)],
     )
 }

@@ -167,20 +167,30 @@ fn the_end_of_the_worker_alone_loses_no_mail() -> Result<()> {
 #[test]
 fn a_mail_that_somebody_is_sending_is_left_to_him() -> Result<()> {
     let sink = MailSink::plain()?;
-    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
-    server.set(&[("logwatch.check_interval", "1h")])?;
-    server.reload();
-    server.wait_for_sql(SOON, "SHOW logwatch.check_interval", "1h")?;
+    let server = mailing_server(
+        &sink,
+        &[
+            ("logwatch.smtp_timeout", "60s"),
+            ("logwatch.check_interval", "1h"),
+        ],
+    )?;
+    // The worker stands still in its sleep, so that the procedure is the one that claims the report.
+    let worker = server.wait_for_worker(SOON, None)?;
+    server.wait_for_sql(
+        SOON,
+        &format!("SELECT wait_event_type FROM pg_stat_activity WHERE pid = {worker}"),
+        "Extension",
+    )?;
+    server.signal(worker, libc::SIGSTOP);
     sink.times(1, Step::EndOfData, Action::KeepAndStall);
-    // Queued without a wake, so that the procedure is the one that claims it.
-    server.sql("ALTER TABLE logwatch.notifications DISABLE TRIGGER notifications_wake; SELECT logwatch_report('email')")?;
+    server.sql("SELECT logwatch_report('email')")?;
     let mut client = server.client()?;
     let call = std::thread::spawn(move || client.batch_execute("CALL logwatch_deliver()"));
     wait_until(SOON, "the mail on its way", || {
         Ok(sink.reached(&Step::EndOfData) > 0)
     })?;
 
-    server.sql("ALTER TABLE logwatch.notifications ENABLE TRIGGER notifications_wake")?;
+    server.signal(worker, libc::SIGCONT);
     server.sql(INGEST_FATAL)?;
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     stays(Duration::from_secs(2), "one report", || {

@@ -5,18 +5,12 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 use logwatch_tests::mail_sink::MailSink;
-use logwatch_tests::programs;
+use logwatch_tests::{browser, programs};
 
 use crate::{SOON, mailing_server};
 
-/// Width and height of a PNG picture, from its first chunk.
-fn size_of_png(png: &[u8]) -> Option<(u32, u32)> {
-    let number = |at: usize| Some(u32::from_be_bytes(png.get(at..at + 4)?.try_into().ok()?));
-    (png.get(1..4)? == b"PNG").then_some((number(16)?, number(20)?))
-}
-
 #[test]
-fn the_html_mail_is_drawn_for_desks_and_phones() -> Result<()> {
+fn the_html_mail_is_drawn_for_desks_and_phones_in_light_and_dark() -> Result<()> {
     let sink = MailSink::plain()?;
     let server = mailing_server(&sink, &[])?;
     server.sql(
@@ -25,20 +19,14 @@ fn the_html_mail_is_drawn_for_desks_and_phones() -> Result<()> {
            FROM generate_series(1, 15) AS i",
     )?;
     let mail = sink.wait_for_subject(SOON, "error on")?;
-    let folder = tempfile::tempdir()?;
-    let page = folder.path().join("mail.html");
-    fs::write(&page, mail.html())?;
     assert!(!mail.html().contains("<b>failed"), "log text is escaped");
-    for width in [600, 500] {
-        let picture = folder.path().join(format!("mail-{width}.png"));
-        let status = Command::new(programs::checkout().join("tests/render_html.sh"))
-            .args([page.as_os_str(), width.to_string().as_ref(), picture.as_os_str()])
-            .status()?;
-        ensure!(status.success(), "render_html.sh ended with {status}");
-        let png = fs::read(&picture)?;
-        assert_eq!(size_of_png(&png).map(|(wide, _)| wide), Some(width));
-        // A page that drew nothing compresses to almost nothing.
-        assert!(png.len() > 10_000, "{} bytes at {width}", png.len());
+    let page = browser::pictures()?.join("mail.html");
+    fs::write(&page, mail.html())?;
+    let phone = browser::on_a_phone(&page)?;
+    for (page, width) in [(&page, 600), (&phone, 500)] {
+        let light = browser::draw(page, width, "light")?;
+        let dark = browser::draw(page, width, "dark")?;
+        assert_ne!(light, dark, "dark is not light");
     }
     Ok(())
 }

@@ -2,12 +2,10 @@
 //! and dark.
 
 use std::fs;
-use std::path::{Path, PathBuf};
-use std::process::Command;
 
-use anyhow::{Context, Result, ensure};
-use logwatch_tests::programs;
+use anyhow::{Context, Result};
 use logwatch_tests::server::Server;
+use logwatch_tests::{browser, programs};
 
 use crate::SOON;
 
@@ -45,51 +43,18 @@ fn busy_server() -> Result<Server> {
     Ok(server)
 }
 
-/// Where the pictures stay for people to look at: `target/pages`.
-fn pictures() -> Result<PathBuf> {
-    let folder = programs::checkout().join("target/pages");
-    fs::create_dir_all(&folder)?;
-    Ok(folder)
-}
-
-fn draw(page: &Path, width: u32, scheme: &str, picture: &Path) -> Result<Vec<u8>> {
-    let status = Command::new(programs::checkout().join("tests/render_html.sh"))
-        .args([page.as_os_str(), width.to_string().as_ref(), picture.as_os_str()])
-        .args([scheme, "2600"])
-        .status()?;
-    ensure!(status.success(), "render_html.sh ended with {status}");
-    Ok(fs::read(picture)?)
-}
-
 #[test]
 fn the_report_page_is_drawn_for_desks_and_phones_in_light_and_dark() -> Result<()> {
     let server = busy_server()?;
     let page = server.sql("SELECT logwatch_report_html()")?;
-    let folder = pictures()?;
-    let desk = folder.join("report.html");
+    let desk = browser::pictures()?.join("report.html");
     fs::write(&desk, &page)?;
-    // A browser's window is never as narrow as a phone; a frame is.
-    let phone = folder.join("phone.html");
-    fs::write(
-        &phone,
-        "<body style='margin:0'><iframe src='report.html' style='border:0;width:390px;height:2600px'></iframe>",
-    )?;
-    let mut drawn = Vec::new();
+    let phone = browser::on_a_phone(&desk)?;
     for (page, width) in [(&desk, 1100), (&phone, 500)] {
-        for scheme in ["light", "dark"] {
-            let png = draw(
-                page,
-                width,
-                scheme,
-                &folder.join(format!("report-{width}-{scheme}.png")),
-            )?;
-            // A page that drew nothing compresses to almost nothing.
-            assert!(png.len() > 30_000, "{} bytes at {width}, {scheme}", png.len());
-            drawn.push(png);
-        }
+        let light = browser::draw(page, width, "light")?;
+        let dark = browser::draw(page, width, "dark")?;
+        assert_ne!(light, dark, "dark is not light");
     }
-    assert_ne!(drawn[0], drawn[1], "dark is not light");
-    assert_ne!(drawn[2], drawn[3], "dark is not light");
     Ok(())
 }
 

@@ -1,5 +1,6 @@
 //! The background worker: when it acts, that nothing keeps it from leaving, and that it comes back.
 
+use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -96,19 +97,52 @@ fn what_was_queued_when_the_server_died_is_sent_after_the_restart() -> Result<()
     Ok(())
 }
 
+/// Case A6: three alerts fire; a restart tells of none of them again, until their repetition is due.
 #[test]
 fn a_restart_announces_nothing_again() -> Result<()> {
     let sink = MailSink::plain()?;
     let mut server = mailing_server(&sink, &[])?;
-    server.sql(INGEST_FATAL)?;
-    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
-    server.wait_for_sql(SOON, "SELECT DISTINCT state FROM logwatch.notifications", "sent")?;
+    server.sql("INSERT INTO logwatch.rules (name, group_by) VALUES ('each', 'source'); DELETE FROM logwatch.rules WHERE builtin")?;
+    server
+        .sql("SELECT logwatch_ingest('ERROR disk full', source) FROM unnest('{a,b,c}'::text[]) AS source")?;
+    wait_until(SOON, "three mails", || {
+        Ok(sink.mails_with_subject("[FIRING:1] each").len() == 3)
+    })?;
+    let unsent = "SELECT count(*) FROM logwatch.notifications WHERE state <> 'sent'";
+    server.wait_for_sql(SOON, unsent, "0")?;
 
-    server.restart()?;
-    server.wait_for_worker(SOON, None)?;
+    for stop in [Stop::Fast, Stop::Immediate] {
+        server.stop(stop)?;
+        server.start()?;
+        let restarted = server.sql("SELECT clock_timestamp()")?;
+        server.wait_for_worker(SOON, None)?;
+        // A check that has found the three open alerts.
+        server.wait_for_sql(
+            SOON,
+            &format!("SELECT checked_at > '{restarted}' FROM logwatch.progress"),
+            "t",
+        )?;
+        stays(Duration::from_secs(2), "three mails", || {
+            Ok(sink.mails().len() == 3)
+        })?;
+        assert_eq!(
+            server.sql("SELECT count(*) FROM logwatch.alerts WHERE state = 'firing'")?,
+            "3"
+        );
+    }
 
-    // Two ticks and more.
-    stays(Duration::from_secs(3), "one mail", || Ok(sink.mails().len() == 1))
+    server.sql(
+        "UPDATE logwatch.patterns SET first_seen = first_seen - interval '4 hours';
+         UPDATE logwatch.alerts SET notified_at = notified_at - interval '4 hours'",
+    )?;
+    wait_until(SOON, "three repetitions", || Ok(sink.mails().len() == 6))?;
+    assert_eq!(
+        server.sql(
+            "SELECT count(*) FROM logwatch.notifications WHERE reason = 'repeat' AND channel = 'email'"
+        )?,
+        "3"
+    );
+    Ok(())
 }
 
 #[test]
@@ -204,12 +238,33 @@ fn dropping_the_extension_never_fails_under_load() -> Result<()> {
     let server = mailing_server(&sink, &[])?;
     let pid = server.wait_for_worker(SOON, None)?;
     let over = AtomicBool::new(false);
+    let told = Mutex::new(Vec::new());
     std::thread::scope(|scope| -> Result<()> {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
                     // Fails while there is no extension, and where the tables go in the middle of it.
                     let _ = server.sql(&format!("{INGEST_FATAL}; SELECT logwatch_check()"));
+                }
+            });
+        }
+        // Whoever looks meanwhile hears at worst that there is nothing to look at.
+        for look in [
+            "SELECT * FROM logwatch_status()",
+            "SELECT logwatch_report('log')",
+            "SELECT logwatch_report_html()",
+        ] {
+            let (over, told, server) = (&over, &told, &server);
+            scope.spawn(move || {
+                while !over.load(Ordering::Relaxed) {
+                    if let Err(why) = server.sql(look) {
+                        let why = format!("{look}: {why:#}");
+                        if !why.contains("does not exist")
+                            && let Ok(mut told) = told.lock()
+                        {
+                            told.push(why);
+                        }
+                    }
                 }
             });
         }
@@ -226,6 +281,8 @@ fn dropping_the_extension_never_fails_under_load() -> Result<()> {
         over.store(true, Ordering::Relaxed);
         dropped
     })?;
+    let told = told.into_inner().unwrap_or_default();
+    assert!(told.is_empty(), "{told:#?}");
     assert_eq!(server.worker()?, Some(pid), "the worker did not survive it");
     server.sql("DROP EXTENSION logwatch; CREATE EXTENSION logwatch")?;
     let before = sink.mails().len();

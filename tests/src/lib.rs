@@ -4,6 +4,7 @@
 //! It uses what `make build` has built and installed into the private PostgreSQL tree (see `private_postgres.sh`), so after
 //! a change of the extension say `make build` before `cargo test -p logwatch-tests`; `make test` does both.
 
+pub mod browser;
 pub mod certificate;
 pub mod disk;
 pub mod fleet;

@@ -101,6 +101,7 @@ fn keyed(key: &[u8], value: Value) -> Option<Level> {
             | b"severity"
             | b"Severity"
             | b"SEVERITY"
+            | b"error_severity"
             | b"severityText"
             | b"severity_text"
             | b"SeverityText"

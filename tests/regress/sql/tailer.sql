@@ -1,5 +1,4 @@
 -- What a tailer calls: claim a source, move an offset together with its records.
-\set VERBOSITY verbose
 \set SHOW_CONTEXT never
 SELECT * FROM logwatch_attach('app', '/var/log/app.log', 'web1', '0.1.0');
 SELECT logwatch_ingest('app', 1, 7, '/var/log/app.log', 1, 2, 0, 100, 8, 11, 8, 12, ARRAY['ERROR a', 'INFO b'], ARRAY[0, 0]);
@@ -7,9 +6,11 @@ SELECT * FROM logwatch_attach('app', '/var/log/app.log', 'web1', '0.1.0');
 
 -- Another epoch, another offset.
 SELECT logwatch_ingest('app', 1, 7, '/var/log/app.log', 1, 2, 100, 200, 8, 11, 8, 12, ARRAY['ERROR c'], ARRAY[0]);
+\echo :LAST_ERROR_SQLSTATE
 SELECT logwatch_ingest('app', 2, 7, '/var/log/app.log', 1, 2, 90, 200, 8, 11, 8, 12, ARRAY['ERROR c'], ARRAY[0]);
+\echo :LAST_ERROR_SQLSTATE
 SELECT logwatch_ingest('app', 2, 7, '/var/log/app.log', 1, 2, 100, 50, 8, 11, 8, 12, ARRAY['ERROR c'], ARRAY[0]);
-\set VERBOSITY default
+\echo :LAST_ERROR_SQLSTATE
 
 -- A gap, the end of a file.
 SELECT logwatch_ingest('app', 2, 7, '/var/log/app.log', 1, 2, 100, 300, 8, 11, 8, 12, '{}', '{}', 'truncated', 'done');

@@ -1,0 +1,74 @@
+#!/usr/bin/env bash
+# Builds the Debian packages, looks at them with lintian, installs them into a root of their own, uses them, and removes them.
+#
+#   tests/package_test.sh
+#
+# As root, because dpkg unpacks as root; nothing outside a temporary directory and target/package is written.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+say() { printf -- '-- %s\n' "$*"; }
+
+root=$(mktemp -d)
+server=
+clean() {
+	[[ -z $server ]] || kill -QUIT "$server" 2>/dev/null || true
+	rm -rf "$root"
+}
+trap clean EXIT
+chmod 755 "$root"
+
+tests/package.sh "$(tests/private_postgres.sh)" debug
+debs=(target/package/*.deb)
+[[ ${#debs[@]} == 2 ]]
+python3 -c 'import json; json.load(open("target/package/META.json"))["provides"]["logwatch"]["version"]'
+
+if command -v lintian >/dev/null; then
+	say "lintian"
+	# A debug build of Rust is larger than Debian likes; errors alone count.
+	lintian --no-cfg --allow-root --fail-on error --tag-display-limit 0 "${debs[@]}"
+fi
+
+say "install"
+tree=$(dirname "$(find target/postgres /var/tmp/logwatch-*/postgres -maxdepth 1 -name stamp 2>/dev/null | head -n 1)")
+cp -a "$tree/." "$root/"
+find "$root" -name 'logwatch*' -not -type d -delete
+mkdir -p "$root"/var/lib/dpkg/{info,updates}
+touch "$root/var/lib/dpkg/status"
+# The private root has PostgreSQL, but its dpkg does not know that.
+dpkg --root="$root" --force-depends --force-script-chrootless --log=/dev/null -i "${debs[@]}" 2>&1 | grep -v 'depends on\|however\|dependency problems\|^$\|Package .* is not installed' || true
+dpkg --root="$root" -l postgresql-\*-logwatch logwatch-tailer | grep -c '^ii' | grep -qx 2
+for file in usr/bin/logwatch-tailer lib/systemd/system/logwatch-tailer@.service usr/share/man/man8/logwatch-tailer.8.gz \
+	usr/share/bash-completion/completions/logwatch-tailer usr/share/doc/logwatch-tailer/examples/logwatch-tailer.cron.d; do
+	test -s "$root/$file"
+done
+bash -n "$root/usr/share/bash-completion/completions/logwatch-tailer"
+
+say "use"
+bin=$(dirname "$(find "$root/usr/lib/postgresql" -name initdb)")
+as_postgres=(setpriv --reuid postgres --regid postgres --clear-groups env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8)
+install -d -o postgres -g postgres "$root/data" "$root/socket"
+"${as_postgres[@]}" "$bin/initdb" --auth=trust --username=postgres --encoding=UTF8 --no-sync --pgdata="$root/data" >/dev/null
+printf '%s\n' "listen_addresses = ''" "unix_socket_directories = '$root/socket'" "fsync = off" "shared_preload_libraries = 'logwatch'" >>"$root/data/postgresql.conf"
+"${as_postgres[@]}" "$bin/postgres" -D "$root/data" >"$root/log" 2>&1 &
+server=$!
+export PGHOST=$root/socket PGUSER=postgres PGDATABASE=postgres
+for _ in {1..300}; do psql -Xqc 'SELECT 1' >/dev/null 2>&1 && break || sleep 0.1; done
+psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION logwatch'
+echo 'FATAL disk full' >"$root/app.log"
+"$root/usr/bin/logwatch-tailer" --once --from-beginning --source app "$root/app.log"
+for _ in {1..300}; do grep -q 'FIRING:1' "$root/log" && break || sleep 0.1; done
+grep -q 'FIRING:1' "$root/log"
+psql -XAtc "SELECT state FROM logwatch_status() WHERE component = 'worker'" | grep -qx running
+kill -INT "$server"
+wait "$server" || true
+server=
+
+say "remove"
+dpkg --root="$root" --force-script-chrootless --log=/dev/null --purge logwatch-tailer "$(dpkg --root="$root" -l 'postgresql-*-logwatch' | sed -n 's/^ii  \([^ ]*\).*/\1/p')"
+left=$(find "$root" -path "$root/var" -prune -o -path "$root/data" -prune -o -name "*logwatch*" -print)
+[[ -z $left ]] || {
+	echo "left behind: $left" >&2
+	exit 1
+}
+say "the packages are good"

@@ -1,0 +1,206 @@
+//! Shipping from elsewhere: the README's recipes against the real programs – rsyslog, PostgreSQL's own logs, the journal.
+
+use std::fs;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use anyhow::{Context, Result, ensure};
+use logwatch_tests::process::Process;
+use logwatch_tests::programs;
+use logwatch_tests::server::Server;
+use logwatch_tests::tailer::{Tailer, append};
+
+use crate::SOON;
+
+/// The first block of code in the README that has `text`.
+fn recipe(text: &str) -> Result<String> {
+    let readme = fs::read_to_string(programs::checkout().join("README.md"))?;
+    let (mut fenced, mut block) = (false, String::new());
+    for line in readme.lines() {
+        if line.trim_start().starts_with("```") {
+            if fenced && block.contains(text) {
+                return Ok(block);
+            }
+            fenced = !fenced;
+            block.clear();
+        } else if fenced {
+            block += line;
+            block.push('\n');
+        }
+    }
+    anyhow::bail!("the README has no block with {text}")
+}
+
+#[test]
+fn rsyslog_ships_by_the_manuals_recipe() -> Result<()> {
+    if !Path::new("/usr/lib/x86_64-linux-gnu/rsyslog/ompgsql.so").exists()
+        && !Path::new("/usr/lib/aarch64-linux-gnu/rsyslog/ompgsql.so").exists()
+    {
+        println!("skipped: rsyslog-pgsql is not installed");
+        return Ok(());
+    }
+    let server = Server::without_worker(&[])?;
+    server.sql("CREATE ROLE app LOGIN; GRANT EXECUTE ON FUNCTION logwatch_ingest(text, text), logwatch_ingest(text[], text) TO app")?;
+    let folder = tempfile::tempdir()?;
+    let input = folder.path().join("in.log");
+    append(
+        &input,
+        &[
+            "<11>Nov 22 10:00:00 web1 shop: payment O'Reilly \\ failed",
+            "<14>Nov 22 10:00:01 web1 shop: all is well",
+        ],
+    )?;
+    let recipe = recipe("ompgsql")?
+        .replace("/var/run/postgresql", &server.env()[0].1)
+        .replace("db=\"appdb\"", "db=\"postgres\"");
+    let config = folder.path().join("rsyslog.conf");
+    fs::write(
+        &config,
+        format!(
+            "global(workDirectory=\"{dir}\")\nmodule(load=\"imfile\" mode=\"polling\" pollingInterval=\"1\")\nmodule(load=\"imptcp\")\n\
+             input(type=\"imptcp\" path=\"{dir}/syslog.sock\")\n{recipe}",
+            dir = folder.path().display()
+        ),
+    )?;
+    let mut rsyslogd = Command::new("/usr/sbin/rsyslogd");
+    rsyslogd
+        .args(["-n", "-iNONE", "-f"])
+        .arg(&config)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(Stdio::null());
+    let _running = Process::spawn(&mut rsyslogd, libc::SIGKILL)?;
+    logwatch_tests::wait::wait_until(SOON, "rsyslog to listen", || {
+        let mut stream = std::os::unix::net::UnixStream::connect(folder.path().join("syslog.sock"))?;
+        std::io::Write::write_all(&mut stream, &fs::read(&input)?)?;
+        Ok(true)
+    })?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT s.name, e.level, e.message FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id",
+        "web1|ERROR|shop:  payment O'Reilly \\ failed",
+    )?;
+    Ok(())
+}
+
+#[test]
+fn postgresqls_own_logs_are_read_in_all_three_forms() -> Result<()> {
+    let mut watched = Server::create(&[
+        ("logging_collector", "on"),
+        ("log_destination", "stderr,csvlog,jsonlog"),
+        ("log_filename", "pg.log"),
+        ("log_file_mode", "0644"),
+        ("log_line_prefix", "%m [%p] "),
+    ])?;
+    watched.start()?;
+    let long = "a_name_that_is_as_long_as_a_name_may_be_in_postgresql_63_chars";
+    watched.sql(&format!("CREATE ROLE {long} LOGIN"))?;
+    watched.sql(&format!("CREATE DATABASE {long}"))?;
+    let mut client = watched.client_as(long, long)?;
+    assert!(client.batch_execute("SELECT 1/0").is_err());
+    assert!(
+        client
+            .batch_execute("DO $$ BEGIN RAISE EXCEPTION E'two\\nlines, \"quoted\"'; END $$")
+            .is_err()
+    );
+    client.batch_execute("DO $$ BEGIN RAISE WARNING 'not an ERROR'; END $$")?;
+    assert!(watched.client_as(long, "nosuch").is_err());
+    drop(client);
+    watched.stop(logwatch_tests::server::Stop::Fast)?;
+
+    let server = Server::without_worker(&[])?;
+    let logs = watched.data().join("log");
+    for (source, file, format) in [
+        ("json", "pg.json", None),
+        ("csv", "pg.csv", Some("postgresql-csv")),
+        ("stderr", "pg.log", None),
+    ] {
+        let path = logs.join(file).display().to_string();
+        let mut args = vec!["--source", source, "--from-beginning", path.as_str()];
+        if let Some(format) = format {
+            args.extend(["--format", format]);
+        }
+        Tailer::once(&server, &args)?;
+        let stored = server.sql(&format!(
+            "SELECT level, translate(message, '\"', ''), detail LIKE '%lines%' FROM logwatch.entries
+              WHERE source_id = logwatch.source_id('{source}') AND logged_at > now() - interval '10 minutes'
+                AND message NOT LIKE 'terminating connection%' ORDER BY id"
+        ))?;
+        assert_eq!(
+            stored.replace("|f", "|"),
+            "ERROR|division by zero|\nERROR|two|t\nFATAL|database nosuch does not exist|",
+            "{source}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn the_journal_comes_through_a_pipe() -> Result<()> {
+    let remote = Path::new("/lib/systemd/systemd-journal-remote");
+    if !remote.exists() || Command::new("journalctl").arg("--version").output().is_err() {
+        println!("skipped: systemd-journal-remote is not installed");
+        return Ok(());
+    }
+    let folder = tempfile::tempdir()?;
+    let now = std::time::SystemTime::now()
+        .duration_since(std::time::UNIX_EPOCH)?
+        .as_micros();
+    let boot = "0123456789abcdef0123456789abcdef";
+    let mut export = Vec::new();
+    for (i, (priority, unit, message)) in [
+        ("3", "shop", "disk is failing"),
+        ("6", "shop", "all is well"),
+        ("2", "kernel", "out of memory"),
+        ("3", "trace", "first\nsecond"),
+    ]
+    .iter()
+    .enumerate()
+    {
+        let i = i as u128;
+        export.extend_from_slice(
+            format!("__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={i}\n_BOOT_ID={boot}\nPRIORITY={priority}\nSYSLOG_IDENTIFIER={unit}\n_HOSTNAME=web1\n", now + i).as_bytes(),
+        );
+        // A field with line ends is sent by its length.
+        export.extend_from_slice(b"MESSAGE\n");
+        export.extend_from_slice(&(message.len() as u64).to_le_bytes());
+        export.extend_from_slice(message.as_bytes());
+        export.extend_from_slice(b"\n\n");
+    }
+    fs::write(folder.path().join("export"), export)?;
+    let journal = folder.path().join("x.journal");
+    let made = Command::new(remote)
+        .arg("--split-mode=none")
+        .arg("-o")
+        .arg(&journal)
+        .arg(folder.path().join("export"))
+        .output()?;
+    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
+
+    let server = Server::without_worker(&[])?;
+    let recipe = recipe("journalctl -f -n 0 -p err")?;
+    let (journalctl, tailer) = recipe.trim().split_once(" | ").context("the recipe is a pipe")?;
+    // All of this file instead of what comes from now on.
+    let journalctl = journalctl.replace("-f -n 0", &format!("--file {}", journal.display()));
+    let tailer = tailer
+        .replace(
+            "logwatch-tailer",
+            &programs::built("logwatch-tailer")?.display().to_string(),
+        )
+        .replace("appdb", "postgres");
+    let output = Command::new("sh")
+        .args(["-c", &format!("{journalctl} | {tailer}")])
+        .stdin(Stdio::null())
+        .envs(server.env())
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    assert_eq!(
+        server.sql("SELECT level, message, detail, logged_at > now() - interval '10 minutes' FROM logwatch.entries ORDER BY id")?,
+        "ERROR|disk is failing||t\nFATAL|out of memory||t\nERROR|first|second|t"
+    );
+    Ok(())
+}
