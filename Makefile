@@ -30,7 +30,7 @@ help:
 	@echo "make build         builds without running anything"
 	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject) and prints a table"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
-	@echo "make lint          checks formatting, clippy and the documentation"
+	@echo "make lint          checks formatting, licences, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
 demo: build
@@ -68,6 +68,7 @@ fuzz: missing-fuzz
 
 lint: missing-build
 	cargo fmt --all --check
+	tests/licences.sh
 	$(private) cargo clippy --workspace --all-targets -- -D warnings
 	$(private) RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
 

@@ -245,6 +245,9 @@ BEGIN
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
     PERFORM logwatch.derive();
+    -- The clock was set back: what reaches into a time that has not come yet goes on from here, and ends as anything else does.
+    UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof
+     WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
     -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
     stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
               + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))

@@ -221,6 +221,12 @@ CREATE FUNCTION logwatch.take_over() RETURNS void
     $$;
 COMMENT ON FUNCTION logwatch.take_over() IS 'Makes due at once what a sender that is gone had claimed; private';
 
+CREATE FUNCTION logwatch.is_misdated(next_attempt_at timestamptz) RETURNS boolean
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT next_attempt_at > clock_timestamp() + interval '65 minutes' $$;
+COMMENT ON FUNCTION logwatch.is_misdated(timestamptz) IS 'Whether the clock was set back since: nothing ever waits for more than an hour; private';
+
 CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
     LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -230,7 +236,8 @@ CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     SELECT logwatch.suppress() WHERE 'email' = ANY (channels);
     WITH due AS (
         SELECT n.id FROM logwatch.notifications AS n
-         WHERE n.state IN ('queued', 'sending') AND n.next_attempt_at <= clock_timestamp() AND n.channel = ANY (channels)
+         WHERE n.state IN ('queued', 'sending') AND n.channel = ANY (channels)
+           AND (n.next_attempt_at <= clock_timestamp() OR logwatch.is_misdated(n.next_attempt_at))
          ORDER BY n.next_attempt_at, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
     ), claimed AS (
@@ -293,7 +300,9 @@ CREATE FUNCTION logwatch.next_delivery() RETURNS timestamptz
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT least((SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')),
-                 (SELECT min(n.leased_at) FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n)))
+                 (SELECT min(n.leased_at) FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n)),
+                 (SELECT clock_timestamp() WHERE EXISTS (SELECT FROM logwatch.notifications AS n
+                                                          WHERE n.state IN ('queued', 'sending') AND logwatch.is_misdated(n.next_attempt_at))))
     $$;
 COMMENT ON FUNCTION logwatch.next_delivery() IS 'When the next notification is due; private';
 

@@ -106,6 +106,13 @@ BEGIN
         RAISE EXCEPTION 'rule "%": repeat_every is %, and must be at least 1 minute', NEW.name, NEW.repeat_every
             USING ERRCODE = 'check_violation', HINT = 'NULL means: never repeat.';
     END IF;
+    -- Sums of these with a time must be times, or one rule would stop the check of all.
+    IF NEW.learn_for < interval '0' OR NEW.learn_for > interval '3660 days' OR NEW.repeat_every > interval '3660 days'
+       OR NEW.factor > 1000000 OR NEW.repeat_factor > 1000 OR NEW.created_at > clock_timestamp() + interval '3660 days'
+       OR NEW.created_at < '1970-01-01 00:00:00+00' THEN
+        RAISE EXCEPTION 'rule "%": learn_for or repeat_every is longer than 3660 days, or factor, repeat_factor or created_at is far from any use', NEW.name
+            USING ERRCODE = 'check_violation', HINT = 'For example: learn_for = ''1 day'', repeat_every = ''4 hours'', factor = 3, repeat_factor = 2.';
+    END IF;
     IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.kind <> 'absence' THEN
         RAISE EXCEPTION 'rule "%": unknown group_by "%"', NEW.name, NEW.group_by
             USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';

@@ -84,7 +84,7 @@ install_for() {
 	fi
 	[[ $1 == test ]] || return 0
 	# Postfix would displace another mail server, systemd another init: then the one scenario that needs it says that it is skipped.
-	find_missing postfix sasl2-bin libsasl2-modules chromium systemd
+	find_missing postfix sasl2-bin libsasl2-modules chromium faketime systemd
 	if ((${#missing[@]})); then
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
 		install_packages || echo "Going on without ${missing[*]}."

@@ -349,14 +349,14 @@ fn ingest<'a>(
 }
 
 /// Makes the row of a source that no tailer has claimed.
-fn know_source(source: &str) -> spi::Result<()> {
-    if source.is_empty() {
+fn know_source(source: Option<&str>) -> spi::Result<&str> {
+    let Some(source) = source.filter(|source| !source.is_empty()) else {
         backend::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "the source's name is empty",
             "Give it a name, for example: SELECT logwatch_ingest('ERROR disk full', source => 'backup-job');",
         );
-    }
+    };
     let args: [DatumWithOid; 2] = [source::id(source).into(), source.into()];
     let known = Spi::connect(|client| {
         client
@@ -373,7 +373,7 @@ fn know_source(source: &str) -> spi::Result<()> {
             &args,
         )?;
     }
-    Ok(())
+    Ok(source)
 }
 
 /// A message with its variable parts masked, for a centre that gets entries from its edges and makes the patterns itself.
@@ -383,29 +383,29 @@ fn template(message: &str) -> String {
 }
 
 #[pg_extern(sql = false)]
-fn ingest_line(line: Option<&str>, source: &str) -> spi::Result<i64> {
+fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
     backend::refuse_in_recovery(c"logwatch_ingest()");
     know_version()?;
     backend::hold_extension(IfDropped::Wait);
-    know_source(source)?;
+    let source = know_source(source)?;
     ingest(std::iter::once(line), std::iter::empty(), source)
 }
 
 #[pg_extern(sql = false)]
-fn ingest_lines(lines: Option<Array<&str>>, source: &str) -> spi::Result<i64> {
+fn ingest_lines(lines: Option<Array<&str>>, source: Option<&str>) -> spi::Result<i64> {
     let Some(lines) = lines else { return Ok(0) };
     backend::refuse_in_recovery(c"logwatch_ingest()");
     know_version()?;
     backend::hold_extension(IfDropped::Wait);
-    know_source(source)?;
+    let source = know_source(source)?;
     ingest(lines.iter(), std::iter::empty(), source)
 }
 
 #[pg_extern(sql = false)]
 #[allow(clippy::too_many_arguments, reason = "the arguments of the SQL function")]
 fn ingest_range(
-    source: &str,
-    epoch: i64,
+    source: Option<&str>,
+    epoch: Option<i64>,
     file: Option<i64>,
     path: Option<&str>,
     dev: Option<i64>,
@@ -424,6 +424,13 @@ fn ingest_range(
     backend::refuse_in_recovery(c"logwatch_ingest()");
     know_version()?;
     backend::hold_extension(IfDropped::Wait);
+    let (Some(source), Some(epoch)) = (source, epoch) else {
+        backend::raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            "a tailer's source and epoch must not be NULL",
+            "Take both from logwatch_attach().",
+        );
+    };
     // First the offset: when it does not hold, nothing of the batch is even looked at.
     Spi::run_with_args(
         "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",

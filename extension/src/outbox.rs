@@ -108,9 +108,9 @@ fn deliver() -> spi::Result<()> {
 
 /// Sends one test notification now and says what the server answered.
 #[pg_extern(sql = false)]
-fn test_channel(channel: &str, recipient: Option<&str>) -> String {
+fn test_channel(channel: Option<&str>, recipient: Option<&str>) -> String {
     use PgSqlErrorCode::{ERRCODE_INVALID_PARAMETER_VALUE, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE};
-    match channel {
+    match channel.unwrap_or_default() {
         "log" => {
             backend::server_log("logwatch: test notification", "sent by logwatch_test('log')");
             "written to the server log".to_owned()

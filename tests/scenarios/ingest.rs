@@ -37,6 +37,25 @@ fn a_record_below_the_level_is_stored_nowhere_and_returned_as_zero() -> Result<(
 }
 
 #[test]
+fn a_missing_source_is_refused_in_words() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    for call in [
+        "SELECT logwatch_ingest('ERROR x', NULL)",
+        "SELECT logwatch_ingest(ARRAY['ERROR x'], NULL)",
+    ] {
+        let error = server.sql_error(call)?;
+        assert!(
+            error.contains("the source's name is empty") && error.contains("22023"),
+            "{error}"
+        );
+    }
+    let range = range(1, 0, 1, &["ERROR x"], "").replace("'app', 1", "NULL, NULL");
+    let error = server.sql_error(&range)?;
+    assert!(error.contains("source and epoch must not be NULL"), "{error}");
+    Ok(())
+}
+
+#[test]
 fn a_record_is_taken_apart() -> Result<()> {
     let server = Server::without_worker(&[])?;
     server.sql("SELECT logwatch_ingest(E'2026-11-22 10:00:00.123456+02 ERROR payment 4711 failed\\n  at Shop.pay(Shop.java:3)', 'shop')")?;

@@ -288,3 +288,22 @@ fn mail_goes_out_although_checks_fail() -> Result<()> {
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     Ok(())
 }
+
+#[test]
+fn mail_that_a_clock_ahead_has_put_off_goes_out_when_it_is_set_back() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::Rcpt, Action::reply("451 4.7.1 later"));
+    let server = mailing_server(&sink, &[])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT count(*) FROM logwatch.attempts WHERE code = 451",
+        "1",
+    )?;
+    // As if the attempt had been made while the clock was a day ahead.
+    server.sql(
+        "UPDATE logwatch.notifications SET next_attempt_at = now() + interval '1 day' WHERE state = 'queued'",
+    )?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    Ok(())
+}

@@ -13,6 +13,7 @@ mod files_recognised;
 mod files_rotation;
 mod files_truncation;
 mod fleet;
+mod hostile_sql;
 mod ingest;
 mod kill_points;
 mod life_of_a_file;

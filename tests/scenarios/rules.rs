@@ -297,6 +297,36 @@ fn rules_that_cannot_work_are_refused_with_a_hint() -> Result<()> {
     Ok(())
 }
 
+/// A virtual machine that wakes up with a wrong clock, until NTP sets it right. The present is two hours ago here, and the clock was an hour
+/// ahead of it.
+#[test]
+fn a_clock_that_was_ahead_stops_no_alert_when_it_is_set_back() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql("UPDATE logwatch.rules SET enabled = name = 'fatal'")?;
+    let check = |minutes: f64, record: bool| -> Result<String> {
+        let at = server.sql(&format!("SELECT now() - interval '{} seconds'", minutes * 60.0))?;
+        if record {
+            server.sql(&format!(
+                "SELECT logwatch_ingest(to_char(timestamptz '{at}', 'YYYY-MM-DD HH24:MI:SSOF') || ' FATAL disk on fire')"
+            ))?;
+        }
+        server.sql(&format!(
+            "SELECT transition FROM logwatch.check(timestamptz '{at}' + interval '1 second')"
+        ))
+    };
+    assert_eq!(check(120.0, true)?, "firing");
+    // Ahead: the first alert is over, another one begins.
+    assert_eq!(check(60.0, true)?, "resolved\nfiring");
+    // Set right: the alert goes on from here, and ends when the rule has not been met for a while.
+    assert_eq!(check(114.5, true)?, "");
+    let open = "SELECT count(*), bool_and(met_until < now() - interval '100 minutes') FROM logwatch.alerts WHERE state = 'firing'";
+    assert_eq!(server.sql(open)?, "1|t");
+    assert_eq!(check(100.0, false)?, "resolved");
+    // And the next one fires long before the time that the clock was at.
+    assert_eq!(check(90.0, true)?, "firing");
+    Ok(())
+}
+
 /// Records have whole seconds: those of the second in which a rule was made are not older than it.
 #[test]
 fn a_pattern_of_the_second_in_which_the_rule_was_made_is_new_to_it() -> Result<()> {

@@ -40,6 +40,8 @@ pub struct Server {
     settings: BTreeMap<String, String>,
     owner: Option<(u32, u32)>,
     postmaster: Option<Process>,
+    /// What the postmaster's environment has besides.
+    extra_env: Vec<(&'static str, PathBuf)>,
 }
 
 impl Server {
@@ -120,6 +122,7 @@ impl Server {
             settings: BTreeMap::new(),
             owner,
             postmaster: None,
+            extra_env: Vec::new(),
         })
     }
 
@@ -187,6 +190,16 @@ impl Server {
         }
         fs::remove_dir_all(&here)?;
         Ok(symlink(there, here)?)
+    }
+
+    /// From its next start on the server sees the clock that `file` says, by libfaketime's `library`: `+3600` is an hour ahead.
+    pub fn show_clock(&mut self, library: &Path, file: &Path) {
+        self.extra_env = vec![
+            ("LD_PRELOAD", library.to_owned()),
+            ("FAKETIME_TIMESTAMP_FILE", file.to_owned()),
+            ("FAKETIME_NO_CACHE", PathBuf::from("1")),
+            ("FAKETIME_DONT_FAKE_MONOTONIC", PathBuf::from("1")),
+        ];
     }
 
     /// Makes a directory the server's own.
@@ -268,6 +281,7 @@ impl Server {
             .arg(self.data())
             .stdin(std::process::Stdio::null());
         command.stdout(log.try_clone()?).stderr(log);
+        command.envs(self.extra_env.iter().cloned());
         Process::spawn(&mut command, libc::SIGQUIT)
     }
 

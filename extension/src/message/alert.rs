@@ -279,7 +279,7 @@ pub fn step(n: i64, all: &[i64]) -> usize {
     if n <= 0 {
         0
     } else {
-        (n * 8).div_euclid(most).clamp(1, 8) as usize
+        n.saturating_mul(8).div_euclid(most).clamp(1, 8) as usize
     }
 }
 

@@ -8,8 +8,11 @@
 //!
 //! All of it stays below an hour: when the time is over no more rounds are begun.
 
+mod clock;
 mod faults;
+mod gauges;
 mod judge;
+mod load;
 mod plan;
 mod round;
 mod stage;
@@ -33,6 +36,9 @@ use table::Table;
 
 /// After so many rounds a new cluster is made, so that what is stored of the old ones never fills a disk by itself.
 const ROUNDS_PER_STAGE: u64 = 150;
+
+/// The whole of it, with some minutes for what is being done when it is over.
+const LIMIT: Duration = Duration::from_secs(57 * 60);
 
 fn main() -> ExitCode {
     // First of all: what is mounted here must be gone with this program.
@@ -70,14 +76,21 @@ fn run(may_mount: Result<()>) -> Result<bool> {
     if let Err(why) = &may_mount {
         println!("Left out: the three kinds of full disk, because {why:#}");
     }
-    let good = break_things(rounds, first, may_mount.is_ok())?;
+    if clock::library().is_none() {
+        println!("Left out: the server's clock, because Debian's package faketime is not installed");
+    }
+    let minutes = number("MINUTES", 5)?;
+    let time = LIMIT.saturating_sub(Duration::from_secs(60 * minutes));
+    let mut good = break_things(rounds, first, time, may_mount.is_ok())?;
+    if minutes > 0 {
+        good &= load::run(minutes)?;
+    }
     Ok(good)
 }
 
-fn break_things(rounds: u64, first: u64, may_mount: bool) -> Result<bool> {
-    let limit = Duration::from_secs(60 * number("LIMIT", 35)?);
+fn break_things(rounds: u64, first: u64, limit: Duration, may_mount: bool) -> Result<bool> {
     let started = Instant::now();
-    let faults = Fault::available(may_mount);
+    let faults = Fault::available(may_mount, clock::library().is_some());
     let mut table = Table::of(&faults);
     let mut stage: Option<Stage> = None;
     for n in 0..rounds {

@@ -12,6 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use logwatch_tests::journal::Journal;
 use logwatch_tests::wait::wait_until;
 
+use crate::clock;
 use crate::faults::{Fault, Scene, times};
 use crate::judge::{self, Verdict};
 use crate::plan::{PATTERNS, Plan, Record, Step};
@@ -50,7 +51,7 @@ pub struct Names {
 }
 
 impl Names {
-    fn new(seed: u64) -> Names {
+    pub fn new(seed: u64) -> Names {
         let round = format!("t{seed}");
         Names {
             by_source: format!("{round} by source"),
@@ -68,6 +69,13 @@ impl Names {
 pub fn play(stage: &mut Stage, plan: &Plan) -> Verdict {
     let started = Instant::now();
     let mut verdict = Verdict::of(plan);
+    if plan.fault == Fault::ClockSet {
+        if let Err(error) = clock::play(plan, &mut verdict) {
+            verdict.problems.push(format!("{error:#}"));
+        }
+        verdict.took = started.elapsed();
+        return verdict;
+    }
     let names = Names::new(plan.seed);
     if let Err(error) = try_to_play(stage, plan, &names, &mut verdict) {
         verdict.problems.push(format!("{error:#}"));
@@ -94,12 +102,7 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
         .collect();
     let mut written = Vec::new();
     for source in &sources {
-        let mut one = Written {
-            journal: Journal::new(&source.name, &["app.log"])?,
-            now: BTreeMap::new(),
-            random: random.fork(),
-            number: 0,
-        };
+        let mut one = Written::new(&source.name, random.fork())?;
         // Every pattern is there from the start, and the file is known.
         let first: Vec<Record> = (0..plan.patterns).map(Record::plain).collect();
         one.write(&first, SignedDuration::ZERO)?;
@@ -163,7 +166,7 @@ fn insert_rules(stage: &Stage, names: &Names) -> Result<()> {
 }
 
 impl Record {
-    fn plain(pattern: usize) -> Record {
+    pub fn plain(pattern: usize) -> Record {
         Record {
             pattern,
             detail: 0,
@@ -173,6 +176,15 @@ impl Record {
 }
 
 impl Written {
+    pub fn new(source: &str, random: Rng) -> Result<Written> {
+        Ok(Written {
+            journal: Journal::new(source, &["app.log"])?,
+            now: BTreeMap::new(),
+            random,
+            number: 0,
+        })
+    }
+
     /// Plays the steps, then goes on with a trickle until the fault is mended.
     fn write_all(
         &mut self,
@@ -220,7 +232,7 @@ impl Written {
     }
 
     /// One write of these records; those from elsewhen are `offset` away from now.
-    fn write(&mut self, records: &[Record], offset: SignedDuration) -> Result<()> {
+    pub fn write(&mut self, records: &[Record], offset: SignedDuration) -> Result<()> {
         let mut lines = String::new();
         for record in records {
             self.number += 1;

@@ -35,6 +35,13 @@ pub struct Stage {
 impl Stage {
     /// Sets everything up; with `may_mount`, on disks that can be filled.
     pub fn set(may_mount: bool) -> Result<Stage> {
+        let mut stage = Stage::prepared(may_mount)?;
+        stage.begin()?;
+        Ok(stage)
+    }
+
+    /// The same, but for the server's start.
+    pub fn prepared(may_mount: bool) -> Result<Stage> {
         let mail = MailSink::plain()?;
         let url = mail.url();
         let settings = [
@@ -71,9 +78,6 @@ impl Stage {
             None => server.dir().join("alerts.txt"),
         };
         server.set(&[("logwatch.alert_file", &alert_file.display().to_string())])?;
-        server.start_with_extension()?;
-        // Each round has rules of its own; these would see all rounds as one.
-        server.sql("UPDATE logwatch.rules SET enabled = false WHERE builtin")?;
         let network = Link::to(&server.socket())?;
         Ok(Stage {
             server,
@@ -81,6 +85,14 @@ impl Stage {
             network,
             disks,
         })
+    }
+
+    pub fn begin(&mut self) -> Result<()> {
+        self.server.start_with_extension()?;
+        // Each round has rules of its own; these would see all rounds as one.
+        self.server
+            .sql("UPDATE logwatch.rules SET enabled = false WHERE builtin")?;
+        Ok(())
     }
 
     /// Mends whatever a round has left broken.

@@ -36,10 +36,12 @@ pub enum Fault {
     MailDeferred,
     MailAnswerLost,
     RecordsFromElsewhen,
+    /// Has a server and a course of its own, see `clock`.
+    ClockSet,
 }
 
 /// All of them, with the words that the table has for them.
-const ALL: [(Fault, &str); 18] = [
+const ALL: [(Fault, &str); 19] = [
     (Fault::TailerKilled, "kill -9 of the tailer"),
     (Fault::WorkerKilled, "kill -9 of the worker"),
     (Fault::WorkerTerminated, "the worker terminated"),
@@ -58,6 +60,7 @@ const ALL: [(Fault, &str); 18] = [
     (Fault::MailDeferred, "SMTP 4xx, at any step"),
     (Fault::MailAnswerLost, "SMTP cut after the mail was taken"),
     (Fault::RecordsFromElsewhen, "records ±1 h and ±1 day away"),
+    (Fault::ClockSet, "the server's clock ±1 h and ±1 day, and back"),
 ];
 
 /// What a fault may touch.
@@ -72,9 +75,10 @@ pub struct Scene<'a> {
 
 impl Fault {
     /// The faults that can be had here.
-    pub fn available(disks: bool) -> Vec<Fault> {
+    pub fn available(disks: bool, clock: bool) -> Vec<Fault> {
         let all = ALL.iter().map(|(fault, _)| *fault);
-        all.filter(|fault| disks || !fault.needs_disks()).collect()
+        all.filter(|fault| (disks || !fault.needs_disks()) && (clock || *fault != Fault::ClockSet))
+            .collect()
     }
 
     pub fn words(self) -> &'static str {
@@ -124,6 +128,7 @@ impl Fault {
                 mail::look(scene)
             }
             Fault::RecordsFromElsewhen => times::look(scene),
+            Fault::ClockSet => anyhow::bail!("this fault has a server of its own"),
         }
     }
 }

@@ -1,0 +1,118 @@
+//! A server whose clock is wrong for a while: an hour or a day ahead or behind, then right again. The library libfaketime shows it that
+//! clock; what writes the logs is on the same machine and has it too.
+//!
+//! Each round has a server of its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result};
+use jiff::SignedDuration;
+use logwatch_tests::server::Server;
+use logwatch_tests::wait::wait_until;
+
+use crate::judge::{self, Verdict};
+use crate::plan::{Plan, Record};
+use crate::round::{Names, Written};
+use crate::stage::{SOON, Stage};
+use crate::tailers::Tailers;
+
+const LIBRARIES: [&str; 2] = [
+    "/usr/lib/x86_64-linux-gnu/faketime/libfaketimeMT.so.1",
+    "/usr/lib/aarch64-linux-gnu/faketime/libfaketimeMT.so.1",
+];
+
+/// Records of each time.
+const RECORDS: usize = 40;
+
+/// Debian's library, where its package is installed.
+pub fn library() -> Option<&'static Path> {
+    LIBRARIES.iter().map(Path::new).find(|path| path.exists())
+}
+
+/// The clock that a server sees.
+struct Clock {
+    file: PathBuf,
+}
+
+impl Clock {
+    fn show(&self, server: &Server, hours: i64) -> Result<()> {
+        // As a whole, so that nobody reads half of it.
+        let new = self.file.with_extension("new");
+        fs::write(&new, format!("{:+}\n", hours * 3600))?;
+        fs::rename(&new, &self.file)?;
+        wait_until(SOON, "the server to see the clock", || {
+            let seen: f64 = server
+                .sql("SELECT extract(epoch FROM clock_timestamp())")?
+                .parse()?;
+            let now = jiff::Timestamp::now().as_second() as f64 + (hours * 3600) as f64;
+            Ok((seen - now).abs() < 60.0)
+        })
+    }
+}
+
+/// Right, wrong, right again; what is said of it is the last alert.
+pub fn play(plan: &Plan, verdict: &mut Verdict) -> Result<()> {
+    let library = library().context("libfaketime is not installed")?;
+    let mut random = plan.random();
+    let wrong = [-24, -1, 1, 24][random.usize(..4)];
+    let names = Names::new(plan.seed);
+    let mut stage = Stage::prepared(false)?;
+    let clock = Clock {
+        file: stage.server.write_file("clock", "+0\n")?,
+    };
+    stage.server.show_clock(library, &clock.file);
+    stage.begin()?;
+
+    let mut source = Written::new(&format!("{}.0", names.round), random.fork())?;
+    let first: Vec<Record> = vec![Record::plain(0)];
+    source.write(&first, SignedDuration::ZERO)?;
+    let mut tailers = Tailers::start(&stage, vec![source.journal.args(&["--tz", "UTC"])])?;
+    insert_rule(&stage, &names, "always")?;
+    for (phase, hours) in [0, wrong, 0].into_iter().enumerate() {
+        clock.show(&stage.server, hours)?;
+        let rule = insert_rule(&stage, &names, &format!("phase {phase}"))?;
+        let record = Record {
+            elsewhen: true,
+            ..Record::plain(0)
+        };
+        source.write(&[record; RECORDS], SignedDuration::from_hours(hours))?;
+        let expected = source.journal.len();
+        wait_until(SOON, &format!("{expected} records"), || {
+            Ok(judge::stored(&stage, &names)? >= expected)
+        })
+        .with_context(|| tailers.said())?;
+        announced(&stage, &names, &rule).with_context(|| format!("with the clock {hours:+} h away"))?;
+        verdict.said = stage.wait_for_status("rule", &rule, "firing", "")?;
+        stage.wait_for_status("worker", "worker", "running", "")?;
+        verdict.alerts += 1;
+        verdict.mails += names.recipients.len();
+    }
+    tailers.stop()?;
+    source.journal.once(&stage.server)?;
+    verdict.records = source.journal.len();
+    judge::compare_records(&stage, std::slice::from_ref(&source), verdict)
+}
+
+fn insert_rule(stage: &Stage, names: &Names, what: &str) -> Result<String> {
+    let name = format!("{} {what}", names.round);
+    stage.server.client()?.execute(
+        "INSERT INTO logwatch.rules (name, source, recipients, channels) VALUES ($1, $2, $3, '{email,log}')",
+        &[&name, &format!("{}.*", names.round), &names.recipients.to_vec()],
+    )?;
+    Ok(name)
+}
+
+/// Waits until all recipients have a mail about the alert of this rule.
+fn announced(stage: &Stage, names: &Names, rule: &str) -> Result<()> {
+    wait_until(SOON, &format!("mails about {rule}"), || {
+        let told: BTreeSet<String> = stage
+            .mail
+            .mails_with_subject(rule)
+            .into_iter()
+            .flat_map(|mail| mail.to)
+            .collect();
+        Ok(names.recipients.iter().all(|to| told.contains(to)))
+    })
+}
