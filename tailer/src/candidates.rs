@@ -90,6 +90,11 @@ impl Shapes {
     /// A word that names a level, whole: `error`, but not `errors`. What stands before it is not looked at: in an escaped text it
     /// may be the end of an escape, as in `\tERROR`.
     fn word(self, text: &[u8]) -> bool {
+        if let Some(start) = text.first_chunk::<4>()
+            && !begins_word(*start)
+        {
+            return false;
+        }
         let text = &text[..text.len().min(WORD)];
         match text
             .iter()
@@ -125,6 +130,25 @@ impl Shapes {
     fn is_letter(self, letter: u8) -> bool {
         matches!(letter, b'E' | b'F' | b'C' | b'A') || letter == b'W' && self.least == Level::Warn
     }
+}
+
+/// True when a word that names a level may begin with these bytes: tells quickly what else the marks hold.
+fn begins_word(start: [u8; 4]) -> bool {
+    matches!(
+        &start.map(|byte| byte | 0x20),
+        [b'e', b'r', b'r', _]
+            | b"fail"
+            | b"fata"
+            | b"crit"
+            | b"aler"
+            | b"eror"
+            | b"emer"
+            | b"seve"
+            | b"pani"
+            | [b'f', b't', b'l', _]
+            | [b'w', b'r', b'n', _]
+            | b"warn"
+    )
 }
 
 /// What may stand before the first byte of a line: a newline, or what a container puts there.

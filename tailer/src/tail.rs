@@ -19,7 +19,7 @@ use crate::identity::{HEAD, Proof, Proven, TAIL};
 use crate::reader::{Batch, Fed, Reader, Search, Window};
 
 /// How much is read at once. Larger buffers leave the processor's cache.
-const CHUNK: usize = 512 * 1024;
+const CHUNK: usize = 256 * 1024;
 /// How many earlier proofs are kept to recognise a copy that ends before the position, and how far they are apart.
 const PAST: usize = 16;
 const PAST_STEP: Duration = Duration::from_millis(200);

@@ -1,5 +1,7 @@
 //! A record while it is read, when it is whole, and on its way to the database. None of them is larger than its limit.
 
+use std::borrow::Cow;
+
 use logwatch_record::{Flags, MAX_MESSAGE, clean};
 
 /// The most bytes of a record, continuation lines included. More is dropped and flagged.
@@ -88,12 +90,21 @@ impl Open {
     }
 
     pub(super) fn finish(self) -> Found {
-        let (text, flags) = clean(&self.raw);
+        // Text as it should be is not copied.
+        let (text, flags) = match String::from_utf8(self.raw) {
+            Ok(text) if memchr::memchr(0, text.as_bytes()).is_none() => (text, Flags::empty()),
+            Ok(text) => owned(clean(text.as_bytes())),
+            Err(error) => owned(clean(error.as_bytes())),
+        };
         Found {
             start: self.start,
             end: self.end,
-            text: text.into_owned(),
+            text,
             flags: flags | self.flags,
         }
     }
+}
+
+fn owned((text, flags): (Cow<str>, Flags)) -> (String, Flags) {
+    (text.into_owned(), flags)
 }
