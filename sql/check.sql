@@ -101,7 +101,8 @@ BEGIN
     ), said AS MATERIALIZED (
         SELECT t.frame, t.fingerprint, p.template, p.first_seen
           FROM (SELECT DISTINCT total.frame, total.fingerprint FROM total) AS t
-          LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+          -- By the index, however many patterns the planner expects: the table holds all that ever came.
+          LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
     ), counted AS (
         -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
         SELECT g.*, sum(g.n) OVER (PARTITION BY g.span, g.group_key) AS most

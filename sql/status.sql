@@ -83,7 +83,8 @@ BEGIN
     ), said AS MATERIALIZED (
         SELECT t.within, t.fingerprint, p.template
           FROM (SELECT DISTINCT near.within, near.fingerprint FROM near) AS t
-          LEFT JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+          -- By the index, however many patterns the planner expects: the table holds all that ever came.
+          LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
     ), matched AS MATERIALIZED (
         -- Once for each rule and pattern; rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
         SELECT r.name, r.within, r.level, r.source, r.group_by, q.fingerprint

@@ -116,14 +116,15 @@ fn costs(server: &Server, entries: u64) -> Result<Costs> {
                 'request ' || n || ' to the payment provider failed after 3000 ms'
            FROM generate_series(1, {entries}) AS n"
     ))?;
-    // Loading took a while: the counts are those of the window that ends now. Each batch of a thousand leaves a row per pattern.
+    // Loading took a while: counts and batches are those of the window that ends now. Each batch of a thousand leaves a row per pattern.
     server.sql(&format!(
         "INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
          SELECT date_trunc('second', now()) - interval '1 second' * (b % {WINDOW}), logwatch.source_id('host-' || 1 + b % {SOURCES}), 'ERROR', -p,
                 greatest({entries} / least({entries}, 10000) / {PATTERNS}, 1)
            FROM generate_series(1, least({entries} / {PATTERNS}, 10000)) AS b, generate_series(1, {PATTERNS}) AS p;
-         INSERT INTO logwatch.batches (source_id, first_at, last_at, n)
-         SELECT logwatch.source_id('host-' || 1 + b % {SOURCES}), now(), now(), 1000 FROM generate_series(1, {entries} / 1000) AS b;
+         INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n)
+         SELECT logwatch.source_id('host-' || 1 + b % {SOURCES}), v.at, v.at, v.at, 1000
+           FROM generate_series(1, {entries} / 1000) AS b CROSS JOIN LATERAL (SELECT now() - interval '1 second' * (b % {WINDOW}) AS at) AS v;
          SELECT logwatch_check();
          SELECT logwatch_maintain();"
     ))?;
