@@ -124,7 +124,7 @@ pub fn find(warn: bool, text: &[u8], mut at: usize, counts: impl Fn(usize) -> bo
     #[cfg(target_arch = "x86_64")]
     if std::arch::is_x86_feature_detected!("avx2") {
         // SAFETY: the processor has the instructions.
-        match unsafe { avx2::find(&HALVES[usize::from(warn)], text, at, &counts) } {
+        match unsafe { avx2::find(&HALVES[usize::from(warn)], text, at, counts) } {
             Ok(mark) => return Some(mark),
             Err(end) => at = end,
         }
