@@ -47,6 +47,8 @@ pub fn init() {
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
     backend::attach_worker_signals();
     BackgroundWorker::connect_worker_to_spi(Some(&settings::database()), None);
+    // A reload between the fork and the handler was not heard.
+    backend::reload_config();
     backend::set(c"application_name", c"logwatch worker");
     // Whatever the cluster's or the database's own search_path is.
     backend::set(c"search_path", c"pg_catalog, pg_temp");
@@ -184,8 +186,10 @@ impl Worker {
             }
         }
         self.record()?;
-        if std::mem::take(&mut self.reloaded) {
+        // What is under way by the old settings is tried again by the new ones as soon as it has failed.
+        if self.reloaded && self.in_flight.is_none() {
             run(c"logwatch: retry", "SELECT logwatch.retry_now()")?;
+            self.reloaded = false;
         }
         self.next_delivery = look_for_delivery()?;
         if self.next_delivery.is_none_or(|seconds| seconds > 0.0) {

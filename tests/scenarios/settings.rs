@@ -1,8 +1,11 @@
 //! Settings that cannot work: said in the server log and in the status, in words to type; the worker goes on.
 
+use std::time::Duration;
+
 use anyhow::Result;
-use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::mail_sink::{Action, MailSink, Step};
 use logwatch_tests::server::Server;
+use logwatch_tests::wait::wait_until;
 
 use crate::{INGEST_FATAL, SOON, mailing_server};
 
@@ -40,6 +43,22 @@ fn a_malformed_url_is_told_at_reload_and_its_correction_sends_what_waited() -> R
     server.reload();
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     assert!(server.sql(EMAIL)?.starts_with("ok|"), "{}", server.sql(EMAIL)?);
+    Ok(())
+}
+
+#[test]
+fn what_was_under_way_at_a_reload_is_tried_again_by_the_new_settings_at_once() -> Result<()> {
+    let (silent, good) = (MailSink::plain()?, MailSink::plain()?);
+    silent.always(Step::Greeting, Action::Stall);
+    let mut server = mailing_server(&silent, &[("logwatch.smtp_timeout", "3s")])?;
+    server.sql(INGEST_FATAL)?;
+    wait_until(SOON, "the attempt to begin", || {
+        Ok(silent.reached(&Step::Greeting) > 0)
+    })?;
+    server.set(&[("logwatch.smtp_url", &good.url())])?;
+    server.reload();
+    // Sooner than the 30 s after which a first attempt is repeated.
+    good.wait_for_subject(Duration::from_secs(20), "[FIRING:1] fatal")?;
     Ok(())
 }
 
