@@ -12,6 +12,16 @@ use std::time::Duration;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
+/// A copy of a value's bytes where PostgreSQL's functions expect them; it goes with the current memory context.
+pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
+    // SAFETY: palloc gives so many bytes, aligned for any type, or raises an error; new memory overlaps nothing.
+    unsafe {
+        let copy = pg_sys::palloc(bytes.len()).cast::<u8>();
+        copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
+        pg_sys::Datum::from(copy)
+    }
+}
+
 /// Whether `pg_upgrade` runs this server: nothing may be started then.
 pub fn in_binary_upgrade() -> bool {
     // SAFETY: a plain read of a variable that is set before any library is loaded.

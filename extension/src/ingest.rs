@@ -3,8 +3,7 @@
 //! Nothing in a record may fail the batch: what is odd about it becomes a flag. The statements are append-only, so that many
 //! tailers never wait for each other.
 
-use std::borrow::Cow;
-use std::cell::RefCell;
+use std::cell::{OnceCell, RefCell};
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
@@ -13,6 +12,7 @@ use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
+use crate::array::{Column, Micros};
 use crate::backend::{self, IfDropped};
 use crate::settings;
 
@@ -28,25 +28,34 @@ const MAX_CALL_BYTES: usize = 64 * 1024 * 1024;
 /// How much of a pattern's first message is kept as its sample.
 const MAX_SAMPLE: usize = 2000;
 
-/// Columns of one batch, in the form that `unnest` takes.
+/// Columns of one batch, in the form that its statements take.
 #[derive(Default)]
-struct Batch<'a> {
-    logged_at: Vec<TimestampWithTimeZone>,
-    level: Vec<i32>,
-    fingerprint: Vec<i64>,
-    message: Vec<Cow<'a, str>>,
-    detail: Vec<Option<Cow<'a, str>>>,
-    fields: Vec<Option<String>>,
-    flags: Vec<Option<String>>,
+struct Batch {
+    logged_at: Column<Micros>,
+    level: Column<i32>,
+    fingerprint: Column<i64>,
+    message: Column<str>,
+    detail: Column<str>,
+    fields: Column<str>,
+    flags: Column<str>,
+    /// First and last event time, microseconds since 2000; those of clocks that are ahead count as now.
+    span: Option<(i64, i64)>,
     /// Records by second (microseconds since 2000), level and fingerprint.
     counts: HashMap<(i64, Level, i64), i64>,
-    /// Template and level by fingerprint, with the index of the first record that has it.
-    patterns: HashMap<i64, (String, Level, usize)>,
+    patterns: HashMap<i64, Pattern>,
 }
 
-impl<'a> Batch<'a> {
+/// A pattern as its first record in the batch has it.
+struct Pattern {
+    level: Level,
+    template: String,
+    seen: i64,
+    sample: String,
+}
+
+impl Batch {
     /// Classifies one record and adds it, unless it is below the level.
-    fn add(&mut self, text: &'a str, given: Flags, least: Level, context: &Context) {
+    fn add(&mut self, text: &str, given: Flags, least: Level, context: &Context) {
         if text.trim().is_empty() {
             return;
         }
@@ -55,41 +64,46 @@ impl<'a> Batch<'a> {
             return;
         };
         let mut flags = record.flags | given;
+        let now = to_postgres(context.now);
         let logged_at = match record.logged_at {
             Some(at) if at.duration_since(context.now) > FUTURE => {
                 flags |= Flags::TIME_FUTURE;
-                context.now
+                now
             }
-            Some(at) => at,
+            Some(at) => to_postgres(at),
             None => {
                 flags |= Flags::TIME_MISSING;
-                context.now
+                now
             }
         };
-        let (logged_at, micros) = to_postgres(logged_at);
-        let detail = record.detail.map(|detail| match cut(&detail, MAX_DETAIL) {
-            Some(shorter) => {
-                flags |= Flags::TRUNCATED;
-                Cow::Owned(shorter.to_owned())
-            }
-            None => detail,
-        });
+        let detail = record
+            .detail
+            .as_deref()
+            .map(|detail| match cut(detail, MAX_DETAIL) {
+                Some(shorter) => {
+                    flags |= Flags::TRUNCATED;
+                    shorter
+                }
+                None => detail,
+            });
         let template = pattern::template(&record.message);
         let fingerprint = pattern::fingerprint(level, &template);
         // Clocks that are a little ahead count as now: a window that ends now must see them.
-        let counted = micros.min(to_postgres(context.now).1);
+        let counted = logged_at.min(now);
+        let (first, last) = self.span.unwrap_or((counted, counted));
+        self.span = Some((first.min(counted), last.max(counted)));
         *self
             .counts
             .entry((counted.div_euclid(1_000_000) * 1_000_000, level, fingerprint))
             .or_default() += 1;
-        self.patterns
-            .entry(fingerprint)
-            .or_insert((template, level, self.message.len()));
-        self.logged_at.push(logged_at);
-        self.level.push(level as i32 + 1);
-        self.fingerprint.push(fingerprint);
-        self.message.push(record.message);
-        self.detail.push(detail);
+        self.patterns.entry(fingerprint).or_insert_with(|| Pattern {
+            level,
+            template,
+            seen: logged_at,
+            sample: cut(&record.message, MAX_SAMPLE)
+                .unwrap_or(&record.message)
+                .to_owned(),
+        });
         let fields = record
             .fields
             .filter(|fields| !fields.is_empty())
@@ -97,130 +111,170 @@ impl<'a> Batch<'a> {
         if fields.as_ref().is_some_and(|fields| fields.len() > MAX_FIELDS) {
             flags |= Flags::TRUNCATED;
         }
+        self.logged_at.push(&Micros(logged_at));
+        self.level.push(&number(level));
+        self.fingerprint.push(&fingerprint);
+        self.message.push(&*record.message);
+        self.detail.push_option(detail);
         self.fields
-            .push(fields.filter(|fields| fields.len() <= MAX_FIELDS));
-        self.flags
-            .push((!flags.is_empty()).then(|| flags.names().collect::<Vec<_>>().join(",")));
+            .push_option(fields.as_deref().filter(|fields| fields.len() <= MAX_FIELDS));
+        let flags = (!flags.is_empty()).then(|| flags.names().collect::<Vec<_>>().join(","));
+        self.flags.push_option(flags.as_deref());
     }
 
     /// Stores the batch under a source that exists already; returns the number of records.
     fn store(self, source: &str, now: Timestamp) -> spi::Result<i64> {
-        let source_id = source::id(source);
         let stored = self.message.len() as i64;
-        if stored == 0 {
+        let Some((first_at, last_at)) = self.span else {
             return Ok(0);
-        }
-        let (mut seconds, mut count_levels, mut count_fingerprints, mut numbers) =
-            (vec![], vec![], vec![], vec![]);
+        };
+        let (source_id, received_at) = (source::id(source), from_micros(to_postgres(now)));
+        let (mut seconds, mut count_levels, mut count_fingerprints, mut numbers) = (
+            Column::<Micros>::default(),
+            Column::<i32>::default(),
+            Column::<i64>::default(),
+            Column::<i64>::default(),
+        );
         for ((second, level, fingerprint), n) in self.counts {
-            seconds.push(from_micros(second));
-            count_levels.push(level as i32 + 1);
-            count_fingerprints.push(fingerprint);
-            numbers.push(n);
+            seconds.push(&Micros(second));
+            count_levels.push(&number(level));
+            count_fingerprints.push(&fingerprint);
+            numbers.push(&n);
         }
-        let (mut fingerprints, mut pattern_levels, mut templates, mut samples, mut seen) =
-            (vec![], vec![], vec![], vec![], vec![]);
-        for (fingerprint, (template, level, first)) in self.patterns {
-            let sample = &self.message[first];
-            fingerprints.push(fingerprint);
-            pattern_levels.push(level as i32 + 1);
-            templates.push(template);
-            samples.push(cut(sample, MAX_SAMPLE).unwrap_or(sample).to_owned());
-            seen.push(self.logged_at[first]);
+        let (mut fingerprints, mut pattern_levels, mut templates, mut seen, mut samples) = (
+            Column::<i64>::default(),
+            Column::<i32>::default(),
+            Column::<str>::default(),
+            Column::<Micros>::default(),
+            Column::<str>::default(),
+        );
+        for (fingerprint, pattern) in self.patterns {
+            fingerprints.push(&fingerprint);
+            pattern_levels.push(&number(pattern.level));
+            templates.push(&*pattern.template);
+            seen.push(&Micros(pattern.seen));
+            samples.push(&*pattern.sample);
         }
-        let received_at = to_postgres(now).0;
-        let message: Vec<&str> = self.message.iter().map(AsRef::as_ref).collect();
-        let detail: Vec<Option<&str>> = self.detail.iter().map(Option::as_deref).collect();
-        Spi::connect_mut(|client| {
-            PLANS.with_borrow_mut(|plans| {
-                let plans = match plans {
-                    Some(plans) => plans,
-                    None => plans.insert(Plans::prepare(client)?),
-                };
-                client.update(
-                    &plans.entries,
-                    None,
-                    &[
-                        source_id.into(),
-                        received_at.into(),
-                        self.logged_at.into(),
-                        self.level.into(),
-                        self.fingerprint.into(),
-                        message.into(),
-                        detail.into(),
-                        self.fields.into(),
-                        self.flags.into(),
-                        source.into(),
-                    ],
-                )?;
-                client.update(
-                    &plans.patterns,
-                    None,
-                    &[
-                        fingerprints.into(),
-                        pattern_levels.into(),
-                        templates.into(),
-                        seen.into(),
-                        samples.into(),
-                    ],
-                )?;
-                client.update(
-                    &plans.counts,
-                    None,
-                    &[
-                        source_id.into(),
-                        seconds.into(),
-                        count_levels.into(),
-                        count_fingerprints.into(),
-                        numbers.into(),
-                    ],
-                )?;
-                spi::Result::Ok(())
-            })
-        })?;
-        Ok(stored)
+        with_plans(|client, plans| {
+            client.update(
+                &plans.batch,
+                None,
+                &[
+                    source_id.into(),
+                    received_at.into(),
+                    from_micros(first_at).into(),
+                    from_micros(last_at).into(),
+                    stored.into(),
+                    source.into(),
+                ],
+            )?;
+            client.update(
+                &plans.entries,
+                None,
+                &[
+                    source_id.into(),
+                    received_at.into(),
+                    self.logged_at.into(),
+                    self.level.into(),
+                    self.fingerprint.into(),
+                    self.message.into(),
+                    self.detail.into(),
+                    self.fields.into(),
+                    self.flags.into(),
+                ],
+            )?;
+            client.update(
+                &plans.patterns,
+                None,
+                &[
+                    fingerprints.into(),
+                    pattern_levels.into(),
+                    templates.into(),
+                    seen.into(),
+                    samples.into(),
+                ],
+            )?;
+            client.update(
+                &plans.counts,
+                None,
+                &[
+                    source_id.into(),
+                    seconds.into(),
+                    count_levels.into(),
+                    count_fingerprints.into(),
+                    numbers.into(),
+                ],
+            )?;
+            Ok(stored)
+        })
     }
 }
 
-/// The statements of a batch, planned once per session.
+/// The statements of a call, planned once per session.
 struct Plans {
+    source: OwnedPreparedStatement,
+    offset: OwnedPreparedStatement,
+    batch: OwnedPreparedStatement,
     entries: OwnedPreparedStatement,
     patterns: OwnedPreparedStatement,
     counts: OwnedPreparedStatement,
 }
 
-thread_local! {
-    static PLANS: RefCell<Option<Plans>> = const { RefCell::new(None) };
+/// Runs statements of this session's plans.
+fn with_plans<R>(run: impl FnOnce(&mut SpiClient, &Plans) -> spi::Result<R>) -> spi::Result<R> {
+    thread_local! {
+        static PLANS: OnceCell<Plans> = const { OnceCell::new() };
+    }
+    Spi::connect_mut(|client| {
+        PLANS.with(|plans| match plans.get() {
+            Some(plans) => run(client, plans),
+            None => {
+                let prepared = Plans::prepare(client)?;
+                run(client, plans.get_or_init(|| prepared))
+            }
+        })
+    })
 }
 
-/// Turns the 1-based number of a level into it; a constant to the planner.
+/// The 1-based number of a level, which `LEVELS` turns into it; a constant to the planner.
+fn number(level: Level) -> i32 {
+    level as i32 + 1
+}
+
 const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
 
 impl Plans {
     fn prepare(client: &mut SpiClient) -> spi::Result<Self> {
         use pg_sys::{
-            INT4ARRAYOID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID,
+            TIMESTAMPTZOID,
         };
         let prepare = |sql: String, types: &[pg_sys::Oid]| {
             let types: Vec<PgOid> = types.iter().map(|oid| PgOid::from(*oid)).collect();
             client.prepare_mut(sql.as_str(), &types).map(|plan| plan.keep())
         };
         Ok(Self {
-            // The batch row is written with the entries, and its trigger wakes the worker at commit.
+            source: prepare("SELECT FROM logwatch.sources AS s WHERE s.id OPERATOR(pg_catalog.=) $1".to_owned(), &[INT8OID])?,
+            offset: prepare(
+                "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)".to_owned(),
+                &[
+                    TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID,
+                ],
+            )?,
+            // Its trigger wakes the worker at commit.
+            batch: prepare(
+                "INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source) VALUES ($1, $2, $3, $4, $5, $6)".to_owned(),
+                &[INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTOID],
+            )?,
+            // In a select list unnest gives row after row; in FROM it would first put all of them aside.
             entries: prepare(
                 format!(
-                    "WITH record AS (
-                         SELECT * FROM unnest($3, $4, $5, $6, $7, $8, $9)
-                             AS u (logged_at, level, fingerprint, message, detail, fields, flags)
-                     ), batch AS (
-                         INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source)
-                         SELECT $1, $2, pg_catalog.min(least(r.logged_at, $2)), pg_catalog.max(least(r.logged_at, $2)), pg_catalog.count(*), $10
-                           FROM record AS r
-                     )
-                     INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
+                    "INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
                      SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields::pg_catalog.jsonb,
                             pg_catalog.string_to_array(r.flags, ',')
-                       FROM record AS r"
+                       FROM (SELECT pg_catalog.unnest($3) AS logged_at, pg_catalog.unnest($4) AS level, pg_catalog.unnest($5) AS fingerprint,
+                                    pg_catalog.unnest($6) AS message, pg_catalog.unnest($7) AS detail, pg_catalog.unnest($8) AS fields,
+                                    pg_catalog.unnest($9) AS flags) AS r"
                 ),
                 &[
                     INT8OID,
@@ -232,7 +286,6 @@ impl Plans {
                     TEXTARRAYOID,
                     TEXTARRAYOID,
                     TEXTARRAYOID,
-                    TEXTOID,
                 ],
             )?,
             patterns: prepare(
@@ -258,11 +311,10 @@ impl Plans {
     }
 }
 
-/// A time as PostgreSQL has it, with its microseconds since 2000.
-fn to_postgres(at: Timestamp) -> (TimestampWithTimeZone, i64) {
+/// A time as PostgreSQL counts it: microseconds since 2000.
+fn to_postgres(at: Timestamp) -> i64 {
     const UNIX_TO_2000: i64 = 946_684_800_000_000;
-    let micros = at.as_microsecond().saturating_sub(UNIX_TO_2000);
-    (from_micros(micros), micros)
+    at.as_microsecond().saturating_sub(UNIX_TO_2000)
 }
 
 /// The record crate gives years 1970 to 2200 only, all of which PostgreSQL can hold.
@@ -358,13 +410,9 @@ fn know_source(source: Option<&str>) -> spi::Result<&str> {
         );
     };
     let args: [DatumWithOid; 2] = [source::id(source).into(), source.into()];
-    let known = Spi::connect(|client| {
+    let known = with_plans(|client, plans| {
         client
-            .select(
-                "SELECT FROM logwatch.sources AS s WHERE s.id = $1",
-                Some(1),
-                &args[..1],
-            )
+            .select(&plans.source, Some(1), &args[..1])
             .map(|rows| !rows.is_empty())
     })?;
     if !known {
@@ -432,25 +480,29 @@ fn ingest_range(
         );
     };
     // First the offset: when it does not hold, nothing of the batch is even looked at.
-    Spi::run_with_args(
-        "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)",
-        &[
-            source.into(),
-            epoch.into(),
-            file.into(),
-            path.into(),
-            dev.into(),
-            inode.into(),
-            from_byte.into(),
-            to_byte.into(),
-            head_bytes.into(),
-            head_hash.into(),
-            tail_bytes.into(),
-            tail_hash.into(),
-            gap.into(),
-            state.into(),
-        ],
-    )?;
+    with_plans(|client, plans| {
+        client.update(
+            &plans.offset,
+            None,
+            &[
+                source.into(),
+                epoch.into(),
+                file.into(),
+                path.into(),
+                dev.into(),
+                inode.into(),
+                from_byte.into(),
+                to_byte.into(),
+                head_bytes.into(),
+                head_hash.into(),
+                tail_bytes.into(),
+                tail_hash.into(),
+                gap.into(),
+                state.into(),
+            ],
+        )?;
+        Ok(())
+    })?;
     let Some(records) = records else { return Ok(0) };
     let flags: Vec<Flags> = flags
         .iter()

@@ -5,6 +5,7 @@
 
 use pgrx::prelude::*;
 
+mod array;
 mod backend;
 mod channel;
 mod ingest;

@@ -5,11 +5,14 @@
 //! An error ends a tick, never the worker; SIGTERM ends the worker as it ends any backend. Where somebody else's lock is in the way, the worker
 //! yields and tries again soon: nobody's DROP EXTENSION or ALTER TABLE ever waits for more than one of its short transactions.
 
+use std::cell::RefCell;
+use std::collections::HashMap;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
+use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
 use crate::backend::Failure;
 use crate::channel::Ended;
@@ -272,9 +275,9 @@ fn installed() -> spi::Result<Installed> {
 }
 
 /// One value, read without assigning a transaction id.
-fn select<T: FromDatum + IntoDatum>(query: &str) -> spi::Result<Option<T>> {
+fn select<T: FromDatum + IntoDatum>(query: &'static str) -> spi::Result<Option<T>> {
     Spi::connect(|client| {
-        let rows = client.select(query, Some(1), &[])?;
+        let rows = client.select(plan(client, query)?, Some(1), &[])?;
         if rows.is_empty() {
             Ok(None)
         } else {
@@ -283,17 +286,35 @@ fn select<T: FromDatum + IntoDatum>(query: &str) -> spi::Result<Option<T>> {
     })
 }
 
+/// The plan of a statement that each tick runs: made once, and never given up.
+fn plan(client: &SpiClient, query: &'static str) -> spi::Result<&'static OwnedPreparedStatement> {
+    thread_local! {
+        static PLANS: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> = RefCell::default();
+    }
+    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(query).copied()) {
+        return Ok(plan);
+    }
+    let plan: &'static OwnedPreparedStatement = Box::leak(Box::new(client.prepare(query, &[])?.keep()));
+    PLANS.with_borrow_mut(|plans| plans.insert(query, plan));
+    Ok(plan)
+}
+
 /// One value, read in a transaction of its own.
-fn look<T: FromDatum + IntoDatum>(query: &str) -> Result<Option<T>, Failure> {
+fn look<T: FromDatum + IntoDatum>(query: &'static str) -> Result<Option<T>, Failure> {
     Ok(backend::transaction(c"logwatch: look", || select(query))??)
 }
 
-fn run(activity: &CStr, command: &str) -> Result<(), Failure> {
-    Ok(backend::transaction(activity, || Spi::run(command))??)
+fn run(activity: &CStr, command: &'static str) -> Result<(), Failure> {
+    Ok(backend::transaction(activity, || {
+        Spi::connect_mut(|client| {
+            let plan = plan(client, command)?;
+            client.update(plan, None, &[]).map(|_| ())
+        })
+    })??)
 }
 
 /// Runs a command only when a look, which assigns no transaction id, says that there is something to do.
-fn if_due(question: &str, activity: &CStr, command: &str) -> Result<(), Failure> {
+fn if_due(question: &'static str, activity: &CStr, command: &'static str) -> Result<(), Failure> {
     if look(question)? == Some(true) {
         run(activity, command)?;
     }

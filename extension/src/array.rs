@@ -1,0 +1,169 @@
+//! One-dimensional arrays in PostgreSQL's own form: the columns of a batch on their way to its statements.
+//!
+//! A batch has thousands of values, so each is copied once: from where it was read to where it will lie in the array.
+
+use pgrx::prelude::*;
+
+use crate::backend;
+
+/// What an array can hold here.
+pub trait Element {
+    const TYPE: pg_sys::Oid;
+    const ARRAY: pg_sys::Oid;
+    /// Elements begin at multiples of this.
+    const ALIGNMENT: usize;
+    fn write(&self, to: &mut Vec<u8>);
+}
+
+impl Element for i32 {
+    const TYPE: pg_sys::Oid = pg_sys::INT4OID;
+    const ARRAY: pg_sys::Oid = pg_sys::INT4ARRAYOID;
+    const ALIGNMENT: usize = 4;
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.to_ne_bytes());
+    }
+}
+
+impl Element for i64 {
+    const TYPE: pg_sys::Oid = pg_sys::INT8OID;
+    const ARRAY: pg_sys::Oid = pg_sys::INT8ARRAYOID;
+    const ALIGNMENT: usize = 8;
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.to_ne_bytes());
+    }
+}
+
+/// A timestamptz as microseconds since 2000.
+pub struct Micros(pub i64);
+
+impl Element for Micros {
+    const TYPE: pg_sys::Oid = pg_sys::TIMESTAMPTZOID;
+    const ARRAY: pg_sys::Oid = pg_sys::TIMESTAMPTZARRAYOID;
+    const ALIGNMENT: usize = 8;
+
+    fn write(&self, to: &mut Vec<u8>) {
+        self.0.write(to);
+    }
+}
+
+impl Element for str {
+    const TYPE: pg_sys::Oid = pg_sys::TEXTOID;
+    const ARRAY: pg_sys::Oid = pg_sys::TEXTARRAYOID;
+    const ALIGNMENT: usize = 4;
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&length_word(4 + self.len()));
+        to.extend_from_slice(self.as_bytes());
+    }
+}
+
+/// An array that is being filled.
+pub struct Column<T: ?Sized> {
+    elements: Vec<u8>,
+    count: usize,
+    /// One bit for each element, set where it is not NULL; empty as long as none is.
+    present: Vec<u8>,
+    element: std::marker::PhantomData<T>,
+}
+
+impl<T: Element + ?Sized> Default for Column<T> {
+    fn default() -> Self {
+        Self {
+            elements: Vec::new(),
+            count: 0,
+            present: Vec::new(),
+            element: std::marker::PhantomData,
+        }
+    }
+}
+
+impl<T: Element + ?Sized> Column<T> {
+    pub fn push(&mut self, value: &T) {
+        if !self.present.is_empty() {
+            self.note(true);
+        }
+        value.write(&mut self.elements);
+        self.elements
+            .resize(self.elements.len().next_multiple_of(T::ALIGNMENT), 0);
+        self.count += 1;
+    }
+
+    pub fn push_option(&mut self, value: Option<&T>) {
+        match value {
+            Some(value) => self.push(value),
+            None => {
+                if self.present.is_empty() {
+                    // All before it were there.
+                    self.present = vec![0xFF; self.count / 8];
+                    if !self.count.is_multiple_of(8) {
+                        self.present.push((1 << (self.count % 8)) - 1);
+                    }
+                }
+                self.note(false);
+                self.count += 1;
+            }
+        }
+    }
+
+    fn note(&mut self, present: bool) {
+        if self.count.is_multiple_of(8) {
+            self.present.push(0);
+        }
+        if let Some(last) = self.present.last_mut() {
+            *last |= u8::from(present) << (self.count % 8);
+        }
+    }
+
+    pub fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The array's bytes, as `ArrayType` and the comment above it in PostgreSQL's array.h describe them.
+    fn bytes(&self) -> Vec<u8> {
+        const HEADER: usize = 16;
+        if self.count == 0 {
+            let mut bytes = length_word(HEADER).to_vec();
+            bytes.extend_from_slice(&[0; 8]);
+            bytes.extend_from_slice(&T::TYPE.to_u32().to_ne_bytes());
+            return bytes;
+        }
+        let start = (HEADER + 8 + self.present.len()).next_multiple_of(8);
+        let mut bytes = Vec::with_capacity(start + self.elements.len());
+        bytes.extend_from_slice(&length_word(start + self.elements.len()));
+        // One dimension.
+        bytes.extend_from_slice(&1_u32.to_ne_bytes());
+        // Where the elements begin, if some are NULL.
+        let offset = if self.present.is_empty() { 0 } else { start as u32 };
+        bytes.extend_from_slice(&offset.to_ne_bytes());
+        bytes.extend_from_slice(&T::TYPE.to_u32().to_ne_bytes());
+        // So many elements, from number 1 on.
+        bytes.extend_from_slice(&(self.count as u32).to_ne_bytes());
+        bytes.extend_from_slice(&1_u32.to_ne_bytes());
+        bytes.extend_from_slice(&self.present);
+        bytes.resize(start, 0);
+        bytes.extend_from_slice(&self.elements);
+        bytes
+    }
+}
+
+impl<T: Element + ?Sized> IntoDatum for Column<T> {
+    fn into_datum(self) -> Option<pg_sys::Datum> {
+        Some(backend::varlena(&self.bytes()))
+    }
+
+    fn type_oid() -> pg_sys::Oid {
+        T::ARRAY
+    }
+}
+
+/// The first word of a value of `length` bytes in all, itself included (`SET_VARSIZE`).
+fn length_word(length: usize) -> [u8; 4] {
+    let length = length as u32;
+    if cfg!(target_endian = "big") {
+        length.to_ne_bytes()
+    } else {
+        (length << 2).to_ne_bytes()
+    }
+}
