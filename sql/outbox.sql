@@ -18,10 +18,13 @@ COMMENT ON FUNCTION logwatch.group_label(text, text) IS 'A group''s key with wha
 
 CREATE FUNCTION logwatch.due_announcements(asof timestamptz)
     RETURNS TABLE (alert_id bigint, reason text)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
     -- What an alert is, compared with what was announced of it: a silence only puts the difference off.
+    RETURN QUERY
     SELECT due.id, due.reason
       FROM (SELECT a AS alert, a.id,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
@@ -36,25 +39,31 @@ CREATE FUNCTION logwatch.due_announcements(asof timestamptz)
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
              WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved') AS due
-     WHERE due.reason IS NOT NULL AND NOT logwatch.is_silenced(due.alert, asof)
-    $$;
+     WHERE due.reason IS NOT NULL AND NOT logwatch.is_silenced(due.alert, asof);
+END
+$$;
 COMMENT ON FUNCTION logwatch.due_announcements(timestamptz) IS 'Alerts that people must be told of now, and why; private';
 
 CREATE FUNCTION logwatch.has_new_pattern(alert logwatch.alerts) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
     -- A pattern that the database had never seen when people were told last.
+    RETURN (
     SELECT EXISTS (SELECT FROM logwatch.patterns AS p
                     WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until
-                      AND EXISTS (SELECT FROM logwatch.counted(alert) AS c WHERE c.fingerprint = p.fingerprint))
-    $$;
+                      AND EXISTS (SELECT FROM logwatch.counted(alert) AS c WHERE c.fingerprint = p.fingerprint)));
+END
+$$;
 COMMENT ON FUNCTION logwatch.has_new_pattern(logwatch.alerts) IS 'Whether a pattern never seen before has joined an alert since its last notification; private';
 
 CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
+    RETURN (
     WITH counted AS (
         SELECT * FROM logwatch.counted(alert)
     ), top AS (
@@ -85,8 +94,9 @@ CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETUR
                             'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch.rfc3339(t.last_at))
                             ORDER BY t.n DESC, t.fingerprint), '[]')
                        FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint),
-        'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot))
-    $$;
+        'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot)));
+END
+$$;
 COMMENT ON FUNCTION logwatch.alert_payload(logwatch.alerts, text) IS 'All that a message about an alert is made from; private';
 
 CREATE FUNCTION logwatch.rfc3339(at timestamptz) RETURNS text
@@ -102,16 +112,20 @@ CREATE FUNCTION logwatch.zone() RETURNS text
 COMMENT ON FUNCTION logwatch.zone() IS 'Time zone that messages give times in: the one of the server log; private';
 
 CREATE FUNCTION logwatch.audience(alert logwatch.alerts, reason text) RETURNS TABLE (channel text, recipient text)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
     -- The end is for all who were told of the alert, whatever the rule says by now; anything else for those whom the rule names.
+    RETURN QUERY
     SELECT DISTINCT n.channel, n.recipient FROM logwatch.notifications AS n
      WHERE $2 = 'resolved' AND n.alert_id = alert.id AND n.state <> 'failed' AND logwatch.channel_configured(n.channel)
     UNION ALL
     SELECT t.channel, t.recipient FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch.targets(r.channels, r.recipients) AS t
-     WHERE $2 <> 'resolved' AND r.name = alert.rule
-    $$;
+     WHERE $2 <> 'resolved' AND r.name = alert.rule;
+END
+$$;
 COMMENT ON FUNCTION logwatch.audience(logwatch.alerts, text) IS 'Who is to be told of an alert, and how; private';
 
 CREATE FUNCTION logwatch.announce(asof timestamptz) RETURNS void
@@ -164,9 +178,10 @@ CREATE FUNCTION logwatch.new_message_id() RETURNS text
 COMMENT ON FUNCTION logwatch.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has; private';
 
 CREATE FUNCTION logwatch.suppress(most integer DEFAULT 20) RETURNS void
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
     -- A recipient gets so many mails an hour; what comes on top is told of in one digest when the hour has passed.
     WITH had AS (
         SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
@@ -192,8 +207,9 @@ CREATE FUNCTION logwatch.suppress(most integer DEFAULT 20) RETURNS void
       FROM too_many AS t
      GROUP BY t.recipient
     ON CONFLICT (channel, recipient) WHERE reason = 'digest' AND state = 'queued'
-    DO UPDATE SET payload = jsonb_set(d.payload, '{suppressed}', (d.payload -> 'suppressed') || (EXCLUDED.payload -> 'suppressed'))
-    $$;
+    DO UPDATE SET payload = jsonb_set(d.payload, '{suppressed}', (d.payload -> 'suppressed') || (EXCLUDED.payload -> 'suppressed'));
+END
+$$;
 COMMENT ON FUNCTION logwatch.suppress(integer) IS 'Puts mails above the hourly number of a recipient into one digest; private';
 
 CREATE FUNCTION logwatch.is_abandoned(n logwatch.notifications) RETURNS boolean
@@ -207,9 +223,10 @@ CREATE FUNCTION logwatch.is_abandoned(n logwatch.notifications) RETURNS boolean
 COMMENT ON FUNCTION logwatch.is_abandoned(logwatch.notifications) IS 'Whether the process that was sending a notification is gone; private';
 
 CREATE FUNCTION logwatch.take_over() RETURNS void
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
     WITH abandoned AS (
         SELECT n.id FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n) FOR UPDATE SKIP LOCKED
     ), noted AS (
@@ -217,8 +234,9 @@ CREATE FUNCTION logwatch.take_over() RETURNS void
         SELECT a.id, 'retry', 'the server process that was sending it is gone; whether it was sent is not known' FROM abandoned AS a
     )
     UPDATE logwatch.notifications AS n SET state = 'queued', next_attempt_at = clock_timestamp(), leased_at = NULL, leased_by = NULL
-      FROM abandoned AS a WHERE n.id = a.id
-    $$;
+      FROM abandoned AS a WHERE n.id = a.id;
+END
+$$;
 COMMENT ON FUNCTION logwatch.take_over() IS 'Makes due at once what a sender that is gone had claimed; private';
 
 CREATE FUNCTION logwatch.is_misdated(next_attempt_at timestamptz) RETURNS boolean
@@ -229,11 +247,14 @@ COMMENT ON FUNCTION logwatch.is_misdated(timestamptz) IS 'Whether the clock was 
 
 CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
     RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
-    LANGUAGE sql VOLATILE SECURITY DEFINER
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT logwatch.take_over();
-    SELECT logwatch.suppress() WHERE 'email' = ANY (channels);
+#variable_conflict use_column
+BEGIN
+    PERFORM logwatch.take_over();
+    PERFORM logwatch.suppress() WHERE 'email' = ANY (channels);
+    RETURN QUERY
     WITH due AS (
         SELECT n.id FROM logwatch.notifications AS n
          WHERE n.state IN ('queued', 'sending') AND n.channel = ANY (channels)
@@ -250,8 +271,9 @@ CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
         RETURNING n.*
     )
     SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch.rfc3339(c.created_at), c.payload
-      FROM claimed AS c ORDER BY c.id
-    $$;
+      FROM claimed AS c ORDER BY c.id;
+END
+$$;
 COMMENT ON FUNCTION logwatch.claim(text[], integer) IS 'Takes due notifications for sending and leases them; private';
 
 CREATE FUNCTION logwatch.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void

@@ -38,9 +38,12 @@ COMMENT ON FUNCTION logwatch.silence_is_active(logwatch.silences, timestamptz) I
 
 CREATE FUNCTION logwatch.counted(alert logwatch.alerts)
     RETURNS TABLE (second timestamptz, source text, level logwatch.level, fingerprint bigint, n bigint)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     SELECT c.second, src.name, c.level, c.fingerprint, c.n
       FROM logwatch.counts AS c
       JOIN logwatch.sources AS src ON src.id = c.source_id
@@ -52,14 +55,17 @@ CREATE FUNCTION logwatch.counted(alert logwatch.alerts)
        AND (r.match IS NULL OR p.template ~ r.match)
        AND (r.exclude IS NULL OR p.template !~ r.exclude)
        AND CASE alert.group_by WHEN 'source' THEN src.name = alert.group_key
-                WHEN 'pattern' THEN to_hex(c.fingerprint) = alert.group_key ELSE true END
-    $$;
+                WHEN 'pattern' THEN to_hex(c.fingerprint) = alert.group_key ELSE true END;
+END
+$$;
 COMMENT ON FUNCTION logwatch.counted(logwatch.alerts) IS 'The partial sums that an alert is made of; private';
 
 CREATE FUNCTION logwatch.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
+    RETURN (
     SELECT EXISTS (
         SELECT FROM logwatch.silences AS s
          WHERE logwatch.glob_matches(alert.rule, s.rule) AND logwatch.silence_is_active(s, asof)
@@ -68,8 +74,9 @@ CREATE FUNCTION logwatch.is_silenced(alert logwatch.alerts, asof timestamptz) RE
                     WHEN alert.group_by = 'pattern' AND s.source = '*' THEN alert.group_key = s.pattern
                     ELSE NOT EXISTS (SELECT FROM logwatch.counted(alert) AS c
                                       WHERE NOT (logwatch.glob_matches(c.source, s.source)
-                                                 AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))) END)
-    $$;
+                                                 AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))) END));
+END
+$$;
 COMMENT ON FUNCTION logwatch.is_silenced(logwatch.alerts, timestamptz) IS 'Whether a silence holds back an alert''s notifications now; private';
 
 CREATE FUNCTION logwatch_silence(rule text, "for" interval, reason text DEFAULT '', source text DEFAULT '*', pattern text DEFAULT NULL,

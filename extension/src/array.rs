@@ -120,37 +120,33 @@ impl<T: Element + ?Sized> Column<T> {
         self.count
     }
 
-    /// The array's bytes, as `ArrayType` and the comment above it in PostgreSQL's array.h describe them.
-    fn bytes(&self) -> Vec<u8> {
+    /// What comes before the elements, as `ArrayType` and the comment above it in PostgreSQL's array.h describe it.
+    fn head(&self) -> Vec<u8> {
         const HEADER: usize = 16;
-        if self.count == 0 {
-            let mut bytes = length_word(HEADER).to_vec();
-            bytes.extend_from_slice(&[0; 8]);
-            bytes.extend_from_slice(&T::TYPE.to_u32().to_ne_bytes());
-            return bytes;
-        }
-        let start = (HEADER + 8 + self.present.len()).next_multiple_of(8);
-        let mut bytes = Vec::with_capacity(start + self.elements.len());
+        let mut bytes = Vec::with_capacity(HEADER + 16 + self.present.len());
+        // An empty array has no dimension, any other one here has one.
+        let dimensions = usize::from(self.count > 0);
+        let start = (HEADER + 8 * dimensions + self.present.len()).next_multiple_of(8);
         bytes.extend_from_slice(&length_word(start + self.elements.len()));
-        // One dimension.
-        bytes.extend_from_slice(&1_u32.to_ne_bytes());
+        bytes.extend_from_slice(&(dimensions as u32).to_ne_bytes());
         // Where the elements begin, if some are NULL.
         let offset = if self.present.is_empty() { 0 } else { start as u32 };
         bytes.extend_from_slice(&offset.to_ne_bytes());
         bytes.extend_from_slice(&T::TYPE.to_u32().to_ne_bytes());
-        // So many elements, from number 1 on.
-        bytes.extend_from_slice(&(self.count as u32).to_ne_bytes());
-        bytes.extend_from_slice(&1_u32.to_ne_bytes());
+        if dimensions > 0 {
+            // So many elements, from number 1 on.
+            bytes.extend_from_slice(&(self.count as u32).to_ne_bytes());
+            bytes.extend_from_slice(&1_u32.to_ne_bytes());
+        }
         bytes.extend_from_slice(&self.present);
         bytes.resize(start, 0);
-        bytes.extend_from_slice(&self.elements);
         bytes
     }
 }
 
 impl<T: Element + ?Sized> IntoDatum for Column<T> {
     fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(backend::varlena(&self.bytes()))
+        Some(backend::varlena(&self.head(), &self.elements))
     }
 
     fn type_oid() -> pg_sys::Oid {
@@ -159,7 +155,7 @@ impl<T: Element + ?Sized> IntoDatum for Column<T> {
 }
 
 /// The first word of a value of `length` bytes in all, itself included (`SET_VARSIZE`).
-fn length_word(length: usize) -> [u8; 4] {
+pub fn length_word(length: usize) -> [u8; 4] {
     let length = length as u32;
     if cfg!(target_endian = "big") {
         length.to_ne_bytes()

@@ -12,13 +12,28 @@ use std::time::Duration;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
-/// A copy of a value's bytes where PostgreSQL's functions expect them; it goes with the current memory context.
-pub fn varlena(bytes: &[u8]) -> pg_sys::Datum {
+/// A value made of two stretches of bytes, where PostgreSQL's functions expect it; it goes with the current memory context.
+pub fn varlena(head: &[u8], rest: &[u8]) -> pg_sys::Datum {
     // SAFETY: palloc gives so many bytes, aligned for any type, or raises an error; new memory overlaps nothing.
     unsafe {
-        let copy = pg_sys::palloc(bytes.len()).cast::<u8>();
-        copy.copy_from_nonoverlapping(bytes.as_ptr(), bytes.len());
-        pg_sys::Datum::from(copy)
+        let value = pg_sys::palloc(head.len() + rest.len()).cast::<u8>();
+        value.copy_from_nonoverlapping(head.as_ptr(), head.len());
+        value
+            .add(head.len())
+            .copy_from_nonoverlapping(rest.as_ptr(), rest.len());
+        pg_sys::Datum::from(value)
+    }
+}
+
+/// PostgreSQL's own jsonb of a value, with its length word.
+pub fn jsonb(value: serde_json::Value) -> Option<Vec<u8>> {
+    let datum = pgrx::JsonB(value).into_datum()?;
+    let jsonb = datum.cast_mut_ptr::<pg_sys::varlena>();
+    // SAFETY: jsonb_in gives a new value that begins with its length; it is copied before it is freed.
+    unsafe {
+        let bytes = std::slice::from_raw_parts(jsonb.cast::<u8>(), pgrx::varsize_any(jsonb)).to_vec();
+        pg_sys::pfree(jsonb.cast());
+        Some(bytes)
     }
 }
 

@@ -14,13 +14,14 @@ use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
 use crate::array::{Column, Micros};
 use crate::backend::{self, IfDropped};
+use crate::jsonb::Jsonb;
 use crate::settings;
 
 /// A record that says it was logged later than this from now on is not believed.
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
 /// Continuation lines are cut after this many bytes.
 const MAX_DETAIL: usize = 1024 * 1024;
-/// Fields of a JSON or logfmt record that would take more than this, as JSON, are left out.
+/// Fields of a JSON or logfmt record that would take more than this, as jsonb, are left out.
 const MAX_FIELDS: usize = 256 * 1024;
 /// One call may bring this many records, and this many bytes: a client must not make the server run out of memory.
 const MAX_CALL_RECORDS: usize = 100_000;
@@ -36,7 +37,7 @@ struct Batch {
     fingerprint: Column<i64>,
     message: Column<str>,
     detail: Column<str>,
-    fields: Column<str>,
+    fields: Column<Jsonb>,
     flags: Column<str>,
     /// First and last event time, microseconds since 2000; those of clocks that are ahead count as now.
     span: Option<(i64, i64)>,
@@ -107,7 +108,7 @@ impl Batch {
         let fields = record
             .fields
             .filter(|fields| !fields.is_empty())
-            .map(|fields| serde_json::Value::Object(fields).to_string());
+            .and_then(Jsonb::of);
         if fields.as_ref().is_some_and(|fields| fields.len() > MAX_FIELDS) {
             flags |= Flags::TRUNCATED;
         }
@@ -117,7 +118,7 @@ impl Batch {
         self.message.push(&*record.message);
         self.detail.push_option(detail);
         self.fields
-            .push_option(fields.as_deref().filter(|fields| fields.len() <= MAX_FIELDS));
+            .push_option(fields.as_ref().filter(|fields| fields.len() <= MAX_FIELDS));
         let flags = (!flags.is_empty()).then(|| flags.names().collect::<Vec<_>>().join(","));
         self.flags.push_option(flags.as_deref());
     }
@@ -246,8 +247,8 @@ const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
 impl Plans {
     fn prepare(client: &mut SpiClient) -> spi::Result<Self> {
         use pg_sys::{
-            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZARRAYOID,
-            TIMESTAMPTZOID,
+            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, JSONBARRAYOID, TEXTARRAYOID, TEXTOID,
+            TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: String, types: &[pg_sys::Oid]| {
             let types: Vec<PgOid> = types.iter().map(|oid| PgOid::from(*oid)).collect();
@@ -270,7 +271,7 @@ impl Plans {
             entries: prepare(
                 format!(
                     "INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
-                     SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields::pg_catalog.jsonb,
+                     SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields,
                             pg_catalog.string_to_array(r.flags, ',')
                        FROM (SELECT pg_catalog.unnest($3) AS logged_at, pg_catalog.unnest($4) AS level, pg_catalog.unnest($5) AS fingerprint,
                                     pg_catalog.unnest($6) AS message, pg_catalog.unnest($7) AS detail, pg_catalog.unnest($8) AS fields,
@@ -284,7 +285,7 @@ impl Plans {
                     INT8ARRAYOID,
                     TEXTARRAYOID,
                     TEXTARRAYOID,
-                    TEXTARRAYOID,
+                    JSONBARRAYOID,
                     TEXTARRAYOID,
                 ],
             )?,

@@ -9,6 +9,7 @@ mod array;
 mod backend;
 mod channel;
 mod ingest;
+mod jsonb;
 mod matching;
 mod message;
 mod outbox;

@@ -122,8 +122,9 @@ impl Sink for Ahead {
     }
 
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+        let owned = Box::new(Owned::from(stretch));
         self.settle()?;
-        self.begin(Job::Store(Box::new(Owned::from(stretch))))
+        self.begin(Job::Store(owned))
     }
 
     fn settle(&mut self) -> Result<(), Trouble> {

@@ -18,7 +18,7 @@ use regex::bytes::Regex;
 
 use crate::failure::Failure;
 
-pub const SHORT_WAIT: Duration = Duration::from_millis(10);
+pub const SHORT_WAIT: Duration = Duration::from_millis(5);
 pub const LONG_WAIT: Duration = Duration::from_secs(1);
 
 /// How lines are joined.

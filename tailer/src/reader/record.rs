@@ -6,8 +6,9 @@ use logwatch_record::{Flags, MAX_MESSAGE, clean};
 
 /// The most bytes of a record, continuation lines included. More is dropped and flagged.
 pub(super) const MAX_RECORD: usize = 4 * MAX_MESSAGE;
-/// A batch is full at this many records or bytes.
-pub const BATCH_RECORDS: usize = 1000;
+/// A batch is full at this many records or bytes. While the file has no more it goes as it is: the busier, the larger, and the fewer
+/// commits have to wait for the disk.
+pub const BATCH_RECORDS: usize = 5000;
 pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
 
 /// A record of a file, whole.

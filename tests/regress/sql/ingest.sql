@@ -38,4 +38,21 @@ SELECT f.id, f.path, f.inode, f.next_byte, f.state FROM logwatch.files AS f ORDE
 SELECT g.path, g.from_byte, g.to_byte, g.reason FROM logwatch.gaps AS g;
 SELECT e.message, e.flags FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'tail' ORDER BY e.id;
 SELECT s.component, s.name, s.state FROM logwatch_status() AS s WHERE s.component = 'source' ORDER BY s.name COLLATE "C";
+-- Fields are what PostgreSQL itself makes of their text: texts, constants, nested ones, more keys than one stride, in any order.
+SELECT logwatch_ingest(ARRAY[
+    '{"level":"error","msg":"texts","zz":"é","a":"","bb":"\"x\\","B":"y","on":true,"off":false,"none":null}',
+    'ERROR no fields',
+    '{"level":"error","msg":"nested","n":1.50,"list":[1,"a",null],"deep":{"b":{"c":2}}}',
+    (SELECT json_object_agg(k, v) FROM (SELECT 'level' AS k, 'error' AS v UNION ALL SELECT 'key' || i, repeat('v', i) FROM generate_series(1, 100) AS i) AS many)::text], 'fields');
+SELECT e.message, e.fields - 'key100' = (e.fields - 'key100')::text::jsonb AND e.fields = e.fields::text::jsonb AS same,
+       pg_column_size(e.fields || '{}') = pg_column_size(e.fields::text::jsonb || '{}') AS as_long,
+       e.fields ? 'key77' AND length(e.fields ->> 'key77') = 77 AS found, CASE WHEN e.fields ? 'key1' THEN NULL ELSE e.fields END AS fields
+  FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'fields' ORDER BY e.id;
+-- Columns that some records have and others have not, over more than one byte of a batch's marks.
+SELECT logwatch_ingest(array_agg(format('2026-01-02 03:06:%s ERROR %s%s', lpad(i::text, 2, '0'), chr(96 + i), CASE WHEN i % 3 = 0 THEN E'\n\tat line ' || i END)
+                                 ORDER BY i), 'some') FROM generate_series(1, 26) AS i;
+SELECT count(*), count(e.detail), bool_and((e.detail IS NOT NULL) = ((ascii(e.message) - 96) % 3 = 0)) AS right_ones,
+       bool_and(e.detail IS NULL OR e.detail = E'\tat line ' || ascii(e.message) - 96) AS right_texts,
+       bool_and(extract(second FROM e.logged_at) = ascii(e.message) - 96) AS right_times
+  FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'some';
 TRUNCATE logwatch.entries, logwatch.counts, logwatch.batches, logwatch.patterns, logwatch.sources, logwatch.files, logwatch.gaps;
