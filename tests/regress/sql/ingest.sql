@@ -43,9 +43,8 @@ SELECT logwatch_ingest(ARRAY[
     '{"level":"error","msg":"texts","zz":"é","a":"","bb":"\"x\\","B":"y","on":true,"off":false,"none":null}',
     'ERROR no fields',
     '{"level":"error","msg":"nested","n":1.50,"list":[1,"a",null],"deep":{"b":{"c":2}}}',
-    (SELECT json_object_agg(k, v) FROM (SELECT 'level' AS k, 'error' AS v UNION ALL SELECT 'key' || i, repeat('v', i) FROM generate_series(1, 100) AS i) AS many)::text], 'fields');
-SELECT e.message, e.fields - 'key100' = (e.fields - 'key100')::text::jsonb AND e.fields = e.fields::text::jsonb AS same,
-       pg_column_size(e.fields || '{}') = pg_column_size(e.fields::text::jsonb || '{}') AS as_long,
+    (SELECT json_object_agg(k, v) FROM (SELECT 'level' AS k, 'error' AS v UNION ALL SELECT 'msg', 'many' UNION ALL SELECT 'key' || i, repeat('v', i) FROM generate_series(1, 100) AS i) AS many)::text], 'fields');
+SELECT e.message, e.fields = e.fields::text::jsonb AND e.fields - 'key100' = (e.fields - 'key100')::text::jsonb AS same,
        e.fields ? 'key77' AND length(e.fields ->> 'key77') = 77 AS found, CASE WHEN e.fields ? 'key1' THEN NULL ELSE e.fields END AS fields
   FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'fields' ORDER BY e.id;
 -- Columns that some records have and others have not, over more than one byte of a batch's marks.
