@@ -17,7 +17,7 @@ const LOOK: Duration = Duration::from_millis(5);
 pub fn run(table: &mut Table) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let server = input::server(&[])?;
-    let total = input::size("BENCH_SCALING_RECORDS", 300_000)?;
+    let total = input::size("BENCH_SCALING_RECORDS", 600_000)?;
     let mut alone = 0.0;
     for tailers in TAILERS {
         server.sql(
