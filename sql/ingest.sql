@@ -16,12 +16,11 @@ CREATE FUNCTION logwatch.source_id(name text) RETURNS bigint
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'source_id_wrapper';
 COMMENT ON FUNCTION logwatch.source_id(text) IS '64-bit hash of a source''s name; private';
 
-CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, version text DEFAULT NULL)
+CREATE FUNCTION logwatch.claim(source text, path text, host text, version text)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
                    head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
-    LANGUAGE sql VOLATILE SECURITY DEFINER
+    LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
-    SET lock_timeout = '60s'
     AS $$
     SELECT logwatch.hold();
     -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
@@ -37,6 +36,20 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
       LEFT JOIN logwatch.files AS f ON f.source_id = s.id
      WHERE s.id = logwatch.source_id($1)
      ORDER BY f.first_seen, f.id
+    $$;
+COMMENT ON FUNCTION logwatch.claim(text, text, text, text) IS 'What logwatch_attach does when its turn has come; private';
+
+CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, version text DEFAULT NULL)
+    RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
+                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
+    LANGUAGE sql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '60s'
+    AS $$
+    -- First come, first served. A tailer that was ended while it waited leaves a backend that still claims the source: that must come
+    -- before the next tailer's claim, not shut it out afterwards. No other lock is taken here, so all wait in this one queue.
+    SELECT pg_advisory_xact_lock(7236279, hashtext($1));
+    SELECT * FROM logwatch.claim($1, $2, $3, $4)
     $$;
 COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';
 

@@ -28,7 +28,6 @@ use aside::Listing;
 pub use copies::Copied;
 use copies::Copy;
 use left::Left;
-pub use rotated::TRUNCATED;
 
 /// A new file waits so long for the last record of the one before it, which may go on here.
 const ADOPTION: Duration = Duration::from_secs(10);

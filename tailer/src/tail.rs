@@ -84,6 +84,8 @@ pub struct Tail {
     gone: bool,
     /// So far its bytes were seen, before they were gone.
     pub seen: u64,
+    /// It was noted which of them are missing.
+    pub told: bool,
     /// A read error was reported, so the next ones are not.
     pub failing: bool,
     /// It began when the file before it was truncated.
@@ -114,6 +116,7 @@ impl Tail {
             past: VecDeque::new(),
             gone: false,
             seen: 0,
+            told: false,
             failing: false,
             truncated: false,
         }
@@ -151,6 +154,13 @@ impl Tail {
 
     pub fn is_gone(&self) -> bool {
         self.gone
+    }
+
+    /// True when bytes were seen that are nowhere any more, and nobody was told of it yet.
+    pub fn is_missing_some(&self) -> bool {
+        // A copy's last bytes may be NULs, which are never passed.
+        let in_copy = if self.gone { 0 } else { self.size };
+        !self.told && self.seen > self.reader.boundary().max(in_copy)
     }
 
     /// True when the file with this inode is the one that is read here.

@@ -170,6 +170,38 @@ fn copytruncate_while_the_database_is_down_loses_nothing_and_repeats_nothing() -
     Ok(())
 }
 
+/// F4 and F20: the copy lacks lines that the tailer had read and could not store.
+#[test]
+fn what_a_copy_lacks_is_a_gap_and_the_rest_of_it_is_read() -> Result<()> {
+    let mut server = Server::without_worker(&[])?;
+    let mut files = Journal::new("outage", &["app.log"])?;
+    files.write("app.log", &numbered("before", 50))?;
+    let tailer = Tailer::start(&server, &files.args(&["-v"]))?;
+    files.wait(&server, SOON)?;
+    server.stop(Stop::Fast)?;
+    files.write("app.log", &numbered("not stored", 50))?;
+    wait_until(SOON, "the outage to be noticed", || {
+        Ok(tailer.output().contains("trying again"))
+    })?;
+    let text = fs::read_to_string(files.path("app.log"))?;
+    let copied: String = text.split_inclusive('\n').take(70).collect();
+    fs::write(files.path("app.log.1"), copied)?;
+    files.truncate("app.log")?;
+    for lost in &numbered("not stored", 50)[20..] {
+        files.unexpect(lost);
+    }
+    files.write("app.log", &numbered("last", 5))?;
+    server.start()?;
+    files.wait(&server, SOON).with_context(|| tailer.output())?;
+    wait_until(SOON, "the gap", || Ok(!files.gaps(&server)?.is_empty())).with_context(|| tailer.output())?;
+    drop(tailer);
+    files.catch_up(&server)?;
+    let bytes = "SELECT to_byte - from_byte FROM logwatch.gaps WHERE source_id = {id}";
+    let lost: usize = text.split_inclusive('\n').skip(70).map(str::len).sum();
+    assert_eq!(files.sql(&server, bytes)?, lost.to_string());
+    Ok(())
+}
+
 /// F20: as many rotations as there are in ten minutes, or with LOGWATCH_OUTAGE_SECONDS those minutes themselves. The tailer holds so many
 /// renamed files open that the oldest may be deleted, and says which of the others were deleted before it could read them.
 #[test]

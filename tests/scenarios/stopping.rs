@@ -86,12 +86,28 @@ fn a_query_that_does_not_come_back_keeps_nobody() -> Result<()> {
         },
         || Ok(server.sql(waiting)?.parse::<usize>()? > tailers.get()),
     )?;
-    // They are not to claim the source when the lock is gone.
-    server.sql("SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE wait_event_type = 'Lock'")?;
-    server.wait_for_sql(SOON, waiting, "0")?;
+    // Their backends claim the source as soon as the lock is gone, but not after the tailer that comes next.
+    for _ in 0..3 {
+        let before: usize = server.sql(waiting)?.parse()?;
+        let mut tailer = files.follow(&server)?;
+        wait_until(SOON, "the tailer to wait", || {
+            Ok(server.sql(waiting)?.parse::<usize>()? > before)
+        })?;
+        tailer.kill()?;
+    }
+    let before: usize = server.sql(waiting)?.parse()?;
+    let tailer = files.follow(&server)?;
+    wait_until(SOON, "the last tailer to wait", || {
+        Ok(server.sql(waiting)?.parse::<usize>()? > before)
+    })?;
     drop(lock);
-    files.once(&server)?;
-    files.check(&server)
+    files.wait(&server, SOON).with_context(|| tailer.output())?;
+    server.wait_for_sql(SOON, waiting, "0")?;
+    files.write("app.log", &numbered("later", 5))?;
+    files.wait(&server, SOON).with_context(|| tailer.output())?;
+    ensure!(tailer.output().is_empty(), "{}", tailer.output());
+    drop(tailer);
+    files.catch_up(&server)
 }
 
 #[test]

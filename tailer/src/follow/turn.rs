@@ -4,9 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Follow, Round, STILL_WRITTEN, TURN, UNSTORED_AGE, UNSTORED_BYTES};
 use crate::connection::Trouble;
-use crate::identity::Proof;
 use crate::reader::Batch;
-use crate::roster::{Copied, TRUNCATED};
+use crate::roster::Copied;
 use crate::send::{Sink, State, Stretch};
 use crate::tail::{Look, Tail};
 
@@ -160,33 +159,21 @@ impl Follow<'_> {
         Ok(Some(State::Truncated))
     }
 
-    /// Stores the last of a file. Bytes of it that were seen and are nowhere any more are a gap.
+    /// Stores the last of a file, and before its end which bytes of it were seen and are nowhere any more.
     fn end(&mut self, index: usize, state: State) -> Result<(), Trouble> {
-        let tail = &mut self.roster.tails[index];
-        let is_missing = tail.seen > tail.reader.boundary();
-        let last = if is_missing { State::Open } else { state };
-        store(&mut *self.sink, tail, &mut self.batch, last)?;
-        if !is_missing {
-            return Ok(());
+        if self.roster.tails[index].is_missing_some() {
+            let tail = &mut self.roster.tails[index];
+            store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+            self.sink.settle()?;
+            self.roster.note_missing(index);
+            self.store_notes()?;
         }
-        log::warn!(
-            "{}: truncated; what was written after byte {} and not read by then is lost",
-            tail.path.display(),
-            tail.stored.offset
-        );
-        self.sink.store(&Stretch {
-            file: Some(tail.id),
-            path: &tail.path,
-            inode: tail.inode,
-            from: tail.stored.offset,
-            proof: Proof {
-                offset: tail.seen,
-                ..tail.stored
-            },
-            records: &[],
-            gap: Some(TRUNCATED),
+        store(
+            &mut *self.sink,
+            &mut self.roster.tails[index],
+            &mut self.batch,
             state,
-        })
+        )
     }
 }
 

@@ -104,7 +104,7 @@ impl Roster {
 }
 
 /// The reason of a gap: the file was cut short.
-pub const TRUNCATED: &str = "truncated";
+pub(super) const TRUNCATED: &str = "truncated";
 /// The reason of a gap: the file is nowhere to be found.
 pub(super) const REMOVED: &str = "removed";
 

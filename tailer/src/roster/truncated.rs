@@ -7,10 +7,12 @@
 use std::path::Path;
 use std::time::Instant;
 
-use super::{Copied, Roster};
+use super::rotated::TRUNCATED;
+use super::{Copied, Note, Roster, draw_id};
 use crate::content::Content;
 use crate::files::{Inode, Inputs, Seen};
 use crate::identity::{Proof, Proven};
+use crate::send::State;
 
 impl Roster {
     /// Looks for files that were truncated since they were read last.
@@ -67,5 +69,30 @@ impl Roster {
         if let Some(tail) = self.tails.last_mut() {
             tail.truncated = true;
         }
+    }
+
+    /// What was seen of this file after its boundary is a gap. It gets a row of its own: the file's row goes on saying what is stored, by
+    /// which a copy is recognised that turns up later.
+    pub fn note_missing(&mut self, index: usize) {
+        let tail = &mut self.tails[index];
+        let (from, to) = (tail.reader.boundary(), tail.seen);
+        log::warn!(
+            "{}: truncated; what was written after byte {from} and not read by then is lost",
+            tail.path.display()
+        );
+        tail.told = true;
+        self.notes.push(Note {
+            id: draw_id(),
+            path: tail.path.clone(),
+            inode: tail.inode,
+            from,
+            proof: Proof {
+                offset: to,
+                ..Proof::default()
+            },
+            gap: Some(TRUNCATED),
+            state: State::Removed,
+            copy_of: None,
+        });
     }
 }
