@@ -58,7 +58,7 @@ impl Sink for Flaky {
 fn a_database_that_comes_and_goes_has_each_record_once() {
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("pipe");
-    let lines: Vec<String> = (0..6000).map(|number| format!("ERROR {number}")).collect();
+    let lines: Vec<String> = (0..30_000).map(|number| format!("ERROR {number}")).collect();
     std::fs::write(&path, lines.join("\n")).unwrap();
     let options = Args::parse_from(["logwatch-tailer", "--once", "--dry-run", "-"])
         .resolve()
