@@ -132,12 +132,14 @@ fn between_tabs(reader: &mut Reader) {
 /// `12345 --- [app] [  main] o.s.boot.SpringApplication   : message`
 fn spring(reader: &mut Reader) -> bool {
     let rest = reader.rest_str();
-    let Some((pid, after)) = rest.split_once(" --- ").filter(|(pid, _)| pid.len() <= 10) else {
+    let digits = rest.bytes().take(11).take_while(u8::is_ascii_digit).count();
+    let (pid, after) = rest.split_at(digits);
+    let Some(after) = after
+        .strip_prefix(" --- ")
+        .filter(|after| digits <= 10 && after.starts_with('['))
+    else {
         return false;
     };
-    if !pid.bytes().all(|b| b.is_ascii_digit()) || !after.starts_with('[') {
-        return false;
-    }
     let Some((names, message)) = after
         .split_once(" : ")
         .or_else(|| after.strip_suffix(" :").map(|names| (names, "")))
@@ -303,8 +305,10 @@ fn logger(reader: &mut Reader) -> bool {
 /// zerolog's console: `main.go:12 > message`.
 fn caller(reader: &mut Reader) -> bool {
     let rest = reader.rest_str();
+    // A position has no blanks.
     let Some((position, message)) = rest
-        .split_once(" > ")
+        .split_once(' ')
+        .and_then(|(position, after)| Some((position, after.strip_prefix("> ")?)))
         .filter(|(position, _)| is_position(position))
     else {
         return false;

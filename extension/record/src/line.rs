@@ -3,7 +3,7 @@
 //! Only the line itself is looked at, so that it does not matter how a file was cut into reads. A line that starts with a time is
 //! never a continuation.
 
-use memchr::memmem;
+use memchr::{memchr_iter, memmem};
 
 use crate::{time, wrapper};
 
@@ -39,7 +39,9 @@ pub fn continues(line: &[u8]) -> bool {
         b'[' => text == b"[stacktrace]" || text == b"[previous exception]",
         b'.' => text.starts_with(b"... "),
         _ => {
-            STARTS.iter().any(|start| text.starts_with(start))
+            STARTS
+                .iter()
+                .any(|start| start[0] == *first && text.starts_with(start))
                 || exception(text)
                 || frame(text)
                 || companion(text)
@@ -87,18 +89,21 @@ fn exception(text: &[u8]) -> bool {
     ]
     .iter()
     .any(|end| name.len() > end.len() && name.ends_with(end.as_bytes()));
-    let dotted = [&b".exceptions."[..], b".errors."]
-        .iter()
-        .any(|part| memmem::find(name, part).is_some());
-    (class || dotted)
-        && name.first().is_some_and(u8::is_ascii_alphabetic)
+    let dotted = || {
+        [&b".exceptions."[..], b".errors."]
+            .iter()
+            .any(|part| memmem::find(name, part).is_some())
+    };
+    name.first().is_some_and(u8::is_ascii_alphabetic)
         && (rest.is_empty() || rest.starts_with(b": ") || rest == b":")
+        && (class || dotted())
 }
 
 /// A frame that is not indented: Go's `main.(*T).run(0xc000, …)`, Ruby's ``app/x.rb:12:in `run'``.
 fn frame(text: &[u8]) -> bool {
-    if let Some(at) = memmem::find(text, b".rb:") {
-        let line = &text[at + 4..];
+    let mut colons = memchr_iter(b':', text);
+    if let Some(at) = colons.find(|at| text[..*at].ends_with(b".rb")) {
+        let line = &text[at + 1..];
         let digits = line.iter().take_while(|b| b.is_ascii_digit()).count();
         return digits > 0 && line[digits..].starts_with(b":in ");
     }
@@ -124,7 +129,8 @@ fn companion(text: &[u8]) -> bool {
         b"LOCATION:  ",
         b"BACKTRACE:  ",
     ];
-    let Some(at) = memmem::find(text, b":  ") else {
+    let mut colons = memchr_iter(b':', text);
+    let Some(at) = colons.find(|at| text[at + 1..].starts_with(b"  ")) else {
         return false;
     };
     let start = text[..at]

@@ -1,5 +1,7 @@
 //! What the name of a logger, a thread or a source position looks like, and the brackets around it.
 
+use memchr::memchr2;
+
 /// The longest host, program, thread or logger that is believed.
 pub(crate) const LONGEST: usize = 80;
 
@@ -44,10 +46,14 @@ pub(crate) fn is_name(text: &str) -> bool {
 
 /// A logger that no sentence would hold: `com.example.Class`, `o.a.k.Foo`, `my_crate::module`, `Acme\Foo`.
 pub(crate) fn is_dotted(text: &str) -> bool {
-    if !is_name(text) || text.contains("://") || text.contains(['@', '/', '<', '>']) {
+    let bytes = text.as_bytes();
+    if memchr2(b'.', b':', bytes).is_none()
+        || !is_name(text)
+        || bytes.iter().any(|b| matches!(b, b'@' | b'/' | b'<' | b'>'))
+    {
         return false;
     }
-    if text.contains("::") {
+    if bytes.windows(2).any(|two| two == b"::") {
         return text.split("::").all(|part| !part.is_empty());
     }
     let parts = text.split('.');

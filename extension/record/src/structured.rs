@@ -98,16 +98,17 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
         nul,
         ..Parts::default()
     };
-    for key in TIME {
+    let keys = Keys::of(&fields);
+    for key in TIME.into_iter().filter(|key| keys.may_hold(key)) {
         if let Some(moment) = fields.get(key).and_then(|value| json_time(value, context)) {
             parts.time = Some(moment);
             fields.remove(key);
             break;
         }
     }
-    parts.message = take_text(&mut fields, &MESSAGE);
-    parts.detail = take_text(&mut fields, &STACK);
-    for key in NESTED {
+    parts.message = take_text_of(keys, &mut fields, &MESSAGE);
+    parts.detail = take_text_of(keys, &mut fields, &STACK);
+    for key in NESTED.into_iter().filter(|key| keys.may_hold(key)) {
         let Some(Value::Object(inner)) = fields.get_mut(key) else {
             continue;
         };
@@ -121,7 +122,7 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
             fields.remove(key);
         }
     }
-    for key in LEVEL {
+    for key in LEVEL.into_iter().filter(|key| keys.may_hold(key)) {
         let spent = match fields.get(key) {
             Some(Value::String(word)) => word_level(word.trim().as_bytes()).is_some(),
             Some(Value::Number(_)) => matches!(key, "level" | "lvl" | "severity"),
@@ -168,9 +169,34 @@ fn json_time(value: &Value, context: &Context) -> Option<Timestamp> {
     }
 }
 
+/// Which keys an object has, roughly: told at once of most names that are looked for that it has them not.
+#[derive(Clone, Copy)]
+struct Keys(u64);
+
+impl Keys {
+    fn of(fields: &Map<String, Value>) -> Keys {
+        Keys(fields.keys().fold(0, |bits, key| bits | Keys::bit(key)))
+    }
+
+    /// One bit of 64, by the length and both ends.
+    fn bit(key: &str) -> u64 {
+        let end = |byte: Option<&u8>| u32::from(*byte.unwrap_or(&0));
+        let (first, last) = (end(key.as_bytes().first()), end(key.as_bytes().last()));
+        1 << ((first * 7 + last * 3 + key.len() as u32) % 64)
+    }
+
+    fn may_hold(self, key: &str) -> bool {
+        self.0 & Keys::bit(key) != 0
+    }
+}
+
 /// Takes the first of `names` that holds a text that is not blank.
 pub(crate) fn take_text(fields: &mut Map<String, Value>, names: &[&str]) -> Option<String> {
-    for name in names {
+    take_text_of(Keys::of(fields), fields, names)
+}
+
+fn take_text_of(keys: Keys, fields: &mut Map<String, Value>, names: &[&str]) -> Option<String> {
+    for name in names.iter().filter(|name| keys.may_hold(name)) {
         if let Some(Value::String(text)) = fields.get_mut(*name)
             && !text.trim().is_empty()
         {

@@ -45,7 +45,7 @@ pub(crate) fn scan(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let mut s = Scanner::new(bytes);
     let stamp = match bytes.first()? {
         b'0'..=b'9' => numeric(&mut s)?,
-        b'A'..=b'Z' | b'a'..=b'z' => named(&mut s)?,
+        b'A'..=b'Z' => named(&mut s)?,
         _ => return None,
     };
     // Never half a number or half a word.
@@ -157,6 +157,13 @@ fn moment(year: i16, month: i8, day: i8, clock: Clock, zone: Zone, context: &Con
 
 /// A time that starts with a digit.
 fn numeric(s: &mut Scanner) -> Option<Stamp> {
+    match iso(s) {
+        Some(stamp) => stamp,
+        None => any_numeric(s),
+    }
+}
+
+fn any_numeric(s: &mut Scanner) -> Option<Stamp> {
     let run = s.rest().iter().take_while(|b| b.is_ascii_digit()).count();
     match (run, s.rest().get(run).copied()) {
         (4, Some(separator @ (b'-' | b'/' | b'.'))) => {
@@ -188,6 +195,30 @@ fn numeric(s: &mut Scanner) -> Option<Stamp> {
         (10 | 13 | 16 | 19, _) => epoch_digits(s, run),
         _ => None,
     }
+}
+
+/// `2026-11-22T10:00:00` and what may follow, which most programs write: as the general way reads it, only sooner. None: it is not that.
+fn iso(s: &mut Scanner) -> Option<Option<Stamp>> {
+    let text: &[u8; 19] = s.rest().first_chunk()?;
+    let shaped = text[4] == b'-'
+        && text[7] == b'-'
+        && matches!(text[10], b'T' | b' ')
+        && text[13] == b':'
+        && text[16] == b':';
+    let two = |at: usize| {
+        let digits = [text[at].wrapping_sub(b'0'), text[at + 1].wrapping_sub(b'0')];
+        (digits[0] < 10 && digits[1] < 10).then(|| u64::from(digits[0] * 10 + digits[1]))
+    };
+    if !shaped {
+        return None;
+    }
+    let (century, year, month, day) = (two(0)?, two(2)?, two(5)?, two(8)?);
+    let (hour, minute, second) = (two(11)?, two(14)?, two(17)?);
+    s.skip(text.len());
+    Some(rest_of_clock(s, hour, minute, second).and_then(|clock| {
+        let zone = zone::scan(s);
+        civil(Some((century * 100 + year) as i16), month, day, clock, zone)
+    }))
 }
 
 /// `22/Nov/2026:10:00:00`, `22-Nov-2026 10:00:00`, `22 Nov 2026 10:00:00`, `11/22/2026 10:00:00`, `22.11.2026 10:00:00`,
@@ -326,10 +357,9 @@ fn civil(year: Option<i16>, month: u64, day: u64, clock: Clock, zone: Zone) -> O
 
 /// `10:00`, `10:00:00`, `10:00:00.123`, `10:00:00,123`, `15.42.50.675872`, `203518`, `3:04:05 PM`.
 fn clock(s: &mut Scanner) -> Option<Clock> {
-    let mut hour;
+    let hour;
     let minute;
     let mut second = 0;
-    let mut micros = 0;
     let run = s.rest().iter().take_while(|b| b.is_ascii_digit()).count();
     if run == 6 {
         (hour, minute, second) = (s.digits(2)?, s.digits(2)?, s.digits(2)?);
@@ -345,6 +375,12 @@ fn clock(s: &mut Scanner) -> Option<Clock> {
             return None;
         }
     }
+    rest_of_clock(s, hour, minute, second)
+}
+
+/// The fraction of the second, `AM` or `PM`.
+fn rest_of_clock(s: &mut Scanner, mut hour: u64, minute: u64, second: u64) -> Option<Clock> {
+    let mut micros = 0;
     match s.peek() {
         Some(b'.' | b',') => micros = fraction(s).unwrap_or(0),
         // HealthApp: `22:15:29:606`.
@@ -401,10 +437,10 @@ fn fraction(s: &mut Scanner) -> Option<i32> {
 }
 
 fn weekday(s: &mut Scanner) -> bool {
-    let found =
-        s.rest().get(..3).is_some_and(|word| {
-            [&b"Mon"[..], b"Tue", b"Wed", b"Thu", b"Fri", b"Sat", b"Sun"].contains(&word)
-        }) && !s.rest().get(3).is_some_and(u8::is_ascii_alphabetic);
+    let found = matches!(
+        s.rest().first_chunk(),
+        Some(b"Mon" | b"Tue" | b"Wed" | b"Thu" | b"Fri" | b"Sat" | b"Sun")
+    ) && !s.rest().get(3).is_some_and(u8::is_ascii_alphabetic);
     if found {
         s.skip(3);
     }
@@ -412,13 +448,23 @@ fn weekday(s: &mut Scanner) -> bool {
 }
 
 fn month(s: &mut Scanner) -> Option<u64> {
-    const MONTHS: [&[u8]; 12] = [
-        b"Jan", b"Feb", b"Mar", b"Apr", b"May", b"Jun", b"Jul", b"Aug", b"Sep", b"Oct", b"Nov", b"Dec",
-    ];
-    let word = s.rest().get(..3)?;
-    let index = MONTHS.iter().position(|month| *month == word)?;
+    let month = match s.rest().first_chunk()? {
+        b"Jan" => 1,
+        b"Feb" => 2,
+        b"Mar" => 3,
+        b"Apr" => 4,
+        b"May" => 5,
+        b"Jun" => 6,
+        b"Jul" => 7,
+        b"Aug" => 8,
+        b"Sep" => 9,
+        b"Oct" => 10,
+        b"Nov" => 11,
+        b"Dec" => 12,
+        _ => return None,
+    };
     s.skip(3);
-    Some(index as u64 + 1)
+    Some(month)
 }
 
 #[cfg(test)]
@@ -433,6 +479,47 @@ mod tests {
         };
         let moment = scan(text.as_bytes()).and_then(|(stamp, _)| stamp.resolve(&context));
         moment.map_or("-".to_owned(), |moment| moment.to_string())
+    }
+
+    #[test]
+    fn what_is_read_sooner_is_read_alike() {
+        for date in [
+            "2026-11-22T",
+            "2026-11-22 ",
+            "0000-00-00T",
+            "2026-13-01 ",
+            "9999-12-31T",
+            "2026-1-22T1",
+        ] {
+            for clock in [
+                "10:00:00", "23:59:60", "24:00:00", "10:60:00", "10:00:61", "10:00:0x", "12:00:00",
+            ] {
+                for rest in [
+                    "",
+                    "Z",
+                    ".123",
+                    ",123456789 x",
+                    " PM",
+                    "AM",
+                    ":123",
+                    "+02:00",
+                    " CET",
+                    " Europe/Berlin]",
+                    "1",
+                    "_",
+                    ".",
+                    " -0500",
+                ] {
+                    let text = format!("{date}{clock}{rest}");
+                    let (mut soon, mut general) =
+                        (Scanner::new(text.as_bytes()), Scanner::new(text.as_bytes()));
+                    if let Some(stamp) = iso(&mut soon) {
+                        assert_eq!(stamp, any_numeric(&mut general), "{text}");
+                        assert!(stamp.is_none() || soon.at() == general.at(), "{text}");
+                    }
+                }
+            }
+        }
     }
 
     fn all(cases: &[(&str, &str)]) {

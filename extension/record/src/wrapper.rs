@@ -2,8 +2,10 @@
 //! What counts is the line inside; the wrapper lends its time when that line has none.
 
 use std::borrow::Cow;
+use std::sync::LazyLock;
 
 use memchr::memchr;
+use memchr::memmem::Finder;
 use serde::Deserialize;
 
 /// A line in the CRI format: `2026-11-22T10:00:00.123456789Z stderr F message`.
@@ -51,6 +53,10 @@ struct Docker<'a> {
 
 /// The text inside a record's wrappers, and the time of the first one. None when its first line is not wrapped.
 pub(crate) fn unwrap(text: &str) -> Option<(String, Option<String>)> {
+    // Most lines are told by a byte.
+    if !text.starts_with('{') && text.as_bytes().get(10) != Some(&b'T') {
+        return None;
+    }
     let mut inner = String::new();
     let mut time = None;
     for (number, line) in text.split('\n').enumerate() {
@@ -86,7 +92,8 @@ pub(crate) fn unwrap(text: &str) -> Option<(String, Option<String>)> {
 }
 
 fn docker(line: &str) -> Option<Docker<'_>> {
-    if !line.starts_with('{') || !line.contains("\"log\":\"") || !line.contains("\"stream\":\"") {
+    static PARTS: LazyLock<[Finder; 2]> = LazyLock::new(|| ["\"log\":\"", "\"stream\":\""].map(Finder::new));
+    if !line.starts_with('{') || PARTS.iter().any(|part| part.find(line.as_bytes()).is_none()) {
         return None;
     }
     serde_json::from_str(line).ok()

@@ -54,7 +54,7 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
                 s.skip(1 + letters);
                 return Zone::Offset(0);
             }
-            if ABBREVIATIONS.contains(&&word[..letters]) && ends(1 + letters) {
+            if is_abbreviation(&word[..letters]) && ends(1 + letters) {
                 s.skip(1 + letters);
                 let mut name = [0; 5];
                 name[..letters].copy_from_slice(&word[..letters]);
@@ -76,9 +76,48 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
 
 /// Known abbreviations. They are ambiguous across the world (IST, CST), so they only mark where the time ends and choose between the
 /// two times of a clock change. None has more than five letters.
-const ABBREVIATIONS: [&[u8]; 40] = [
-    b"CET", b"CEST", b"MEZ", b"MESZ", b"WET", b"WEST", b"EET", b"EEST", b"MSK", b"BST", b"IST", b"EST",
-    b"EDT", b"CST", b"CDT", b"MST", b"MDT", b"PST", b"PDT", b"AKST", b"AKDT", b"HST", b"AST", b"ADT", b"NST",
-    b"NDT", b"BRT", b"ART", b"JST", b"KST", b"HKT", b"SGT", b"PKT", b"AEST", b"AEDT", b"ACST", b"ACDT",
-    b"AWST", b"NZST", b"NZDT",
-];
+fn is_abbreviation(word: &[u8]) -> bool {
+    matches!(
+        word,
+        b"CET"
+            | b"CEST"
+            | b"MEZ"
+            | b"MESZ"
+            | b"WET"
+            | b"WEST"
+            | b"EET"
+            | b"EEST"
+            | b"MSK"
+            | b"BST"
+            | b"IST"
+            | b"EST"
+            | b"EDT"
+            | b"CST"
+            | b"CDT"
+            | b"MST"
+            | b"MDT"
+            | b"PST"
+            | b"PDT"
+            | b"AKST"
+            | b"AKDT"
+            | b"HST"
+            | b"AST"
+            | b"ADT"
+            | b"NST"
+            | b"NDT"
+            | b"BRT"
+            | b"ART"
+            | b"JST"
+            | b"KST"
+            | b"HKT"
+            | b"SGT"
+            | b"PKT"
+            | b"AEST"
+            | b"AEDT"
+            | b"ACST"
+            | b"ACDT"
+            | b"AWST"
+            | b"NZST"
+            | b"NZDT"
+    )
+}
