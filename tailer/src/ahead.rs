@@ -127,6 +127,17 @@ impl Sink for Ahead {
         self.begin(Job::Store(owned))
     }
 
+    fn hand_over(&mut self, stretch: &Stretch, records: &mut Vec<Found>) -> Result<(), Trouble> {
+        self.settle()?;
+        self.begin(Job::Store(Box::new(Owned {
+            records: std::mem::take(records),
+            ..Owned::from(&Stretch {
+                records: &[],
+                ..*stretch
+            })
+        })))
+    }
+
     fn settle(&mut self) -> Result<(), Trouble> {
         if !self.under_way {
             return Ok(());

@@ -19,12 +19,13 @@ use logwatch_record::Level;
 /// The longest word that names a level, and one more byte.
 const WORD: usize = 14;
 
+#[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Candidates {
     /// None: every line is a candidate.
     shapes: Option<Shapes>,
 }
 
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 struct Shapes {
     least: Level,
 }
@@ -51,6 +52,26 @@ impl Candidates {
         let mark = buckets::find(warn, window, at, |mark| shapes.confirm(window, mark))?;
         Some(if window[mark] == b'\n' { mark + 1 } else { mark })
     }
+
+    /// All such places at once, in order, of the lines that begin in the piece and end in it. Some may be in the same line. Returns
+    /// where the first line begins of which this tells.
+    pub fn places(&self, piece: &[u8], places: &mut Vec<usize>) -> usize {
+        let (Some(shapes), Some(first), Some(last)) = (
+            self.shapes,
+            memchr::memchr(b'\n', piece),
+            memchr::memrchr(b'\n', piece),
+        ) else {
+            return piece.len();
+        };
+        let lines = &piece[..=last];
+        buckets::find(shapes.least == Level::Warn, lines, first, |mark| {
+            if mark < last && shapes.confirm(lines, mark) {
+                places.push(mark + usize::from(lines[mark] == b'\n'));
+            }
+            false
+        });
+        first + 1
+    }
 }
 
 impl Shapes {
@@ -66,7 +87,7 @@ impl Shapes {
                 edge && rest.first().is_none_or(u8::is_ascii_digit)
             }
             b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
-            b' ' | b'\n' | b'\t' => self.first_letter(rest),
+            b' ' | b'\n' | b'\t' | 0 => self.first_letter(rest),
             // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of an escaped key.
             b'\\' => rest.starts_with(b"u00") || rest.len() < 3 || number(rest) && key(&window[..mark]),
             // Tornado's `[E 261122`.
@@ -151,9 +172,9 @@ fn begins_word(start: [u8; 4]) -> bool {
     )
 }
 
-/// What may stand before the first byte of a line: a newline, or what a container puts there.
+/// What may stand before the first byte of a line: a newline, what a container puts there, a hole.
 fn is_edge(byte: u8) -> bool {
-    matches!(byte, b'\n' | b'\t' | b' ' | b'"')
+    matches!(byte, b'\n' | b'\t' | b' ' | b'"' | 0)
 }
 
 /// True when the text ends with a key whose number may be a level.
@@ -237,6 +258,8 @@ mod tests {
         r#"{"t":{"$date":"x"},"s": "F"}"#,
         r#"{"short_message":"x","level":3}"#,
         "<3>x",
+        "\0\0<3>x",
+        "\0E1122 10:00:00.000000 1234 file.go:1] x",
         "<11>Nov 22 10:00:00 host app: x",
         "<187>1 2026-11-22T10:00:00Z host app - - - x",
         "E1122 10:00:00.000000 1234 file.go:1] x",
@@ -383,6 +406,37 @@ mod tests {
                 for line in &lines {
                     let counts = logwatch_record::level(line.as_bytes()).is_some_and(|level| level >= least);
                     assert!(!counts || found.contains(line), "{line:?}");
+                }
+            }
+        }
+    }
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
+        #[test]
+        fn what_has_a_level_is_told_of_wherever_a_piece_is_cut(
+            lines in proptest::collection::vec(proptest::collection::vec(0..PARTS.len(), 1..10), 5..40),
+            from in 0usize..100,
+            less in 0usize..100,
+        ) {
+            let lines: Vec<String> = lines
+                .iter()
+                .map(|parts| parts.iter().map(|part| PARTS[*part]).collect())
+                .collect();
+            let text = format!("{}\n", lines.join("\n"));
+            let end = text.len() - less.min(text.len());
+            let piece = &text.as_bytes()[from.min(end)..end];
+            for least in [Level::Warn, Level::Error, Level::Fatal] {
+                let mut places = Vec::new();
+                let first = Candidates::new(least).places(piece, &mut places);
+                assert!(places.is_sorted() && places.iter().all(|place| (first..piece.len()).contains(place)));
+                let mut start = 0;
+                for line in piece.split_inclusive(|byte| *byte == b'\n') {
+                    let range = start..start + line.len();
+                    start = range.end;
+                    let Some(line) = line.strip_suffix(b"\n").filter(|_| range.start >= first) else { continue };
+                    let counts = logwatch_record::level(line).is_some_and(|level| level >= least);
+                    assert!(!counts || places.iter().any(|place| range.contains(place)), "{}", line.escape_ascii());
                 }
             }
         }

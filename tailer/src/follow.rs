@@ -1,13 +1,14 @@
 //! The loop: look for files, read what is new in them, send it, wait.
 //!
-//! One thread reads and one stores, with one call in flight at most (see `ahead`). When the database is away the loop stops reading and only keeps
-//! hold of the files: they are the buffer. After every reconnect the database says again how far each file is stored, and what was
-//! read beyond that is forgotten and read again.
+//! One thread reads and one stores, with one call in flight at most (see `ahead`); a long file is read ahead by more (see `readahead`).
+//! When the database is away the loop stops reading and only keeps hold of the files: they are the buffer. After every reconnect the
+//! database says again how far each file is stored, and what was read beyond that is forgotten and read again.
 
 mod turn;
 
 use std::time::{Duration, Instant};
 
+use crate::buffer::Buffer;
 use crate::cli::Options;
 use crate::connection::Trouble;
 use crate::failure::Failure;
@@ -17,7 +18,6 @@ use crate::reader::{Batch, Search};
 use crate::roster::Roster;
 use crate::send::{Sink, State};
 use crate::service::Service;
-use crate::tail::Buffer;
 use crate::wake::Waker;
 use turn::store;
 

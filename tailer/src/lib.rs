@@ -5,6 +5,7 @@
 //! parts that read hostile input – public here – can be fuzzed (tests/fuzz).
 
 mod ahead;
+mod buffer;
 pub mod candidates;
 mod check;
 pub mod cli;
@@ -18,7 +19,9 @@ mod health;
 pub mod identity;
 pub mod logging;
 pub mod multiline;
+mod print;
 mod progress;
+mod readahead;
 pub mod reader;
 mod roster;
 mod rotation;
@@ -30,7 +33,6 @@ mod tail;
 mod utf16;
 mod wake;
 
-use std::io::BufWriter;
 use std::process::ExitCode;
 
 use logwatch_record::Level;
@@ -39,7 +41,8 @@ use ahead::Ahead;
 use cli::{Mode, Options, Output};
 use failure::Failure;
 use follow::Follow;
-use send::{Database, Print, Sink, Source};
+use print::Print;
+use send::{Database, Sink, Source};
 use stream::Stream;
 use wake::Waker;
 
@@ -69,7 +72,7 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
             let least = options.min_level.unwrap_or(Level::Error);
             let zone = options.zone.clone();
             sink(&options, move || {
-                Print::new(BufWriter::new(std::io::stdout().lock()), least, zone)
+                Print::new(std::io::stdout().lock(), least, zone)
             })?
         }
         Output::Database(settings) => {

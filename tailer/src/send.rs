@@ -1,19 +1,16 @@
-//! Where records go: to the database, or to standard output as JSON lines.
+//! Where records go: to the database, or – in `print` – to standard output.
 //!
 //! A call stores the records of a stretch of a file together with the stretch's end, in one transaction. So there is nothing to
 //! remember here: what failed is asked for again.
 
 mod heartbeat;
 
-use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use jiff::tz::TimeZone;
-use logwatch_record::{Context, Level};
+use logwatch_record::Level;
 use postgres::Client;
 use postgres::types::{ToSql, Type};
-use serde::Serialize;
 
 use crate::connection::settings::Settings;
 use crate::connection::{self, Trouble};
@@ -100,6 +97,10 @@ pub trait Sink {
     fn attach(&mut self) -> Result<Attached, Trouble>;
     /// Stores a stretch, or begins to: then the next call tells what came of it.
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;
+    /// As `store`, with these records in place of the stretch's. They may be taken.
+    fn hand_over(&mut self, stretch: &Stretch, records: &mut Vec<Found>) -> Result<(), Trouble> {
+        self.store(&Stretch { records, ..*stretch })
+    }
     /// Waits until all that was begun is stored.
     fn settle(&mut self) -> Result<(), Trouble> {
         Ok(())
@@ -316,83 +317,4 @@ fn small(bytes: usize) -> i32 {
 
 fn large(bytes: i32) -> usize {
     usize::try_from(bytes).unwrap_or(0)
-}
-
-/// The dry run: one JSON object for each record.
-pub struct Print<W: Write> {
-    out: W,
-    least: Level,
-    zone: TimeZone,
-}
-
-#[derive(Serialize)]
-struct Line<'a> {
-    file: &'a str,
-    start: u64,
-    end: u64,
-    level: Option<Level>,
-    logged_at: Option<String>,
-    message: &'a str,
-    detail: Option<&'a str>,
-    fields: Option<&'a serde_json::Map<String, serde_json::Value>>,
-    flags: Vec<&'static str>,
-}
-
-impl<W: Write> Print<W> {
-    pub fn new(out: W, least: Level, zone: TimeZone) -> Print<W> {
-        Print { out, least, zone }
-    }
-
-    fn print(&mut self, stretch: &Stretch) -> io::Result<()> {
-        let context = Context {
-            zone: self.zone.clone(),
-            now: jiff::Timestamp::now(),
-        };
-        let file = stretch.path.to_string_lossy();
-        for found in stretch.records {
-            let record = logwatch_record::parse(&found.text, &context);
-            let line = Line {
-                file: &file,
-                start: found.start,
-                end: found.end,
-                level: record.level,
-                logged_at: record.logged_at.map(|time| time.to_string()),
-                message: &record.message,
-                detail: record.detail.as_deref(),
-                fields: record.fields.as_ref(),
-                flags: (record.flags | found.flags).names().collect(),
-            };
-            serde_json::to_writer(&mut self.out, &line)?;
-            self.out.write_all(b"\n")?;
-        }
-        if let Some(gap) = stretch.gap {
-            log::warn!(
-                "{file}: bytes {} to {} are missing: {gap}",
-                stretch.from,
-                stretch.proof.offset
-            );
-        }
-        self.out.flush()
-    }
-}
-
-impl<W: Write> Sink for Print<W> {
-    fn attach(&mut self) -> Result<Attached, Trouble> {
-        Ok(Attached {
-            least: self.least,
-            files: Vec::new(),
-        })
-    }
-
-    fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
-        self.print(stretch).map_err(|error| match error.kind() {
-            // The reader of a pipe that has seen enough.
-            io::ErrorKind::BrokenPipe => Trouble::Final(Failure::Done),
-            _ => Trouble::Final(Failure::Internal(format!("standard output: {error}"))),
-        })
-    }
-
-    fn tell(&mut self, _at_once: bool, _health: &dyn Fn() -> Health) -> Result<(), Trouble> {
-        Ok(())
-    }
 }

@@ -255,6 +255,7 @@ impl<'a> Stream<'a> {
                 bytes: &self.window,
                 offset,
                 last,
+                hits: None,
             };
             let fed = self.reader.feed(&window, search, &mut self.batch);
             let at = usize::try_from(self.reader.position() - offset).unwrap_or(self.window.len());

@@ -14,25 +14,15 @@ use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
+use crate::buffer::Buffer;
 use crate::content::Content;
 use crate::files::{Inode, Mark, mark};
 use crate::identity::{HEAD, Proof, Proven, TAIL, are_same};
-use crate::reader::{Batch, Fed, Reader, Search, Window};
+use crate::reader::{Batch, Fed, Reader, Search};
 
-/// How much is read at once. Larger buffers leave the processor's cache.
-const CHUNK: usize = 256 * 1024;
 /// How many earlier proofs are kept to recognise a copy that ends before the position, and how far they are apart.
 const PAST: usize = 16;
 const PAST_STEP: Duration = Duration::from_millis(200);
-
-/// The buffer that all files share.
-pub struct Buffer(Vec<u8>);
-
-impl Buffer {
-    pub fn new() -> Buffer {
-        Buffer(vec![0; TAIL + CHUNK])
-    }
-}
 
 /// What a look at the file gave.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -82,6 +72,10 @@ pub struct Tail {
     past: VecDeque<(Instant, Proof)>,
     /// Its bytes are not in this content any more: what is there is another file's.
     gone: bool,
+    /// The run of the buffer that was read last.
+    run: Option<u64>,
+    /// The batch was full before the window was seen to its end.
+    stopped: bool,
     /// So far its bytes were seen, before they were gone.
     pub seen: u64,
     /// It was noted which of them are missing.
@@ -115,6 +109,8 @@ impl Tail {
             looked: None,
             past: VecDeque::new(),
             gone: false,
+            run: None,
+            stopped: false,
             seen: 0,
             told: false,
             failing: false,
@@ -195,6 +191,7 @@ impl Tail {
     /// The next look reads whether or not the file has changed.
     pub fn look_again(&mut self) {
         self.looked = None;
+        self.run = None;
         self.drained = false;
     }
 
@@ -208,29 +205,35 @@ impl Tail {
             self.content.heed_mark()?;
         }
         // The state is noted before reading: what is written during the read is seen by the next look.
-        let count = match self.fill(buffer)? {
-            Some(count) => count,
-            None => return Ok(Look::Replaced),
+        let goes_on = !self.gone && self.run == Some(buffer.run());
+        let stopped = std::mem::take(&mut self.stopped);
+        let at_end = if goes_on && buffer.go_on(&self.reader, stopped, search.candidates) {
+            false
+        } else {
+            match self.fill(buffer)? {
+                Some(count) => count < buffer.length(),
+                None => return Ok(Look::Replaced),
+            }
         };
-        let history = self.reader.recent().len();
-        let window = Window {
-            bytes: &buffer.0[..history + count],
-            offset: self.reader.position() - history as u64,
-            last: false,
-        };
+        self.run = Some(buffer.run());
+        let window = buffer.window(false);
+        let end = window.offset + window.bytes.len() as u64;
         // What is on disk is not the text's size when the file is decoded.
         let size = if self.content.is_plain() {
             metadata.len()
         } else {
-            window.offset + window.bytes.len() as u64
+            end
         };
-        if count > 0 && size > self.size {
+        if end > self.reader.position() && size > self.size {
             self.grown = Instant::now();
         }
         let fed = self.reader.feed(&window, search, batch);
         self.size = size.max(self.reader.position());
         Ok(match fed {
-            Fed::Full => Look::Full,
+            Fed::Full => {
+                self.stopped = true;
+                Look::Full
+            }
             Fed::Nuls => match self.content.end_of_nuls(self.reader.position())? {
                 Some(end) => {
                     self.skip_nuls(end)?;
@@ -239,8 +242,13 @@ impl Tail {
                 // Only NULs up to the end: they may be space that is filled later.
                 None => self.at_end(&metadata),
             },
-            Fed::Hungry if count < CHUNK => self.at_end(&metadata),
-            Fed::Hungry => Look::More,
+            Fed::Hungry if at_end => self.at_end(&metadata),
+            Fed::Hungry => {
+                if let Content::Plain(file) = &self.content {
+                    buffer.read_ahead(file, &self.reader, metadata.len(), search.candidates);
+                }
+                Look::More
+            }
         })
     }
 
@@ -251,15 +259,10 @@ impl Tail {
         search: &mut Search,
         batch: &mut Batch,
     ) -> io::Result<bool> {
-        let Some(count) = self.fill(buffer)? else {
+        if self.fill(buffer)?.is_none() {
             return Ok(true);
-        };
-        let history = self.reader.recent().len();
-        let window = Window {
-            bytes: &buffer.0[..history + count],
-            offset: self.reader.position() - history as u64,
-            last: true,
-        };
+        }
+        let window = buffer.window(true);
         Ok(self.reader.feed(&window, search, batch) != Fed::Full)
     }
 
@@ -372,30 +375,30 @@ impl Tail {
     /// the same file any more. The anchor and the new bytes come from one read, so no truncation fits between them.
     fn fill(&mut self, buffer: &mut Buffer) -> io::Result<Option<usize>> {
         if self.gone {
+            buffer.stop();
             return Ok(None);
         }
         let recent = self.reader.recent();
         let history = recent.len();
         let position = self.reader.position();
+        let offset = position - history as u64;
+        let space = buffer.space(history);
         if self.content.is_compressed() {
-            buffer.0[..history].copy_from_slice(recent);
-            return self
-                .content
-                .read_at(position, &mut buffer.0[history..history + CHUNK])
-                .map(Some);
+            space[..history].copy_from_slice(recent);
+            let count = self.content.read_at(position, &mut space[history..])?;
+            buffer.filled(offset, history + count);
+            return Ok(Some(count));
         }
         let count = loop {
-            match self
-                .content
-                .read_at(position - history as u64, &mut buffer.0[..history + CHUNK])
-            {
+            match self.content.read_at(offset, space) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 result => break result?,
             }
         };
-        if count < history || buffer.0[..history] != *recent {
+        if count < history || space[..history] != *recent {
             return Ok(None);
         }
+        buffer.filled(offset, count);
         let head = self.reader.head();
         let mut now = vec![0; head.len()];
         let same = self.content.fill_at(0, &mut now)? && now == self.reader.head();
@@ -413,3 +416,6 @@ impl Tail {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod tests;

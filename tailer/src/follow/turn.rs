@@ -193,16 +193,17 @@ pub(super) fn store(
     if state == State::Open && batch.records.is_empty() && proof.offset == tail.stored.offset && tail.known {
         return Ok(());
     }
-    sink.store(&Stretch {
+    let stretch = Stretch {
         file: Some(tail.id),
         path: &tail.path,
         inode: tail.inode,
         from: tail.stored.offset,
         proof,
-        records: &batch.records,
+        records: &[],
         gap: None,
         state,
-    })?;
+    };
+    sink.hand_over(&stretch, &mut batch.records)?;
     if !tail.known {
         // Where a new file begins is nowhere written down until its first call is stored.
         sink.settle()?;
