@@ -28,7 +28,7 @@ help:
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
-	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject) and prints a table"
+	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject; micro: single steps) and prints a table"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
 	@echo "make lint          checks formatting, licences, clippy and the documentation"
 	@echo "make clean         removes what was built"
@@ -59,6 +59,7 @@ bench: export LOGWATCH_TREE := postgres-release
 bench: missing-bench
 	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build --release -p logwatch-tailer -p logwatch-tests --bins --examples
+	cargo bench --no-run -p logwatch-record
 	@RUST_BACKTRACE=0 target/release/bench $(ONLY)
 
 # Not part of test, which replays what was found before.

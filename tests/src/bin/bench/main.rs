@@ -11,6 +11,7 @@ mod ingest;
 mod input;
 mod latency;
 mod measure;
+mod micro;
 mod others;
 mod scaling;
 mod scan;
@@ -30,6 +31,7 @@ use table::Table;
 type Subject = fn(&mut Table) -> Result<()>;
 
 const SUBJECTS: &[(&str, Subject)] = &[
+    ("micro", micro::run),
     ("scan", scan::run),
     ("ingest", ingest::run),
     ("scaling", scaling::run),

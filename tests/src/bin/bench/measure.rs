@@ -17,7 +17,11 @@ pub struct Cost {
 
 /// Runs a program to its end. Its output goes to a file: some programs do less work when it goes to /dev/null.
 pub fn run(command: &mut Command) -> Result<Cost> {
-    let output = tempfile::tempfile()?;
+    run_into(command, tempfile::tempfile()?.into())
+}
+
+/// The same with the output elsewhere.
+pub fn run_into(command: &mut Command, output: Stdio) -> Result<Cost> {
     let started = Instant::now();
     let child = command.stdin(Stdio::null()).stdout(output).spawn();
     let name = command.get_program().to_string_lossy();
