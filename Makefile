@@ -6,9 +6,10 @@
 PREFIX ?= /usr/local
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-# cargo pgrx passes linker flags of its own, with which cargo would build all dependencies twice. Here they are not needed.
+# cargo pgrx passes linker flags of its own, with which cargo would build all dependencies of extension and tailer twice. Here they
+# are not needed.
 ifeq ($(shell uname -m),x86_64)
-build: export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND := 1
+export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND := 1
 endif
 
 # In a recipe: the private tree is there, and the Rust side builds for it.
