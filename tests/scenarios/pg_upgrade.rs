@@ -13,7 +13,7 @@ use logwatch_tests::programs;
 use logwatch_tests::server::{Server, Stop};
 use logwatch_tests::tailer::{Tailer, append};
 
-use crate::backup::{client_program, contents, give_work, goes_on, restore};
+use crate::backup::{contents, dump, give_work, goes_on, restore};
 use crate::{SOON, hurry_retries, mail_through};
 
 /// This machine's PostgreSQL with logwatch, if it is older than the one under test.
@@ -102,12 +102,12 @@ fn a_dump_of_the_older_server_is_restored_whole() -> Result<()> {
     let Some(old) = older()? else { return Ok(()) };
     let sink = MailSink::plain()?;
     let folder = tempfile::tempdir()?;
-    let (log, dump) = (folder.path().join("app.log"), folder.path().join("dump"));
+    let (log, file) = (folder.path().join("app.log"), folder.path().join("dump"));
     let mut server = Server::create_of(&old, &[])?;
     mail_through(&mut server, &sink)?;
     server.start_with_extension()?;
     give_work(&server, &sink, &log)?;
-    client_program(&server, "pg_dump", &["-Fc", "-f", &dump.display().to_string()])?;
+    dump(&server, &file, &[])?;
     let before = contents(&server)?;
     drop(server);
     sink.behave();
@@ -115,7 +115,7 @@ fn a_dump_of_the_older_server_is_restored_whole() -> Result<()> {
     let mut newer = Server::create(&[])?;
     mail_through(&mut newer, &sink)?;
     newer.start()?;
-    restore(&newer, &dump)?;
+    restore(&newer, &file)?;
     assert_eq!(contents(&newer)?, before);
     goes_on(&newer, &sink, &log)
 }
