@@ -9,7 +9,7 @@ use logwatch_tests::mail_sink::{Action, MailSink, Step};
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::{Tailer, append};
-use logwatch_tests::wait::stays;
+use logwatch_tests::wait::{stays, wait_for};
 
 use crate::{SOON, mail_through, mailing_server};
 
@@ -26,8 +26,17 @@ fn client_program(server: &Server, program: &Path, args: &[&str]) -> Result<()> 
     Ok(())
 }
 
-/// Dumps database postgres into a file.
-pub fn dump(server: &Server, file: &Path, more: &[&str]) -> Result<()> {
+/// Dumps database postgres into a file, and returns what the tables held then. The worker folds and counts when it likes, so
+/// this is done until nothing changed meanwhile.
+pub fn dump(server: &Server, file: &Path, more: &[&str]) -> Result<String> {
+    wait_for(SOON, "a dump while nothing changes", || {
+        let before = contents(server)?;
+        pg_dump(server, file, more)?;
+        Ok((contents(server)? == before).then_some(before))
+    })
+}
+
+fn pg_dump(server: &Server, file: &Path, more: &[&str]) -> Result<()> {
     let mut program = server.program_path("pg_dump");
     if programs::major_version(&server.program_path("pg_config"))? == 14 {
         // The one of 14 crashes on a partition that an extension has marked to be dumped, as entries_default is.
@@ -147,8 +156,7 @@ fn a_dump_is_restored_whole() -> Result<()> {
     let log = folder.path().join("app.log");
     let server = working_server(&sink, &log)?;
     let file = folder.path().join("dump");
-    dump(&server, &file, &[])?;
-    let before = contents(&server)?;
+    let before = dump(&server, &file, &[])?;
     let waiting = server.sql("SELECT id FROM logwatch.notifications WHERE state = 'queued'")?;
     drop(server);
     sink.behave();
@@ -176,8 +184,7 @@ fn the_schema_alone_is_dumped_and_restored() -> Result<()> {
     let log = folder.path().join("app.log");
     let server = working_server(&sink, &log)?;
     let file = folder.path().join("dump");
-    dump(&server, &file, &["--schema=logwatch", "--extension=logwatch"])?;
-    let before = contents(&server)?;
+    let before = dump(&server, &file, &["--schema=logwatch", "--extension=logwatch"])?;
     sink.behave();
 
     server.sql("DROP EXTENSION logwatch")?;

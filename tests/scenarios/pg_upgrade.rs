@@ -107,8 +107,7 @@ fn a_dump_of_the_older_server_is_restored_whole() -> Result<()> {
     mail_through(&mut server, &sink)?;
     server.start_with_extension()?;
     give_work(&server, &sink, &log)?;
-    dump(&server, &file, &[])?;
-    let before = contents(&server)?;
+    let before = dump(&server, &file, &[])?;
     drop(server);
     sink.behave();
 

@@ -158,8 +158,10 @@ impl Server {
 
     /// Turns this cluster, new and not running, into what `old`, which does not run either, was, by pg_upgrade. Settings go along.
     pub fn upgrade_from(&mut self, old: &Server) -> Result<()> {
-        // Since 18 a new cluster has checksums, and both must be alike.
-        old.run("pg_checksums", &["--enable", "--no-sync"], "--pgdata")?;
+        // Both must have checksums or not, and since 18 a new cluster has them.
+        if programs::major_version(&self.pg_config)? >= 18 {
+            old.run("pg_checksums", &["--enable", "--no-sync"], "--pgdata")?;
+        }
         for (name, value) in &old.settings {
             self.settings.insert(name.clone(), value.clone());
         }
@@ -537,6 +539,8 @@ impl Server {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("LC_ALL", "C.UTF-8")
+            // Where PyPI's builds have their libpq, which their libpqwalreceiver would take from the system.
+            .env("LD_LIBRARY_PATH", self.pg_config.with_file_name("../lib"))
             .current_dir("/");
         if let Some((uid, gid)) = self.owner {
             command.uid(uid).gid(gid);
