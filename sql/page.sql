@@ -31,9 +31,9 @@ CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS js
                                             WHERE c.fingerprint = t.fingerprint AND c.level = t.level GROUP BY 1) AS k USING (slot))) AS shown
           FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
     ), alert AS (
-        SELECT a AS one, a.id, a.started_at, a.state, a.met_until, a.acked_by, a.ack_note, a.rule, logwatch.is_silenced(a, asof) AS silenced,
-               CASE a.state WHEN 'firing' THEN 0 WHEN 'pending' THEN 1 ELSE 2 END AS place
-          FROM logwatch.alerts AS a
+        SELECT a AS one, a.id, a.started_at, a.state, a.met_until, a.acked_by, a.ack_note, a.rule, s.silenced,
+               CASE WHEN a.state = 'firing' AND NOT s.silenced THEN 0 WHEN a.state = 'firing' THEN 1 WHEN a.state = 'pending' THEN 2 ELSE 3 END AS place
+          FROM logwatch.alerts AS a CROSS JOIN LATERAL (SELECT logwatch.is_silenced(a, asof) AS silenced) AS s
          WHERE a.state <> 'resolved' OR a.met_until > asof - period
          ORDER BY place, a.started_at DESC, a.id DESC LIMIT 30
     ), source AS (

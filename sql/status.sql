@@ -34,7 +34,9 @@ BEGIN
                    concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database());
     ELSIF worker_database <> current_database() THEN
         RETURN QUERY SELECT 'elsewhere', started,
-            format('The worker runs in database %s. To have it here, add to postgresql.conf and restart: logwatch.database = %L', worker_database, current_database());
+            format('The worker %s. To have it here, add to postgresql.conf and restart: logwatch.database = %L',
+                   CASE WHEN EXISTS (SELECT FROM pg_database AS d WHERE d.datname = worker_database) THEN 'runs in database ' || worker_database
+                        ELSE format('waits for database %s, which does not exist', worker_database) END, current_database());
     ELSIF pg_is_in_recovery() THEN
         RETURN QUERY SELECT 'standby', NULL::timestamptz, 'This server is a standby; the worker starts at promotion.'::text;
     ELSIF started IS NULL THEN

@@ -4,8 +4,8 @@
 #   tests/install_missing.sh build   what building and the demo need
 #   tests/install_missing.sh bench   that of build and what logwatch is measured beside
 #   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
-#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, PgBouncer, systemd-analyze, Postfix, SASL,
-#                                    syslog-ng
+#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, logrotate, PgBouncer, systemd-analyze,
+#                                    Postfix, SASL, syslog-ng
 #
 # Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
 # that come with the packages: tests and demo run servers of their own.
@@ -68,7 +68,7 @@ packages_for() {
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
 	fi
-	[[ $1 != test ]] || packages+=(cron groff-base pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
+	[[ $1 != test ]] || packages+=(cron groff-base logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
 	[[ $1 != fuzz ]] || packages+=(g++)
 	find_missing "${packages[@]}"
 }

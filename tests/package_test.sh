@@ -18,10 +18,28 @@ clean() {
 trap clean EXIT
 chmod 755 "$root"
 
-tests/package.sh "$(tests/private_postgres.sh)" debug
+pg_config=$(tests/private_postgres.sh)
+tests/package.sh "$pg_config" debug
 debs=(target/package/*.deb)
 [[ ${#debs[@]} == 2 ]]
-python3 -c 'import json; json.load(open("target/package/META.json"))["provides"]["logwatch"]["version"]'
+say "META.json"
+python3 - target/package/META.json <<'PYTHON'
+# What PGXN's Meta Spec 1.0.0 demands.
+import json, os, re, sys
+meta = json.load(open(sys.argv[1]))
+semver = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
+for key in ("name", "abstract", "version", "maintainer", "license", "provides", "meta-spec"):
+    assert meta[key], key
+assert re.match(r"[^/\\\x00-\x20\x7f]{2,}$", meta["name"]), meta["name"]
+assert meta["license"] == "postgresql" and semver.match(meta["version"])
+assert meta["meta-spec"] == {"version": "1.0.0", "url": "https://pgxn.org/meta/spec.txt"}
+for name, extension in meta["provides"].items():
+    assert semver.match(extension["version"]), name
+    for file in (extension["file"], extension["docfile"]):
+        assert os.path.exists(file), file
+for requires in meta["prereqs"]["runtime"].values():
+    assert all(semver.match(version) for version in requires.values()), requires
+PYTHON
 
 if command -v lintian >/dev/null; then
 	say "lintian"
@@ -30,7 +48,8 @@ if command -v lintian >/dev/null; then
 fi
 
 say "install"
-tree=$(dirname "$(find target/postgres /var/tmp/logwatch-*/postgres -maxdepth 1 -name stamp 2>/dev/null | head -n 1)")
+tree=$pg_config
+until [[ -e $tree/stamp ]]; do tree=$(dirname "$tree"); done
 cp -a "$tree/." "$root/"
 find "$root" -name 'logwatch*' -not -type d -delete
 mkdir -p "$root"/var/lib/dpkg/{info,updates}
@@ -39,7 +58,9 @@ touch "$root/var/lib/dpkg/status"
 dpkg --root="$root" --force-depends --force-script-chrootless --log=/dev/null -i "${debs[@]}" 2>&1 | grep -v 'depends on\|however\|dependency problems\|^$\|Package .* is not installed' || true
 dpkg --root="$root" -l postgresql-\*-logwatch logwatch-tailer | grep -c '^ii' | grep -qx 2
 for file in usr/bin/logwatch-tailer lib/systemd/system/logwatch-tailer@.service usr/share/man/man8/logwatch-tailer.8.gz \
-	usr/share/bash-completion/completions/logwatch-tailer usr/share/doc/logwatch-tailer/examples/logwatch-tailer.cron.d; do
+	usr/share/bash-completion/completions/logwatch-tailer usr/share/zsh/vendor-completions/_logwatch-tailer \
+	usr/share/fish/vendor_completions.d/logwatch-tailer.fish usr/share/doc/logwatch-tailer/examples/logwatch-tailer.cron.d \
+	usr/share/doc/logwatch-tailer/examples/logwatch-tailer.logrotate; do
 	test -s "$root/$file"
 done
 bash -n "$root/usr/share/bash-completion/completions/logwatch-tailer"

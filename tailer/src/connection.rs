@@ -87,9 +87,8 @@ fn refusal(refused: &Refused, attempt: &Attempt, settings: &Settings) -> Trouble
     let text = format!("{}: {}", attempt.name, describe(error));
     match error.code() {
         Some(code) if code.code().starts_with("28") => Trouble::Final(Failure::Denied(format!(
-            "{text}; check the password (PGPASSWORD, ~/.pgpass) and pg_hba.conf for user \"{}\", database \"{}\"",
-            settings.user(),
-            settings.dbname()
+            "{text}; {}",
+            how_to_log_in(&text, settings)
         ))),
         Some(&SqlState::INSUFFICIENT_PRIVILEGE) => Trouble::Final(Failure::Denied(format!(
             "{text}; type: GRANT CONNECT ON DATABASE \"{}\" TO \"{}\";",
@@ -108,6 +107,24 @@ fn refusal(refused: &Refused, attempt: &Attempt, settings: &Settings) -> Trouble
             "{text}; check sslrootcert, and that the server's certificate names the host that you connect to"
         ))),
         _ => Trouble::Later(text),
+    }
+}
+
+/// What to do about a login that the server refuses. It has one code for all reasons; those that newcomers meet are known by their words.
+fn how_to_log_in(text: &str, settings: &Settings) -> String {
+    let user = settings.user();
+    if text.contains("role ") && text.contains("does not exist") {
+        format!("name another role with -U, or type in the database: CREATE ROLE \"{user}\" LOGIN;")
+    } else if text.contains("Peer authentication failed") {
+        format!(
+            "on its socket the server lets in a user of the operating system under the same name only: run as user \"{user}\", or \
+             connect with -h localhost and a password"
+        )
+    } else {
+        format!(
+            "check the password (PGPASSWORD, ~/.pgpass) and pg_hba.conf for user \"{user}\", database \"{}\"",
+            settings.dbname()
+        )
     }
 }
 

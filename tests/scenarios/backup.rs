@@ -9,26 +9,56 @@ use logwatch_tests::mail_sink::{Action, MailSink, Step};
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::{Tailer, append};
-use logwatch_tests::wait::stays;
+use logwatch_tests::wait::{stays, wait_for};
 
-use crate::{SOON, mailing_server};
+use crate::{SOON, mail_through, mailing_server};
 
 /// Runs one of PostgreSQL's client programs against a server.
-fn client_program(server: &Server, program: &str, args: &[&str]) -> Result<()> {
-    let output = Command::new(programs::postgres_program(program)?)
-        .args(args)
-        .envs(server.env())
-        .output()?;
+fn client_program(server: &Server, program: &Path, args: &[&str]) -> Result<()> {
+    let output = Command::new(program).args(args).envs(server.env()).output()?;
     ensure!(
         output.status.success(),
-        "{program} {args:?}: {}",
+        "{} {args:?}: {} {}",
+        program.display(),
+        output.status,
         String::from_utf8_lossy(&output.stderr)
     );
     Ok(())
 }
 
+/// Dumps database postgres into a file, and returns what the tables held then. The worker folds and counts when it likes, so
+/// this is done until nothing changed meanwhile.
+pub fn dump(server: &Server, file: &Path, more: &[&str]) -> Result<String> {
+    wait_for(SOON, "a dump while nothing changes", || {
+        let before = contents(server)?;
+        pg_dump(server, file, more)?;
+        Ok((contents(server)? == before).then_some(before))
+    })
+}
+
+fn pg_dump(server: &Server, file: &Path, more: &[&str]) -> Result<()> {
+    let mut program = server.program_path("pg_dump");
+    if programs::major_version(&server.program_path("pg_config"))? == 14 {
+        // The one of 14 crashes on a partition that an extension has marked to be dumped, as entries_default is.
+        program = programs::machines_pg_config()?.with_file_name("pg_dump");
+    }
+    let file = file.display().to_string();
+    client_program(server, &program, &[&["-Fc", "-f", &file], more].concat())
+}
+
+/// Restores a dump into database postgres, as the manual says.
+pub fn restore(server: &Server, file: &Path) -> Result<()> {
+    let file = file.display().to_string();
+    let how = ["--single-transaction", "--exit-on-error", "-d", "postgres"];
+    client_program(
+        server,
+        &server.program_path("pg_restore"),
+        &[how.as_slice(), &[&file]].concat(),
+    )
+}
+
 /// All rows of all tables, but for what belongs to one server alone (progress, transaction ids) and for what was waiting.
-fn contents(server: &Server) -> Result<String> {
+pub fn contents(server: &Server) -> Result<String> {
     server.sql(
         "SELECT 'entries', id, received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags FROM logwatch.entries ORDER BY id;
          SELECT 'counts', second, source_id, level, fingerprint, n, width FROM logwatch.counts ORDER BY 2, 3, 4, 5, 6;
@@ -48,13 +78,19 @@ fn contents(server: &Server) -> Result<String> {
 /// A server in the midst of its work: one alert told, one whose mail the mail server does not take, changed rules, a tailed file.
 fn working_server(sink: &MailSink, log: &Path) -> Result<Server> {
     let server = mailing_server(sink, &[("wal_level", "replica"), ("max_wal_senders", "4")])?;
+    give_work(&server, sink, log)?;
+    Ok(server)
+}
+
+/// Brings a server that mails through `sink` there.
+pub fn give_work(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
     server.sql("SELECT logwatch_maintain()")?;
     append(
         log,
         &["FATAL disk full", "ERROR one", "INFO nothing", "ERROR two"],
     )?;
     Tailer::once(
-        &server,
+        server,
         &["--source", "app", "--from-beginning", &log.display().to_string()],
     )?;
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
@@ -75,12 +111,11 @@ fn working_server(sink: &MailSink, log: &Path) -> Result<Server> {
         SOON,
         "SELECT count(*) FROM logwatch.notifications WHERE channel = 'email' AND state = 'queued' AND attempts > 0",
         "1",
-    )?;
-    Ok(server)
+    )
 }
 
 /// What must be true of a restored server that goes on: ids, offsets, and silence towards people.
-fn goes_on(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
+pub fn goes_on(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
     let told = sink.mails().len();
     server.wait_for_worker(SOON, None)?;
     let last = server.sql("SELECT max(id) FROM logwatch.entries")?;
@@ -100,7 +135,7 @@ fn goes_on(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
     // The next check is over when it has seen the new record.
     server.wait_for_sql(
         SOON,
-        "SELECT p.seen_xmin > max(b.xid) FROM logwatch.progress AS p, logwatch.batches AS b GROUP BY p.seen_xmin",
+        "SELECT bool_and(b.xid < p.seen_xmin) FROM logwatch.progress AS p, logwatch.batches AS b",
         "t",
     )?;
     stays(Duration::from_secs(2), "nobody is told again", || {
@@ -120,35 +155,18 @@ fn a_dump_is_restored_whole() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("app.log");
     let server = working_server(&sink, &log)?;
-    let dump = folder.path().join("dump");
-    client_program(&server, "pg_dump", &["-Fc", "-f", &dump.display().to_string()])?;
-    let before = contents(&server)?;
+    let file = folder.path().join("dump");
+    let before = dump(&server, &file, &[])?;
     let waiting = server.sql("SELECT id FROM logwatch.notifications WHERE state = 'queued'")?;
     drop(server);
     sink.behave();
 
     // The new server's worker is awake all the while.
-    let url = sink.url();
-    let mut other = Server::create(&[
-        ("shared_preload_libraries", "logwatch"),
-        ("logwatch.check_interval", "1s"),
-        ("logwatch.smtp_url", &url),
-        ("logwatch.email_from", "logwatch@db.test"),
-        ("logwatch.email_to", "ops@example.com"),
-    ])?;
+    let mut other = Server::create(&[])?;
+    mail_through(&mut other, &sink)?;
     other.start()?;
     other.wait_for_worker(SOON, None)?;
-    client_program(
-        &other,
-        "pg_restore",
-        &[
-            "--single-transaction",
-            "--exit-on-error",
-            "-d",
-            "postgres",
-            &dump.display().to_string(),
-        ],
-    )?;
+    restore(&other, &file)?;
     assert_eq!(contents(&other)?, before);
     assert_eq!(
         other.sql(&format!(
@@ -165,21 +183,12 @@ fn the_schema_alone_is_dumped_and_restored() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("app.log");
     let server = working_server(&sink, &log)?;
-    let dump = folder.path().join("dump").display().to_string();
-    client_program(
-        &server,
-        "pg_dump",
-        &["-Fc", "--schema=logwatch", "--extension=logwatch", "-f", &dump],
-    )?;
-    let before = contents(&server)?;
+    let file = folder.path().join("dump");
+    let before = dump(&server, &file, &["--schema=logwatch", "--extension=logwatch"])?;
     sink.behave();
 
     server.sql("DROP EXTENSION logwatch")?;
-    client_program(
-        &server,
-        "pg_restore",
-        &["--single-transaction", "--exit-on-error", "-d", "postgres", &dump],
-    )?;
+    restore(&server, &file)?;
     assert_eq!(contents(&server)?, before);
     goes_on(&server, &sink, &log)
 }

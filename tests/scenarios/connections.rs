@@ -165,6 +165,26 @@ fn flags_uris_variables_password_and_service_files_lead_to_the_server() -> Resul
 }
 
 #[test]
+fn a_newcomers_refused_login_says_what_to_type() -> Result<()> {
+    let to = with_feeder()?;
+    let (sockets, port) = (to.server.sockets().display().to_string(), to.port.to_string());
+    let by_socket = |user| ["-h", &sockets, "-p", &port, "-d", "postgres", "-U", user];
+    let said = to.expect(77, &[], &by_socket("nobody_here"))?;
+    assert!(
+        said.contains("-U, or type in the database: CREATE ROLE \"nobody_here\" LOGIN;"),
+        "{said}"
+    );
+    let hba = to.server.data().join("pg_hba.conf");
+    let rest = fs::read_to_string(&hba)?;
+    fs::write(&hba, format!("local all feeder peer\n{rest}"))?;
+    to.server.sql("SELECT pg_reload_conf()")?;
+    wait_until(SOON, "a refusal by the new rule", || {
+        let (_, said) = to.once(&[], &by_socket("feeder"))?;
+        Ok(said.contains("run as user \"feeder\", or connect with -h localhost and a password"))
+    })
+}
+
+#[test]
 fn each_sslmode_checks_what_libpq_checks() -> Result<()> {
     let to = with_feeder()?;
     let stranger = to.server.dir().join("stranger.pem");

@@ -2,10 +2,13 @@
 
 use std::fs;
 use std::io::Write as _;
+use std::os::unix::fs::PermissionsExt;
+use std::process::Command;
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use logwatch_tests::journal::{Journal, numbered};
+use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::wait::stays;
 
@@ -153,5 +156,46 @@ fn a_stack_trace_in_three_bursts_across_a_rename_is_one_record() -> Result<()> {
     files.write("app.log", &["after"])?;
     files.wait(&server, SOON)?;
     drop(tailer);
+    Ok(())
+}
+
+#[test]
+fn the_packages_logrotate_example_loses_nothing_under_a_tailer() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("logrotate", &["*.log"])?;
+    let example = fs::read_to_string(programs::checkout().join("tailer/package/logwatch-tailer.logrotate"))?;
+    let owner = |flag: &str| -> Result<String> {
+        let told = Command::new("id").arg(flag).output()?.stdout;
+        Ok(String::from_utf8(told)?.trim_end().to_owned())
+    };
+    // The example with this test's folder, and what it makes anew belongs to us.
+    let rules = example
+        .replacen("/var/log/app/", &format!("{}/", files.dir().display()), 1)
+        .replacen("app adm", &format!("{} {}", owner("-un")?, owner("-gn")?), 1);
+    let config = files.path("logrotate.conf");
+    fs::write(&config, rules)?;
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o644))?;
+    files.write("app.log", &numbered("before", 10))?;
+    let _tailer = files.follow(&server)?;
+    // What had been rotated before the first look would be left alone.
+    files.wait(&server, SOON)?;
+    for round in 0..4 {
+        files.write("app.log", &numbered(&format!("round {round}"), 10))?;
+        let output = Command::new("/usr/sbin/logrotate")
+            .args(["--force", "--state"])
+            .args([files.path("state"), config.clone()])
+            .output()?;
+        ensure!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
+    }
+    files.write("app.log", &numbered("after", 10))?;
+    files.wait(&server, SOON)?;
+    assert_eq!(files.gaps(&server)?, [""; 0]);
+    for name in ["app.log", "app.log.1", "app.log.2.gz", "app.log.4.gz"] {
+        assert!(files.path(name).exists(), "{name} of:\n{}", files.listing());
+    }
     Ok(())
 }

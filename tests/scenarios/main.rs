@@ -23,6 +23,7 @@ mod mail_trouble;
 mod memory;
 mod packages;
 mod page;
+mod pg_upgrade;
 mod postfix;
 mod privileges;
 mod recipes;
@@ -56,15 +57,22 @@ const INGEST_FATAL: &str = "SELECT logwatch_ingest('FATAL out of disk space')";
 
 /// A running server whose worker mails from `logwatch@db.test` to `ops@example.com` through `sink`, and looks each second.
 fn mailing_server(sink: &MailSink, more: &[(&str, &str)]) -> Result<Server> {
-    let url = sink.url();
-    let mut settings = vec![
+    let mut server = Server::create(&[])?;
+    mail_through(&mut server, sink)?;
+    server.set(more)?;
+    server.start_with_extension()?;
+    Ok(server)
+}
+
+/// Gives a server that does not run yet such a worker.
+fn mail_through(server: &mut Server, sink: &MailSink) -> Result<()> {
+    server.set(&[
+        ("shared_preload_libraries", "logwatch"),
         ("logwatch.check_interval", "1s"),
-        ("logwatch.smtp_url", url.as_str()),
+        ("logwatch.smtp_url", &sink.url()),
         ("logwatch.email_from", "logwatch@db.test"),
         ("logwatch.email_to", "ops@example.com"),
-    ];
-    settings.extend_from_slice(more);
-    Server::with_worker(&settings)
+    ])
 }
 
 /// Makes windows so short that an alert resolves within seconds.

@@ -117,6 +117,14 @@ fn the_report_page_holds_everything_and_lets_nothing_hostile_through() -> Result
     )?;
     let (timeline, counts) = shown.split_once('|').context("two numbers")?;
     assert_eq!(timeline, counts);
+    // What asks for somebody comes first.
+    assert_eq!(
+        server.sql(
+            "SELECT string_agg(a ->> 'state', ',' ORDER BY place) FROM logwatch.page_data('24 hours', now()) AS d,
+                    jsonb_array_elements(d -> 'alerts') WITH ORDINALITY AS x (a, place)"
+        )?,
+        "firing,firing,silenced,resolved"
+    );
     Ok(())
 }
 

@@ -73,6 +73,41 @@ fn the_pg_cron_recipe_checks_and_delivers_without_the_worker() -> Result<()> {
 
 #[test]
 fn a_crontab_line_runs_the_tailer() -> Result<()> {
+    // The manual's own line, which is one of a user's crontab.
+    let manual = fs::read_to_string(programs::checkout().join("README.md"))?;
+    let line = manual
+        .lines()
+        .find(|line| line.starts_with("* * * * * "))
+        .context("the README has a crontab line")?;
+    cron_runs(
+        &line
+            .replacen("* * * * * ", "* * * * * root ", 1)
+            .replacen("/usr/local/bin/logwatch-tailer", "TAILER", 1)
+            .replacen("-d appdb", "-d postgres", 1),
+    )
+}
+
+#[test]
+fn the_packages_cron_example_runs_the_tailer() -> Result<()> {
+    let example = fs::read_to_string(programs::checkout().join("tailer/package/logwatch-tailer.cron.d"))?;
+    let (_, table) = example
+        .split_once("#\n")
+        .context("the example has an empty line")?;
+    // With the # taken away, as it says.
+    let line = table
+        .lines()
+        .filter_map(|line| line.strip_prefix("# "))
+        .find(|line| line.starts_with("* "))
+        .context("the example has a line for cron")?;
+    cron_runs(
+        &line
+            .replacen(" logwatch ", " root ", 1)
+            .replacen("/usr/bin/logwatch-tailer", "TAILER", 1),
+    )
+}
+
+/// Demands that Debian's cron, given this line with TAILER for the tailer and its logs in /var/log/app, stores what is in them.
+fn cron_runs(line: &str) -> Result<()> {
     let server = Server::without_worker(&[])?;
     let files = tempfile::Builder::new().prefix("logwatch-cron-").tempdir()?;
     fs::set_permissions(files.path(), fs::Permissions::from_mode(0o755))?;
@@ -84,23 +119,15 @@ fn a_crontab_line_runs_the_tailer() -> Result<()> {
             "2026-11-22 10:00:00 INFO not seen",
         ],
     )?;
-
-    // The manual's own line, with this test's program, database and files.
-    let manual = fs::read_to_string(programs::checkout().join("README.md"))?;
-    let line = manual
-        .lines()
-        .find(|line| line.starts_with("* * * * * "))
-        .context("the README has a crontab line")?;
     let program = programs::built("logwatch-tailer")?.display().to_string();
-    let line = line
-        .replacen("* * * * * ", "* * * * * root ", 1)
-        .replacen("/usr/local/bin/", "", 1)
-        .replacen("logwatch-tailer", &program, 1)
-        .replacen("-d appdb", "-d postgres", 1)
-        .replacen("/var/log/app/", &format!("{}/", files.path().display()), 1);
     assert!(
-        line.contains(&program) && line.contains("-d postgres") && line.contains("logwatch-cron-"),
+        line.contains(" TAILER ") && line.contains("/var/log/app/"),
         "{line}"
+    );
+    let line = line.replacen("TAILER", &program, 1).replacen(
+        "/var/log/app/",
+        &format!("{}/", files.path().display()),
+        1,
     );
     let variables: String = server
         .env()
@@ -110,7 +137,7 @@ fn a_crontab_line_runs_the_tailer() -> Result<()> {
     let output = files.path().join("output");
     let table = format!("{variables}MAILTO=\"\"\n{line} >>{} 2>&1\n", output.display());
     let Some(mut cron) = start_cron(files.path(), &table)? else {
-        eprintln!("SKIPPED a_crontab_line_runs_the_tailer: cron needs root, or a sudo without password");
+        eprintln!("SKIPPED: cron needs root, or a sudo without password");
         return Ok(());
     };
 

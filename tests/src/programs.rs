@@ -1,6 +1,7 @@
 //! Where the programs under test are: the private PostgreSQL tree and what cargo has built. Builds nothing; `make build`
 //! (or any other target that needs it) does.
 
+use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
@@ -20,19 +21,54 @@ pub fn pg_config() -> Result<&'static Path> {
     if let Some(path) = FOUND.get() {
         return Ok(path);
     }
-    let script = checkout().join("tests/private_postgres.sh");
-    let output = Command::new(&script)
-        .output()
-        .with_context(|| format!("cannot run {}", script.display()))?;
-    if !output.status.success() {
-        bail!(
-            "{} failed: {}",
-            script.display(),
-            String::from_utf8_lossy(&output.stderr)
-        );
-    }
-    let path = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
+    let path = private_postgres(&mut Command::new(private_postgres_script()))?;
     Ok(FOUND.get_or_init(|| path))
+}
+
+/// The pg_config of the private copy of this machine's own PostgreSQL, whichever one is tested.
+pub fn machines_pg_config() -> Result<PathBuf> {
+    private_postgres(Command::new(private_postgres_script()).env_remove("PG_CONFIG"))
+}
+
+/// The pg_config of a PostgreSQL of this major version from PyPI.
+pub fn pypi_pg_config(major: u32) -> Result<PathBuf> {
+    private_postgres(Command::new(private_postgres_script()).args(["--pypi", &major.to_string()]))
+}
+
+fn private_postgres_script() -> PathBuf {
+    checkout().join("tests/private_postgres.sh")
+}
+
+/// Runs the script that makes private trees, which prints the path of a pg_config.
+fn private_postgres(command: &mut Command) -> Result<PathBuf> {
+    Ok(PathBuf::from(printed(command)?))
+}
+
+/// What a program prints, without the end of the line.
+fn printed(command: &mut Command) -> Result<String> {
+    let output = command
+        .output()
+        .with_context(|| format!("cannot run {command:?}"))?;
+    if !output.status.success() {
+        bail!("{command:?} failed: {}", String::from_utf8_lossy(&output.stderr));
+    }
+    Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
+}
+
+/// What a pg_config says of its PostgreSQL: `sharedir`, `pkglibdir` or `version`.
+pub fn told_by(pg_config: &Path, what: &str) -> Result<String> {
+    printed(Command::new(pg_config).arg(format!("--{what}")))
+}
+
+/// The major version of the PostgreSQL of a pg_config.
+pub fn major_version(pg_config: &Path) -> Result<u32> {
+    let told = told_by(pg_config, "version")?;
+    let digits: String = told
+        .chars()
+        .skip_while(|c| !c.is_ascii_digit())
+        .take_while(char::is_ascii_digit)
+        .collect();
+    digits.parse().with_context(|| format!("no version in {told:?}"))
 }
 
 /// The directory that holds the private tree and may hold what else the server's user must be able to read: `target/`, or
@@ -50,11 +86,28 @@ pub fn postgres_program(name: &str) -> Result<PathBuf> {
     Ok(pg_config()?.with_file_name(name))
 }
 
-/// Whether `make build` has put logwatch into the private tree.
-pub fn extension_is_installed() -> Result<bool> {
-    let output = Command::new(pg_config()?).arg("--sharedir").output()?;
-    let sharedir = PathBuf::from(String::from_utf8(output.stdout)?.trim_end());
+/// Whether `make build` has put logwatch into the tree of a pg_config.
+pub fn extension_is_installed(pg_config: &Path) -> Result<bool> {
+    let sharedir = PathBuf::from(told_by(pg_config, "sharedir")?);
     Ok(sharedir.join("extension/logwatch.control").exists())
+}
+
+/// Puts the logwatch of one tree into another one of the same major version.
+pub fn copy_extension(from: &Path, to: &Path) -> Result<()> {
+    let library = |pg_config: &Path| -> Result<PathBuf> {
+        Ok(PathBuf::from(told_by(pg_config, "pkglibdir")?).join("logwatch.so"))
+    };
+    fs::copy(library(from)?, library(to)?)?;
+    let scripts = |pg_config: &Path| -> Result<PathBuf> {
+        Ok(PathBuf::from(told_by(pg_config, "sharedir")?).join("extension"))
+    };
+    for entry in fs::read_dir(scripts(from)?)? {
+        let entry = entry?;
+        if entry.file_name().to_string_lossy().starts_with("logwatch") {
+            fs::copy(entry.path(), scripts(to)?.join(entry.file_name()))?;
+        }
+    }
+    Ok(())
 }
 
 /// A binary (`logwatch-tailer`) or example (`examples/generate_logs`) built with the same profile as this program.

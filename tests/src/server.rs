@@ -35,6 +35,8 @@ pub enum Stop {
 /// A cluster, running or not. Its superuser is `postgres`; anybody who reaches its socket may be anyone.
 pub struct Server {
     dir: TempDir,
+    /// The pg_config of the PostgreSQL that it belongs to.
+    pg_config: PathBuf,
     /// Apart from `dir`, whose path may be too long for a socket.
     sockets: TempDir,
     settings: BTreeMap<String, String>,
@@ -52,7 +54,15 @@ impl Server {
 
     /// Makes a cluster in a new directory below `parent`.
     pub fn create_in(parent: &Path, settings: &[(&str, &str)]) -> Result<Server> {
-        let mut server = Server::empty_in(parent)?;
+        Server::initialise(Server::empty_in(parent, programs::pg_config()?)?, settings)
+    }
+
+    /// Makes a cluster of another PostgreSQL than the one under test.
+    pub fn create_of(pg_config: &Path, settings: &[(&str, &str)]) -> Result<Server> {
+        Server::initialise(Server::empty_in(&std::env::temp_dir(), pg_config)?, settings)
+    }
+
+    fn initialise(mut server: Server, settings: &[(&str, &str)]) -> Result<Server> {
         server.run(
             "initdb",
             &[
@@ -81,7 +91,7 @@ impl Server {
 
     /// A copy of a running server by pg_basebackup, not started; `more` are further arguments, such as `--write-recovery-conf`.
     pub fn backup_of(primary: &Server, more: &[&str]) -> Result<Server> {
-        let mut server = Server::empty_in(&std::env::temp_dir())?;
+        let mut server = Server::empty_in(&std::env::temp_dir(), &primary.pg_config)?;
         let sockets = primary.sockets.path().display().to_string();
         let mut args = vec![
             "-h",
@@ -99,7 +109,7 @@ impl Server {
     }
 
     /// Directories for a cluster, with nothing in them.
-    fn empty_in(parent: &Path) -> Result<Server> {
+    fn empty_in(parent: &Path, pg_config: &Path) -> Result<Server> {
         let dir = tempfile::Builder::new()
             .prefix("logwatch-server-")
             .tempdir_in(parent)?;
@@ -118,6 +128,7 @@ impl Server {
         }
         Ok(Server {
             dir,
+            pg_config: pg_config.to_owned(),
             sockets,
             settings: BTreeMap::new(),
             owner,
@@ -134,13 +145,45 @@ impl Server {
     /// Runs one of PostgreSQL's programs to its end, as the cluster's owner, with the data directory as the last argument.
     fn run(&self, program: &str, args: &[&str], directory: &str) -> Result<()> {
         let output = self
-            .program(program)?
+            .program(program)
             .args(args)
             .arg(directory)
             .arg(self.data())
             .output()?;
         if !output.status.success() {
             bail!("{program} failed: {}", String::from_utf8_lossy(&output.stderr));
+        }
+        Ok(())
+    }
+
+    /// Turns this cluster, new and not running, into what `old`, which does not run either, was, by pg_upgrade. Settings go along.
+    pub fn upgrade_from(&mut self, old: &Server) -> Result<()> {
+        // Both must have checksums or not, and since 18 a new cluster has them.
+        if programs::major_version(&self.pg_config)? >= 18 {
+            old.run("pg_checksums", &["--enable", "--no-sync"], "--pgdata")?;
+        }
+        for (name, value) in &old.settings {
+            self.settings.insert(name.clone(), value.clone());
+        }
+        self.set_sockets()?;
+        let programs = |server: &Server| server.pg_config.parent().map(Path::to_owned);
+        let output = self
+            .program("pg_upgrade")
+            .current_dir(self.dir.path())
+            .arg("--username=postgres")
+            .arg("--old-bindir")
+            .args(programs(old))
+            .arg("--new-bindir")
+            .args(programs(self))
+            .arg("--old-datadir")
+            .arg(old.data())
+            .arg("--new-datadir")
+            .arg(self.data())
+            .arg("--socketdir")
+            .arg(self.sockets.path())
+            .output()?;
+        if !output.status.success() {
+            bail!("pg_upgrade failed: {}", String::from_utf8_lossy(&output.stdout));
         }
         Ok(())
     }
@@ -251,7 +294,7 @@ impl Server {
 
     /// Starts the server and waits until it answers.
     pub fn start(&mut self) -> Result<()> {
-        if !programs::extension_is_installed()? {
+        if !programs::extension_is_installed(&self.pg_config)? {
             bail!("logwatch is not installed in the private PostgreSQL tree; run `make build` first");
         }
         let pid_file = self.data().join("postmaster.pid");
@@ -275,7 +318,7 @@ impl Server {
             .create(true)
             .append(true)
             .open(self.log_path())?;
-        let mut command = self.program("postgres")?;
+        let mut command = self.program("postgres");
         command
             .arg("-D")
             .arg(self.data())
@@ -388,7 +431,7 @@ impl Server {
     }
 
     fn run_psql(&self, args: &[&str], input: &str) -> Result<String> {
-        let mut psql = Command::new(programs::postgres_program("psql")?);
+        let mut psql = Command::new(self.program_path("psql"));
         psql.args(["-X", "-v", "ON_ERROR_STOP=1"])
             .args(args)
             .envs(self.env())
@@ -490,17 +533,24 @@ impl Server {
     }
 
     /// One of PostgreSQL's programs, to be run by the cluster's owner with a clean environment.
-    fn program(&self, name: &str) -> Result<Command> {
-        let mut command = Command::new(programs::postgres_program(name)?);
+    fn program(&self, name: &str) -> Command {
+        let mut command = Command::new(self.program_path(name));
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("LC_ALL", "C.UTF-8")
+            // Where PyPI's builds have their libpq, which their libpqwalreceiver would take from the system.
+            .env("LD_LIBRARY_PATH", self.pg_config.with_file_name("../lib"))
             .current_dir("/");
         if let Some((uid, gid)) = self.owner {
             command.uid(uid).gid(gid);
         }
-        Ok(command)
+        command
+    }
+
+    /// The path of one of PostgreSQL's programs.
+    pub fn program_path(&self, name: &str) -> PathBuf {
+        self.pg_config.with_file_name(name)
     }
 }
 

@@ -117,7 +117,7 @@ impl Page {
             "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline'\"><meta name=\"referrer\" content=\"no-referrer\">\
              <title>logwatch: {name}</title><style>{STYLE}</style></head><body><main>\
-             <header><h1>logwatch: {name}</h1><p>{} to {}</p></header>{}\
+             <header><h1>logwatch: {name}</h1><p><time>{}</time> to <time>{}</time></p></header>{}\
              <footer>Drawn from SELECT logwatch_report_html(); nothing here is loaded from elsewhere.</footer></main></body></html>\n",
             escape(&time(self.from, &zone)),
             escape(&time(self.to, &zone)),
