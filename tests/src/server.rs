@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::process::{Process, is_alive, signal_pid};
 use crate::programs;
+use crate::valgrind;
 use crate::wait::{wait_for, wait_until};
 
 /// The longest time that starting or an orderly stop may take on a busy machine.
@@ -275,7 +276,7 @@ impl Server {
             .create(true)
             .append(true)
             .open(self.log_path())?;
-        let mut command = self.program("postgres")?;
+        let mut command = self.watched("postgres")?;
         command
             .arg("-D")
             .arg(self.data())
@@ -491,7 +492,22 @@ impl Server {
 
     /// One of PostgreSQL's programs, to be run by the cluster's owner with a clean environment.
     fn program(&self, name: &str) -> Result<Command> {
-        let mut command = Command::new(programs::postgres_program(name)?);
+        Ok(self.as_owner(Command::new(programs::postgres_program(name)?)))
+    }
+
+    /// The same, under valgrind where that is asked for.
+    fn watched(&self, name: &str) -> Result<Command> {
+        let Some(valgrind) = valgrind::command(self.dir())? else {
+            return self.program(name);
+        };
+        let mut command = Command::new(&valgrind[0]);
+        command
+            .args(&valgrind[1..])
+            .arg(programs::postgres_program(name)?);
+        Ok(self.as_owner(command))
+    }
+
+    fn as_owner(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -500,7 +516,7 @@ impl Server {
         if let Some((uid, gid)) = self.owner {
             command.uid(uid).gid(gid);
         }
-        Ok(command)
+        command
     }
 }
 
@@ -512,6 +528,8 @@ impl Drop for Server {
         if self.stop(Stop::Immediate).is_err() {
             let _ = self.kill();
         }
+        let found = valgrind::findings(self.dir()).unwrap_or_default();
+        assert!(found.is_empty() || std::thread::panicking(), "{found}");
     }
 }
 

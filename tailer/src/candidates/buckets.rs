@@ -5,6 +5,11 @@
 //! all four places is a mark. A bucket that holds several shapes takes their mixtures too (`frit` for `fail` and `crit`), and so
 //! do the halves of bytes: marks are hints, to be settled by `Candidates`.
 
+#![allow(
+    unsafe_code,
+    reason = "vector instructions: asked for before they are used, and all loads end within a slice that was cut for them"
+)]
+
 /// A mark is made by a byte and the three after it.
 const REACH: usize = 3;
 /// What a missing byte behind the text counts as.

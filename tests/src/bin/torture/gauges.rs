@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
+use logwatch_tests::wait::is_interrupted;
 
 use crate::load::{anonymous_memory, median};
 
@@ -59,6 +60,7 @@ impl<'a> Gauges<'a> {
         let mut client = self.server.client()?;
         let mut next_sample = Instant::now();
         while Instant::now() < end {
+            anyhow::ensure!(!is_interrupted(), "interrupted");
             let row = client.query_one(
                 "SELECT (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)::float8 FROM pg_locks WHERE NOT granted), \
                         (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity \
