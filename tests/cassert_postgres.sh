@@ -46,7 +46,6 @@ if [[ ! -e $tree/stamp ]]; then
 		# Make's own variables of whoever calls this would reach into the build.
 		env -u MAKEFLAGS -u MAKELEVEL make --silent -j "$(nproc)"
 		env -u MAKEFLAGS -u MAKELEVEL make --silent install
-		env -u MAKEFLAGS -u MAKELEVEL make --silent -C contrib install
 		cp src/tools/valgrind.supp "$tree/"
 		cd "$tree"
 		rm -rf source lists
