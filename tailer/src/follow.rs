@@ -211,7 +211,7 @@ impl<'a> Follow<'a> {
             ));
         }
         let first = !self.roster.is_informed();
-        self.roster.inform(attached.files);
+        self.roster.inform(attached.files, &self.inputs);
         self.attached = true;
         if first {
             self.look_up();

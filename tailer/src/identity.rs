@@ -72,6 +72,15 @@ impl Proof {
         }
     }
 
+    /// Of a file's first bytes those that the proof speaks of; nothing when they are others.
+    pub fn head_of(&self, mut head: Vec<u8>) -> Vec<u8> {
+        head.truncate(self.head_bytes);
+        if head.len() < self.head_bytes || hash(&head) != self.head_hash {
+            head.clear();
+        }
+        head
+    }
+
     /// True when there is something that a file can be recognised by.
     pub fn says_something(&self) -> bool {
         self.offset > 0 && self.head_bytes + self.tail_bytes > 0
@@ -83,6 +92,19 @@ impl Proof {
 pub struct Proven {
     pub head: Vec<u8>,
     pub tail: Vec<u8>,
+}
+
+/// True when the first `size` bytes of both are the same, as far as their beginning and their end say.
+pub fn are_same(a: &mut Content, b: &mut Content, size: u64) -> bool {
+    let length = |most: usize| usize::try_from(size).unwrap_or(most).min(most);
+    let (head, tail) = (length(HEAD), length(TAIL));
+    let mut same = |from: u64, length: usize| {
+        let (mut of_a, mut of_b) = (vec![0; length], vec![0; length]);
+        a.fill_at(from, &mut of_a).unwrap_or(false)
+            && b.fill_at(from, &mut of_b).unwrap_or(false)
+            && of_a == of_b
+    };
+    size > 0 && same(0, head) && same(size - tail as u64, tail)
 }
 
 /// As the database stores it.
@@ -128,6 +150,32 @@ mod tests {
             let mut other = bytes.clone();
             other[at] = b'y';
             assert!(!is_same(&proof, &other), "{at}");
+        }
+    }
+
+    #[test]
+    fn a_copy_has_the_same_beginning_and_the_same_end() {
+        let bytes: Vec<u8> = (0..5000).map(|n: u32| (n % 251) as u8).collect();
+        let same = |copy: &[u8], size: u64| are_same(&mut file(&bytes), &mut file(copy), size);
+        for size in [1, 100, 1500, 5000] {
+            assert!(same(&bytes[..size], size as u64), "{size}");
+        }
+        assert!(!same(b"", 0), "nothing is no copy");
+        assert!(!same(&bytes, 5001), "shorter than asked for");
+        let mut other = bytes.clone();
+        other[4999] = 0;
+        assert!(!same(&other, 5000));
+    }
+
+    #[test]
+    fn of_a_head_only_what_was_proved_is_kept() {
+        let proof = proof(b"ERROR first\n");
+        assert_eq!(
+            proof.head_of(b"ERROR first\nERROR second\n".to_vec()),
+            b"ERROR first\n"
+        );
+        for other in ["", "ERROR", "ERROR other\n"] {
+            assert_eq!(proof.head_of(other.as_bytes().to_vec()), b"", "{other:?}");
         }
     }
 

@@ -6,9 +6,11 @@
 mod aside;
 mod copies;
 mod health;
+mod inform;
 mod left;
 mod recognise;
 mod rotated;
+mod truncated;
 
 use std::collections::{HashMap, HashSet};
 use std::io;
@@ -44,6 +46,8 @@ pub struct Note {
     proof: Proof,
     gap: Option<&'static str>,
     state: State,
+    /// It is a copy of this file, and done with as long as that file is stored as far as the copy goes.
+    copy_of: Option<i64>,
 }
 
 impl Note {
@@ -138,22 +142,8 @@ impl Roster {
         self.tails.iter().any(|tail| tail.path == path)
     }
 
-    /// What the database says about the files. What was read beyond is forgotten.
-    pub fn inform(&mut self, files: Vec<Stored>) {
-        let known: HashMap<i64, Stored> = files.into_iter().map(|stored| (stored.id, stored)).collect();
-        for tail in &mut self.tails {
-            let (proof, is_known) = match known.get(&tail.id) {
-                Some(stored) => (stored.proof, true),
-                None if tail.known => (Proof::default(), false),
-                None => (tail.stored, false),
-            };
-            tail.known = is_known;
-            match proof.check(&mut tail.content) {
-                Ok(Some(proven)) => tail.rewind(proof, proven),
-                _ => tail.lose(proof),
-            }
-        }
-        self.known = Some(known);
+    fn reads_inode(&self, inode: Inode) -> bool {
+        self.tails.iter().any(|tail| tail.holds(inode))
     }
 
     /// True while another file has to be read first, or has an open record that may go on in this one.
@@ -206,11 +196,12 @@ impl Roster {
 
     /// Looks which files there are, and what became of those that are being read.
     pub fn look_up(&mut self, inputs: &Inputs) {
+        self.find_replaced(inputs);
         let mut seen = inputs.look();
         rotation::drop_twins(&mut seen);
         let by_inode: HashMap<Inode, &Seen> = seen.iter().map(|seen| (seen.inode, seen)).collect();
         let mut moved: HashMap<PathBuf, i64> = HashMap::new();
-        for tail in &mut self.tails {
+        for tail in self.tails.iter_mut().filter(|tail| !tail.is_gone()) {
             match by_inode.get(&tail.inode) {
                 Some(seen) if seen.path != tail.path && !leads_to(&tail.path, tail.inode) => {
                     moved.insert(std::mem::replace(&mut tail.path, seen.path.clone()), tail.id);
@@ -231,12 +222,13 @@ impl Roster {
             by_inode.get(inode).is_some_and(|seen| seen.mark() == *mark)
                 || listings.values().any(|listing| listing.files.contains_key(inode))
         });
+        self.check_copies();
         self.closed.retain(|path, _| path.exists());
         self.empty = seen.is_empty();
         let mut new: Vec<&Seen> = seen
             .iter()
             .filter(|seen| !self.is_settled(seen))
-            .filter(|seen| !self.tails.iter().any(|tail| tail.inode == seen.inode))
+            .filter(|seen| !self.reads_inode(seen.inode))
             .collect();
         // An empty file has nothing to be read, and nothing to be recognised by: a copy may just have been begun.
         new.retain(|seen| seen.size > 0);
@@ -276,6 +268,14 @@ impl Roster {
         self.known.iter().flat_map(HashMap::values)
     }
 
+    /// To be decided on again: what was said of this file does not hold any more.
+    fn unsettle(&mut self, inode: Inode) {
+        self.settled.remove(&inode);
+        for listing in self.listings.values_mut() {
+            listing.look_again();
+        }
+    }
+
     /// Something to store about a file that is not read; without an id it is a file that the database does not know.
     fn note(&mut self, id: Option<i64>, seen: &Seen, proof: Proof, state: State) {
         let note = Note {
@@ -286,6 +286,7 @@ impl Roster {
             proof,
             gap: None,
             state,
+            copy_of: None,
         };
         self.matched.insert(note.id);
         if let Some(known) = &mut self.known {

@@ -4,7 +4,8 @@
 //! read from where the last run stopped. It *grows*, and what is new is read, after a proof that it is still the same file. One day its
 //! name is gone or another file has it: the file was *rotated*. The handle stays open until the writer, who may still hold it too, has been
 //! quiet for `--rotate-wait`; then the file is *done*, or *removed* when it has no name left. Or the proof fails: the file was *truncated* and
-//! begins again as a new one, while the rest of the old one is looked for among its copies.
+//! begins again as a new one, while the rest of the old one is looked for among its copies. The proof is tried before every read, and whenever the
+//! names are looked up, for while the database is away nothing is read.
 
 use std::collections::VecDeque;
 use std::fs::Metadata;
@@ -15,7 +16,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::content::Content;
 use crate::files::{Inode, Mark, mark};
-use crate::identity::{HEAD, Proof, Proven, TAIL};
+use crate::identity::{HEAD, Proof, Proven, TAIL, are_same};
 use crate::reader::{Batch, Fed, Reader, Search, Window};
 
 /// How much is read at once. Larger buffers leave the processor's cache.
@@ -79,8 +80,10 @@ pub struct Tail {
     /// Size and time of the last change at the last look; None: look again.
     looked: Option<Mark>,
     past: VecDeque<(Instant, Proof)>,
-    /// The stored bytes are not in this content any more.
+    /// Its bytes are not in this content any more: what is there is another file's.
     gone: bool,
+    /// So far its bytes were seen, before they were gone.
+    pub seen: u64,
     /// A read error was reported, so the next ones are not.
     pub failing: bool,
     /// It began when the file before it was truncated.
@@ -110,6 +113,7 @@ impl Tail {
             looked: None,
             past: VecDeque::new(),
             gone: false,
+            seen: 0,
             failing: false,
             truncated: false,
         }
@@ -125,10 +129,57 @@ impl Tail {
         self.look_again();
     }
 
-    /// The stored bytes were overwritten while nobody looked: the next look says `Replaced`.
+    /// Forgets what was read and not stored of bytes that are gone. The proof still speaks of them, so that a copy is recognised.
     pub fn lose(&mut self, proof: Proof) {
-        self.rewind(proof, Proven::default());
+        let head = proof.head_of(self.reader.head().to_vec());
+        self.rewind(
+            proof,
+            Proven {
+                head,
+                tail: Vec::new(),
+            },
+        );
+        self.set_gone();
+    }
+
+    /// The next look says `Replaced`.
+    pub fn set_gone(&mut self) {
         self.gone = true;
+        self.looked = None;
+        self.seen = self.seen.max(self.size);
+    }
+
+    pub fn is_gone(&self) -> bool {
+        self.gone
+    }
+
+    /// True when the file with this inode is the one that is read here.
+    pub fn holds(&self, inode: Inode) -> bool {
+        !self.gone && self.inode == inode
+    }
+
+    /// True when what was read is not there any more. Tells without reading on, and for little when nothing has changed.
+    pub fn is_replaced(&mut self) -> bool {
+        if self.gone || self.content.is_compressed() {
+            return self.gone;
+        }
+        let is_same = self
+            .content
+            .metadata()
+            .is_ok_and(|metadata| self.looked == Some(mark(&metadata)));
+        !is_same && matches!(self.proof_now().check(&mut self.content), Ok(None))
+    }
+
+    /// Goes on in a copy of what was read, from the offset that is stored. False when it is no copy.
+    pub fn go_on_in(&mut self, mut content: Content, inode: Inode) -> bool {
+        let Ok(Some(proven)) = self.stored.check(&mut content) else {
+            return false;
+        };
+        self.seen = self.seen.max(self.size);
+        self.rewind(self.stored, proven);
+        self.content = content;
+        self.inode = inode;
+        true
     }
 
     /// The next look reads whether or not the file has changed.
@@ -228,7 +279,21 @@ impl Tail {
 
     /// The proof of all that was read.
     pub fn proof_now(&self) -> Proof {
-        Proof::of(self.reader.position(), self.reader.head(), self.reader.recent())
+        let position = self.reader.position();
+        if position == self.stored.offset {
+            // Its bytes may not be at hand.
+            return self.stored;
+        }
+        Proof::of(position, self.reader.head(), self.reader.recent())
+    }
+
+    /// The proof of what may be stored.
+    pub fn proof_of_boundary(&self) -> Proof {
+        let proof = self.reader.proof();
+        if proof.offset == self.stored.offset {
+            return self.stored;
+        }
+        proof
     }
 
     /// True when `content`, a file as long as `size`, holds the same bytes as this one as far as it goes: a copy, or a compressed twin.
@@ -239,18 +304,12 @@ impl Tail {
             return now.says_something() && matches!(now.check(content), Ok(Some(_)))
                 || self.is_short_copy(content, size);
         }
-        let (mut head, mut tail) = (HEAD, TAIL);
-        if size < HEAD as u64 {
-            head = usize::try_from(size).unwrap_or(HEAD);
-            tail = tail.min(head);
-        }
-        let mut same = |from: u64, length: usize| {
-            let (mut a, mut b) = (vec![0; length], vec![0; length]);
-            self.content.fill_at(from, &mut a).unwrap_or(false)
-                && content.fill_at(from, &mut b).unwrap_or(false)
-                && a == b
-        };
-        size > 0 && same(0, head) && same(size - tail as u64, tail)
+        are_same(&mut self.content, content, size)
+    }
+
+    /// True when the bytes that this proof speaks of are here. What is read from a compressed file stays as it is.
+    pub fn has(&mut self, proof: &Proof) -> bool {
+        self.content.is_compressed() || !matches!(proof.check(&mut self.content), Ok(None))
     }
 
     /// True when `content` ends before what was read and is, as far as that is still known, the same.

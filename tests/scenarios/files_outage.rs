@@ -119,6 +119,57 @@ fn six_rotations_while_the_database_is_down_lose_nothing_and_pile_nothing_up() -
     Ok(())
 }
 
+/// F4 and F20: the file is copied and truncated, once or more often, and looked at in between or not.
+#[test]
+fn copytruncate_while_the_database_is_down_loses_nothing_and_repeats_nothing() -> Result<()> {
+    let mut server = Server::without_worker(&[])?;
+    for (case, (input, rotations, looked)) in [
+        ("app.log", 1, true),
+        ("app.log", 2, true),
+        ("app.log", 3, true),
+        ("app.log", 1, false),
+        ("app.log", 2, false),
+        ("app.log*", 2, true),
+        ("app.log*", 2, false),
+    ]
+    .into_iter()
+    .enumerate()
+    {
+        let mut files = Journal::new(&format!("outage {case}"), &[input])?;
+        files.write("app.log", &numbered("before", 50))?;
+        let tailer = Tailer::start(&server, &files.args(&["-v"]))?;
+        files.wait(&server, SOON)?;
+        server.stop(Stop::Fast)?;
+        files.write("app.log", &numbered("not stored", 50))?;
+        wait_until(SOON, "the outage to be noticed", || {
+            Ok(tailer.output().contains("trying again"))
+        })?;
+        for round in 1..=rotations {
+            files.write("app.log", &numbered(&format!("round {round}"), 50 * round))?;
+            files.shift("app.log")?;
+            files.copy_and_truncate("app.log", "app.log.1")?;
+            if looked {
+                wait_until(SOON, "the rotation to be noticed", || {
+                    let said = tailer.output();
+                    let copied = said.matches("its copy is").count();
+                    let new = said.matches("rotated before it was seen").count()
+                        + said.matches("new, reading from byte 0").count()
+                        - 1;
+                    Ok(copied + new >= round)
+                })
+                .with_context(|| tailer.output())?;
+            }
+        }
+        files.write("app.log", &numbered("last", 5))?;
+        server.start()?;
+        files.wait(&server, SOON).with_context(|| tailer.output())?;
+        assert_eq!(files.gaps(&server)?, Vec::<String>::new(), "{}", tailer.output());
+        drop(tailer);
+        files.catch_up(&server)?;
+    }
+    Ok(())
+}
+
 /// F20: as many rotations as there are in ten minutes, or with LOGWATCH_OUTAGE_SECONDS those minutes themselves. The tailer holds so many
 /// renamed files open that the oldest may be deleted, and says which of the others were deleted before it could read them.
 #[test]

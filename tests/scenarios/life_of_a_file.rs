@@ -1,4 +1,5 @@
-//! Random lives of a log file against a model: write, rename, copytruncate, gzip, read once, follow, kill, restart, in any order.
+//! Random lives of a log file against a model: write, rename, copytruncate, gzip, read once, follow, kill, restart, in any order, and the
+//! network between tailer and database breaks and is mended in between.
 //!
 //! The model is the multiset of what was written: no file is ever deleted and every copy is whole, so whatever the order, each record
 //! is stored once. A failing schedule prints its seed; `LOGWATCH_SEED=that LOGWATCH_SCHEDULES=1` plays it again. The pauses of a
@@ -6,12 +7,15 @@
 
 use std::fmt::Write as _;
 use std::io::Write as _;
+use std::process::Command;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
 use logwatch_tests::journal::Journal;
+use logwatch_tests::link::{Condition, Link};
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
+use logwatch_tests::wait::wait_until;
 
 use crate::SOON;
 
@@ -27,9 +31,10 @@ fn random_schedules_store_each_record_once() -> Result<()> {
     let first = number("LOGWATCH_SEED", 1)?;
     let count = number("LOGWATCH_SCHEDULES", SCHEDULES)?;
     let server = Server::without_worker(&[])?;
+    let network = Link::to(&server.socket())?;
     let mut failures = String::new();
     for seed in first..first + count {
-        let mut schedule = Schedule::new(&server, seed)?;
+        let mut schedule = Schedule::new(&server, &network, seed)?;
         if let Err(error) = schedule.run() {
             let steps = schedule.steps.join("\n  ");
             writeln!(
@@ -49,6 +54,8 @@ fn random_schedules_store_each_record_once() -> Result<()> {
 /// One file's life, and what is done to it.
 struct Schedule<'a> {
     server: &'a Server,
+    network: &'a Link,
+    broken: bool,
     files: Journal,
     random: fastrand::Rng,
     tailer: Option<Tailer>,
@@ -58,12 +65,15 @@ struct Schedule<'a> {
 }
 
 impl<'a> Schedule<'a> {
-    fn new(server: &'a Server, seed: u64) -> Result<Schedule<'a>> {
+    fn new(server: &'a Server, network: &'a Link, seed: u64) -> Result<Schedule<'a>> {
+        network.set(Condition::Up);
         let mut random = fastrand::Rng::with_seed(seed);
         let pattern = random.u8(..3) == 0;
         let input = if pattern { "app.log*" } else { "app.log" };
         Ok(Schedule {
             server,
+            network,
+            broken: false,
             files: Journal::new(&format!("life {seed}"), &[input])?,
             random,
             tailer: None,
@@ -88,6 +98,10 @@ impl<'a> Schedule<'a> {
         for _ in 0..self.random.usize(4..14) {
             self.step()?;
         }
+        if !self.broken && self.random.bool() {
+            self.break_network()?;
+        }
+        self.mend();
         if let Some(tailer) = self.tailer.take() {
             if self.random.bool() {
                 self.note("the follower stores the rest");
@@ -107,7 +121,7 @@ impl<'a> Schedule<'a> {
     }
 
     fn step(&mut self) -> Result<()> {
-        match self.random.u8(..20) {
+        match self.random.u8(..24) {
             0..6 => self.write(),
             6..8 => self.rename(),
             8..10 => self.copytruncate(),
@@ -116,10 +130,13 @@ impl<'a> Schedule<'a> {
             14..16 => self.start(),
             16 => self.kill(),
             17 => self.stop(),
+            18..22 if self.broken => {
+                self.mend();
+                Ok(())
+            }
+            18..22 => self.break_network(),
             _ => {
-                let pause = self.random.u64(1..400);
-                self.note(&format!("wait {pause} ms"));
-                std::thread::sleep(Duration::from_millis(pause));
+                self.pause(400);
                 Ok(())
             }
         }
@@ -127,6 +144,12 @@ impl<'a> Schedule<'a> {
 
     fn note(&mut self, step: &str) {
         self.steps.push(step.to_owned());
+    }
+
+    fn pause(&mut self, most: u64) {
+        let pause = self.random.u64(1..most);
+        self.note(&format!("wait {pause} ms"));
+        std::thread::sleep(Duration::from_millis(pause));
     }
 
     fn texts(&mut self) -> Vec<String> {
@@ -197,11 +220,68 @@ impl<'a> Schedule<'a> {
         self.files.gzip(&name)
     }
 
+    /// The database is away, or what the tailer asks of it next fails in one of the other ways. Without a follower nobody would notice.
+    fn break_network(&mut self) -> Result<()> {
+        self.start()?;
+        if let (1.., Some(tailer)) = (self.random.u8(..4), &self.tailer) {
+            wait_until(SOON, "the follower to attach", || {
+                Ok(tailer.output().contains("attached as source"))
+            })?;
+        }
+        let condition = match self.random.u8(..8) {
+            0 => Condition::Stalled,
+            1 => Condition::CutsRequest(self.random.usize(..4000)),
+            2 => Condition::LosesAnswer,
+            _ => Condition::Down,
+        };
+        self.note(&format!("the network: {condition:?}"));
+        self.network.set(condition);
+        self.broken = true;
+        if self.random.u8(..4) == 0 {
+            return Ok(());
+        }
+        self.write()?;
+        if let (Condition::Down, Some(tailer)) = (condition, &self.tailer) {
+            wait_until(SOON, "the outage to be noticed", || {
+                Ok(tailer.output().contains("trying again"))
+            })?;
+            for _ in 0..self.random.usize(..4) {
+                match self.random.u8(..5) {
+                    0..3 => self.copytruncate(),
+                    3 => self.rename(),
+                    _ => self.gzip(),
+                }?;
+                self.write()?;
+                // At times long enough that the names are looked up.
+                let most = if self.random.bool() { 1200 } else { 50 };
+                self.pause(most);
+            }
+        }
+        Ok(())
+    }
+
+    fn mend(&mut self) {
+        if self.broken {
+            self.note("the network is mended");
+            self.network.set(Condition::Up);
+            self.broken = false;
+        }
+    }
+
+    fn command(&self, more: &[&str]) -> Result<Command> {
+        let mut command = Tailer::command(self.server, &self.files.args(more))?;
+        command
+            .env("PGHOST", "127.0.0.1")
+            .env("PGPORT", self.network.port().to_string());
+        Ok(command)
+    }
+
     fn once(&mut self) -> Result<()> {
         self.kill()?;
+        self.mend();
         self.note("once");
         // No word is expected of it but that a name is not there at the moment.
-        let mut command = Tailer::command(self.server, &self.files.args(&["--once"]))?;
+        let mut command = self.command(&["--once"])?;
         command.env("RUST_LOG", "logwatch_tailer=info");
         let output = command.output()?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -219,7 +299,7 @@ impl<'a> Schedule<'a> {
     fn start(&mut self) -> Result<()> {
         if self.tailer.is_none() {
             self.note("follow");
-            self.tailer = Some(Tailer::start(self.server, &self.files.args(&["-v"]))?);
+            self.tailer = Some(Tailer::spawn(self.command(&["-v"])?)?);
         }
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::time::{Duration, Instant};
 
 use super::{Follow, Round, STILL_WRITTEN, TURN, UNSTORED_AGE, UNSTORED_BYTES};
 use crate::connection::Trouble;
-use crate::identity::{Proof, Proven};
+use crate::identity::Proof;
 use crate::reader::Batch;
 use crate::roster::{Copied, TRUNCATED};
 use crate::send::{Sink, State, Stretch};
@@ -140,65 +140,53 @@ impl Follow<'_> {
             tail.path.display(),
             tail.reader.boundary()
         );
-        if tail.known || tail.reader.boundary() > 0 {
-            store(&mut *self.sink, tail, &mut self.batch, state)?;
+        if tail.known || tail.reader.boundary() > 0 || tail.seen > 0 {
+            self.end(index, state)?;
         }
         Ok(Some(state))
     }
 
     /// The file's bytes are not those that were read: it was truncated. The rest of the old bytes may be in a copy.
     fn replaced(&mut self, index: usize, round: &mut Round) -> Result<Option<State>, Trouble> {
-        let old = &mut self.roster.tails[index];
-        if old.reader.position() == 0 && !old.known {
-            old.rewind(Proof::default(), Proven::default());
-            return Ok(None);
-        }
-        log::info!(
-            "{}: truncated or overwritten after byte {}",
-            old.path.display(),
-            old.reader.position()
-        );
-        let copied = self.roster.continue_in_copy(index);
         round.renamed = true;
-        self.roster.begin_again(index, &self.inputs);
-        let old = &mut self.roster.tails[index];
-        match copied {
+        let old = match self.roster.replace(index, &self.inputs) {
             // The copy has all that was read, and perhaps more.
             Copied::Whole => return Ok(None),
-            // What was read goes beyond the copy: nothing of it is missing.
-            Copied::Short => {
-                old.reader.let_go(&mut self.batch);
-                store(&mut *self.sink, old, &mut self.batch, State::Truncated)?;
-            }
-            Copied::Nowhere => {
-                old.reader.let_go(&mut self.batch);
-                let end = old.size.max(old.reader.boundary());
-                let is_missing = end > old.reader.boundary();
-                let state = if is_missing { State::Open } else { State::Truncated };
-                store(&mut *self.sink, old, &mut self.batch, state)?;
-                if is_missing {
-                    log::warn!(
-                        "{}: truncated; what was written after byte {} and not read by then is lost",
-                        old.path.display(),
-                        old.stored.offset
-                    );
-                    self.sink.store(&Stretch {
-                        file: Some(old.id),
-                        path: &old.path,
-                        inode: old.inode,
-                        from: old.stored.offset,
-                        proof: Proof {
-                            offset: end,
-                            ..old.stored
-                        },
-                        records: &[],
-                        gap: Some(TRUNCATED),
-                        state: State::Truncated,
-                    })?;
-                }
-            }
-        }
+            // What was read goes beyond the copy, or there is none.
+            Copied::Short | Copied::Nowhere => &mut self.roster.tails[index],
+        };
+        old.reader.let_go(&mut self.batch);
+        self.end(index, State::Truncated)?;
         Ok(Some(State::Truncated))
+    }
+
+    /// Stores the last of a file. Bytes of it that were seen and are nowhere any more are a gap.
+    fn end(&mut self, index: usize, state: State) -> Result<(), Trouble> {
+        let tail = &mut self.roster.tails[index];
+        let is_missing = tail.seen > tail.reader.boundary();
+        let last = if is_missing { State::Open } else { state };
+        store(&mut *self.sink, tail, &mut self.batch, last)?;
+        if !is_missing {
+            return Ok(());
+        }
+        log::warn!(
+            "{}: truncated; what was written after byte {} and not read by then is lost",
+            tail.path.display(),
+            tail.stored.offset
+        );
+        self.sink.store(&Stretch {
+            file: Some(tail.id),
+            path: &tail.path,
+            inode: tail.inode,
+            from: tail.stored.offset,
+            proof: Proof {
+                offset: tail.seen,
+                ..tail.stored
+            },
+            records: &[],
+            gap: Some(TRUNCATED),
+            state,
+        })
     }
 }
 
@@ -214,7 +202,7 @@ pub(super) fn store(
     batch: &mut Batch,
     state: State,
 ) -> Result<(), Trouble> {
-    let proof = tail.reader.proof();
+    let proof = tail.proof_of_boundary();
     if state == State::Open && batch.records.is_empty() && proof.offset == tail.stored.offset && tail.known {
         return Ok(());
     }

@@ -13,7 +13,7 @@ use super::recognise::proof_at;
 use super::{NOWHERE, Note, Roster, draw_id};
 use crate::content::Content;
 use crate::files::{Inode, Inputs, Mark, Seen, entries};
-use crate::identity::{HEAD, Proof, Proven};
+use crate::identity::{HEAD, Proof, Proven, are_same};
 use crate::rotation;
 use crate::send::{State, Stored};
 
@@ -31,6 +31,12 @@ pub(super) struct Listing {
     undecided: Vec<(PathBuf, Option<Mark>)>,
     /// The rotated files in it.
     pub(super) files: HashMap<Inode, PathBuf>,
+}
+
+impl Listing {
+    pub(super) fn look_again(&mut self) {
+        self.modified = None;
+    }
 }
 
 impl Roster {
@@ -85,7 +91,7 @@ impl Roster {
     fn look_at_family(&mut self, base: &Path, siblings: Vec<Seen>, begun: bool, listing: &mut Listing) {
         let mut before = None;
         for seen in siblings.into_iter().rev() {
-            if let Some(tail) = self.tails.iter().find(|tail| tail.inode == seen.inode) {
+            if let Some(tail) = self.tails.iter().find(|tail| tail.holds(seen.inode)) {
                 before = Some(tail.id);
             } else if !self.is_settled(&seen) {
                 match self.decide(base, &seen, begun, before) {
@@ -140,7 +146,7 @@ impl Roster {
             // Nobody's: its head and its length are proof enough.
             let proof = proof_of_compressed(&mut content, seen)?;
             self.note(None, seen, proof, State::Done);
-        } else if content.check_to_end().is_err() {
+        } else if content.check_to_end().is_err() || self.is_copy_of_unread(base, &mut content) {
             return None;
         } else if !begun || self.is_stale_copy_of_lost(seen, &mut content) {
             let (proof, _) = whole_of(&mut content).ok().flatten()?;
@@ -208,6 +214,20 @@ impl Roster {
             })
     }
 
+    /// True when the file may be a copy, just being made, of one that is not being read yet: once that is, it is found to be one.
+    fn is_copy_of_unread(&self, base: &Path, content: &mut Content) -> bool {
+        let Ok(Some(current)) = Seen::at(base) else {
+            return false;
+        };
+        if self.reads_inode(current.inode) {
+            return false;
+        }
+        match (Content::open_seen(&current), content.plain_size()) {
+            (Ok(mut current), Ok(size)) => are_same(&mut current, content, size),
+            _ => false,
+        }
+    }
+
     /// True when the database has a row that shows that the input of this file was followed before.
     fn has_begun(&self, base: &Path, inputs: &Inputs) -> bool {
         inputs
@@ -251,6 +271,7 @@ impl Roster {
                 } else {
                     State::Open
                 },
+                copy_of: None,
             };
             if tail.is_none()
                 && let Some(known) = &mut self.known

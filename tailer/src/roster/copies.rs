@@ -2,6 +2,9 @@
 //!
 //! A copy holds nothing new, so it is not read. When the file itself is truncated the rest of it is read from the copy. And since the
 //! file will go on without the copy, the database is told that the copy is done with.
+//!
+//! That a file is a copy holds as long as the other one has its bytes, or they are stored. When a file was truncated before it was read,
+//! what looked like a copy is the file itself.
 
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
@@ -23,6 +26,8 @@ pub(super) struct Copy {
     inode: Inode,
     /// The file that it is a copy of.
     of: i64,
+    /// Of all that it had when it was compared.
+    proof: Proof,
 }
 
 /// Where the bytes of a truncated file are.
@@ -44,19 +49,46 @@ impl Roster {
         let mut tails = self.tails.iter_mut().filter(|tail| may_be(tail));
         let tail = tails.find_map(|tail| tail.is_copied_by(content, size).then_some(tail))?;
         let of = tail.id;
+        let (proof, _) = whole_of(content).ok().flatten()?;
         log::info!(
             "{}: a copy of what is being read as {}",
             seen.path.display(),
             tail.path.display()
         );
+        self.add_copy(seen, of, proof);
+        Some(of)
+    }
+
+    fn add_copy(&mut self, seen: &Seen, of: i64, proof: Proof) {
         self.settled.insert(seen.inode, seen.mark());
         self.copies.retain(|copy| copy.inode != seen.inode);
         self.copies.push(Copy {
             path: seen.path.clone(),
             inode: seen.inode,
             of,
+            proof,
         });
-        Some(of)
+    }
+
+    /// Lets go of copies whose bytes are neither in the file that they are copies of nor stored.
+    pub(super) fn check_copies(&mut self) {
+        let mut holds = |copy: &Copy| {
+            self.tails
+                .iter_mut()
+                .find(|tail| tail.id == copy.of)
+                .is_some_and(|tail| tail.is_gone() || tail.has(&copy.proof))
+        };
+        let (copies, others): (Vec<_>, Vec<_>) = std::mem::take(&mut self.copies)
+            .into_iter()
+            .partition(|copy| holds(copy));
+        self.copies = copies;
+        for other in others {
+            log::info!(
+                "{}: no copy any more, what it was a copy of is gone",
+                other.path.display()
+            );
+            self.unsettle(other.inode);
+        }
     }
 
     /// Tells the database of the copies that are whole and stored.
@@ -94,10 +126,19 @@ impl Roster {
             let Ok(Some((proof, _))) = whole_of(&mut content) else {
                 continue;
             };
-            match self.tails.iter().find(|tail| tail.id == copy.of) {
+            let tail = self.tails.iter().find(|tail| tail.id == copy.of);
+            let row = self.rows().find(|stored| stored.id == copy.of);
+            let stored = tail.map(|tail| tail.stored).or(row.map(|stored| stored.proof));
+            if stored.is_some_and(|stored| stored.offset >= proof.offset) {
+                self.note(None, &seen, proof, State::Done);
+                if let Some(note) = self.notes.last_mut() {
+                    note.copy_of = Some(copy.of);
+                }
+            } else if tail.is_some() {
                 // The file itself must be stored as far as that first.
-                Some(tail) if tail.stored.offset < proof.offset => self.copies.push(copy),
-                _ => self.note(None, &seen, proof, State::Done),
+                self.copies.push(copy);
+            } else {
+                self.unsettle(seen.inode);
             }
         }
     }
@@ -114,7 +155,7 @@ impl Roster {
             let Ok(mut content) = Content::open_seen(&seen) else {
                 continue;
             };
-            if self.tails.iter().any(|tail| tail.inode == seen.inode)
+            if self.reads_inode(seen.inode)
                 || !is_own && (self.is_settled(&seen) || self.row_of(&seen, &mut content).is_some())
             {
                 continue;
@@ -122,13 +163,10 @@ impl Roster {
             let tail = &mut self.tails[index];
             let now = tail.proof_now();
             if now.says_something() && matches!(now.check(&mut content), Ok(Some(_))) {
-                let Ok(Some(proven)) = tail.stored.check(&mut content) else {
+                if !tail.go_on_in(content, seen.inode) {
                     continue;
-                };
+                }
                 log::info!("{}: its copy is {}", path.display(), seen.path.display());
-                tail.rewind(tail.stored, proven);
-                tail.content = content;
-                tail.inode = seen.inode;
                 tail.finished = true;
                 tail.rotated = Some(Instant::now());
                 self.copies.retain(|copy| copy.inode != seen.inode);
@@ -142,10 +180,8 @@ impl Roster {
         match short {
             Some((seen, mut content)) => {
                 if let Ok(Some((proof, _))) = whole_of(&mut content) {
-                    // So that a later run knows the copy and does not read it.
-                    self.settled.insert(seen.inode, seen.mark());
-                    self.copies.retain(|copy| copy.inode != seen.inode);
-                    self.note(None, &seen, proof, State::Done);
+                    // So that a later run knows the copy, once all that was read is stored.
+                    self.add_copy(&seen, id, proof);
                 }
                 Copied::Short
             }

@@ -24,8 +24,8 @@ pub(super) struct Left {
     inode: Inode,
     /// Of all that was in it.
     proof: Proof,
-    /// Its row in the database, and how far it is stored.
-    row: Option<(i64, u64)>,
+    /// Its row in the database.
+    row: Option<i64>,
     missing: Option<Instant>,
 }
 
@@ -46,7 +46,7 @@ impl Roster {
     pub(super) fn let_go_of_some(&mut self) {
         while self.held() > HELD {
             let index = (0..self.tails.len())
-                .filter(|index| self.tails[*index].rotated.is_some())
+                .filter(|index| self.tails[*index].rotated.is_some() && !self.tails[*index].is_gone())
                 .max_by_key(|index| self.tails[*index].rotated);
             let Some(index) = index else { return };
             let mut tail = self.tails.remove(index);
@@ -77,7 +77,7 @@ impl Roster {
                     },
                     |(proof, _)| proof,
                 ),
-                row: tail.known.then_some((tail.id, tail.stored.offset)),
+                row: tail.known.then_some(tail.id),
                 missing: None,
             });
         }
@@ -101,7 +101,7 @@ impl Roster {
                 base: base.to_path_buf(),
                 inode: seen.inode,
                 proof,
-                row: stored.map(|stored| (stored.id, stored.proof.offset)),
+                row: stored.map(|stored| stored.id),
                 missing: None,
             });
         }
@@ -112,7 +112,7 @@ impl Roster {
         let is_left = |proof: &Proof, content: &mut Content| matches!(proof.check(content), Ok(Some(_)));
         for mut left in std::mem::take(&mut self.left) {
             // An inode is given away again, so the bytes decide.
-            let held = self.tails.iter_mut().find(|tail| tail.inode == left.inode);
+            let held = self.tails.iter_mut().find(|tail| tail.holds(left.inode));
             if held.is_some_and(|tail| is_left(&left.proof, &mut tail.content)) {
                 continue;
             }
@@ -128,10 +128,7 @@ impl Roster {
                 left.missing = None;
             } else {
                 match rotation::trace(&left.base, left.inode, &left.proof, |_| true) {
-                    Some(twin)
-                        if self.is_settled(&twin)
-                            || self.tails.iter().any(|tail| tail.inode == twin.inode) =>
-                    {
+                    Some(twin) if self.is_settled(&twin) || self.reads_inode(twin.inode) => {
                         continue;
                     }
                     Some(twin) => (left.inode, left.missing) = (twin.inode, None),
@@ -148,7 +145,9 @@ impl Roster {
     }
 
     fn miss(&mut self, left: Left) {
-        let (id, from) = left.row.unwrap_or_else(|| (draw_id(), 0));
+        let id = left.row.unwrap_or_else(draw_id);
+        let row = self.rows().find(|stored| stored.id == id);
+        let from = row.map_or(0, |stored| stored.proof.offset);
         log::warn!(
             "{}: a rotated file was deleted before it could be read; its bytes {from} to {} are lost",
             left.base.display(),
@@ -162,6 +161,7 @@ impl Roster {
             proof: left.proof,
             gap: Some(REMOVED),
             state: State::Removed,
+            copy_of: None,
         });
     }
 }

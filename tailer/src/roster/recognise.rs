@@ -56,8 +56,12 @@ impl Roster {
                     tail.path.display()
                 );
                 tail.finished = content.is_compressed();
-                tail.content = content;
-                tail.inode = seen.inode;
+                if !tail.is_gone() {
+                    tail.content = content;
+                    tail.inode = seen.inode;
+                } else if !tail.go_on_in(content, seen.inode) {
+                    return false;
+                }
                 tail.path.clone_from(&seen.path);
                 tail.rotated = None;
                 tail.aged = None;

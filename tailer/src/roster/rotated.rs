@@ -6,10 +6,8 @@ use std::time::Instant;
 use logwatch_record::MAX_MESSAGE;
 
 use super::{Note, Roster};
-use crate::content::Content;
 use crate::files::{Inputs, Seen};
 use crate::follow::UNSTORED_AGE;
-use crate::identity::{Proof, Proven};
 use crate::reader::Search;
 use crate::rotation;
 use crate::send::{State, Stored};
@@ -31,9 +29,7 @@ impl Roster {
         for stored in lost {
             let gap = match stored.state {
                 State::Open => {
-                    let free = |seen: &Seen| {
-                        !self.is_settled(seen) && !self.tails.iter().any(|tail| tail.inode == seen.inode)
-                    };
+                    let free = |seen: &Seen| !self.is_settled(seen) && !self.reads_inode(seen.inode);
                     let found = rotation::trace(&stored.path, stored.inode, &stored.proof, free);
                     if found
                         .is_some_and(|seen| self.resume(&stored, &seen, Some((&stored.path, Instant::now()))))
@@ -65,37 +61,8 @@ impl Roster {
                 } else {
                     State::Removed
                 },
+                copy_of: None,
             });
-        }
-    }
-
-    /// The file at this path begins again, as a new one, after what is left of the old one.
-    pub fn begin_again(&mut self, index: usize, inputs: &Inputs) {
-        let old = &mut self.tails[index];
-        old.rotated.get_or_insert_with(Instant::now);
-        let (path, id) = (old.path.clone(), old.id);
-        let after = self
-            .tails
-            .iter()
-            .rev()
-            .find(|tail| tail.path == path && tail.id != id && tail.rotated.is_some())
-            .map_or(id, |tail| tail.id);
-        if !inputs.covers(&path)
-            || self
-                .tails
-                .iter()
-                .any(|tail| tail.id != id && tail.path == path && tail.rotated.is_none())
-        {
-            return;
-        }
-        let Ok(Some(seen)) = Seen::at(&path) else { return };
-        let Ok(content) = Content::open_seen(&seen) else {
-            return;
-        };
-        self.add(&path, seen.inode, content, Proof::default(), Proven::default());
-        self.set_after(self.tails.len() - 1, after);
-        if let Some(tail) = self.tails.last_mut() {
-            tail.truncated = true;
         }
     }
 
