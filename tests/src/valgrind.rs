@@ -28,7 +28,10 @@ pub fn command(server_dir: &Path) -> Result<Option<Vec<String>>> {
         "--leak-check=no".to_owned(),
         "--num-callers=30".to_owned(),
         format!("--suppressions={}", known.display()),
-        format!("--suppressions={}", programs::checkout().join("tests/valgrind.supp").display()),
+        format!(
+            "--suppressions={}",
+            programs::checkout().join("tests/valgrind.supp").display()
+        ),
         format!("--log-file={}", server_dir.join(format!("{REPORT}%p")).display()),
     ]))
 }
