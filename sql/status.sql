@@ -72,6 +72,8 @@ CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule tex
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off
+    SET enable_mergejoin = off
     AS $$
 #variable_conflict use_column
 BEGIN
@@ -82,29 +84,55 @@ BEGIN
           FROM (SELECT DISTINCT r.within FROM logwatch.rules AS r) AS w
          CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > asof - w.within AND c.second <= asof OFFSET 0) AS c
          GROUP BY 1, 2, 3, 4
+    ), whole AS MATERIALIZED (
+        -- Most rules ask for no pattern: to them those of a source are one, however many there are.
+        SELECT near.within, near.level, near.source_id, sum(near.n) AS n FROM near GROUP BY 1, 2, 3
+    ), rule AS MATERIALIZED (
+        SELECT r.name, r.within, r.level, r.source, r.match, r.exclude, r.group_by,
+               r.match IS NOT NULL OR r.exclude IS NOT NULL OR r.group_by = 'pattern' AS by_pattern
+          FROM logwatch.rules AS r
+    ), watched AS MATERIALIZED (
+        SELECT g.glob, src.id, src.name
+          FROM (SELECT DISTINCT rule.source AS glob FROM rule) AS g
+          JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, g.glob)
+         WHERE src.id IN (SELECT whole.source_id FROM whole)
     ), said AS MATERIALIZED (
-        SELECT t.within, t.fingerprint, p.template
-          FROM (SELECT DISTINCT near.within, near.fingerprint FROM near) AS t
+        -- What was said where the other rules look. As arrays, so that a rule goes through the patterns of its own sources only.
+        SELECT t.within, t.glob, array_agg(t.fingerprint) AS fingerprints, array_agg(p.template) AS templates
+          FROM (SELECT DISTINCT near.within, place.glob, near.fingerprint
+                  FROM (SELECT DISTINCT rule.within, watched.glob, watched.id
+                          FROM rule JOIN watched ON watched.glob = rule.source
+                         WHERE rule.by_pattern) AS place
+                  JOIN near ON near.within = place.within AND near.source_id = place.id) AS t
           -- By the index, however many patterns the planner expects: the table holds all that ever came.
           LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
+         GROUP BY t.within, t.glob
     ), matched AS MATERIALIZED (
-        -- Once for each rule and pattern; rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
-        SELECT r.name, r.within, r.level, r.source, r.group_by, q.fingerprint
-          FROM logwatch.rules AS r
-         CROSS JOIN LATERAL (
-               SELECT said.fingerprint
-                 FROM said
-                WHERE said.within = r.within
-                  AND (r.match IS NULL OR logwatch.pattern_matches(said.template, r.match))
-                  AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(said.template, r.exclude))
-               OFFSET 0) AS q
+        -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
+        SELECT rule.name, rule.within, rule.level, u.fingerprint
+          FROM rule
+          JOIN said ON said.within = rule.within AND said.glob = rule.source
+         CROSS JOIN LATERAL unnest(said.fingerprints, said.templates) AS u (fingerprint, template)
+         WHERE rule.by_pattern
+           AND (rule.match IS NULL OR logwatch.pattern_matches(u.template, rule.match))
+           AND (rule.exclude IS NULL OR NOT logwatch.pattern_matches(u.template, rule.exclude))
     )
     SELECT grouped.name, max(grouped.n)::bigint
-      FROM (SELECT r.name, sum(near.n) AS n
-              FROM matched AS r
-              JOIN near ON near.within = r.within AND near.fingerprint = r.fingerprint AND near.level >= r.level
-              JOIN logwatch.sources AS src ON src.id = near.source_id AND logwatch.glob_matches(src.name, r.source)
-             GROUP BY r.name, CASE r.group_by WHEN 'source' THEN src.name WHEN 'pattern' THEN to_hex(near.fingerprint) ELSE '' END) AS grouped
+      FROM (SELECT rule.name, sum(whole.n) AS n
+              FROM rule
+              JOIN watched ON watched.glob = rule.source
+              JOIN whole ON whole.within = rule.within AND whole.source_id = watched.id AND whole.level >= rule.level
+             WHERE NOT rule.by_pattern
+             GROUP BY rule.name, CASE rule.group_by WHEN 'source' THEN watched.name END
+             UNION ALL
+            SELECT rule.name, sum(m.n)
+              FROM (SELECT matched.name, matched.fingerprint, near.source_id, near.n
+                      FROM matched
+                      JOIN near ON near.within = matched.within AND near.fingerprint = matched.fingerprint AND near.level >= matched.level
+                    OFFSET 0) AS m
+              JOIN rule ON rule.name = m.name
+              JOIN watched ON watched.glob = rule.source AND watched.id = m.source_id
+             GROUP BY rule.name, CASE rule.group_by WHEN 'source' THEN watched.name WHEN 'pattern' THEN to_hex(m.fingerprint) END) AS grouped
      GROUP BY grouped.name;
 END
 $$;

@@ -3,6 +3,7 @@
 #
 #   tests/install_missing.sh build   what building and the demo need
 #   tests/install_missing.sh bench   that of build and what logwatch is measured beside
+#   tests/install_missing.sh cassert what building a PostgreSQL from Debian's sources needs, and valgrind
 #   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
 #   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, logrotate, PgBouncer, systemd-analyze,
 #                                    Postfix, SASL, syslog-ng
@@ -58,7 +59,7 @@ postgres_major() {
 	fi
 }
 
-# Sets `missing` for the goal build, fuzz or test. Fails when apt knows no PostgreSQL (yet).
+# Sets `missing` for the goal build, cassert, fuzz or test. Fails when apt knows no PostgreSQL (yet).
 packages_for() {
 	local packages=(gcc libc6-dev make pkg-config libssl-dev libclang-dev)
 	if [[ -z ${PG_CONFIG:-} ]]; then
@@ -70,6 +71,7 @@ packages_for() {
 	fi
 	[[ $1 != test ]] || packages+=(cron groff-base logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
 	[[ $1 != fuzz ]] || packages+=(g++)
+	[[ $1 != cassert ]] || packages+=(dpkg-dev valgrind zlib1g-dev)
 	find_missing "${packages[@]}"
 }
 
@@ -129,7 +131,7 @@ install_cargo_fuzz() {
 
 missing=()
 case ${1:-} in
-build | bench | fuzz | test)
+build | bench | cassert | fuzz | test)
 	if command -v dpkg-query >/dev/null; then
 		install_for "$1"
 	else
@@ -141,5 +143,5 @@ build | bench | fuzz | test)
 		install_pgrx
 	fi
 	;;
-*) fail "usage: install_missing.sh build|bench|fuzz|test" ;;
+*) fail "usage: install_missing.sh build|bench|cassert|fuzz|test" ;;
 esac

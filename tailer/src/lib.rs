@@ -4,6 +4,8 @@
 //! that stores the records. [`run`] picks the mode, `follow` does the work. The program is a few lines around this library, so that the
 //! parts that read hostile input – public here – can be fuzzed (tests/fuzz).
 
+#![deny(unsafe_code)]
+
 mod ahead;
 mod buffer;
 pub mod candidates;

@@ -345,3 +345,36 @@ fn a_pattern_of_the_second_in_which_the_rule_was_made_is_new_to_it() -> Result<(
     );
     Ok(())
 }
+
+#[test]
+fn a_thousand_rules_see_a_hundred_thousand_patterns_in_one_window() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "UPDATE logwatch.rules SET enabled = false;
+         INSERT INTO logwatch.rules (name, source, threshold, match)
+         SELECT 'quiet ' || n, 'app' || n % 100, 100000000, CASE WHEN n % 10 = 0 THEN 'never written' END FROM generate_series(1, 980) AS n;
+         INSERT INTO logwatch.rules (name, source, threshold) SELECT 'met ' || n, 'app' || n, 1000 FROM generate_series(0, 9) AS n;
+         INSERT INTO logwatch.rules (name, source, threshold) SELECT 'unmet ' || n, 'app' || n, 1001 FROM generate_series(0, 9) AS n;
+         INSERT INTO logwatch.rules (name, source, match, threshold, group_by)
+         VALUES ('in words', 'app1?', ' [0-9]{2}777 ', 10, 'none'), ('of each', '*', 'app99 9900[0-9] ', 1, 'pattern');
+         INSERT INTO logwatch.sources (id, name) SELECT logwatch.source_id('app' || n), 'app' || n FROM generate_series(0, 99) AS n;
+         INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
+         SELECT s * 1000 + n, 'ERROR', format('module app%s %s failed', s, s * 1000 + n), now(), now(), ''
+           FROM generate_series(0, 99) AS s, generate_series(0, 999) AS n;
+         INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
+         SELECT date_trunc('second', now()), logwatch.source_id('app' || fingerprint / 1000), level, fingerprint, 1 FROM logwatch.patterns;
+         INSERT INTO logwatch.batches (source_id, first_at, last_at, n) SELECT id, now(), now(), 1000 FROM logwatch.sources",
+    )?;
+    // In seconds or not within the window: rule by rule and pattern by pattern it would be a hundred million steps.
+    let changes = server.sql(
+        "SET statement_timeout = '60s';
+         SELECT split_part(rule, ' ', 1), count(*), sum(count) FROM logwatch_check() GROUP BY 1 ORDER BY 1",
+    )?;
+    assert_eq!(changes, "in|1|10\nmet|10|10000\nof|10|10");
+    let counted = server.sql(
+        "SET statement_timeout = '60s';
+         SELECT name, count FROM logwatch_status() WHERE component = 'rule' AND name IN ('quiet 1', 'quiet 10', 'in words', 'of each') ORDER BY 1",
+    )?;
+    assert_eq!(counted, "in words|10\nof each|1\nquiet 1|1000\nquiet 10|0");
+    Ok(())
+}

@@ -15,5 +15,6 @@ pub mod process;
 pub mod programs;
 pub mod server;
 pub mod tailer;
+pub mod valgrind;
 pub mod wait;
 pub mod web_sink;

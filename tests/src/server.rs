@@ -18,6 +18,7 @@ use tempfile::TempDir;
 
 use crate::process::{Process, is_alive, signal_pid};
 use crate::programs;
+use crate::valgrind;
 use crate::wait::{wait_for, wait_until};
 
 /// The longest time that starting or an orderly stop may take on a busy machine.
@@ -318,7 +319,7 @@ impl Server {
             .create(true)
             .append(true)
             .open(self.log_path())?;
-        let mut command = self.program("postgres");
+        let mut command = self.watched("postgres")?;
         command
             .arg("-D")
             .arg(self.data())
@@ -534,7 +535,20 @@ impl Server {
 
     /// One of PostgreSQL's programs, to be run by the cluster's owner with a clean environment.
     fn program(&self, name: &str) -> Command {
-        let mut command = Command::new(self.program_path(name));
+        self.as_owner(Command::new(self.program_path(name)))
+    }
+
+    /// The same, under valgrind where that is asked for.
+    fn watched(&self, name: &str) -> Result<Command> {
+        let Some(valgrind) = valgrind::command(self.dir())? else {
+            return Ok(self.program(name));
+        };
+        let mut command = Command::new(&valgrind[0]);
+        command.args(&valgrind[1..]).arg(self.program_path(name));
+        Ok(self.as_owner(command))
+    }
+
+    fn as_owner(&self, mut command: Command) -> Command {
         command
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
@@ -562,6 +576,8 @@ impl Drop for Server {
         if self.stop(Stop::Immediate).is_err() {
             let _ = self.kill();
         }
+        let found = valgrind::findings(self.dir()).unwrap_or_default();
+        assert!(found.is_empty() || std::thread::panicking(), "{found}");
     }
 }
 

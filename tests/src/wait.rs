@@ -54,3 +54,8 @@ pub fn stays(time: Duration, what: &str, mut probe: impl FnMut() -> Result<bool>
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }
+
+/// Whether [`interrupt`] was called: nothing new is to be begun.
+pub fn is_interrupted() -> bool {
+    INTERRUPTED.load(Ordering::Relaxed)
+}

@@ -5,6 +5,8 @@
 //!
 //! A record is a *headline* and perhaps continuation lines. [`level`] looks at a headline alone and is fast; [`parse`] reads all of it.
 
+#![forbid(unsafe_code)]
+
 mod decoration;
 mod detect;
 mod flags;

@@ -6,6 +6,11 @@
 //! do the halves of bytes: marks are hints, to be settled by `Candidates`. Processors with AVX-512's byte permutations look up 64 bytes at
 //! once, and in the whole table.
 
+#![allow(
+    unsafe_code,
+    reason = "vector instructions: asked for before they are used, and all loads end within a slice that was cut for them"
+)]
+
 /// A mark is made by a byte and the three after it.
 const REACH: usize = 3;
 /// What a missing byte behind the text counts as.

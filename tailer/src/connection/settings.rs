@@ -4,6 +4,11 @@
 //! rust-postgres reads none of these by itself. A key that libpq has and that makes no sense here (GSSAPI, replication) is
 //! refused by name rather than silently ignored.
 
+#![allow(
+    unsafe_code,
+    reason = "getpwuid names the system user; one call, on one thread, copied at once"
+)]
+
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};

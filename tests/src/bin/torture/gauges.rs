@@ -6,8 +6,9 @@ use std::time::{Duration, Instant};
 use anyhow::Result;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
+use logwatch_tests::wait::is_interrupted;
 
-use crate::load::{anonymous_memory, median};
+use crate::load::{STORED, anonymous_memory, median};
 
 /// Between two samples.
 const PERIOD: Duration = Duration::from_secs(2);
@@ -59,6 +60,7 @@ impl<'a> Gauges<'a> {
         let mut client = self.server.client()?;
         let mut next_sample = Instant::now();
         while Instant::now() < end {
+            anyhow::ensure!(!is_interrupted(), "interrupted");
             let row = client.query_one(
                 "SELECT (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - waitstart)), 0)::float8 FROM pg_locks WHERE NOT granted), \
                         (SELECT coalesce(max(extract(epoch FROM clock_timestamp() - xact_start)), 0)::float8 FROM pg_stat_activity \
@@ -81,9 +83,9 @@ impl<'a> Gauges<'a> {
 
     fn sample(&self, client: &mut postgres::Client) -> Result<Sample> {
         let row = client.query_one(
-            "SELECT (SELECT coalesce(sum(n), 0)::int8 FROM logwatch.batches), \
+            &format!("SELECT ({STORED})::int8, \
                     (SELECT sum(pg_total_relation_size(c.oid))::int8 FROM pg_class AS c JOIN pg_namespace AS n ON n.oid = c.relnamespace \
-                      WHERE n.nspname = 'logwatch' AND c.relkind = 'r')",
+                      WHERE n.nspname = 'logwatch' AND c.relkind = 'r')"),
             &[],
         )?;
         let mut sample = Sample {

@@ -130,9 +130,11 @@ pub fn compare_records(stage: &Stage, written: &[Written], verdict: &mut Verdict
         verdict.repeated += surplus(&stored, one.journal.written());
         let told = difference(one.journal.written(), &stored);
         if !told.is_empty() && verdict.problems.len() < 4 {
-            verdict
-                .problems
-                .push(format!("{told}the directory has:\n{}", one.journal.listing()));
+            verdict.problems.push(format!(
+                "{told}the directory has:\n{}\nafter:\n{}",
+                one.journal.listing(),
+                one.history.join("\n")
+            ));
         }
     }
     Ok(())

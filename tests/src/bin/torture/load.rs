@@ -31,6 +31,9 @@ const BURST: usize = 100;
 const BETWEEN_BURSTS: std::ops::Range<u64> = 1000..5000;
 const LINES_PER_CALL: usize = 10;
 
+/// How many records are stored, as the batches tell: those that were checked are added up.
+pub const STORED: &str = "SELECT (SELECT coalesce(sum(n), 0) FROM logwatch.batches) + (SELECT coalesce(sum(n), 0) FROM logwatch.arrivals)";
+
 /// After the writers have stopped, what is behind must come in within this time.
 const CATCH_UP: Duration = Duration::from_secs(180);
 
@@ -82,11 +85,10 @@ pub fn run(minutes: u64) -> Result<bool> {
     })?;
     let written = written.load(Ordering::Relaxed);
     let stopped = Instant::now();
-    let count = "SELECT coalesce(sum(n), 0) FROM logwatch.batches";
     wait_until(CATCH_UP, &format!("all {written} records"), || {
-        Ok(server.sql(count)?.parse::<u64>()? >= written)
+        Ok(server.sql(STORED)?.parse::<u64>()? >= written)
     })
-    .with_context(|| format!("{} are stored", server.sql(count).unwrap_or_default()))?;
+    .with_context(|| format!("{} are stored", server.sql(STORED).unwrap_or_default()))?;
     let behind = stopped.elapsed();
     let exact = server.sql("SELECT count(*) || ' ' || count(DISTINCT message) FROM logwatch.entries")?;
     let report = gauges.report(written, behind)?;

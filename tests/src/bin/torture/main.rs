@@ -4,9 +4,11 @@
 //!
 //!   ROUNDS   how many rounds (500)
 //!   SEED     the seed of the first one (1); the next ones count up
+//!   JOBS     how many rounds at a time (2)
 //!   MINUTES  how long the load afterwards lasts (5)
 //!
-//! All of it stays below an hour: when the time is over no more rounds are begun.
+//! All of it stays below an hour: when the time is over no more rounds are begun. `make load MINUTES=30` is the load alone, with a release
+//! build.
 
 mod clock;
 mod faults;
@@ -14,6 +16,7 @@ mod gauges;
 mod judge;
 mod load;
 mod plan;
+mod players;
 mod round;
 mod stage;
 mod table;
@@ -21,21 +24,16 @@ mod tailers;
 
 use std::process::ExitCode;
 use std::str::FromStr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
-use anyhow::{Context, Result, anyhow};
+use anyhow::{Result, anyhow};
 use logwatch_tests::disk::keep_mounts_private;
-use logwatch_tests::wait::interrupt;
+use logwatch_tests::wait::{interrupt, is_interrupted};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use faults::Fault;
-use plan::Plan;
-use stage::Stage;
-use table::Table;
-
-/// After so many rounds a new cluster is made, so that what is stored of the old ones never fills a disk by itself.
-const ROUNDS_PER_STAGE: u64 = 150;
+use players::Rounds;
 
 /// The whole of it, with some minutes for what is being done when it is over.
 const LIMIT: Duration = Duration::from_secs(57 * 60);
@@ -72,7 +70,6 @@ fn number<T: FromStr>(name: &str, default: T) -> Result<T> {
 
 /// True when all went well.
 fn run(may_mount: Result<()>) -> Result<bool> {
-    let (rounds, first) = (number("ROUNDS", 500)?, number("SEED", 1)?);
     if let Err(why) = &may_mount {
         println!("Left out: the three kinds of full disk, because {why:#}");
     }
@@ -80,59 +77,16 @@ fn run(may_mount: Result<()>) -> Result<bool> {
         println!("Left out: the server's clock, because Debian's package faketime is not installed");
     }
     let minutes = number("MINUTES", 5)?;
-    let time = LIMIT.saturating_sub(Duration::from_secs(60 * minutes));
-    let mut good = break_things(rounds, first, time, may_mount.is_ok())?;
-    if minutes > 0 {
+    let rounds = Rounds {
+        count: number("ROUNDS", 500)?,
+        first: number("SEED", 1)?,
+        limit: LIMIT.saturating_sub(Duration::from_secs(60 * minutes)),
+        faults: Fault::available(may_mount.is_ok(), clock::library().is_some()),
+        may_mount: may_mount.is_ok(),
+    };
+    let mut good = rounds.count == 0 || players::play(&rounds, number("JOBS", 2)?)?;
+    if minutes > 0 && !is_interrupted() {
         good &= load::run(minutes)?;
     }
     Ok(good)
-}
-
-fn break_things(rounds: u64, first: u64, limit: Duration, may_mount: bool) -> Result<bool> {
-    let started = Instant::now();
-    let faults = Fault::available(may_mount, clock::library().is_some());
-    let mut table = Table::of(&faults);
-    let mut stage: Option<Stage> = None;
-    for n in 0..rounds {
-        if started.elapsed() > limit {
-            println!("{} minutes are over: no more rounds", limit.as_secs() / 60);
-            break;
-        }
-        if n % ROUNDS_PER_STAGE == 0 {
-            // The old one has to go before the new one takes its memory.
-            drop(stage.take());
-            stage = Some(Stage::set(may_mount).context("setting the stage")?);
-        }
-        let Some(stage) = &mut stage else { continue };
-        let plan = Plan::draw(first + n, &faults);
-        let verdict = round::play(stage, &plan);
-        println!(
-            "[{:6.1} s] seed {} {:45} {:5} records {:3} alerts {:3} mails {:4.1} s  {}",
-            started.elapsed().as_secs_f32(),
-            verdict.seed,
-            verdict.fault.words(),
-            verdict.records,
-            verdict.alerts,
-            verdict.mails,
-            verdict.took.as_secs_f32(),
-            if verdict.is_good() { "ok" } else { "FAILED" },
-        );
-        for problem in &verdict.problems {
-            println!("    {}", problem.replace('\n', "\n    "));
-        }
-        table.add(&verdict);
-        anyhow::ensure!(
-            stage.server.is_running()?,
-            "the server of seed {} does not come up again",
-            plan.seed
-        );
-    }
-    println!(
-        "\n{} rounds in {:.0} s, seeds {first} to {}, {} failed\n\n{table}",
-        table.rounds(),
-        started.elapsed().as_secs_f32(),
-        first + table.rounds().max(1) as u64 - 1,
-        table.failed()
-    );
-    Ok(table.failed() == 0)
 }

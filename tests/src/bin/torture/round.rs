@@ -35,6 +35,9 @@ pub struct Source {
 pub struct Written {
     pub journal: Journal,
     pub now: BTreeMap<&'static str, i64>,
+    /// What became of the files, and when: to be told with a loss.
+    pub history: Vec<String>,
+    begun: Instant,
     random: Rng,
     number: u64,
 }
@@ -180,6 +183,8 @@ impl Written {
         Ok(Written {
             journal: Journal::new(source, &["app.log"])?,
             now: BTreeMap::new(),
+            history: Vec::new(),
+            begun: Instant::now(),
             random,
             number: 0,
         })
@@ -212,6 +217,15 @@ impl Written {
     }
 
     fn take(&mut self, step: &Step, offset: SignedDuration) -> Result<()> {
+        if let Step::Rename | Step::CopyTruncate | Step::Gzip = step {
+            let live = self.journal.path("app.log").metadata();
+            let size = live.map_or(0, |metadata| metadata.len());
+            self.history.push(format!(
+                "{:.3} s: {step:?}, app.log has {size} bytes and {} records so far",
+                self.begun.elapsed().as_secs_f32(),
+                self.number
+            ));
+        }
         match step {
             Step::Write(records) => self.write(records, offset),
             Step::Rename => {

@@ -26,7 +26,11 @@ pub fn fill_wal(scene: &mut Scene) -> Result<String> {
     let said = scene.stage.wait_for_log(from, FULL)?;
     scene.tailers.wait_for_words("trying again")?;
     disks.wal.empty()?;
-    scene.stage.server.start()?;
+    wait_until(SOON, "the server to answer again", || {
+        // It may still be on its way down, with the word that it is ready left from before.
+        scene.stage.server.start()?;
+        Ok(scene.stage.server.sql("SELECT").is_ok())
+    })?;
     Ok(said)
 }
 
