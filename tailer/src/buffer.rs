@@ -13,10 +13,10 @@ use crate::identity::{HEAD, TAIL};
 use crate::readahead::{Piece, ROOM, ReadAhead};
 use crate::reader::{Hits, Reader, Window};
 
-/// How much is read at once. Larger buffers leave the processor's cache.
-pub const CHUNK: usize = 256 * 1024;
+/// How much is read at once. Larger buffers leave the processor's cache, smaller ones wake other threads too often.
+pub const CHUNK: usize = 512 * 1024;
 /// Below this many bytes it is not worth to wake other threads.
-const MUCH: u64 = 16 * CHUNK as u64;
+const MUCH: u64 = 8 * CHUNK as u64;
 
 pub struct Buffer {
     piece: Piece,

@@ -264,7 +264,9 @@ fn dropping_the_extension_never_fails_under_load() -> Result<()> {
                 while !over.load(Ordering::Relaxed) {
                     if let Err(why) = server.sql(look) {
                         let why = format!("{look}: {why:#}");
+                        // PostgreSQL locks no function: one that goes between its name being looked up and its call is "cache lookup failed".
                         if !why.contains("does not exist")
+                            && !why.contains("cache lookup failed for function")
                             && let Ok(mut told) = told.lock()
                         {
                             told.push(why);
