@@ -15,7 +15,13 @@ const FILES: usize = 100;
 pub fn run(table: &mut Table) -> Result<()> {
     let directory = tempfile::tempdir()?;
     let watched = Duration::from_secs(input::size("BENCH_IDLE_SECONDS", 30)?);
-    let server = input::server(&[("logwatch.check_interval", "1s"), ("autovacuum", "off")])?;
+    let server = input::server(&[
+        ("logwatch.check_interval", "1s"),
+        ("autovacuum", "off"),
+        // PostgreSQL itself writes some bytes for standbys now and then, which are not the worker's.
+        ("wal_level", "minimal"),
+        ("max_wal_senders", "0"),
+    ])?;
     let worker = server.wait_for_worker(LIMIT, None)?;
     // The first tick may have partitions to make.
     server.wait_for_sql(

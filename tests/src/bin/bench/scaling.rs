@@ -1,9 +1,11 @@
 //! Many tailers at once: what they store together, and whether they wait for each other.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::Result;
+use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 
 use crate::input::{self, settle};
@@ -36,22 +38,10 @@ pub fn run(table: &mut Table) -> Result<()> {
                 )
             })
             .collect::<Result<Vec<_>>>()?;
-        let (done, looks, waits) = (AtomicBool::new(false), AtomicUsize::new(0), AtomicUsize::new(0));
+        let done = AtomicBool::new(false);
         let started = Instant::now();
-        let took = std::thread::scope(|scope| {
-            let looker = scope.spawn(|| -> Result<()> {
-                let mut client = server.client()?;
-                while !done.load(Ordering::Relaxed) {
-                    let row = client.query_one(
-                        "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'logwatch%'",
-                        &[],
-                    )?;
-                    looks.fetch_add(1, Ordering::Relaxed);
-                    waits.fetch_add(usize::try_from(row.get::<_, i64>(0))?, Ordering::Relaxed);
-                    std::thread::sleep(LOOK);
-                }
-                Ok(())
-            });
+        let (took, waiting) = std::thread::scope(|scope| {
+            let looker = scope.spawn(|| who_waits(&server, &done));
             let running: Vec<_> = files
                 .iter()
                 .enumerate()
@@ -70,22 +60,46 @@ pub fn run(table: &mut Table) -> Result<()> {
             for result in ended {
                 result.map_err(|_| anyhow::anyhow!("a tailer's thread panicked"))??;
             }
-            looked.map_err(|_| anyhow::anyhow!("the looker panicked"))??;
-            anyhow::Ok(took)
+            let waiting = looked.map_err(|_| anyhow::anyhow!("the looker panicked"))??;
+            anyhow::Ok((took, waiting))
         })?;
         let rows: f64 = server.sql("SELECT count(*) FROM logwatch.entries")?.parse()?;
         let rate = rows / took.as_secs_f64();
         if tailers == 1 {
             alone = rate;
         }
-        let waited = waits.load(Ordering::Relaxed) as f64 / looks.load(Ordering::Relaxed).max(1) as f64;
         table.ratio(
             &format!("{tailers} tailer{} at once", if tailers == 1 { "" } else { "s" }),
-            &format!("{} rows/s, {waited:.3} of them waiting for a lock", short(rate)),
+            &format!("{} rows/s, on average waiting for locks: {waiting}", short(rate)),
             &format!("one: {} rows/s", short(alone)),
             rate / alone,
             Contract::None,
         );
     }
     Ok(())
+}
+
+/// How many tailers' sessions wait on average, for each kind of lock.
+fn who_waits(server: &Server, done: &AtomicBool) -> Result<String> {
+    let mut client = server.client()?;
+    let (mut looks, mut waits) = (0, BTreeMap::<String, i64>::new());
+    while !done.load(Ordering::Relaxed) {
+        for row in client.query(
+            "SELECT wait_event, count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND application_name LIKE 'logwatch%' GROUP BY 1",
+            &[],
+        )? {
+            *waits.entry(row.get(0)).or_default() += row.get::<_, i64>(1);
+        }
+        looks += 1;
+        std::thread::sleep(LOOK);
+    }
+    let waits: Vec<String> = waits
+        .into_iter()
+        .map(|(lock, count)| format!("{lock} {:.2}", count as f64 / f64::from(looks)))
+        .collect();
+    Ok(if waits.is_empty() {
+        "none".to_owned()
+    } else {
+        waits.join(", ")
+    })
 }
