@@ -69,9 +69,12 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
             worker.reloaded = true;
         }
         worker.tick();
+        // A storm of commits is served in steps, and long ticks leave the processor to others for as long as they took.
+        let took = began.elapsed();
+        let next = SHORTEST_PAUSE.max(took + took.min(settings::check_interval()));
         backend::wait_idle(worker.longest_wait());
-        // A storm of commits is served in steps; what sets the latch meanwhile is served with the next one.
-        while let Some(rest) = SHORTEST_PAUSE
+        // What sets the latch meanwhile is served with the next one.
+        while let Some(rest) = next
             .checked_sub(began.elapsed())
             .filter(|rest| !rest.is_zero())
         {
