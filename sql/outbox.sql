@@ -49,11 +49,11 @@ CREATE FUNCTION logwatch.has_new_pattern(alert logwatch.alerts) RETURNS boolean
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    -- A pattern that the database had never seen when people were told last.
-    RETURN (
-    SELECT EXISTS (SELECT FROM logwatch.patterns AS p
-                    WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until
-                      AND EXISTS (SELECT FROM logwatch.counted(alert) AS c WHERE c.fingerprint = p.fingerprint)));
+    -- A pattern that the database had never seen when people were told last. Mostly there is none, which is soon found out.
+    RETURN EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until)
+       AND EXISTS (SELECT FROM logwatch.counted(alert) AS c
+                     JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
+                    WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until);
 END
 $$;
 COMMENT ON FUNCTION logwatch.has_new_pattern(logwatch.alerts) IS 'Whether a pattern never seen before has joined an alert since its last notification; private';

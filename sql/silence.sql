@@ -42,20 +42,30 @@ CREATE FUNCTION logwatch.counted(alert logwatch.alerts)
     SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
+DECLARE
+    r logwatch.rules;
+    places bigint[];
 BEGIN
+    SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = alert.rule;
+    IF r.kind = 'absence' THEN
+        RETURN;
+    END IF;
+    -- Names are looked at once for each source, not for each of what may be hundreds of thousands of sums.
+    places := ARRAY(SELECT src.id FROM logwatch.sources AS src
+                     WHERE (r.source IS NULL OR logwatch.glob_matches(src.name, r.source))
+                       AND (alert.group_by <> 'source' OR src.name = alert.group_key));
     RETURN QUERY
     SELECT c.second, src.name, c.level, c.fingerprint, c.n
       FROM logwatch.counts AS c
       JOIN logwatch.sources AS src ON src.id = c.source_id
-      LEFT JOIN logwatch.rules AS r ON r.name = alert.rule
-      LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
      WHERE c.second > alert.started_at - alert.within AND c.second <= alert.met_until AND c.level >= alert.level
-       AND COALESCE(r.kind, 'threshold') <> 'absence'
-       AND (r.source IS NULL OR logwatch.glob_matches(src.name, r.source))
-       AND (r.match IS NULL OR p.template ~ r.match)
-       AND (r.exclude IS NULL OR p.template !~ r.exclude)
-       AND CASE alert.group_by WHEN 'source' THEN src.name = alert.group_key
-                WHEN 'pattern' THEN to_hex(c.fingerprint) = alert.group_key ELSE true END;
+       AND c.source_id = ANY (places)
+       AND (alert.group_by <> 'pattern' OR to_hex(c.fingerprint) = alert.group_key)
+       AND (r.match IS NULL AND r.exclude IS NULL
+            OR EXISTS (SELECT FROM logwatch.patterns AS p
+                        WHERE p.fingerprint = c.fingerprint
+                          AND (r.match IS NULL OR logwatch.pattern_matches(p.template, r.match))
+                          AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(p.template, r.exclude))));
 END
 $$;
 COMMENT ON FUNCTION logwatch.counted(logwatch.alerts) IS 'The partial sums that an alert is made of; private';
