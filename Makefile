@@ -75,7 +75,7 @@ test-cassert: missing-test missing-cassert
 
 # Some forty times as slow as without.
 test-valgrind: missing-test missing-cassert
-	export LOGWATCH_VALGRIND=1 && $(cassert) --test-threads 1 regress:: whole_job::
+	export LOGWATCH_VALGRIND=1 && $(cassert) --test-threads 1 regress:: whole_job::a_growing whole_job::every
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"

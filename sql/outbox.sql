@@ -38,7 +38,9 @@ BEGIN
                    END AS reason
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
-             WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved') AS due
+             WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
+             -- So that the reason is found out once.
+             OFFSET 0) AS due
      WHERE due.reason IS NOT NULL AND NOT logwatch.is_silenced(due.alert, asof);
 END
 $$;

@@ -40,6 +40,8 @@ CREATE FUNCTION logwatch.counted(alert logwatch.alerts)
     RETURNS TABLE (second timestamptz, source text, level logwatch.level, fingerprint bigint, n bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- The planner expects a few sums, and there are many in a storm.
+    SET enable_nestloop = off
     AS $$
 #variable_conflict use_column
 DECLARE

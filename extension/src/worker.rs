@@ -74,10 +74,7 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
         let next = SHORTEST_PAUSE.max(took + took.min(settings::check_interval()));
         backend::wait_idle(worker.longest_wait());
         // What sets the latch meanwhile is served with the next one.
-        while let Some(rest) = next
-            .checked_sub(began.elapsed())
-            .filter(|rest| !rest.is_zero())
-        {
+        while let Some(rest) = next.checked_sub(began.elapsed()).filter(|rest| !rest.is_zero()) {
             backend::wait_idle(rest);
         }
     }

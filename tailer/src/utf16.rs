@@ -64,7 +64,7 @@ impl Utf16 {
 
     pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut count = 0;
-        self.decode(offset, |at, text| {
+        let end = self.decode(offset, |at, text| {
             // What stands before `offset` is passed over.
             let skip = usize::try_from(offset.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = text.get(skip..).unwrap_or_default();
@@ -72,8 +72,9 @@ impl Utf16 {
             buffer[count..count + room].copy_from_slice(&fresh[..room]);
             count += room;
             count < buffer.len()
-        })?;
-        Ok(count)
+        });
+        // What stands before the damage first; whoever reads on hears of it.
+        if count > 0 { Ok(count) } else { end.map(|()| 0) }
     }
 
     /// The number of bytes of the text.
@@ -93,11 +94,11 @@ impl Utf16 {
         let mut raw = vec![0; CHUNK];
         let mut text = Vec::with_capacity(CHUNK * 3 / 2);
         loop {
-            let count = self.fill(place.raw, &mut raw)?;
+            let (count, end) = self.fill(place.raw, &mut raw);
             text.clear();
             let used = decode_whole(&raw[..count], self.order, &mut text);
             if used == 0 {
-                return Ok(());
+                return end;
             }
             let enough = !take(place.text, &text);
             place = Place {
@@ -117,18 +118,18 @@ impl Utf16 {
         }
     }
 
-    /// As many bytes as there are.
-    fn fill(&mut self, from: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    /// As many bytes as there are, perhaps before an error.
+    fn fill(&mut self, from: u64, buffer: &mut [u8]) -> (usize, io::Result<()>) {
         let mut filled = 0;
         while filled < buffer.len() {
             match self.raw.read_at(from + filled as u64, &mut buffer[filled..]) {
                 Ok(0) => break,
                 Ok(count) => filled += count,
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return Err(error),
+                Err(error) => return (filled, Err(error)),
             }
         }
-        Ok(filled)
+        (filled, Ok(()))
     }
 }
 

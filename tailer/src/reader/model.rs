@@ -3,7 +3,7 @@
 
 use logwatch_record::clean;
 
-use super::{Batch, Fed, Flags, Found, HEAD, Proof, Reader, Search, TAIL, Window};
+use super::{Batch, Fed, Found, HEAD, Proof, Reader, Search, TAIL, Window};
 
 /// What happens after a window was looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,7 +45,7 @@ pub fn plainly(text: &[u8], search: &Search) -> Vec<Found> {
                 start: from as u64,
                 end: end as u64,
                 text: String::new(),
-                flags: if nuls > 0 { flags | Flags::NUL } else { flags },
+                flags,
             };
             raw.push((record, headline));
         }
@@ -121,7 +121,7 @@ pub fn read(text: &[u8], search: &mut Search, mut step: impl FnMut() -> (usize, 
     found
 }
 
-/// What was let go or read again after a restart may lack its last lines, and the flag of NULs before it. Nothing else may differ.
+/// What was let go or read again after a restart may lack its last lines. Nothing else may differ.
 pub fn check_cut(found: &[Found], plain: &[Found]) {
     let starts = |records: &[Found]| records.iter().map(|record| record.start).collect::<Vec<_>>();
     assert_eq!(starts(found), starts(plain));

@@ -3,7 +3,7 @@
 #[path = "../../../tailer/src/reader/model.rs"]
 mod model;
 
-use logwatch_record::{Flags, Level};
+use logwatch_record::Level;
 use logwatch_tailer::format::Format;
 use logwatch_tailer::identity::{HEAD, Proof, TAIL};
 use logwatch_tailer::multiline::Multiline;
