@@ -61,7 +61,7 @@ impl FromStr for Level {
 
     /// Any word that programs use for a level, in any case: `error`, `err`, `SEVERE`, `critical`, `warning` …
     fn from_str(word: &str) -> Result<Level, UnknownLevel> {
-        Level::of_word(word.trim().as_bytes()).ok_or_else(|| UnknownLevel(word.to_owned()))
+        Level::of_word(word.as_bytes().trim_ascii()).ok_or_else(|| UnknownLevel(word.to_owned()))
     }
 }
 
