@@ -130,6 +130,7 @@ fn costs(server: &Server, entries: u64) -> Result<Costs> {
     ))?;
     server.sql("VACUUM ANALYZE logwatch.counts")?;
     server.sql("VACUUM ANALYZE logwatch.batches")?;
+    input::settle(server)?;
     measure(server)
 }
 
