@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::thread::{self, JoinHandle};
 
-use crate::connection::Trouble;
+use crate::connect::Trouble;
 use crate::failure::Failure;
 use crate::files::Inode;
 use crate::health::Health;

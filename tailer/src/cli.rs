@@ -9,10 +9,8 @@ mod options;
 use std::ffi::OsString;
 use std::io;
 
-use clap::{ArgAction, Parser};
+use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
-
-use crate::logging::LogFormat;
 
 pub use options::{Mode, Options, Output, Pipe};
 
@@ -180,6 +178,13 @@ pub struct Args {
     /// Print the version.
     #[arg(short = 'V', long, action = ArgAction::Version, help_heading = "Other")]
     version: Option<bool>,
+}
+
+/// How messages look on standard error.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
 }
 
 impl Args {

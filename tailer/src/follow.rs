@@ -10,14 +10,14 @@ use std::time::{Duration, Instant};
 
 use crate::buffer::Buffer;
 use crate::cli::Options;
-use crate::connection::Trouble;
+use crate::connect::Trouble;
 use crate::failure::Failure;
 use crate::files::{Inputs, Seen};
-use crate::progress::Progress;
 use crate::reader::{Batch, Search};
+use crate::report::progress::Progress;
+use crate::report::systemd::Service;
 use crate::roster::Roster;
 use crate::send::{Sink, State};
-use crate::service::Service;
 use crate::wake::Waker;
 use turn::store;
 

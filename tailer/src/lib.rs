@@ -9,9 +9,8 @@
 mod ahead;
 mod buffer;
 pub mod candidates;
-mod check;
 pub mod cli;
-pub mod connection;
+pub mod connect;
 pub mod content;
 pub mod failure;
 mod files;
@@ -19,17 +18,14 @@ mod follow;
 pub mod format;
 mod health;
 pub mod identity;
-pub mod logging;
 pub mod multiline;
-mod print;
-mod progress;
 mod readahead;
 pub mod reader;
+pub mod report;
 mod roster;
 mod rotation;
 mod send;
-mod service;
-mod status;
+mod sink;
 mod stream;
 mod tail;
 mod utf16;
@@ -43,8 +39,9 @@ use ahead::Ahead;
 use cli::{Mode, Options, Output};
 use failure::Failure;
 use follow::Follow;
-use print::Print;
+use report::{check, status};
 use send::{Database, Sink, Source};
+use sink::dry_run::DryRun;
 use stream::Stream;
 use wake::Waker;
 
@@ -68,13 +65,13 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
                 .map_or(Ok(()), |limit| waker.heed_limit(limit))
         })
         .map_err(|error| Failure::Internal(format!("signals: {error}")))?;
-    let output = std::mem::replace(&mut options.output, Output::Print);
+    let output = std::mem::replace(&mut options.output, Output::DryRun);
     let sink = match output {
-        Output::Print => {
+        Output::DryRun => {
             let least = options.min_level.unwrap_or(Level::Error);
             let zone = options.zone.clone();
             sink(&options, move || {
-                Print::new(std::io::stdout().lock(), least, zone)
+                DryRun::new(std::io::stdout().lock(), least, zone)
             })?
         }
         Output::Database(settings) => {

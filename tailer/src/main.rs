@@ -5,7 +5,7 @@ use std::process::ExitCode;
 use clap::Parser;
 use logwatch_tailer::cli::Args;
 use logwatch_tailer::failure::Failure;
-use logwatch_tailer::logging;
+use logwatch_tailer::report::log as messages;
 
 fn main() -> ExitCode {
     let args = Args::parse();
@@ -15,7 +15,7 @@ fn main() -> ExitCode {
             Err(_) => ExitCode::FAILURE,
         };
     }
-    logging::init(args.verbose, args.log_format);
+    messages::init(args.verbose, args.log_format);
     match args.resolve().and_then(logwatch_tailer::run) {
         Ok(code) => code,
         Err(Failure::Done) => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! Where records go: to the database, or – in `print` – to standard output.
+//! Where records go: to the database, or – in `sink::dry_run` – to standard output.
 //!
 //! A call stores the records of a stretch of a file together with the stretch's end, in one transaction. So there is nothing to
 //! remember here: what failed is asked for again.
@@ -12,17 +12,13 @@ use logwatch_record::Level;
 use postgres::Client;
 use postgres::types::{ToSql, Type};
 
-use crate::connection::settings::Settings;
-use crate::connection::{self, Trouble};
+use crate::connect::settings::Settings;
+use crate::connect::{self, Trouble};
 use crate::failure::Failure;
 use crate::files::Inode;
 use crate::health::Health;
 use crate::identity::Proof;
 use crate::reader::Found;
-
-/// The functions that a tailer's user must be allowed to execute, as GRANT wants them.
-pub const FUNCTIONS: &str = "logwatch_attach, logwatch_heartbeat, logwatch_files, logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, \
-     integer, bigint, text[], integer[], text, text)";
 
 const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state \
      FROM logwatch_attach($1, $2, $3, $4)";
@@ -150,7 +146,7 @@ impl Database {
         };
         self.last_call = Instant::now();
         client.query_typed(sql, values).map_err(|error| {
-            let trouble = connection::judge(&error, &self.settings);
+            let trouble = connect::judge(&error, &self.settings);
             if matches!(trouble, Trouble::Later(_)) {
                 self.client = None;
             }
@@ -241,7 +237,7 @@ impl Database {
 impl Sink for Database {
     fn attach(&mut self) -> Result<Attached, Trouble> {
         if self.client.as_ref().is_none_or(Client::is_closed) {
-            self.client = Some(connection::connect(&self.settings, &self.source.zone_name)?);
+            self.client = Some(connect::connect(&self.settings, &self.source.zone_name)?);
         }
         self.told = heartbeat::Told::default();
         let (name, path, host) = (

@@ -13,7 +13,7 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::{Duration, Instant};
 
 use crate::cli::{Options, Pipe};
-use crate::connection::Trouble;
+use crate::connect::Trouble;
 use crate::failure::Failure;
 use crate::files::Inode;
 use crate::follow::{BACK_OFF, POLL, UNSTORED_AGE, UNSTORED_BYTES};
@@ -21,9 +21,9 @@ use crate::health::{FileHealth, Health};
 use crate::identity::{Proof, TAIL};
 use crate::multiline::LONG_WAIT;
 use crate::reader::{Batch, Fed, Reader, Search, Window};
+use crate::report::systemd::Service;
 use crate::roster::draw_id;
 use crate::send::{Attached, Sink, State, Stretch};
-use crate::service::Service;
 use crate::wake::Waker;
 
 /// What was read already is waited for so long when the run is told to stop.

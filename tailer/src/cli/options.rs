@@ -10,7 +10,7 @@ use jiff::tz::TimeZone;
 use logwatch_record::Level;
 
 use super::Args;
-use crate::connection::settings::Settings;
+use crate::connect::settings::Settings;
 use crate::failure::Failure;
 use crate::format::Format;
 use crate::multiline::Multiline;
@@ -59,7 +59,7 @@ pub enum Pipe {
 /// Where the records go.
 pub enum Output {
     Database(Box<Settings>),
-    Print,
+    DryRun,
 }
 
 impl Args {
@@ -87,7 +87,7 @@ impl Args {
             }
         };
         let output = if self.dry_run {
-            Output::Print
+            Output::DryRun
         } else {
             let mut flags = Vec::new();
             for (key, value) in [("host", self.host), ("port", self.port), ("user", self.username)] {

@@ -3,7 +3,7 @@
 use std::time::{Duration, Instant};
 
 use super::{Follow, Round, STILL_WRITTEN, TURN, UNSTORED_AGE, UNSTORED_BYTES};
-use crate::connection::Trouble;
+use crate::connect::Trouble;
 use crate::reader::Batch;
 use crate::roster::Copied;
 use crate::send::{Sink, State, Stretch};

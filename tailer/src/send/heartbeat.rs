@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use postgres::types::Type;
 
 use super::{Database, Inode, Proof, State, Stretch};
-use crate::connection::Trouble;
+use crate::connect::Trouble;
 use crate::health::{FileHealth, Health};
 
 /// A quiet tailer says that it is alive this often.

@@ -1,7 +1,7 @@
 //! Connection strings, the password file and the service file: what is written is read back.
 
-use logwatch_tailer::connection::settings::Settings;
-use logwatch_tailer::connection::{conninfo, pgpass, service};
+use logwatch_tailer::connect::settings::Settings;
+use logwatch_tailer::connect::{conninfo, pgpass, service};
 
 use crate::choices;
 

@@ -7,7 +7,7 @@ use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use logwatch_record::{Context, Level, Record};
 
-use crate::connection::Trouble;
+use crate::connect::Trouble;
 use crate::failure::Failure;
 use crate::health::Health;
 use crate::reader::Found;
@@ -16,7 +16,7 @@ use crate::send::{Attached, Sink, Stretch};
 /// So many bytes are written at once.
 const BLOCK: usize = 64 * 1024;
 
-pub struct Print<W: Write> {
+pub struct DryRun<W: Write> {
     out: W,
     least: Level,
     zone: TimeZone,
@@ -24,9 +24,9 @@ pub struct Print<W: Write> {
     lines: Vec<u8>,
 }
 
-impl<W: Write> Print<W> {
-    pub fn new(out: W, least: Level, zone: TimeZone) -> Print<W> {
-        Print {
+impl<W: Write> DryRun<W> {
+    pub fn new(out: W, least: Level, zone: TimeZone) -> DryRun<W> {
+        DryRun {
             out,
             least,
             zone,
@@ -65,7 +65,7 @@ impl<W: Write> Print<W> {
     }
 }
 
-impl<W: Write> Sink for Print<W> {
+impl<W: Write> Sink for DryRun<W> {
     fn attach(&mut self) -> Result<Attached, Trouble> {
         Ok(Attached {
             least: self.least,

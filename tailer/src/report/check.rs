@@ -9,27 +9,11 @@ use std::process::ExitCode;
 use postgres::Client;
 
 use crate::cli::{Options, Output, Pipe};
-use crate::connection::settings::Settings;
-use crate::connection::{self, Trouble};
+use crate::connect::functions::{self, FUNCTIONS};
+use crate::connect::settings::Settings;
+use crate::connect::{self, Trouble};
 use crate::failure::Failure;
 use crate::files::{Inputs, Seen};
-use crate::send::FUNCTIONS;
-
-/// The functions that a tailer calls, whether it can do without, and what for.
-const CALLS: &[(&str, bool, &str)] = &[
-    ("logwatch_attach(text,text,text,text)", true, "claim a source"),
-    (
-        "logwatch_ingest(text,bigint,bigint,text,bigint,bigint,bigint,bigint,integer,bigint,integer,bigint,text[],integer[],text,text)",
-        true,
-        "store records",
-    ),
-    (
-        "logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])",
-        false,
-        "say how far it is behind",
-    ),
-    ("logwatch_files(text)", false, "answer --status"),
-];
 
 /// The first thing that is wrong decides the exit code.
 #[derive(Default)]
@@ -122,7 +106,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 }
 
 fn check_database(settings: &Settings, options: &Options, findings: &mut Findings) {
-    let mut client = match connection::connect(settings, &options.zone_name) {
+    let mut client = match connect::connect(settings, &options.zone_name) {
         Ok(client) => client,
         Err(trouble) => return findings.add(Err(failure(trouble))),
     };
@@ -150,7 +134,7 @@ fn failure(trouble: Trouble) -> Failure {
 fn ask(client: &mut Client, settings: &Settings, sql: &str) -> Result<Vec<postgres::Row>, Failure> {
     client
         .query_typed(sql, &[])
-        .map_err(|error| failure(connection::judge(&error, settings)))
+        .map_err(|error| failure(connect::judge(&error, settings)))
 }
 
 fn check_server(client: &mut Client, settings: &Settings) -> Result<String, Failure> {
@@ -210,20 +194,22 @@ fn check_privileges(
     findings: &mut Findings,
 ) -> Result<(), Failure> {
     let user = settings.user();
-    for (signature, is_needed, purpose) in CALLS {
+    for function in &FUNCTIONS {
         let rows = ask(
             client,
             settings,
             &format!(
-                "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure('{signature}') AS p"
+                "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure('{}') AS p",
+                function.signature()
             ),
         )?;
-        let name = signature.split('(').next().unwrap_or(signature);
-        let may: Option<bool> = rows.first().and_then(|row| row.get(0));
-        findings.add(match (may, is_needed) {
+        let (name, purpose) = (function.name, function.purpose);
+        let is_granted: Option<bool> = rows.first().and_then(|row| row.get(0));
+        findings.add(match (is_granted, function.is_needed) {
             (Some(true), _) => Ok(format!("role \"{user}\" may {purpose} ({name})")),
             (Some(false), true) => Err(Failure::Denied(format!(
-                "role \"{user}\" may not {purpose}; type: GRANT EXECUTE ON FUNCTION {FUNCTIONS} TO \"{user}\";"
+                "role \"{user}\" may not {purpose}; type: {}",
+                functions::grant(user)
             ))),
             (None, true) => Err(Failure::Denied(format!(
                 "the extension has no function {name} for this tailer; type: ALTER EXTENSION logwatch UPDATE;"

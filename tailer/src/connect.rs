@@ -4,6 +4,7 @@
 //! No message may hold a password.
 
 pub mod conninfo;
+pub mod functions;
 pub mod hosts;
 pub mod pgpass;
 pub mod service;
@@ -145,8 +146,8 @@ pub fn judge(error: &postgres::Error, settings: &Settings) -> Trouble {
              database: CREATE EXTENSION logwatch;"
         ))),
         "42501" => Trouble::Final(Failure::Denied(format!(
-            "{text}; type in database \"{dbname}\": GRANT EXECUTE ON FUNCTION {} TO \"{user}\";",
-            crate::send::FUNCTIONS
+            "{text}; type in database \"{dbname}\": {}",
+            functions::grant(user)
         ))),
         code => match &code[..2] {
             "22" | "23" | "54" => Trouble::Data(text),

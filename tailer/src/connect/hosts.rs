@@ -171,7 +171,7 @@ fn usual_socket_directory(port: u16) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::connection::settings::tests::settings;
+    use crate::connect::settings::tests::settings;
     use postgres::config::{Host, TargetSessionAttrs};
 
     #[test]

@@ -7,17 +7,11 @@ use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
 
-use clap::ValueEnum;
 use env_logger::Target;
 use log::Level;
 
-use crate::progress;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    Text,
-    Json,
-}
+use super::progress;
+use crate::cli::LogFormat;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Reader {

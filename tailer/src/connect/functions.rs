@@ -1,0 +1,55 @@
+//! The extension's functions that a tailer calls, and the GRANT that lets a role call them.
+
+/// A function of the extension.
+pub struct Function {
+    pub name: &'static str,
+    /// The types of its arguments. `logwatch_ingest` has other forms, which are for applications.
+    pub arguments: &'static str,
+    /// A tailer without it goes on, with less.
+    pub is_needed: bool,
+    /// For messages: `role "app" may …`.
+    pub purpose: &'static str,
+}
+
+pub const FUNCTIONS: [Function; 4] = [
+    Function {
+        name: "logwatch_attach",
+        arguments: "text,text,text,text",
+        is_needed: true,
+        purpose: "claim a source",
+    },
+    Function {
+        name: "logwatch_ingest",
+        arguments: "text,bigint,bigint,text,bigint,bigint,bigint,bigint,integer,bigint,integer,bigint,text[],integer[],text,text",
+        is_needed: true,
+        purpose: "store records",
+    },
+    Function {
+        name: "logwatch_heartbeat",
+        arguments: "text,bigint,bigint[],bigint[],boolean[],text[],text[]",
+        is_needed: false,
+        purpose: "send heartbeats",
+    },
+    Function {
+        name: "logwatch_files",
+        arguments: "text",
+        is_needed: false,
+        purpose: "answer --status",
+    },
+];
+
+impl Function {
+    /// Returns `name(types)`, which names one function in SQL.
+    pub fn signature(&self) -> String {
+        format!("{}({})", self.name, self.arguments)
+    }
+}
+
+/// Returns the statement that lets a role call all of them.
+pub fn grant(role: &str) -> String {
+    let signatures = FUNCTIONS.each_ref().map(Function::signature);
+    format!(
+        "GRANT EXECUTE ON FUNCTION {} TO \"{role}\";",
+        signatures.join(", ")
+    )
+}

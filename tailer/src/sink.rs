@@ -1,0 +1,3 @@
+//! Where records go besides the database.
+
+pub mod dry_run;
