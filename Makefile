@@ -31,6 +31,7 @@ help:
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
+	@echo "make snapshot      keeps the schema of a release, for the test of later upgrades"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
 	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject; micro: single steps) and prints a table"
@@ -106,6 +107,10 @@ install: missing-build
 package: missing-build
 	tests/package.sh "$(or $(PG_CONFIG),pg_config)"
 
+# At a release: the schema that later versions upgrade from.
+snapshot: build
+	$(private) cp "$$($$PGRX_PG_CONFIG_PATH --sharedir)/extension/logwatch--$$(cargo pkgid -p logwatch | sed 's/.*[#@]//').sql" tests/upgrade/
+
 installcheck:
 	tests/regress/run.sh "$(or $(PG_CONFIG),pg_config)"
 
@@ -116,4 +121,4 @@ clean:
 missing-build missing-test missing-bench missing-cassert missing-fuzz:
 	@tests/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz lint install package installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz
+.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz lint install package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz

@@ -1,35 +1,54 @@
-//! From version 0.1.0 to this one: an upgraded extension is what a fresh one is, keeps its data, and the worker waits for it.
+//! `ALTER EXTENSION logwatch UPDATE`: an upgraded extension equals a fresh one and keeps its data, and the worker waits for it.
+//!
+//! `tests/upgrade/` holds the install script of each release (`make snapshot` writes it). Until there is one, the present script
+//! under another version plays the previous release.
 
 use std::fs;
-use std::process::Command;
+use std::path::PathBuf;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::{Tailer, append};
 
 use crate::SOON;
 
-/// Puts version 0.1.0's script, as it was released, beside the present one.
-fn offer_the_old_version() -> Result<()> {
-    let output = Command::new(programs::pg_config()?).arg("--sharedir").output()?;
-    let folder = format!("{}/extension", String::from_utf8(output.stdout)?.trim_end());
-    let name = "logwatch--0.1.0.sql";
-    ensure!(
-        fs::metadata(format!(
-            "{folder}/logwatch--0.1.0--{}.sql",
-            env!("CARGO_PKG_VERSION")
-        ))
-        .is_ok()
-    );
-    fs::copy(
-        programs::checkout().join("tests/upgrade").join(name),
-        format!("{folder}/{name}"),
-    )?;
-    Ok(())
+const PRESENT: &str = env!("CARGO_PKG_VERSION");
+
+/// Returns the folder in which PostgreSQL looks for install and upgrade scripts.
+fn scripts() -> Result<PathBuf> {
+    Ok(PathBuf::from(programs::told_by(programs::pg_config()?, "sharedir")?).join("extension"))
 }
 
-/// All that makes up the extension, one line for each thing, in an order that does not depend on how it came about.
+/// Offers `version` as a release whose upgrade to the present one changes nothing.
+fn offer_as_release(version: &str, script: &str) -> Result<()> {
+    let folder = scripts()?;
+    fs::write(folder.join(format!("logwatch--{version}.sql")), script)?;
+    let upgrade = folder.join(format!("logwatch--{version}--{PRESENT}.sql"));
+    Ok(fs::write(upgrade, "SELECT 'nothing changes';\n")?)
+}
+
+/// Returns the snapshots in tests/upgrade/: the version and the install script of each.
+fn snapshots() -> Result<Vec<(String, String)>> {
+    let mut found = Vec::new();
+    for entry in fs::read_dir(programs::checkout().join("tests/upgrade"))? {
+        let path = entry?.path();
+        let name = path
+            .file_name()
+            .unwrap_or_default()
+            .to_string_lossy()
+            .into_owned();
+        if let Some(version) = name
+            .strip_prefix("logwatch--")
+            .and_then(|rest| rest.strip_suffix(".sql"))
+        {
+            found.push((version.to_owned(), fs::read_to_string(&path)?));
+        }
+    }
+    Ok(found)
+}
+
+/// Lists all that makes up the extension, one line for each object, in an order that does not depend on the way it was made.
 const SCHEMA: &str = r#"
     WITH member AS (
         SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
@@ -54,28 +73,27 @@ const SCHEMA: &str = r#"
     UNION ALL SELECT 'rule ' || (to_jsonb(r) - 'created_at' - 'updated_at')::text FROM logwatch.rules AS r
      ORDER BY 1"#;
 
-#[test]
-fn an_upgraded_extension_is_what_a_fresh_one_is() -> Result<()> {
-    offer_the_old_version()?;
+/// Asserts that the extension, created as `version` and upgraded, is what a fresh one is.
+fn assert_upgrade_leads_here(version: &str) -> Result<()> {
     let fresh = Server::without_worker(&[])?;
     let mut upgraded = Server::create(&[])?;
     upgraded.start()?;
-    upgraded.sql("CREATE EXTENSION logwatch VERSION '0.1.0'")?;
+    upgraded.sql(&format!("CREATE EXTENSION logwatch VERSION '{version}'"))?;
     upgraded.sql("ALTER EXTENSION logwatch UPDATE")?;
     let (fresh, upgraded) = (fresh.sql(SCHEMA)?, upgraded.sql(SCHEMA)?);
-    let missing: Vec<&str> = fresh
-        .lines()
-        .filter(|line| !upgraded.lines().any(|other| other == *line))
-        .collect();
-    let stale: Vec<&str> = upgraded
-        .lines()
-        .filter(|line| !fresh.lines().any(|other| other == *line))
-        .collect();
+    let lacking = |of: &str, other: &str| -> String {
+        let lines: Vec<&str> = of
+            .lines()
+            .filter(|line| !other.lines().any(|o| o == *line))
+            .collect();
+        lines.join("\n")
+    };
+    let (missing, stale) = (lacking(&fresh, &upgraded), lacking(&upgraded, &fresh));
     assert!(
         missing.is_empty() && stale.is_empty(),
-        "the upgrade does not lead to the present schema; what has changed of an old table belongs into sql/upgrade_0.1.0.sql\nmissing:\n{}\nstale:\n{}",
-        missing.join("\n"),
-        stale.join("\n")
+        "the upgrade from {version} does not lead to the present schema.\n\
+         Before {PRESENT} is released: make snapshot. After: raise the version and write sql/logwatch--OLD--NEW.sql.\n\
+         missing:\n{missing}\nstale:\n{stale}"
     );
     assert_eq!(fresh, upgraded);
     assert!(fresh.lines().count() > 500);
@@ -83,8 +101,29 @@ fn an_upgraded_extension_is_what_a_fresh_one_is() -> Result<()> {
 }
 
 #[test]
+fn an_upgraded_extension_is_what_a_fresh_one_is() -> Result<()> {
+    let mut released = snapshots()?;
+    if released.is_empty() {
+        let present = scripts()?.join(format!("logwatch--{PRESENT}.sql"));
+        released.push((PRESENT.to_owned(), fs::read_to_string(present)?));
+    }
+    for (version, script) in released {
+        if version == PRESENT {
+            // No upgrade leads from a version to itself.
+            offer_as_release("0.0.1", &script)?;
+            assert_upgrade_leads_here("0.0.1")?;
+        } else {
+            fs::write(scripts()?.join(format!("logwatch--{version}.sql")), &script)?;
+            assert_upgrade_leads_here(&version)?;
+        }
+    }
+    Ok(())
+}
+
+#[test]
 fn between_new_files_and_the_upgrade_the_worker_waits_and_says_what_to_type() -> Result<()> {
-    offer_the_old_version()?;
+    let present = fs::read_to_string(scripts()?.join(format!("logwatch--{PRESENT}.sql")))?;
+    offer_as_release("0.0.2", &present)?;
     let mut server = Server::create(&[
         ("shared_preload_libraries", "logwatch"),
         ("logwatch.check_interval", "1s"),
@@ -95,9 +134,9 @@ fn between_new_files_and_the_upgrade_the_worker_waits_and_says_what_to_type() ->
     append(&log, &["ERROR one"])?;
     // An old installation with data of its own, some of it in a partition made later.
     server.sql(
-        "CREATE EXTENSION logwatch VERSION '0.1.0';
-         INSERT INTO logwatch.sources (id, name) VALUES (logwatch.source_id('old'), 'old');
-         INSERT INTO logwatch.entries (logged_at, source_id, level, fingerprint, message) VALUES (now(), logwatch.source_id('old'), 'ERROR', 1, 'of 0.1.0');
+        "CREATE EXTENSION logwatch VERSION '0.0.2';
+         INSERT INTO logwatch.sources (id, name) VALUES (logwatch_private.source_id('old'), 'old');
+         INSERT INTO logwatch.entries (logged_at, source_id, level, fingerprint, message) VALUES (now(), logwatch_private.source_id('old'), 'ERROR', 1, 'of 0.0.2');
          INSERT INTO logwatch.rules (name, match) VALUES ('mine', 'mine'); CREATE ROLE operator; GRANT EXECUTE ON FUNCTION logwatch_ack(bigint, text) TO operator",
     )?;
     server.wait_for_log(SOON, "ALTER EXTENSION logwatch UPDATE")?;
@@ -129,7 +168,7 @@ fn between_new_files_and_the_upgrade_the_worker_waits_and_says_what_to_type() ->
     server.wait_for_sql(
         SOON,
         "SELECT string_agg(message, ',' ORDER BY message) FROM logwatch.entries",
-        "after,of 0.1.0,one",
+        "after,of 0.0.2,one",
     )?;
     assert!(tailer.exited()?.is_none(), "{}", tailer.output());
     assert_eq!(server.worker()?, Some(pid), "no restart was needed");
