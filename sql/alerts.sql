@@ -49,7 +49,7 @@ COMMENT ON COLUMN logwatch.alerts.acked_at IS 'When somebody took it on: it is n
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
 
-CREATE FUNCTION logwatch.rename_alerts() RETURNS trigger
+CREATE FUNCTION logwatch_private.rename_alerts() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -61,8 +61,8 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION logwatch.rename_alerts() IS 'A renamed rule keeps its alerts; private';
-CREATE TRIGGER rules_rename AFTER UPDATE OF name ON logwatch.rules FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION logwatch.rename_alerts();
+COMMENT ON FUNCTION logwatch_private.rename_alerts() IS 'A renamed rule keeps its alerts';
+CREATE TRIGGER rules_rename AFTER UPDATE OF name ON logwatch.rules FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION logwatch_private.rename_alerts();
 COMMENT ON TRIGGER rules_rename ON logwatch.rules IS 'A renamed rule keeps its alerts';
 
 CREATE TABLE logwatch.notifications (

@@ -10,7 +10,7 @@ DECLARE
     r logwatch.rules;
     upto constant timestamptz := COALESCE("to", clock_timestamp());
 BEGIN
-    PERFORM logwatch.hold();
+    PERFORM logwatch_private.hold();
     SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = $1;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no rule "%"', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name FROM logwatch.rules;';
@@ -21,9 +21,9 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT e.group_key, e.started_at, e.met_until, e.peak,
-               logwatch.rule_message(r.kind, 'resolved', r.name, logwatch.group_label(r.group_by, e.group_key), r.level::text, e.peak, r.threshold,
+               logwatch_private.rule_message(r.kind, 'resolved', r.name, logwatch_private.group_label(r.group_by, e.group_key), r.level::text, e.peak, r.threshold,
                                      extract(epoch FROM r.within)::bigint)
-          FROM logwatch.episodes(tstzmultirange(tstzrange(COALESCE("from", upto - interval '7 days'), upto, '[]')), upto, r.name) AS e
+          FROM logwatch_private.episodes(tstzmultirange(tstzrange(COALESCE("from", upto - interval '7 days'), upto, '[]')), upto, r.name) AS e
          WHERE e.met_until - e.started_at >= r.for_at_least
          ORDER BY e.started_at, e.group_key;
 END

@@ -1,6 +1,6 @@
 -- Evaluation of the rules: which stretches of time each rule was met in, and what that makes of its alerts.
 
-CREATE FUNCTION logwatch.usual(rule text, group_key text, at timestamptz, within interval) RETURNS numeric
+CREATE FUNCTION logwatch_private.usual(rule text, group_key text, at timestamptz, within interval) RETURNS numeric
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -12,15 +12,15 @@ CREATE FUNCTION logwatch.usual(rule text, group_key text, at timestamptz, within
              FROM logwatch.rules AS r
              JOIN logwatch.counts AS c ON c.second > $3 - $4 - make_interval(days => back) AND c.second <= $3 - make_interval(days => back)
                                       AND c.level >= r.level
-             JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, r.source)
+             JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch_private.glob_matches(src.name, r.source)
              LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
             WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
               AND CASE r.group_by WHEN 'source' THEN src.name = $2 WHEN 'pattern' THEN to_hex(c.fingerprint) = $2 ELSE true END) AS day
      WHERE EXISTS (SELECT FROM logwatch.counts AS h WHERE h.second <= $3 - make_interval(days => back))
     $$;
-COMMENT ON FUNCTION logwatch.usual(text, text, timestamptz, interval) IS 'Records that a rule''s window holds at this time of day on average of the 7 days before; private';
+COMMENT ON FUNCTION logwatch_private.usual(text, text, timestamptz, interval) IS 'Records that a rule''s window holds at this time of day on average of the 7 days before';
 
-CREATE FUNCTION logwatch.heard_of(source logwatch.sources, absence_of text) RETURNS timestamptz
+CREATE FUNCTION logwatch_private.heard_of(source logwatch.sources, absence_of text) RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -30,34 +30,34 @@ CREATE FUNCTION logwatch.heard_of(source logwatch.sources, absence_of text) RETU
                     (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = source.id),
                     (SELECT max(b.received_at) FROM logwatch.batches AS b WHERE b.source_id = source.id))
     $$;
-COMMENT ON FUNCTION logwatch.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records; private';
+COMMENT ON FUNCTION logwatch_private.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records';
 
-CREATE FUNCTION logwatch.sources_within(rule text, group_key text, at timestamptz, within interval) RETURNS bigint
+CREATE FUNCTION logwatch_private.sources_within(rule text, group_key text, at timestamptz, within interval) RETURNS bigint
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT count(DISTINCT c.source_id)
       FROM logwatch.rules AS r
       JOIN logwatch.counts AS c ON c.second > $3 - $4 AND c.second <= $3 AND c.level >= r.level
-      JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch.glob_matches(src.name, r.source)
+      JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch_private.glob_matches(src.name, r.source)
       LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
      WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
        AND CASE r.group_by WHEN 'source' THEN src.name = $2 WHEN 'pattern' THEN to_hex(c.fingerprint) = $2 ELSE true END
     $$;
-COMMENT ON FUNCTION logwatch.sources_within(text, text, timestamptz, interval) IS 'How many sources the records of a rule''s window come from; private';
+COMMENT ON FUNCTION logwatch_private.sources_within(text, text, timestamptz, interval) IS 'How many sources the records of a rule''s window come from';
 
-CREATE FUNCTION logwatch.heard_by(absence_of text, glob text) RETURNS TABLE (name text, at timestamptz)
+CREATE FUNCTION logwatch_private.heard_by(absence_of text, glob text) RETURNS TABLE (name text, at timestamptz)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT src.name, logwatch.heard_of(src, $1) FROM logwatch.sources AS src WHERE $1 <> 'edge' AND logwatch.glob_matches(src.name, $2)
+    SELECT src.name, logwatch_private.heard_of(src, $1) FROM logwatch.sources AS src WHERE $1 <> 'edge' AND logwatch_private.glob_matches(src.name, $2)
     UNION ALL
     SELECT e.name, greatest(e.joined_at, e.heard_at) FROM logwatch.edges AS e
-     WHERE $1 = 'edge' AND e.left_at IS NULL AND logwatch.glob_matches(e.name, $2)
+     WHERE $1 = 'edge' AND e.left_at IS NULL AND logwatch_private.glob_matches(e.name, $2)
     $$;
-COMMENT ON FUNCTION logwatch.heard_by(text, text) IS 'Sources, or edges, that a rule of kind absence watches, and when each was last heard of; private';
+COMMENT ON FUNCTION logwatch_private.heard_by(text, text) IS 'Sources, or edges, that a rule of kind absence watches, and when each was last heard of';
 
-CREATE FUNCTION logwatch.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
+CREATE FUNCTION logwatch_private.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
     RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -109,7 +109,7 @@ BEGIN
         -- The sources that a rule's glob means, of those that have something in a window.
         SELECT g.glob, src.id, src.name
           FROM (SELECT DISTINCT span.source AS glob FROM span) AS g
-          JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, g.glob)
+          JOIN logwatch.sources AS src ON logwatch_private.glob_matches(src.name, g.glob)
          WHERE src.id IN (SELECT whole.source_id FROM whole)
     ), said AS MATERIALIZED (
         -- What was said where the other rules look. As arrays, so that a rule goes through the patterns of its own sources only.
@@ -129,8 +129,8 @@ BEGIN
           JOIN said ON said.frame = span.frame AND said.glob = span.source
          CROSS JOIN LATERAL unnest(said.fingerprints, said.templates, said.first_seen) AS u (fingerprint, template, first_seen)
          WHERE span.by_pattern
-           AND (span.match IS NULL OR logwatch.pattern_matches(u.template, span.match))
-           AND (span.exclude IS NULL OR NOT logwatch.pattern_matches(u.template, span.exclude))
+           AND (span.match IS NULL OR logwatch_private.pattern_matches(u.template, span.match))
+           AND (span.exclude IS NULL OR NOT logwatch_private.pattern_matches(u.template, span.exclude))
            AND (span.kind <> 'new_pattern' OR u.first_seen >= span.learned_at)
     ), counted AS (
         -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
@@ -183,9 +183,9 @@ BEGIN
                held.at > lag(held.until_at) OVER (PARTITION BY held.name, held.group_key ORDER BY held.at) + held.keep_firing_for AS apart
           FROM held
          WHERE held.held >= held.threshold
-           AND (held.min_sources = 1 OR logwatch.sources_within(held.name, held.group_key, held.at, held.within) >= held.min_sources)
+           AND (held.min_sources = 1 OR logwatch_private.sources_within(held.name, held.group_key, held.at, held.within) >= held.min_sources)
            -- Compared at the last record's second, whenever that is looked at.
-           AND (held.kind <> 'spike' OR held.held > held.factor * logwatch.usual(held.name, held.group_key, held.last_at, held.within))
+           AND (held.kind <> 'spike' OR held.held > held.factor * logwatch_private.usual(held.name, held.group_key, held.last_at, held.within))
     ), island AS (
         SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.name, met.group_key ORDER BY met.at) AS number
           FROM met
@@ -199,29 +199,29 @@ BEGIN
     -- Silence of a source or an edge: from when it should have been heard again until it was.
     SELECT r.name, heard.name, heard.at + r.within, until, 0::bigint, 0::bigint
       FROM logwatch.rules AS r
-     CROSS JOIN LATERAL logwatch.heard_by(r.absence_of, r.source) AS heard
+     CROSS JOIN LATERAL logwatch_private.heard_by(r.absence_of, r.source) AS heard
      WHERE r.enabled AND r.kind = 'absence' AND (only_rule IS NULL OR r.name = only_rule) AND heard.at + r.within <= until
      ORDER BY 1, 2, 3;
 END
 $$;
-COMMENT ON FUNCTION logwatch.episodes(tstzmultirange, timestamptz, text)
-    IS 'Stretches of event time in which a rule''s window held its threshold, for the windows that records of the given stretches are in; private';
+COMMENT ON FUNCTION logwatch_private.episodes(tstzmultirange, timestamptz, text)
+    IS 'Stretches of event time in which a rule''s window held its threshold, for the windows that records of the given stretches are in';
 
-CREATE FUNCTION logwatch.new_stretches(asof timestamptz) RETURNS tstzmultirange
+CREATE FUNCTION logwatch_private.new_stretches(asof timestamptz) RETURNS tstzmultirange
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- Event times of batches that the last check's snapshot could not see, no later than max_lateness.
     SELECT range_agg(tstzrange(greatest(b.first_at, late.oldest), least(b.last_at, asof), '[]'))
       FROM logwatch.batches AS b
-     CROSS JOIN (SELECT asof - make_interval(secs => logwatch.setting('max_lateness')::integer) AS oldest) AS late
+     CROSS JOIN (SELECT asof - make_interval(secs => logwatch_private.setting('max_lateness')::integer) AS oldest) AS late
      WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p)
        AND b.last_at >= late.oldest
        AND greatest(b.first_at, late.oldest) <= least(b.last_at, asof)
     $$;
-COMMENT ON FUNCTION logwatch.new_stretches(timestamptz) IS 'Stretches of event time that have new records since the last check; private';
+COMMENT ON FUNCTION logwatch_private.new_stretches(timestamptz) IS 'Stretches of event time that have new records since the last check';
 
-CREATE FUNCTION logwatch.open_changes(asof timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.open_changes(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -229,15 +229,15 @@ CREATE FUNCTION logwatch.open_changes(asof timestamptz) RETURNS boolean
     SELECT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.xid >= p.seen_xmin)
         OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.updated_at >= p.checked_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
-        OR EXISTS (SELECT FROM logwatch.due_announcements(asof))
-        OR EXISTS (SELECT FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch.heard_by(r.absence_of, r.source) AS heard
+        OR EXISTS (SELECT FROM logwatch_private.due_announcements(asof))
+        OR EXISTS (SELECT FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch_private.heard_by(r.absence_of, r.source) AS heard
                     WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= asof
                       AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = heard.name AND a.state <> 'resolved'))
       FROM logwatch.progress AS p
     $$;
-COMMENT ON FUNCTION logwatch.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id; private';
+COMMENT ON FUNCTION logwatch_private.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id';
 
-CREATE FUNCTION logwatch.end_alert(a logwatch.alerts, asof timestamptz) RETURNS void
+CREATE FUNCTION logwatch_private.end_alert(a logwatch.alerts, asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -256,10 +256,10 @@ BEGIN
      WHERE u.id = a.id;
 END
 $$;
-COMMENT ON FUNCTION logwatch.end_alert(logwatch.alerts, timestamptz)
-    IS 'Resolves an open alert, and says what became of its rule; forgets one that has not lasted; private';
+COMMENT ON FUNCTION logwatch_private.end_alert(logwatch.alerts, timestamptz)
+    IS 'Resolves an open alert, and says what became of its rule; forgets one that has not lasted';
 
-CREATE FUNCTION logwatch.check(asof timestamptz DEFAULT clock_timestamp())
+CREATE FUNCTION logwatch_private.check(asof timestamptz DEFAULT clock_timestamp())
     RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -275,18 +275,18 @@ DECLARE
     a logwatch.alerts;
     fresh logwatch.alerts;         -- the alert that this check made last
 BEGIN
-    PERFORM logwatch.hold();
+    PERFORM logwatch_private.hold();
     -- One check at a time; the other one sees what this one would have seen.
-    IF NOT pg_try_advisory_xact_lock(7236278, 1) OR logwatch.counts_twice() THEN
+    IF NOT pg_try_advisory_xact_lock(7236278, 1) OR logwatch_private.counts_twice() THEN
         RETURN;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());
-    PERFORM logwatch.derive();
+    PERFORM logwatch_private.derive();
     -- The clock was set back: what reaches into a time that has not come yet goes on from here, and ends as anything else does.
     UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof
      WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
     -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
-    stretches := COALESCE(logwatch.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
+    stretches := COALESCE(logwatch_private.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
               + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))
                             FROM logwatch.alerts AS o WHERE o.state <> 'resolved'), '{}');
 
@@ -294,7 +294,7 @@ BEGIN
         SELECT e.*, r.group_by, r.level, r.threshold, r.within, r.keep_firing_for,
                e.met_until - e.started_at >= r.for_at_least AS lasted,
                e.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on
-          FROM logwatch.episodes(stretches, asof) AS e
+          FROM logwatch_private.episodes(stretches, asof) AS e
           JOIN logwatch.rules AS r ON r.name = e.rule
          ORDER BY e.rule, e.group_key, e.started_at
     LOOP
@@ -324,7 +324,7 @@ BEGIN
                 IF a.met_until < ep.started_at THEN
                     -- An open alert that ended before this stretch began makes room.
                     changed := changed || a.id;
-                                PERFORM logwatch.end_alert(a, asof);
+                                PERFORM logwatch_private.end_alert(a, asof);
                     a := NULL;
                 ELSIF a.state = 'pending' THEN
                     -- One that may yet be forgotten takes nothing in.
@@ -373,41 +373,41 @@ BEGIN
             CONTINUE WHEN a.state = 'firing' OR a.met_until - a.started_at < ep.for_at_least;
             UPDATE logwatch.alerts AS u SET state = 'firing', fired_at = asof WHERE u.id = a.id;
         ELSE
-            PERFORM logwatch.end_alert(a, asof);
+            PERFORM logwatch_private.end_alert(a, asof);
         END IF;
         changed := changed || a.id;
     END LOOP;
 
     -- What has joined an open alert since it was announced.
     UPDATE logwatch.alerts AS u
-       SET worst = greatest(u.worst, (SELECT max(c.level) FROM logwatch.counted(u) AS c))
+       SET worst = greatest(u.worst, (SELECT max(c.level) FROM logwatch_private.counted(u) AS c))
      WHERE u.state = 'firing' AND u.worst IS DISTINCT FROM 'FATAL'
        -- Above ERROR there is only FATAL, which has an index.
        AND (u.worst IS DISTINCT FROM 'ERROR'
             OR EXISTS (SELECT FROM logwatch.counts AS c WHERE c.level = 'FATAL' AND c.second > u.started_at - u.within AND c.second <= u.met_until));
-    PERFORM logwatch.announce(asof);
+    PERFORM logwatch_private.announce(asof);
     UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof;
 
     RETURN QUERY
         SELECT now_is.id, now_is.rule, now_is.group_key,
                CASE WHEN now_is.state = 'resolved' AND now_is.fired_at = now_is.resolved_at THEN 'late' ELSE now_is.state END,
                now_is.count,
-               logwatch.alert_message(now_is)
+               logwatch_private.alert_message(now_is)
           FROM (SELECT c.id, min(c.position) AS position FROM unnest(changed) WITH ORDINALITY AS c (id, position) GROUP BY c.id) AS was
           JOIN logwatch.alerts AS now_is ON now_is.id = was.id
          ORDER BY was.position;
 END
 $$;
-COMMENT ON FUNCTION logwatch.check(timestamptz) IS 'What logwatch_check() does; private';
+COMMENT ON FUNCTION logwatch_private.check(timestamptz) IS 'What logwatch_check() does';
 
 CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    PERFORM logwatch.tend_fleet();
-    RETURN QUERY SELECT * FROM logwatch.check();
-    PERFORM logwatch.write_alert_file();
+    PERFORM logwatch_private.tend_fleet();
+    RETURN QUERY SELECT * FROM logwatch_private.check();
+    PERFORM logwatch_private.write_alert_file();
 END
 $$;
 COMMENT ON FUNCTION logwatch_check() IS 'Evaluates the rules now and queues notifications; returns what changed: pending, firing, resolved, or late (over before it was noticed)';

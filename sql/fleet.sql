@@ -58,13 +58,13 @@ CREATE TABLE logwatch.beats (
 COMMENT ON TABLE logwatch.beats IS 'At an edge: its last sign of life for the centre, one row; at the centre they become logwatch.edges';
 COMMENT ON COLUMN logwatch.beats.sources IS 'All sources of the edge; source_ids and seen_at (last sign of their tailers) in the same order';
 
-CREATE FUNCTION logwatch.is_published() RETURNS boolean
+CREATE FUNCTION logwatch_private.is_published() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch') AND NOT pg_is_in_recovery() $$;
-COMMENT ON FUNCTION logwatch.is_published() IS 'Whether this server is an edge of a fleet; private';
+COMMENT ON FUNCTION logwatch_private.is_published() IS 'Whether this server is an edge of a fleet';
 
-CREATE FUNCTION logwatch.fleet_slots()
+CREATE FUNCTION logwatch_private.fleet_slots()
     RETURNS TABLE (slot text, active boolean, status text, held bigint, "left" bigint, behind bigint, sent_until bigint)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -75,9 +75,9 @@ CREATE FUNCTION logwatch.fleet_slots()
      CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS wal) AS here
      WHERE s.plugin = 'pgoutput' AND s.database = current_database() AND s.slot_name LIKE 'logwatch\_%'
     $$;
-COMMENT ON FUNCTION logwatch.fleet_slots() IS 'The slots by which centres read this server; sizes in bytes of WAL; private';
+COMMENT ON FUNCTION logwatch_private.fleet_slots() IS 'The slots by which centres read this server; sizes in bytes of WAL';
 
-CREATE FUNCTION logwatch.beat() RETURNS void
+CREATE FUNCTION logwatch_private.beat() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -86,12 +86,12 @@ DECLARE
 BEGIN
     -- WAL that a centre did not fetch in time is gone: say so once. The edge has its entries; the centre gets them by joining again.
     FOR lost IN
-        SELECT s.slot, s.sent_until FROM logwatch.fleet_slots() AS s
+        SELECT s.slot, s.sent_until FROM logwatch_private.fleet_slots() AS s
          WHERE s.status = 'lost'
            AND NOT EXISTS (SELECT FROM logwatch.gaps AS g WHERE g.path = s.slot AND g.from_byte = s.sent_until)
     LOOP
         INSERT INTO logwatch.gaps (source_id, path, from_byte, to_byte, reason)
-        VALUES (logwatch.source_id('slot ' || lost.slot), lost.slot, lost.sent_until, NULL,
+        VALUES (logwatch_private.source_id('slot ' || lost.slot), lost.slot, lost.sent_until, NULL,
                 format('WAL from %s on was dropped before the centre fetched it: it exceeded max_slot_wal_keep_size (%s)',
                        '0/0'::pg_lsn + lost.sent_until, current_setting('max_slot_wal_keep_size')));
     END LOOP;
@@ -107,21 +107,21 @@ BEGIN
     INSERT INTO logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)
     SELECT COALESCE((SELECT max(b.number) FROM before AS b), 0) + 1, pg_current_wal_lsn(), clock_timestamp(),
            -- Without the worker, pg_cron calls logwatch_check() once a minute.
-           greatest(make_interval(secs => logwatch.setting('check_interval')::integer),
-                    CASE WHEN (SELECT w.state FROM logwatch.worker_status() AS w) = 'running' THEN interval '0' ELSE interval '1 minute' END),
-           logwatch.library_version(),
-           now() - make_interval(mins => logwatch.setting('retention')::integer),
+           greatest(make_interval(secs => logwatch_private.setting('check_interval')::integer),
+                    CASE WHEN (SELECT w.state FROM logwatch_private.worker_status() AS w) = 'running' THEN interval '0' ELSE interval '1 minute' END),
+           logwatch_private.library_version(),
+           now() - make_interval(mins => logwatch_private.setting('retention')::integer),
            (SELECT max(b.received_at) FROM logwatch.batches AS b),
            (SELECT COALESCE(sum(b.n), 0)::bigint FROM logwatch.batches AS b WHERE b.received_at > clock_timestamp() - interval '1 minute'),
-           (SELECT COALESCE(jsonb_object_agg(s.slot, to_jsonb(s) - 'slot'), '{}') FROM logwatch.fleet_slots() AS s),
+           (SELECT COALESCE(jsonb_object_agg(s.slot, to_jsonb(s) - 'slot'), '{}') FROM logwatch_private.fleet_slots() AS s),
            (SELECT COALESCE(array_agg(l.id ORDER BY l.id), '{}') FROM listed AS l),
            (SELECT COALESCE(array_agg(l.name ORDER BY l.id), '{}') FROM listed AS l),
            (SELECT COALESCE(array_agg(l.seen_at ORDER BY l.id), '{}') FROM listed AS l);
 END
 $$;
-COMMENT ON FUNCTION logwatch.beat() IS 'An edge says to its centres how it is; private';
+COMMENT ON FUNCTION logwatch_private.beat() IS 'An edge says to its centres how it is';
 
-CREATE FUNCTION logwatch.receive_beat() RETURNS trigger
+CREATE FUNCTION logwatch_private.receive_beat() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -145,7 +145,7 @@ BEGIN
     END IF;
     IF problem IS NOT NULL THEN
         INSERT INTO logwatch.gaps (source_id, path, from_byte, to_byte, reason)
-        VALUES (logwatch.source_id('edge ' || e.name), e.name, pg_wal_lsn_diff(e.wal, '0/0')::bigint, pg_wal_lsn_diff(NEW.wal, '0/0')::bigint,
+        VALUES (logwatch_private.source_id('edge ' || e.name), e.name, pg_wal_lsn_diff(e.wal, '0/0')::bigint, pg_wal_lsn_diff(NEW.wal, '0/0')::bigint,
                 format('edge %s, %s to %s: %s', e.name, e.sent_at, NEW.sent_at, problem));
     END IF;
     UPDATE logwatch.edges AS u
@@ -162,21 +162,21 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION logwatch.receive_beat() IS 'A centre takes in what an edge says of itself, and notices what did not come; private';
-CREATE TRIGGER beats_receive BEFORE INSERT ON logwatch.beats FOR EACH ROW EXECUTE FUNCTION logwatch.receive_beat();
+COMMENT ON FUNCTION logwatch_private.receive_beat() IS 'A centre takes in what an edge says of itself, and notices what did not come';
+CREATE TRIGGER beats_receive BEFORE INSERT ON logwatch.beats FOR EACH ROW EXECUTE FUNCTION logwatch_private.receive_beat();
 ALTER TABLE logwatch.beats ENABLE REPLICA TRIGGER beats_receive;
 COMMENT ON TRIGGER beats_receive ON logwatch.beats IS 'Beats that replication applies become logwatch.edges and are not stored, nor sent on by a centre that is itself an edge';
 
-CREATE FUNCTION logwatch.template(message text) RETURNS text
+CREATE FUNCTION logwatch_private.template(message text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'template_wrapper';
-COMMENT ON FUNCTION logwatch.template(text) IS 'A message with its variable parts masked, as ingest masks it; private';
+COMMENT ON FUNCTION logwatch_private.template(text) IS 'A message with its variable parts masked, as ingest masks it';
 
-CREATE FUNCTION logwatch.add_patterns(fingerprints bigint[]) RETURNS void
+CREATE FUNCTION logwatch_private.add_patterns(fingerprints bigint[]) RETURNS void
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
     INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
-    SELECT f.fingerprint, e.level, logwatch.template(e.message), e.logged_at, e.logged_at, left(e.message, 2000)
+    SELECT f.fingerprint, e.level, logwatch_private.template(e.message), e.logged_at, e.logged_at, left(e.message, 2000)
       FROM (SELECT DISTINCT u.fingerprint FROM unnest($1) AS u (fingerprint)
              WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)) AS f
      CROSS JOIN LATERAL (SELECT e.level, e.message, e.logged_at FROM logwatch.entries AS e
@@ -184,9 +184,9 @@ CREATE FUNCTION logwatch.add_patterns(fingerprints bigint[]) RETURNS void
      ORDER BY f.fingerprint
         ON CONFLICT DO NOTHING
     $$;
-COMMENT ON FUNCTION logwatch.add_patterns(bigint[]) IS 'Makes the patterns of these fingerprints from the first entry of each, where they are missing; private';
+COMMENT ON FUNCTION logwatch_private.add_patterns(bigint[]) IS 'Makes the patterns of these fingerprints from the first entry of each, where they are missing';
 
-CREATE FUNCTION logwatch.derive() RETURNS void
+CREATE FUNCTION logwatch_private.derive() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -202,7 +202,7 @@ BEGIN
        AND NOT EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id)
      ORDER BY b.source_id
         ON CONFLICT DO NOTHING;
-    PERFORM logwatch.add_patterns(array_agg(DISTINCT c.fingerprint))
+    PERFORM logwatch_private.add_patterns(array_agg(DISTINCT c.fingerprint))
        FROM (SELECT unnest(range_agg(tstzrange(date_trunc('second', b.first_at), b.last_at, '[]'))) AS stretch
                FROM logwatch.batches AS b
               WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p)) AS fresh
@@ -210,9 +210,9 @@ BEGIN
       WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = c.fingerprint);
 END
 $$;
-COMMENT ON FUNCTION logwatch.derive() IS 'Makes the sources and patterns of what edges have sent since the last check; private';
+COMMENT ON FUNCTION logwatch_private.derive() IS 'Makes the sources and patterns of what edges have sent since the last check';
 
-CREATE FUNCTION logwatch.joined(edge logwatch.edges) RETURNS boolean
+CREATE FUNCTION logwatch_private.joined(edge logwatch.edges) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -221,23 +221,23 @@ CREATE FUNCTION logwatch.joined(edge logwatch.edges) RETURNS boolean
                       AND s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                    HAVING bool_and(r.srsubstate = 'r'))
     $$;
-COMMENT ON FUNCTION logwatch.joined(logwatch.edges) IS 'Whether the copy of what an edge had stored is complete; private';
+COMMENT ON FUNCTION logwatch_private.joined(logwatch.edges) IS 'Whether the copy of what an edge had stored is complete';
 
-CREATE FUNCTION logwatch.counts_twice() RETURNS boolean
+CREATE FUNCTION logwatch_private.counts_twice() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT EXISTS (SELECT FROM logwatch.edges AS e
                     WHERE e.joining AND e.join_again AND e.joined_at > clock_timestamp() - interval '5 minutes')
     $$;
-COMMENT ON FUNCTION logwatch.counts_twice() IS 'Whether an edge that was here moments ago is being copied again, so that its last minute is there twice until finish_join(); private';
+COMMENT ON FUNCTION logwatch_private.counts_twice() IS 'Whether an edge that was here moments ago is being copied again, so that its last minute is there twice until finish_join()';
 
-CREATE FUNCTION logwatch.finish_join(edge logwatch.edges) RETURNS void
+CREATE FUNCTION logwatch_private.finish_join(edge logwatch.edges) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    keep_from constant timestamptz := now() - make_interval(mins => logwatch.setting('retention')::integer);
+    keep_from constant timestamptz := now() - make_interval(mins => logwatch_private.setting('retention')::integer);
     copied bigint[];
     oldest timestamptz;
     counted_from timestamptz;
@@ -250,9 +250,9 @@ BEGIN
         DELETE FROM logwatch.entries AS e
          USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.entries AS k WHERE k.id <= edge.join_entry AND k.received_at >= oldest) AS known
          WHERE e.id > edge.join_entry AND e.source_id = known.source_id AND e.received_at = known.received_at;
-        PERFORM logwatch.add_patterns(array_agg(DISTINCT e.fingerprint)) FROM logwatch.entries AS e WHERE e.id > edge.join_entry;
+        PERFORM logwatch_private.add_patterns(array_agg(DISTINCT e.fingerprint)) FROM logwatch.entries AS e WHERE e.id > edge.join_entry;
         -- Counts that an edge has folded do not travel, so that those of the copied time are made from the entries.
-        PERFORM logwatch.recount(copied, greatest(counted_from, keep_from));
+        PERFORM logwatch_private.recount(copied, greatest(counted_from, keep_from));
     END IF;
     DELETE FROM logwatch.batches AS b
      USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.batches AS k WHERE k.xid < edge.join_xid) AS known
@@ -263,9 +263,9 @@ BEGIN
        AND g.from_byte = known.from_byte AND g.path IS NOT DISTINCT FROM known.path;
     -- What was missing before this copy is there now, if the edge still had it.
     IF edge.missing_from >= edge.keeps_from
-       AND NOT EXISTS (SELECT FROM logwatch.gaps AS g WHERE g.source_id = logwatch.source_id('edge ' || edge.name) AND g.id > edge.join_gap) THEN
+       AND NOT EXISTS (SELECT FROM logwatch.gaps AS g WHERE g.source_id = logwatch_private.source_id('edge ' || edge.name) AND g.id > edge.join_gap) THEN
         UPDATE logwatch.gaps AS g SET reason = 'filled by a copy: ' || g.reason
-         WHERE g.source_id = logwatch.source_id('edge ' || edge.name) AND g.reason NOT LIKE 'filled by a copy: %';
+         WHERE g.source_id = logwatch_private.source_id('edge ' || edge.name) AND g.reason NOT LIKE 'filled by a copy: %';
         UPDATE logwatch.edges AS u SET missing_from = NULL, missing_until = NULL WHERE u.name = edge.name;
     END IF;
     -- Batches may have come before their counts: the next check looks at all of them again.
@@ -273,9 +273,9 @@ BEGIN
     UPDATE logwatch.edges AS u SET joining = false WHERE u.name = edge.name;
 END
 $$;
-COMMENT ON FUNCTION logwatch.finish_join(logwatch.edges) IS 'After the copy: takes out what was there before, and makes sources, patterns and counts; private';
+COMMENT ON FUNCTION logwatch_private.finish_join(logwatch.edges) IS 'After the copy: takes out what was there before, and makes sources, patterns and counts';
 
-CREATE FUNCTION logwatch.recount(source_ids bigint[], counted_from timestamptz) RETURNS void
+CREATE FUNCTION logwatch_private.recount(source_ids bigint[], counted_from timestamptz) RETURNS void
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -293,20 +293,20 @@ CREATE FUNCTION logwatch.recount(source_ids bigint[], counted_from timestamptz) 
       FROM (SELECT old.fingerprint, sum(old.n) AS n FROM old WHERE old.width > 0 GROUP BY 1) AS o
      WHERE p.fingerprint = o.fingerprint
     $$;
-COMMENT ON FUNCTION logwatch.recount(bigint[], timestamptz) IS 'Makes the counts of some sources anew from their entries; private';
+COMMENT ON FUNCTION logwatch_private.recount(bigint[], timestamptz) IS 'Makes the counts of some sources anew from their entries';
 
-CREATE FUNCTION logwatch.fleet_due(asof timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.fleet_due(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT logwatch.is_published()
+    SELECT logwatch_private.is_published()
            AND NOT EXISTS (SELECT FROM logwatch.beats AS b
-                            WHERE b.sent_at > asof - 0.9 * make_interval(secs => logwatch.setting('check_interval')::integer))
-        OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining AND logwatch.joined(e))
+                            WHERE b.sent_at > asof - 0.9 * make_interval(secs => logwatch_private.setting('check_interval')::integer))
+        OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining AND logwatch_private.joined(e))
     $$;
-COMMENT ON FUNCTION logwatch.fleet_due(timestamptz) IS 'Whether a beat is due, or an edge has joined; assigns no transaction id; private';
+COMMENT ON FUNCTION logwatch_private.fleet_due(timestamptz) IS 'Whether a beat is due, or an edge has joined; assigns no transaction id';
 
-CREATE FUNCTION logwatch.tend_fleet() RETURNS void
+CREATE FUNCTION logwatch_private.tend_fleet() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -314,17 +314,17 @@ DECLARE
     e logwatch.edges;
 BEGIN
     -- One at a time, and not beside a check or the folding of counts; whoever comes next finds it still due.
-    IF NOT logwatch.fleet_due(clock_timestamp()) OR NOT pg_try_advisory_xact_lock(7236278, 3) THEN
+    IF NOT logwatch_private.fleet_due(clock_timestamp()) OR NOT pg_try_advisory_xact_lock(7236278, 3) THEN
         RETURN;
     END IF;
-    IF logwatch.is_published() THEN
-        PERFORM logwatch.beat();
+    IF logwatch_private.is_published() THEN
+        PERFORM logwatch_private.beat();
     END IF;
-    FOR e IN SELECT * FROM logwatch.edges AS k WHERE k.joining AND logwatch.joined(k) ORDER BY k.name LOOP
+    FOR e IN SELECT * FROM logwatch.edges AS k WHERE k.joining AND logwatch_private.joined(k) ORDER BY k.name LOOP
         IF pg_try_advisory_xact_lock(7236278, 1) AND pg_try_advisory_xact_lock(7236278, 2) THEN
-            PERFORM logwatch.finish_join(e);
+            PERFORM logwatch_private.finish_join(e);
         END IF;
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION logwatch.tend_fleet() IS 'Sends a beat and finishes joins, when they are due; private';
+COMMENT ON FUNCTION logwatch_private.tend_fleet() IS 'Sends a beat and finishes joins, when they are due';

@@ -1,7 +1,7 @@
 -- Setting up a fleet. Public. What PostgreSQL does not let a function do (settings that need a restart, CREATE and DROP SUBSCRIPTION with
 -- their slots) is returned as the command to type; psql's \gexec types it.
 
-CREATE FUNCTION logwatch.need_column_lists() RETURNS void
+CREATE FUNCTION logwatch_private.need_column_lists() RETURNS void
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -12,7 +12,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION logwatch.need_column_lists() IS 'Refuses servers that are too old for a fleet; private';
+COMMENT ON FUNCTION logwatch_private.need_column_lists() IS 'Refuses servers that are too old for a fleet';
 
 CREATE FUNCTION logwatch_publish(execute boolean DEFAULT false, role text DEFAULT 'logwatch_centre')
     RETURNS TABLE (step integer, state text, command text, why text)
@@ -34,7 +34,7 @@ DECLARE
     may_read boolean;
     rights text;
 BEGIN
-    PERFORM logwatch.need_column_lists();
+    PERFORM logwatch_private.need_column_lists();
     IF EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch') THEN
         EXECUTE 'ALTER PUBLICATION logwatch SET TABLE ' || tables;
     ELSE
@@ -64,8 +64,8 @@ BEGIN
         (6, EXISTS (SELECT FROM pg_hba_file_rules AS h WHERE h.error IS NULL AND h.type <> 'local' AND (role = ANY (h.user_name) OR 'all' = ANY (h.user_name))
                      AND (current_database() = ANY (h.database) OR 'all' = ANY (h.database)) AND h.address NOT IN ('127.0.0.1', '::1')),
             format('hostssl %I %I <address of the centre>/32 scram-sha-256', current_database(), role), 'a line for pg_hba.conf; then SELECT pg_reload_conf();'),
-        (7, EXISTS (SELECT FROM logwatch.fleet_slots()),
-            format('SELECT logwatch_subscribe(''<name of this edge>'', ''host=%s dbname=%s user=%s connect_timeout=10'') \gexec', logwatch.host(), current_database(), role),
+        (7, EXISTS (SELECT FROM logwatch_private.fleet_slots()),
+            format('SELECT logwatch_subscribe(''<name of this edge>'', ''host=%s dbname=%s user=%s connect_timeout=10'') \gexec', logwatch_private.host(), current_database(), role),
             'in psql, in the database of the centre that has logwatch; the password in the ~/.pgpass of the centre''s server user')
       ) AS s (step, is_done, command, why)
      ORDER BY s.step;
@@ -81,7 +81,7 @@ CREATE FUNCTION logwatch_unpublish() RETURNS SETOF text
 DECLARE
     s record;
 BEGIN
-    FOR s IN SELECT * FROM logwatch.fleet_slots() LOOP
+    FOR s IN SELECT * FROM logwatch_private.fleet_slots() LOOP
         IF s.active THEN
             RAISE EXCEPTION 'a centre is reading slot "%"', s.slot USING ERRCODE = 'object_in_use',
                 HINT = 'There, in psql: SELECT logwatch_unsubscribe(''<name of this edge>'') \gexec';
@@ -89,7 +89,7 @@ BEGIN
         PERFORM pg_drop_replication_slot(s.slot);
         RETURN NEXT format('slot %s dropped', s.slot);
     END LOOP;
-    IF logwatch.is_published() THEN
+    IF logwatch_private.is_published() THEN
         DROP PUBLICATION logwatch;
         RETURN NEXT 'publication logwatch dropped'::text;
     END IF;
@@ -108,7 +108,7 @@ DECLARE
     edges constant integer := 1 + (SELECT count(*) FROM pg_subscription);
     too_small text;
 BEGIN
-    PERFORM logwatch.need_column_lists();
+    PERFORM logwatch_private.need_column_lists();
     IF name IS NULL OR name !~ '^[a-z0-9_]{1,50}$' OR slot !~ '^logwatch_[a-z0-9_]{1,50}$' THEN
         RAISE EXCEPTION '"%" is no name for an edge or its slot', COALESCE(slot, name) USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Use 1 to 50 of a-z, 0-9 and _, for example: berlin. A slot begins with logwatch_, for example: logwatch_berlin_2.';

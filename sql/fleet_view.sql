@@ -1,6 +1,6 @@
 -- How a fleet stands, seen from this server: its edges if it is a centre, the centres that read it if it is an edge.
 
-CREATE FUNCTION logwatch.read_fleet()
+CREATE FUNCTION logwatch_private.read_fleet()
     RETURNS TABLE (role text, name text, state text, heard_at timestamptz, lag_bytes bigint, lag_seconds double precision, last_batch_at timestamptz,
                    per_minute bigint, slot text, slot_state text, wal_held bigint, wal_left bigint, errors bigint, version text, message text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
@@ -54,7 +54,7 @@ BEGIN
                 'last batch ' || to_char(e.last_batch_at, 'YYYY-MM-DD HH24:MI:SS'),
                 CASE WHEN e.at_edge IS NOT NULL THEN format('it holds %s of WAL for us', pg_size_pretty((e.at_edge ->> 'held')::bigint)) END,
                 CASE WHEN failed > 0 THEN format('%s error%s while applying, see the server log', failed, CASE WHEN failed = 1 THEN '' ELSE 's' END) END,
-                CASE WHEN e.version <> logwatch.library_version() THEN format('it has version %s', e.version) END);
+                CASE WHEN e.version <> logwatch_private.library_version() THEN format('it has version %s', e.version) END);
     END LOOP;
 
     RETURN QUERY
@@ -62,7 +62,7 @@ BEGIN
            (SELECT round(extract(epoch FROM r.replay_lag), 3)::float8 FROM pg_stat_replication AS r JOIN pg_replication_slots AS p ON p.active_pid = r.pid WHERE p.slot_name = s.slot),
            (SELECT max(b.received_at) FROM logwatch.batches AS b),
            (SELECT COALESCE(sum(b.n), 0)::bigint FROM logwatch.batches AS b WHERE b.received_at > asof - interval '1 minute'),
-           s.slot, s.status, s.held, s."left", 0::bigint, logwatch.library_version(),
+           s.slot, s.status, s.held, s."left", 0::bigint, logwatch_private.library_version(),
            concat_ws(', ',
                CASE v.state
                    WHEN 'lost' THEN format('its WAL exceeded max_slot_wal_keep_size (%s) and was dropped: at the centre unsubscribe and subscribe again', current_setting('max_slot_wal_keep_size'))
@@ -70,14 +70,14 @@ BEGIN
                format('%s behind, %s of WAL held for it', pg_size_pretty(s.behind), COALESCE(pg_size_pretty(s.held), 'none')),
                CASE WHEN s."left" IS NOT NULL THEN format('%s more until it is dropped', pg_size_pretty(s."left"))
                     WHEN s.status <> 'lost' THEN 'without a limit: if it stays away this disk fills; set max_slot_wal_keep_size' END)
-      FROM logwatch.fleet_slots() AS s
+      FROM logwatch_private.fleet_slots() AS s
      CROSS JOIN LATERAL (SELECT CASE WHEN s.status = 'lost' THEN 'lost' WHEN NOT s.active THEN 'away' WHEN s.status <> 'reserved' THEN 'behind' ELSE 'ok' END AS state) AS v
      ORDER BY s.slot;
 END
 $$;
-COMMENT ON FUNCTION logwatch.read_fleet() IS 'Rows of logwatch_fleet; private';
+COMMENT ON FUNCTION logwatch_private.read_fleet() IS 'Rows of logwatch_fleet';
 
-CREATE VIEW logwatch_fleet AS SELECT * FROM logwatch.read_fleet();
+CREATE VIEW logwatch_fleet AS SELECT * FROM logwatch_private.read_fleet();
 COMMENT ON VIEW logwatch_fleet IS 'The fleet as this server sees it: a row per edge (at a centre) and per centre (at an edge)';
 COMMENT ON COLUMN logwatch_fleet.role IS 'What the row is about: edge (this server is its centre) or centre (this server is its edge)';
 COMMENT ON COLUMN logwatch_fleet.state IS 'edge: ok, joining, late, silent, gap, disabled, leaving or missing; centre: ok, behind, away or lost';

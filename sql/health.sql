@@ -26,13 +26,13 @@ CREATE FUNCTION logwatch_heartbeat(
     AS $$
 #variable_conflict use_column
 DECLARE
-    this_source constant bigint := logwatch.source_id($1);
+    this_source constant bigint := logwatch_private.source_id($1);
     written timestamptz;
     before record;
 BEGIN
-    PERFORM logwatch.hold();
+    PERFORM logwatch_private.hold();
     -- A sign of life, refused when another tailer holds the source.
-    PERFORM logwatch.move_offset($1, $2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    PERFORM logwatch_private.move_offset($1, $2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     UPDATE logwatch.files AS f SET size = o.size, truncated = f.truncated OR o.truncated
       FROM unnest($3, $4, $5) AS o (id, size, truncated)
      WHERE f.source_id = this_source AND f.id = o.id AND (f.size IS DISTINCT FROM o.size OR o.truncated AND NOT f.truncated);
@@ -59,7 +59,7 @@ $$;
 COMMENT ON FUNCTION logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[])
     IS 'What a tailer says every few seconds: that it lives, how large its files are, which of them began with a truncation, and what it cannot read';
 
-CREATE FUNCTION logwatch.silent_after(source_id bigint, asof timestamptz) RETURNS interval
+CREATE FUNCTION logwatch_private.silent_after(source_id bigint, asof timestamptz) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -68,7 +68,7 @@ CREATE FUNCTION logwatch.silent_after(source_id bigint, asof timestamptz) RETURN
      WHERE p.source_id = $1 AND p.day >= (asof AT TIME ZONE 'UTC')::date - 8
     HAVING min(p.day) < (asof AT TIME ZONE 'UTC')::date
     $$;
-COMMENT ON FUNCTION logwatch.silent_after(bigint, timestamptz) IS 'How long nothing may be written to a source''s files before that is unusual; NULL before a day was watched; private';
+COMMENT ON FUNCTION logwatch_private.silent_after(bigint, timestamptz) IS 'How long nothing may be written to a source''s files before that is unusual; NULL before a day was watched';
 
 CREATE FUNCTION logwatch_files(source text DEFAULT NULL)
     RETURNS TABLE (source text, path text, state text, next_byte bigint, size bigint, behind bigint, read_at timestamptz,

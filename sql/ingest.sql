@@ -12,32 +12,32 @@ CREATE FUNCTION logwatch_ingest(lines text[], source text DEFAULT 'sql') RETURNS
     AS 'MODULE_PATHNAME', 'ingest_lines_wrapper';
 COMMENT ON FUNCTION logwatch_ingest(text[], text) IS 'Classifies and stores many log records, each of which may have continuation lines; returns how many were stored';
 
-CREATE FUNCTION logwatch.source_id(name text) RETURNS bigint
+CREATE FUNCTION logwatch_private.source_id(name text) RETURNS bigint
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'source_id_wrapper';
-COMMENT ON FUNCTION logwatch.source_id(text) IS '64-bit hash of a source''s name; private';
+COMMENT ON FUNCTION logwatch_private.source_id(text) IS '64-bit hash of a source''s name';
 
-CREATE FUNCTION logwatch.claim(source text, path text, host text, version text)
+CREATE FUNCTION logwatch_private.claim(source text, path text, host text, version text)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
                    head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT logwatch.hold();
+    SELECT logwatch_private.hold();
     -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at, watched_since)
-    VALUES (logwatch.source_id($1), $1, 1, left($2, 4096), left($3, 255), left($4, 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
+    VALUES (logwatch_private.source_id($1), $1, 1, left($2, 4096), left($3, 255), left($4, 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
        SET epoch = s.epoch + 1, path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
            attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at,
            watched_since = CASE WHEN s.seen_at > EXCLUDED.seen_at - interval '5 minutes' THEN s.watched_since ELSE EXCLUDED.seen_at END;
-    SELECT s.epoch, logwatch.setting('min_level'), f.id, f.path, f.dev, f.inode,
+    SELECT s.epoch, logwatch_private.setting('min_level'), f.id, f.path, f.dev, f.inode,
            f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state
       FROM logwatch.sources AS s
       LEFT JOIN logwatch.files AS f ON f.source_id = s.id
-     WHERE s.id = logwatch.source_id($1)
+     WHERE s.id = logwatch_private.source_id($1)
      ORDER BY f.first_seen, f.id
     $$;
-COMMENT ON FUNCTION logwatch.claim(text, text, text, text) IS 'What logwatch_attach does when its turn has come; private';
+COMMENT ON FUNCTION logwatch_private.claim(text, text, text, text) IS 'What logwatch_attach does when its turn has come';
 
 CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, version text DEFAULT NULL)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
@@ -49,7 +49,7 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     -- First come, first served. A tailer that was ended while it waited leaves a backend that still claims the source: that must come
     -- before the next tailer's claim, not shut it out afterwards. No other lock is taken here, so all wait in this one queue.
     SELECT pg_advisory_xact_lock(7236279, hashtext($1));
-    SELECT * FROM logwatch.claim($1, $2, $3, $4)
+    SELECT * FROM logwatch_private.claim($1, $2, $3, $4)
     $$;
 COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';
 
@@ -66,7 +66,7 @@ CREATE FUNCTION logwatch_ingest(
 COMMENT ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
     IS 'Stores the records of a file''s bytes from_byte to to_byte and moves its offset, in one transaction, if the tailer''s epoch and from_byte still hold; returns how many were stored';
 
-CREATE FUNCTION logwatch.move_offset(
+CREATE FUNCTION logwatch_private.move_offset(
         source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,
         from_byte bigint, to_byte bigint,
         head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, gap text, state text)
@@ -76,7 +76,7 @@ CREATE FUNCTION logwatch.move_offset(
     AS $$
 #variable_conflict use_column
 DECLARE
-    this_source constant bigint := logwatch.source_id($1);
+    this_source constant bigint := logwatch_private.source_id($1);
     held bigint;
     stored bigint;
 BEGIN
@@ -116,5 +116,5 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION logwatch.move_offset(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text, text)
-    IS 'Compare-and-swap of a file''s offset on epoch and from_byte; private';
+COMMENT ON FUNCTION logwatch_private.move_offset(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text, text)
+    IS 'Compare-and-swap of a file''s offset on epoch and from_byte';

@@ -1,6 +1,6 @@
 -- Keeping the tables small: partitions ahead, retention, folding and pruning. The worker calls it; calling it twice does no harm.
 
-CREATE FUNCTION logwatch.add_partitions(days_ahead integer) RETURNS integer
+CREATE FUNCTION logwatch_private.add_partitions(days_ahead integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET timezone = 'UTC'
@@ -25,9 +25,9 @@ BEGIN
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION logwatch.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for the days ahead; gives up rather than wait for a lock; private';
+COMMENT ON FUNCTION logwatch_private.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for the days ahead; gives up rather than wait for a lock';
 
-CREATE FUNCTION logwatch.drop_partitions(keep_from timestamptz) RETURNS integer
+CREATE FUNCTION logwatch_private.drop_partitions(keep_from timestamptz) RETURNS integer
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '500ms'
@@ -49,9 +49,9 @@ BEGIN
     RETURN dropped;
 END
 $$;
-COMMENT ON FUNCTION logwatch.drop_partitions(timestamptz) IS 'Drops the partitions of logwatch.entries that are older than that; gives up rather than wait for a lock; private';
+COMMENT ON FUNCTION logwatch_private.drop_partitions(timestamptz) IS 'Drops the partitions of logwatch.entries that are older than that; gives up rather than wait for a lock';
 
-CREATE FUNCTION logwatch.fold_counts(older_than timestamptz) RETURNS bigint
+CREATE FUNCTION logwatch_private.fold_counts(older_than timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -71,15 +71,15 @@ CREATE FUNCTION logwatch.fold_counts(older_than timestamptz) RETURNS bigint
     )
     SELECT count(*) FROM raw
     $$;
-COMMENT ON FUNCTION logwatch.fold_counts(timestamptz) IS 'Folds the partial sums of logwatch.counts together and into logwatch.patterns; private';
+COMMENT ON FUNCTION logwatch_private.fold_counts(timestamptz) IS 'Folds the partial sums of logwatch.counts together and into logwatch.patterns';
 
-CREATE FUNCTION logwatch.folding_due() RETURNS boolean
+CREATE FUNCTION logwatch_private.folding_due() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT count(*) = 2000 FROM (SELECT FROM logwatch.counts AS c WHERE c.width = 0 LIMIT 2000) AS raw $$;
-COMMENT ON FUNCTION logwatch.folding_due() IS 'Whether a check has to read so many partial sums that they are better folded now; private';
+COMMENT ON FUNCTION logwatch_private.folding_due() IS 'Whether a check has to read so many partial sums that they are better folded now';
 
-CREATE FUNCTION logwatch.coarsen_counts(from_width integer, to_width integer, older_than timestamptz) RETURNS bigint
+CREATE FUNCTION logwatch_private.coarsen_counts(from_width integer, to_width integer, older_than timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -94,38 +94,38 @@ CREATE FUNCTION logwatch.coarsen_counts(from_width integer, to_width integer, ol
     )
     SELECT count(*) FROM fine
     $$;
-COMMENT ON FUNCTION logwatch.coarsen_counts(integer, integer, timestamptz) IS 'Puts old counts together by the minute or hour; private';
+COMMENT ON FUNCTION logwatch_private.coarsen_counts(integer, integer, timestamptz) IS 'Puts old counts together by the minute or hour';
 
-CREATE FUNCTION logwatch.seconds_matter_from(asof timestamptz) RETURNS timestamptz
+CREATE FUNCTION logwatch_private.seconds_matter_from(asof timestamptz) RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- A record may come max_lateness late, and its window reaches back by the longest rule's length; spike compares with the 7 days before.
-    SELECT asof - make_interval(secs => logwatch.setting('max_lateness')::integer) - interval '8 days' - COALESCE(max(r.within), interval '0')
+    SELECT asof - make_interval(secs => logwatch_private.setting('max_lateness')::integer) - interval '8 days' - COALESCE(max(r.within), interval '0')
       FROM logwatch.rules AS r
     $$;
-COMMENT ON FUNCTION logwatch.seconds_matter_from(timestamptz) IS 'From when on counts are kept by the second: no rule looks at anything older; private';
+COMMENT ON FUNCTION logwatch_private.seconds_matter_from(timestamptz) IS 'From when on counts are kept by the second: no rule looks at anything older';
 
-CREATE FUNCTION logwatch.batches_matter_for() RETURNS interval
+CREATE FUNCTION logwatch_private.batches_matter_for() RETURNS interval
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- In a fleet a join copies them, and tells by them what is there twice and what is still to be checked.
-    SELECT CASE WHEN logwatch.is_published() OR EXISTS (SELECT FROM logwatch.edges)
-                THEN greatest(interval '1 day', make_interval(secs => logwatch.setting('max_lateness')::integer)) ELSE interval '1 minute' END
+    SELECT CASE WHEN logwatch_private.is_published() OR EXISTS (SELECT FROM logwatch.edges)
+                THEN greatest(interval '1 day', make_interval(secs => logwatch_private.setting('max_lateness')::integer)) ELSE interval '1 minute' END
     $$;
-COMMENT ON FUNCTION logwatch.batches_matter_for() IS 'How long batches are kept after the check that saw them; private';
+COMMENT ON FUNCTION logwatch_private.batches_matter_for() IS 'How long batches are kept after the check that saw them';
 
-CREATE FUNCTION logwatch.add_up_batches() RETURNS bigint
+CREATE FUNCTION logwatch_private.add_up_batches() RETURNS bigint
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- Those that the last check has seen are needed no more but for how many they were.
     WITH seen AS (
         DELETE FROM logwatch.batches AS b
-         WHERE b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.received_at < now() - logwatch.batches_matter_for()
+         WHERE b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.received_at < now() - logwatch_private.batches_matter_for()
         RETURNING b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z') AS since, b.received_at, b.last_at, b.n,
-                  CASE WHEN b.last_at < b.received_at - make_interval(secs => logwatch.setting('max_lateness')::integer) THEN b.n ELSE 0 END AS late
+                  CASE WHEN b.last_at < b.received_at - make_interval(secs => logwatch_private.setting('max_lateness')::integer) THEN b.n ELSE 0 END AS late
     ), added AS (
         INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at, logged_at)
         SELECT s.source_id, s.since, sum(s.n), sum(s.late), max(s.received_at), (array_agg(s.last_at ORDER BY s.received_at DESC, s.last_at DESC))[1]
@@ -136,26 +136,26 @@ CREATE FUNCTION logwatch.add_up_batches() RETURNS bigint
     )
     SELECT count(*) FROM seen
     $$;
-COMMENT ON FUNCTION logwatch.add_up_batches() IS 'Moves the batches that were checked into logwatch.arrivals; private';
+COMMENT ON FUNCTION logwatch_private.add_up_batches() IS 'Moves the batches that were checked into logwatch.arrivals';
 
-CREATE FUNCTION logwatch.maintenance_due(asof timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.maintenance_due(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < asof - interval '1 minute')
         OR EXISTS (SELECT FROM logwatch.batches AS b
-                    WHERE b.received_at < asof - interval '1 minute' - logwatch.batches_matter_for() AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p))
+                    WHERE b.received_at < asof - interval '1 minute' - logwatch_private.batches_matter_for() AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p))
         OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL
         OR (SELECT p.maintained_at IS NULL OR p.maintained_at < asof - interval '1 day' FROM logwatch.progress AS p)
     $$;
-COMMENT ON FUNCTION logwatch.maintenance_due(timestamptz) IS 'Whether maintenance has anything to do; assigns no transaction id; private';
+COMMENT ON FUNCTION logwatch_private.maintenance_due(timestamptz) IS 'Whether maintenance has anything to do; assigns no transaction id';
 
-CREATE FUNCTION logwatch.maintain() RETURNS text
+CREATE FUNCTION logwatch_private.maintain() RETURNS text
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    keep_from constant timestamptz := now() - make_interval(mins => logwatch.setting('retention')::integer);
+    keep_from constant timestamptz := now() - make_interval(mins => logwatch_private.setting('retention')::integer);
     made integer;
     dropped integer;
     folded bigint;
@@ -166,19 +166,19 @@ BEGIN
     END IF;
     -- Both take locks that a long query or a pg_dump stands in the way of, and that everybody else would queue up behind.
     BEGIN
-        made := logwatch.add_partitions(3);
-        dropped := logwatch.drop_partitions(keep_from);
+        made := logwatch_private.add_partitions(3);
+        dropped := logwatch_private.drop_partitions(keep_from);
     EXCEPTION WHEN lock_not_available THEN
         made := 0;
         dropped := 0;
         busy := '; partitions are in use and are tried again later';
     END;
     DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
-    folded := logwatch.fold_counts(now());
-    PERFORM logwatch.coarsen_counts(1, 60, logwatch.seconds_matter_from(now()));
-    PERFORM logwatch.coarsen_counts(60, 3600, logwatch.seconds_matter_from(now()) - interval '31 days');
+    folded := logwatch_private.fold_counts(now());
+    PERFORM logwatch_private.coarsen_counts(1, 60, logwatch_private.seconds_matter_from(now()));
+    PERFORM logwatch_private.coarsen_counts(60, 3600, logwatch_private.seconds_matter_from(now()) - interval '31 days');
     DELETE FROM logwatch.counts AS c WHERE c.second < keep_from;
-    PERFORM logwatch.add_up_batches();
+    PERFORM logwatch_private.add_up_batches();
     DELETE FROM logwatch.arrivals AS v
      WHERE v.last_at < now() - interval '25 hours'
        AND (v.last_at < keep_from OR EXISTS (SELECT FROM logwatch.arrivals AS l WHERE l.source_id = v.source_id AND l.since > v.since));
@@ -196,18 +196,18 @@ BEGIN
     RETURN format('partitions made %s, dropped %s; counts folded %s%s', made, dropped, folded, busy);
 END
 $$;
-COMMENT ON FUNCTION logwatch.maintain() IS 'What logwatch_maintain() does; private';
+COMMENT ON FUNCTION logwatch_private.maintain() IS 'What logwatch_maintain() does';
 
 CREATE FUNCTION logwatch_maintain() RETURNS text
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT logwatch.maintain() $$;
+    AS $$ SELECT logwatch_private.maintain() $$;
 COMMENT ON FUNCTION logwatch_maintain() IS 'Makes partitions ahead, drops those older than logwatch.retention, folds and prunes; the worker does it by itself';
 
 -- After a restore: pg_dump's rows are older than the transaction that loads them, and all others are not. They were dealt with where
 -- they come from. pg_restore fires these triggers; replication does not.
 
-CREATE FUNCTION logwatch.restored_batch() RETURNS trigger
+CREATE FUNCTION logwatch_private.restored_batch() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -217,11 +217,11 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION logwatch.restored_batch() IS 'A batch of a dump has been checked already; private';
-CREATE TRIGGER batches_restored BEFORE INSERT ON logwatch.batches FOR EACH ROW WHEN (NEW.received_at < now()) EXECUTE FUNCTION logwatch.restored_batch();
+COMMENT ON FUNCTION logwatch_private.restored_batch() IS 'A batch of a dump has been checked already';
+CREATE TRIGGER batches_restored BEFORE INSERT ON logwatch.batches FOR EACH ROW WHEN (NEW.received_at < now()) EXECUTE FUNCTION logwatch_private.restored_batch();
 COMMENT ON TRIGGER batches_restored ON logwatch.batches IS 'A batch of a dump has been checked already';
 
-CREATE FUNCTION logwatch.restored_notification() RETURNS trigger
+CREATE FUNCTION logwatch_private.restored_notification() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -233,7 +233,7 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION logwatch.restored_notification() IS 'What was waiting when a dump was made is not sent by the server that it is restored to; private';
+COMMENT ON FUNCTION logwatch_private.restored_notification() IS 'What was waiting when a dump was made is not sent by the server that it is restored to';
 CREATE TRIGGER notifications_restored BEFORE INSERT ON logwatch.notifications FOR EACH ROW
-    WHEN (NEW.state IN ('queued', 'sending') AND NEW.created_at < now()) EXECUTE FUNCTION logwatch.restored_notification();
+    WHEN (NEW.state IN ('queued', 'sending') AND NEW.created_at < now()) EXECUTE FUNCTION logwatch_private.restored_notification();
 COMMENT ON TRIGGER notifications_restored ON logwatch.notifications IS 'What was waiting when a dump was made is not sent by the server that it is restored to';

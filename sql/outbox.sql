@@ -1,22 +1,22 @@
 -- Outbox: which announcements are due, the rows that carry them, and their delivery: claim, send, settle.
 
-CREATE FUNCTION logwatch.alert_message(alert logwatch.alerts) RETURNS text
+CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts) RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT logwatch.rule_message(COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'), alert.state, alert.rule, logwatch.group_label(alert.group_by, alert.group_key), alert.level::text,
+    SELECT logwatch_private.rule_message(COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'), alert.state, alert.rule, logwatch_private.group_label(alert.group_by, alert.group_key), alert.level::text,
                                  CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
                                  alert.threshold, extract(epoch FROM alert.within)::bigint)
     $$;
-COMMENT ON FUNCTION logwatch.alert_message(logwatch.alerts) IS 'One line that says what an alert is about; private';
+COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts) IS 'One line that says what an alert is about';
 
-CREATE FUNCTION logwatch.group_label(group_by text, group_key text) RETURNS text
+CREATE FUNCTION logwatch_private.group_label(group_by text, group_key text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE group_by || ' ' || group_key END $$;
-COMMENT ON FUNCTION logwatch.group_label(text, text) IS 'A group''s key with what it is a key of; private';
+COMMENT ON FUNCTION logwatch_private.group_label(text, text) IS 'A group''s key with what it is a key of';
 
-CREATE FUNCTION logwatch.due_announcements(asof timestamptz)
+CREATE FUNCTION logwatch_private.due_announcements(asof timestamptz)
     RETURNS TABLE (alert_id bigint, reason text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -30,7 +30,7 @@ BEGIN
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
                         WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
                         WHEN a.state = 'firing' AND a.acked_at IS NULL AND a.notified_at + interval '5 minutes' <= asof
-                             AND a.group_by <> 'pattern' AND logwatch.has_new_pattern(a) THEN 'joined'
+                             AND a.group_by <> 'pattern' AND logwatch_private.has_new_pattern(a) THEN 'joined'
                         WHEN a.state = 'firing' AND a.acked_at IS NULL
                              AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof THEN 'repeat'
                         WHEN a.state = 'resolved' AND a.announced = 'firing' THEN 'resolved'
@@ -41,33 +41,33 @@ BEGIN
              WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
              -- So that the reason is found out once.
              OFFSET 0) AS due
-     WHERE due.reason IS NOT NULL AND NOT logwatch.is_silenced(due.alert, asof);
+     WHERE due.reason IS NOT NULL AND NOT logwatch_private.is_silenced(due.alert, asof);
 END
 $$;
-COMMENT ON FUNCTION logwatch.due_announcements(timestamptz) IS 'Alerts that people must be told of now, and why; private';
+COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts that people must be told of now, and why';
 
-CREATE FUNCTION logwatch.has_new_pattern(alert logwatch.alerts) RETURNS boolean
+CREATE FUNCTION logwatch_private.has_new_pattern(alert logwatch.alerts) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     -- A pattern that the database had never seen when people were told last. Mostly there is none, which is soon found out.
     RETURN EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until)
-       AND EXISTS (SELECT FROM logwatch.counted(alert) AS c
+       AND EXISTS (SELECT FROM logwatch_private.counted(alert) AS c
                      JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
                     WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until);
 END
 $$;
-COMMENT ON FUNCTION logwatch.has_new_pattern(logwatch.alerts) IS 'Whether a pattern never seen before has joined an alert since its last notification; private';
+COMMENT ON FUNCTION logwatch_private.has_new_pattern(logwatch.alerts) IS 'Whether a pattern never seen before has joined an alert since its last notification';
 
-CREATE FUNCTION logwatch.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
+CREATE FUNCTION logwatch_private.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     RETURN (
     WITH counted AS (
-        SELECT * FROM logwatch.counted(alert)
+        SELECT * FROM logwatch_private.counted(alert)
     ), top AS (
         SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
           FROM counted AS c GROUP BY c.fingerprint, c.level ORDER BY sum(c.n) DESC, c.fingerprint LIMIT 10
@@ -78,42 +78,42 @@ BEGIN
           FROM counted AS c CROSS JOIN edges AS e GROUP BY 1
     )
     SELECT jsonb_build_object(
-        'reason', reason, 'state', alert.state, 'host', logwatch.host(), 'database', current_database(),
+        'reason', reason, 'state', alert.state, 'host', logwatch_private.host(), 'database', current_database(),
         'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
         'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
-        'acked_by', alert.acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch.group_label(alert.group_by, alert.group_key), 'level', alert.level,
+        'acked_by', alert.acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch_private.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
         'within', extract(epoch FROM alert.within)::bigint, 'episodes', alert.episodes,
-        'started_at', logwatch.rfc3339(alert.started_at), 'met_until', logwatch.rfc3339(alert.met_until),
-        'fired_at', logwatch.rfc3339(alert.fired_at), 'resolved_at', logwatch.rfc3339(alert.resolved_at),
-        'zone', logwatch.zone(), 'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = alert.rule),
+        'started_at', logwatch_private.rfc3339(alert.started_at), 'met_until', logwatch_private.rfc3339(alert.met_until),
+        'fired_at', logwatch_private.rfc3339(alert.fired_at), 'resolved_at', logwatch_private.rfc3339(alert.resolved_at),
+        'zone', logwatch_private.zone(), 'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = alert.rule),
         'total', (SELECT COALESCE(sum(n), 0) FROM counted),
-        'first_at', (SELECT logwatch.rfc3339(min(second)) FROM counted),
-        'last_at', (SELECT logwatch.rfc3339(max(second)) FROM counted),
+        'first_at', (SELECT logwatch_private.rfc3339(min(second)) FROM counted),
+        'last_at', (SELECT logwatch_private.rfc3339(max(second)) FROM counted),
         'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.source, 'n', s.n) ORDER BY s.n DESC, s.source), '[]')
                       FROM (SELECT source, sum(n) AS n FROM counted GROUP BY source ORDER BY 2 DESC, 1 LIMIT 10) AS s),
         'patterns', (SELECT COALESCE(jsonb_agg(jsonb_build_object('n', t.n, 'level', t.level, 'template', left(p.template, 500),
-                            'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch.rfc3339(t.last_at))
+                            'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch_private.rfc3339(t.last_at))
                             ORDER BY t.n DESC, t.fingerprint), '[]')
                        FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint),
         'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot)));
 END
 $$;
-COMMENT ON FUNCTION logwatch.alert_payload(logwatch.alerts, text) IS 'All that a message about an alert is made from; private';
+COMMENT ON FUNCTION logwatch_private.alert_payload(logwatch.alerts, text) IS 'All that a message about an alert is made from';
 
-CREATE FUNCTION logwatch.rfc3339(at timestamptz) RETURNS text
+CREATE FUNCTION logwatch_private.rfc3339(at timestamptz) RETURNS text
     LANGUAGE sql STABLE STRICT
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
-COMMENT ON FUNCTION logwatch.rfc3339(timestamptz) IS 'A time as RFC 3339 text in UTC; private';
+COMMENT ON FUNCTION logwatch_private.rfc3339(timestamptz) IS 'A time as RFC 3339 text in UTC';
 
-CREATE FUNCTION logwatch.zone() RETURNS text
+CREATE FUNCTION logwatch_private.zone() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT current_setting('log_timezone') $$;
-COMMENT ON FUNCTION logwatch.zone() IS 'Time zone that messages give times in: the one of the server log; private';
+COMMENT ON FUNCTION logwatch_private.zone() IS 'Time zone that messages give times in: the one of the server log';
 
-CREATE FUNCTION logwatch.audience(alert logwatch.alerts, reason text) RETURNS TABLE (channel text, recipient text)
+CREATE FUNCTION logwatch_private.audience(alert logwatch.alerts, reason text) RETURNS TABLE (channel text, recipient text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -122,15 +122,15 @@ BEGIN
     -- The end is for all who were told of the alert, whatever the rule says by now; anything else for those whom the rule names.
     RETURN QUERY
     SELECT DISTINCT n.channel, n.recipient FROM logwatch.notifications AS n
-     WHERE $2 = 'resolved' AND n.alert_id = alert.id AND n.state <> 'failed' AND logwatch.channel_configured(n.channel)
+     WHERE $2 = 'resolved' AND n.alert_id = alert.id AND n.state <> 'failed' AND logwatch_private.channel_configured(n.channel)
     UNION ALL
-    SELECT t.channel, t.recipient FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch.targets(r.channels, r.recipients) AS t
+    SELECT t.channel, t.recipient FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch_private.targets(r.channels, r.recipients) AS t
      WHERE $2 <> 'resolved' AND r.name = alert.rule;
 END
 $$;
-COMMENT ON FUNCTION logwatch.audience(logwatch.alerts, text) IS 'Who is to be told of an alert, and how; private';
+COMMENT ON FUNCTION logwatch_private.audience(logwatch.alerts, text) IS 'Who is to be told of an alert, and how';
 
-CREATE FUNCTION logwatch.announce(asof timestamptz) RETURNS void
+CREATE FUNCTION logwatch_private.announce(asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -139,47 +139,47 @@ DECLARE
     a logwatch.alerts;
     body jsonb;
 BEGIN
-    FOR due IN SELECT d.alert_id, d.reason FROM logwatch.due_announcements(asof) AS d ORDER BY d.alert_id LOOP
+    FOR due IN SELECT d.alert_id, d.reason FROM logwatch_private.due_announcements(asof) AS d ORDER BY d.alert_id LOOP
         UPDATE logwatch.alerts AS u
            SET announced = CASE WHEN due.reason = 'late' THEN 'resolved' ELSE u.state END, announced_worst = u.worst,
                repeats = u.repeats + (due.reason = 'repeat')::integer, notified_at = asof, seq = u.seq + 1
          WHERE u.id = due.alert_id
         RETURNING * INTO a;
-        body := logwatch.alert_payload(a, due.reason);
+        body := logwatch_private.alert_payload(a, due.reason);
         INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, message_id, in_reply_to, payload)
-        SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch.new_message_id(),
+        SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch_private.new_message_id(),
                (SELECT n.message_id FROM logwatch.notifications AS n
                  WHERE n.alert_id = a.id AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
                body
-          FROM logwatch.audience(a, due.reason) AS t
+          FROM logwatch_private.audience(a, due.reason) AS t
         ON CONFLICT DO NOTHING;
         -- For LISTENers; delivered by PostgreSQL when this transaction commits.
         PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', a.id, 'rule', a.rule, 'group', a.group_key, 'state', a.state,
-                                                         'reason', due.reason, 'count', a.count, 'message', left(logwatch.alert_message(a), 1000))::text);
+                                                         'reason', due.reason, 'count', a.count, 'message', left(logwatch_private.alert_message(a), 1000))::text);
     END LOOP;
 END
 $$;
-COMMENT ON FUNCTION logwatch.announce(timestamptz) IS 'Queues the notifications that are due; private';
+COMMENT ON FUNCTION logwatch_private.announce(timestamptz) IS 'Queues the notifications that are due';
 
-CREATE FUNCTION logwatch.targets(channels text[], recipients text[]) RETURNS TABLE (channel text, recipient text)
+CREATE FUNCTION logwatch_private.targets(channels text[], recipients text[]) RETURNS TABLE (channel text, recipient text)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- One target per channel that the settings turn on, and per recipient for e-mail.
     SELECT DISTINCT c.channel, CASE c.channel WHEN 'email' THEN address.recipient ELSE '' END
       FROM unnest(channels) AS c (channel)
-      LEFT JOIN LATERAL unnest(COALESCE(recipients, logwatch.default_recipients())) AS address (recipient) ON c.channel = 'email'
-     WHERE logwatch.channel_configured(c.channel) AND (c.channel <> 'email' OR address.recipient IS NOT NULL)
+      LEFT JOIN LATERAL unnest(COALESCE(recipients, logwatch_private.default_recipients())) AS address (recipient) ON c.channel = 'email'
+     WHERE logwatch_private.channel_configured(c.channel) AND (c.channel <> 'email' OR address.recipient IS NOT NULL)
     $$;
-COMMENT ON FUNCTION logwatch.targets(text[], text[]) IS 'Where a notification goes; private';
+COMMENT ON FUNCTION logwatch_private.targets(text[], text[]) IS 'Where a notification goes';
 
-CREATE FUNCTION logwatch.new_message_id() RETURNS text
+CREATE FUNCTION logwatch_private.new_message_id() RETURNS text
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch.host()) $$;
-COMMENT ON FUNCTION logwatch.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has; private';
+    AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch_private.host()) $$;
+COMMENT ON FUNCTION logwatch_private.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has';
 
-CREATE FUNCTION logwatch.suppress(most integer DEFAULT 20) RETURNS void
+CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -201,9 +201,9 @@ BEGIN
         RETURNING n.id, n.recipient, n.payload, w.first_at
     )
     INSERT INTO logwatch.notifications AS d (channel, recipient, reason, message_id, next_attempt_at, payload)
-    SELECT 'email', t.recipient, 'digest', logwatch.new_message_id(),
+    SELECT 'email', t.recipient, 'digest', logwatch_private.new_message_id(),
            COALESCE(min(t.first_at), clock_timestamp()) + interval '1 hour',
-           jsonb_build_object('host', logwatch.host(), 'database', current_database(), 'zone', logwatch.zone(),
+           jsonb_build_object('host', logwatch_private.host(), 'database', current_database(), 'zone', logwatch_private.zone(),
                               'suppressed', jsonb_agg(jsonb_build_object('rule', COALESCE(t.payload ->> 'rule', 'report'), 'state', COALESCE(t.payload ->> 'state', ''),
                                                                          'reason', COALESCE(t.payload ->> 'reason', 'report')) ORDER BY t.id))
       FROM too_many AS t
@@ -212,9 +212,9 @@ BEGIN
     DO UPDATE SET payload = jsonb_set(d.payload, '{suppressed}', (d.payload -> 'suppressed') || (EXCLUDED.payload -> 'suppressed'));
 END
 $$;
-COMMENT ON FUNCTION logwatch.suppress(integer) IS 'Puts mails above the hourly number of a recipient into one digest; private';
+COMMENT ON FUNCTION logwatch_private.suppress(integer) IS 'Puts mails above the hourly number of a recipient into one digest';
 
-CREATE FUNCTION logwatch.is_abandoned(n logwatch.notifications) RETURNS boolean
+CREATE FUNCTION logwatch_private.is_abandoned(n logwatch.notifications) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -222,15 +222,15 @@ CREATE FUNCTION logwatch.is_abandoned(n logwatch.notifications) RETURNS boolean
     SELECT n.state = 'sending'
        AND NOT EXISTS (SELECT FROM pg_stat_get_activity(n.leased_by) AS p WHERE p.pid = n.leased_by AND p.backend_start <= n.leased_at)
     $$;
-COMMENT ON FUNCTION logwatch.is_abandoned(logwatch.notifications) IS 'Whether the process that was sending a notification is gone; private';
+COMMENT ON FUNCTION logwatch_private.is_abandoned(logwatch.notifications) IS 'Whether the process that was sending a notification is gone';
 
-CREATE FUNCTION logwatch.take_over() RETURNS void
+CREATE FUNCTION logwatch_private.take_over() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
     WITH abandoned AS (
-        SELECT n.id FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n) FOR UPDATE SKIP LOCKED
+        SELECT n.id FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch_private.is_abandoned(n) FOR UPDATE SKIP LOCKED
     ), noted AS (
         INSERT INTO logwatch.attempts (notification_id, outcome, answer)
         SELECT a.id, 'retry', 'the server process that was sending it is gone; whether it was sent is not known' FROM abandoned AS a
@@ -239,28 +239,28 @@ BEGIN
       FROM abandoned AS a WHERE n.id = a.id;
 END
 $$;
-COMMENT ON FUNCTION logwatch.take_over() IS 'Makes due at once what a sender that is gone had claimed; private';
+COMMENT ON FUNCTION logwatch_private.take_over() IS 'Makes due at once what a sender that is gone had claimed';
 
-CREATE FUNCTION logwatch.is_misdated(next_attempt_at timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.is_misdated(next_attempt_at timestamptz) RETURNS boolean
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT next_attempt_at > clock_timestamp() + interval '65 minutes' $$;
-COMMENT ON FUNCTION logwatch.is_misdated(timestamptz) IS 'Whether the clock was set back since: nothing ever waits for more than an hour; private';
+COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the clock was set back since: nothing ever waits for more than an hour';
 
-CREATE FUNCTION logwatch.claim(channels text[], most integer DEFAULT 20)
+CREATE FUNCTION logwatch_private.claim(channels text[], most integer DEFAULT 20)
     RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM logwatch.take_over();
-    PERFORM logwatch.suppress() WHERE 'email' = ANY (channels);
+    PERFORM logwatch_private.take_over();
+    PERFORM logwatch_private.suppress() WHERE 'email' = ANY (channels);
     RETURN QUERY
     WITH due AS (
         SELECT n.id FROM logwatch.notifications AS n
          WHERE n.state IN ('queued', 'sending') AND n.channel = ANY (channels)
-           AND (n.next_attempt_at <= clock_timestamp() OR logwatch.is_misdated(n.next_attempt_at))
+           AND (n.next_attempt_at <= clock_timestamp() OR logwatch_private.is_misdated(n.next_attempt_at))
          ORDER BY n.next_attempt_at, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
     ), claimed AS (
@@ -272,13 +272,13 @@ BEGIN
          WHERE n.id = due.id
         RETURNING n.*
     )
-    SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch.rfc3339(c.created_at), c.payload
+    SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch_private.rfc3339(c.created_at), c.payload
       FROM claimed AS c ORDER BY c.id;
 END
 $$;
-COMMENT ON FUNCTION logwatch.claim(text[], integer) IS 'Takes due notifications for sending and leases them; private';
+COMMENT ON FUNCTION logwatch_private.claim(text[], integer) IS 'Takes due notifications for sending and leases them';
 
-CREATE FUNCTION logwatch.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
+CREATE FUNCTION logwatch_private.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -290,7 +290,7 @@ BEGIN
        SET state = CASE WHEN $3 = 'sent' THEN 'sent'
                         WHEN $3 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
                         ELSE 'queued' END,
-           next_attempt_at = clock_timestamp() + logwatch.retry_after(n.attempts),
+           next_attempt_at = clock_timestamp() + logwatch_private.retry_after(n.attempts),
            leased_at = NULL,
            leased_by = NULL,
            last_code = $4,
@@ -299,36 +299,36 @@ BEGIN
      WHERE n.id = $1 AND n.message_id = $2 AND n.state = 'sending';
 END
 $$;
-COMMENT ON FUNCTION logwatch.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry; private';
+COMMENT ON FUNCTION logwatch_private.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry';
 
-CREATE FUNCTION logwatch.retry_after(attempts integer) RETURNS interval
+CREATE FUNCTION logwatch_private.retry_after(attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT COALESCE((ARRAY['30 seconds', '1 minute', '2 minutes', '5 minutes', '10 minutes', '15 minutes', '30 minutes']::interval[])[attempts],
                     interval '1 hour')
     $$;
-COMMENT ON FUNCTION logwatch.retry_after(integer) IS 'How long to wait after so many attempts; private';
+COMMENT ON FUNCTION logwatch_private.retry_after(integer) IS 'How long to wait after so many attempts';
 
-CREATE FUNCTION logwatch.retry_now() RETURNS void
+CREATE FUNCTION logwatch_private.retry_now() RETURNS void
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
     UPDATE logwatch.notifications SET next_attempt_at = clock_timestamp()
      WHERE state = 'queued' AND attempts > 0 AND next_attempt_at > clock_timestamp()
     $$;
-COMMENT ON FUNCTION logwatch.retry_now() IS 'Makes every retry due: called at a reload, which may have mended the settings; private';
+COMMENT ON FUNCTION logwatch_private.retry_now() IS 'Makes every retry due: called at a reload, which may have mended the settings';
 
-CREATE FUNCTION logwatch.next_delivery() RETURNS timestamptz
+CREATE FUNCTION logwatch_private.next_delivery() RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT least((SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')),
-                 (SELECT min(n.leased_at) FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch.is_abandoned(n)),
+                 (SELECT min(n.leased_at) FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch_private.is_abandoned(n)),
                  (SELECT clock_timestamp() WHERE EXISTS (SELECT FROM logwatch.notifications AS n
-                                                          WHERE n.state IN ('queued', 'sending') AND logwatch.is_misdated(n.next_attempt_at))))
+                                                          WHERE n.state IN ('queued', 'sending') AND logwatch_private.is_misdated(n.next_attempt_at))))
     $$;
-COMMENT ON FUNCTION logwatch.next_delivery() IS 'When the next notification is due; private';
+COMMENT ON FUNCTION logwatch_private.next_delivery() IS 'When the next notification is due';
 
 CREATE PROCEDURE logwatch_deliver()
     LANGUAGE c AS 'MODULE_PATHNAME', 'deliver_wrapper';

@@ -1,6 +1,6 @@
 -- The report page: what it shows is gathered here, as JSON; it is drawn in Rust (extension/src/message/page.rs). Reads only.
 
-CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS jsonb
+CREATE FUNCTION logwatch_private.page_data(period interval, asof timestamptz) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -24,7 +24,7 @@ CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS js
     ), pattern AS (
         SELECT t.n, t.fingerprint, jsonb_build_object(
                    'n', t.n, 'level', t.level, 'template', p.template, 'sample', p.sample, 'sources', t.sources,
-                   'last_at', logwatch.rfc3339(t.last_at), 'new', p.first_seen > asof - period,
+                   'last_at', logwatch_private.rfc3339(t.last_at), 'new', p.first_seen > asof - period,
                    'counts', (SELECT jsonb_agg(COALESCE(k.n, 0) ORDER BY slot)
                                 FROM generate_series(0, 47) AS slot
                                 LEFT JOIN (SELECT c.slot, sum(c.n) AS n FROM counted AS c
@@ -33,11 +33,11 @@ CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS js
     ), alert AS (
         SELECT a AS one, a.id, a.started_at, a.state, a.met_until, a.acked_by, a.ack_note, a.rule, s.silenced,
                CASE WHEN a.state = 'firing' AND NOT s.silenced THEN 0 WHEN a.state = 'firing' THEN 1 WHEN a.state = 'pending' THEN 2 ELSE 3 END AS place
-          FROM logwatch.alerts AS a CROSS JOIN LATERAL (SELECT logwatch.is_silenced(a, asof) AS silenced) AS s
+          FROM logwatch.alerts AS a CROSS JOIN LATERAL (SELECT logwatch_private.is_silenced(a, asof) AS silenced) AS s
          WHERE a.state <> 'resolved' OR a.met_until > asof - period
          ORDER BY place, a.started_at DESC, a.id DESC LIMIT 30
     ), source AS (
-        SELECT s.name, s.host, logwatch.heard_of(s, 'tailer') AS heard_at, COALESCE(k.n, 0) AS n, last.delay,
+        SELECT s.name, s.host, logwatch_private.heard_of(s, 'tailer') AS heard_at, COALESCE(k.n, 0) AS n, last.delay,
                (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.noticed_at > asof - period) AS gaps,
                st.state, st.message
           FROM logwatch.sources AS s
@@ -55,16 +55,16 @@ CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS js
          ORDER BY n.state = 'failed', n.id DESC LIMIT 20
     )
     SELECT jsonb_build_object(
-        'host', logwatch.host(), 'database', current_database(), 'zone', logwatch.zone(),
-        'from', logwatch.rfc3339(f.from_at), 'to', logwatch.rfc3339(f.to_at), 'within', extract(epoch FROM period)::bigint,
+        'host', logwatch_private.host(), 'database', current_database(), 'zone', logwatch_private.zone(),
+        'from', logwatch_private.rfc3339(f.from_at), 'to', logwatch_private.rfc3339(f.to_at), 'within', extract(epoch FROM period)::bigint,
         'timeline', (SELECT COALESCE(jsonb_agg(jsonb_build_object('level', t.level, 'counts', t.counts) ORDER BY t.level), '[]') FROM timeline AS t),
         'standing', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
                        FROM @extschema@.logwatch_status() AS s WHERE s.component <> 'source'),
         'alerts', (SELECT COALESCE(jsonb_agg(jsonb_build_object(
                               'id', a.id, 'state', CASE WHEN a.silenced AND a.state <> 'resolved' THEN 'silenced' ELSE a.state END,
                               'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = a.rule), 'warning'),
-                              'message', logwatch.alert_message(a.one), 'started_at', logwatch.rfc3339(a.started_at),
-                              'until', CASE WHEN a.state = 'resolved' THEN logwatch.rfc3339(a.met_until) END,
+                              'message', logwatch_private.alert_message(a.one), 'started_at', logwatch_private.rfc3339(a.started_at),
+                              'until', CASE WHEN a.state = 'resolved' THEN logwatch_private.rfc3339(a.met_until) END,
                               'acked_by', a.acked_by, 'ack_note', a.ack_note,
                               'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = a.rule)) ORDER BY a.place, a.started_at DESC, a.id DESC), '[]') FROM alert AS a),
         'patterns', (SELECT COALESCE(jsonb_agg(p.shown ORDER BY p.n DESC, p.fingerprint), '[]') FROM pattern AS p),
@@ -72,10 +72,10 @@ CREATE FUNCTION logwatch.page_data(period interval, asof timestamptz) RETURNS js
                               'heard', extract(epoch FROM asof - s.heard_at)::bigint, 'delay', greatest(s.delay, 0)) ORDER BY s.n DESC, s.name), '[]') FROM source AS s),
         'queue', (SELECT COALESCE(jsonb_agg(jsonb_build_object('id', w.id, 'channel', w.channel, 'recipient', w.recipient, 'state', w.state, 'reason', w.reason,
                             'subject', w.payload ->> 'rule', 'attempts', w.attempts, 'error', w.last_error,
-                            'next_at', CASE WHEN w.state <> 'failed' THEN logwatch.rfc3339(w.next_attempt_at) END) ORDER BY w.state = 'failed', w.id DESC), '[]') FROM waiting AS w))
+                            'next_at', CASE WHEN w.state <> 'failed' THEN logwatch_private.rfc3339(w.next_attempt_at) END) ORDER BY w.state = 'failed', w.id DESC), '[]') FROM waiting AS w))
       FROM frame AS f
     $$;
-COMMENT ON FUNCTION logwatch.page_data(interval, timestamptz) IS 'What the report page shows; private';
+COMMENT ON FUNCTION logwatch_private.page_data(interval, timestamptz) IS 'What the report page shows';
 
 CREATE FUNCTION logwatch_report_html(period interval DEFAULT '24 hours') RETURNS text
     LANGUAGE c STABLE SECURITY DEFINER

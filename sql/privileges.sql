@@ -17,7 +17,7 @@ BEGIN
     PERFORM set_config('search_path', path, true);
 END
 $$;
-REVOKE ALL ON SCHEMA logwatch FROM PUBLIC;
+REVOKE ALL ON SCHEMA logwatch, logwatch_private FROM PUBLIC;
 REVOKE ALL ON ALL TABLES IN SCHEMA logwatch FROM PUBLIC;
 REVOKE ALL ON TYPE logwatch.level FROM PUBLIC;
 GRANT USAGE ON TYPE logwatch.level TO pg_monitor;
@@ -26,7 +26,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA logwatch TO pg_monitor;
 REVOKE ALL ON logwatch_fleet FROM PUBLIC;
 GRANT SELECT ON logwatch_fleet TO pg_monitor;
 GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_files(text), logwatch_alert_json(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(),
-    logwatch_report_html(interval), logwatch.read_metrics(), logwatch.read_fleet() TO pg_monitor;
+    logwatch_report_html(interval), logwatch_private.read_metrics(), logwatch_private.read_fleet() TO pg_monitor;
 
 -- Partitions made later are no members of the extension and are dumped as they are; progress and its transaction ids belong to this server alone.
 DO $$

@@ -6,20 +6,20 @@ CREATE FUNCTION logwatch_report(channel text DEFAULT NULL) RETURNS text
     AS 'MODULE_PATHNAME', 'report_wrapper';
 COMMENT ON FUNCTION logwatch_report(text) IS 'The status message, threshold met or not; also queues it to one channel (email, log), or to all that are set when channel is NULL';
 
-CREATE FUNCTION logwatch.queue_report(channels text[], body jsonb) RETURNS bigint
+CREATE FUNCTION logwatch_private.queue_report(channels text[], body jsonb) RETURNS bigint
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
     WITH queued AS (
         INSERT INTO logwatch.notifications (channel, recipient, reason, message_id, payload)
-        SELECT t.channel, t.recipient, 'report', logwatch.new_message_id(), body FROM logwatch.targets(channels, NULL) AS t
+        SELECT t.channel, t.recipient, 'report', logwatch_private.new_message_id(), body FROM logwatch_private.targets(channels, NULL) AS t
         RETURNING 1)
     SELECT count(*) FROM queued
     $$;
-COMMENT ON FUNCTION logwatch.queue_report(text[], jsonb) IS 'Queues a report to the channels that are set; private';
-CREATE TRIGGER notifications_wake AFTER INSERT ON logwatch.notifications FOR EACH STATEMENT EXECUTE FUNCTION logwatch.wake();
+COMMENT ON FUNCTION logwatch_private.queue_report(text[], jsonb) IS 'Queues a report to the channels that are set';
+CREATE TRIGGER notifications_wake AFTER INSERT ON logwatch.notifications FOR EACH STATEMENT EXECUTE FUNCTION logwatch_private.wake();
 COMMENT ON TRIGGER notifications_wake ON logwatch.notifications IS 'Wakes the worker at commit, to send';
 
-CREATE FUNCTION logwatch.write_alert_file() RETURNS void
+CREATE FUNCTION logwatch_private.write_alert_file() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'write_alert_file_wrapper';
-COMMENT ON FUNCTION logwatch.write_alert_file() IS 'Rewrites logwatch.alert_file with the present status; private';
+COMMENT ON FUNCTION logwatch_private.write_alert_file() IS 'Rewrites logwatch.alert_file with the present status';

@@ -52,7 +52,7 @@ COMMENT ON COLUMN logwatch.rules.builtin IS 'Came with the extension';
 COMMENT ON COLUMN logwatch.rules.updated_at IS 'When the rule was last changed';
 COMMENT ON COLUMN logwatch.rules.min_sources IS 'The window''s records must come from at least this many sources';
 
-CREATE FUNCTION logwatch.check_rule() RETURNS trigger
+CREATE FUNCTION logwatch_private.check_rule() RETURNS trigger
     LANGUAGE plpgsql
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -160,24 +160,24 @@ BEGIN
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION logwatch.check_rule() IS 'Refuses rules that cannot work, and says what would; private';
-CREATE TRIGGER rules_check BEFORE INSERT OR UPDATE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch.check_rule();
+COMMENT ON FUNCTION logwatch_private.check_rule() IS 'Refuses rules that cannot work, and says what would';
+CREATE TRIGGER rules_check BEFORE INSERT OR UPDATE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch_private.check_rule();
 COMMENT ON TRIGGER rules_check ON logwatch.rules IS 'Refuses rules that cannot work';
-CREATE TRIGGER rules_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch.wake();
+CREATE TRIGGER rules_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch_private.wake();
 COMMENT ON TRIGGER rules_wake ON logwatch.rules IS 'A changed rule is evaluated at once';
 
 INSERT INTO logwatch.rules (name, level, threshold, within, severity, builtin) VALUES
     ('fatal', 'FATAL', 1, '5 minutes', 'critical', true),
     ('error', 'ERROR', 5, '5 minutes', 'warning', true);
 
-CREATE FUNCTION logwatch.glob_matches(name text, glob text) RETURNS boolean
+CREATE FUNCTION logwatch_private.glob_matches(name text, glob text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
     -- Neither SET nor STRICT, so that it is inlined: it is asked once per row of counts, by functions whose search_path is fixed.
     SELECT glob = '*' OR name LIKE translate(replace(replace(replace(glob, E'\\', E'\\\\'), '%', E'\\%'), '_', E'\\_'), '*?', '%_')
     $$;
-COMMENT ON FUNCTION logwatch.glob_matches(text, text) IS 'Whether a name matches a glob of * and ?; private';
+COMMENT ON FUNCTION logwatch_private.glob_matches(text, text) IS 'Whether a name matches a glob of * and ?';
 
-CREATE FUNCTION logwatch.pattern_matches(template text, pattern text) RETURNS boolean
+CREATE FUNCTION logwatch_private.pattern_matches(template text, pattern text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pattern_matches_wrapper';
-COMMENT ON FUNCTION logwatch.pattern_matches(text, text) IS 'Whether a template matches a rule''s regular expression, found out once in a session; private';
+COMMENT ON FUNCTION logwatch_private.pattern_matches(text, text) IS 'Whether a template matches a rule''s regular expression, found out once in a session';

@@ -1,5 +1,5 @@
--- The schema that holds logwatch's tables and private functions, and what CREATE EXTENSION has to say about the server.
--- The public functions (logwatch_…) live in the schema that the extension is installed in.
+-- The schemas, and the conditions that the server must meet. Tables, views and types live in schema logwatch, private functions in
+-- logwatch_private, and the public functions (logwatch_…) in the schema that the extension is installed in.
 
 -- Blocks that run as the superuser who creates the extension look at pg_catalog only: whoever may create in its schema could else
 -- put an operator or a function of a closer match in their way.
@@ -20,6 +20,8 @@ $$;
 
 CREATE SCHEMA logwatch;
 COMMENT ON SCHEMA logwatch IS 'logwatch: log entries, rules, alerts and notifications';
+CREATE SCHEMA logwatch_private;
+COMMENT ON SCHEMA logwatch_private IS 'logwatch: functions that only logwatch calls';
 
 CREATE TYPE logwatch.level AS ENUM ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL');
 COMMENT ON TYPE logwatch.level IS 'How severe a log record is, in this order; FATAL includes critical, alert, emergency and panic';

@@ -1,41 +1,41 @@
--- Settings and facts of the server, as SQL sees them. Private.
+-- Settings and facts of the server, as SQL sees them.
 
-CREATE FUNCTION logwatch.hold() RETURNS void
+CREATE FUNCTION logwatch_private.hold() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'hold_wrapper';
-COMMENT ON FUNCTION logwatch.hold() IS 'Makes DROP EXTENSION wait for the end of this transaction, so that neither can end in a deadlock; private';
+COMMENT ON FUNCTION logwatch_private.hold() IS 'Makes DROP EXTENSION wait for the end of this transaction, so that neither can end in a deadlock';
 
-CREATE FUNCTION logwatch.setting(name text) RETURNS text
+CREATE FUNCTION logwatch_private.setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'setting_wrapper';
-COMMENT ON FUNCTION logwatch.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded; private';
+COMMENT ON FUNCTION logwatch_private.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded';
 
-CREATE FUNCTION logwatch.host() RETURNS text
+CREATE FUNCTION logwatch_private.host() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'host_wrapper';
-COMMENT ON FUNCTION logwatch.host() IS 'This server''s host name; private';
+COMMENT ON FUNCTION logwatch_private.host() IS 'This server''s host name';
 
-CREATE FUNCTION logwatch.channel_problem(channel text) RETURNS text
+CREATE FUNCTION logwatch_private.channel_problem(channel text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_problem_wrapper';
-COMMENT ON FUNCTION logwatch.channel_problem(text) IS 'Why a channel cannot work as it is set, what to type included; NULL when it can; private';
+COMMENT ON FUNCTION logwatch_private.channel_problem(text) IS 'Why a channel cannot work as it is set, what to type included; NULL when it can';
 
-CREATE FUNCTION logwatch.channel_configured(channel text) RETURNS boolean
+CREATE FUNCTION logwatch_private.channel_configured(channel text) RETURNS boolean
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_configured_wrapper';
-COMMENT ON FUNCTION logwatch.channel_configured(text) IS 'Whether the settings turn a channel on; private';
+COMMENT ON FUNCTION logwatch_private.channel_configured(text) IS 'Whether the settings turn a channel on';
 
-CREATE FUNCTION logwatch.default_recipients() RETURNS text[]
+CREATE FUNCTION logwatch_private.default_recipients() RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT COALESCE(array_agg(DISTINCT btrim(address)), '{}')
-      FROM unnest(string_to_array(logwatch.setting('email_to'), ',')) AS address
+      FROM unnest(string_to_array(logwatch_private.setting('email_to'), ',')) AS address
      WHERE btrim(address) <> ''
     $$;
-COMMENT ON FUNCTION logwatch.default_recipients() IS 'The addresses of logwatch.email_to; private';
+COMMENT ON FUNCTION logwatch_private.default_recipients() IS 'The addresses of logwatch.email_to';
 
 -- Say at CREATE EXTENSION what the worker still needs, in the words to type.
 DO $$
 DECLARE
     path constant text := pg_catalog.current_setting('search_path');
     preloaded boolean;
-    worker_database constant text := logwatch.setting('database');
+    worker_database constant text := logwatch_private.setting('database');
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     preloaded := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';

@@ -22,7 +22,7 @@ COMMENT ON COLUMN logwatch.silences.pattern IS 'Fingerprint (hex): silences aler
 COMMENT ON COLUMN logwatch.silences.repeat_every IS 'A maintenance window: the silence comes again after this time, 1 day or 7 days for instance';
 COMMENT ON COLUMN logwatch.silences.repeat_until IS 'No repetition begins after this time; NULL for ever';
 
-CREATE FUNCTION logwatch.silence_is_active(silence logwatch.silences, asof timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.silence_is_active(silence logwatch.silences, asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -34,9 +34,9 @@ CREATE FUNCTION logwatch.silence_is_active(silence logwatch.silences, asof times
             WHERE s.shift > interval '0' AND asof >= silence.starts_at + s.shift AND asof < silence.ends_at + s.shift
               AND (silence.repeat_until IS NULL OR silence.starts_at + s.shift <= silence.repeat_until))
     $$;
-COMMENT ON FUNCTION logwatch.silence_is_active(logwatch.silences, timestamptz) IS 'Whether a silence holds now, repetitions included; private';
+COMMENT ON FUNCTION logwatch_private.silence_is_active(logwatch.silences, timestamptz) IS 'Whether a silence holds now, repetitions included';
 
-CREATE FUNCTION logwatch.counted(alert logwatch.alerts)
+CREATE FUNCTION logwatch_private.counted(alert logwatch.alerts)
     RETURNS TABLE (second timestamptz, source text, level logwatch.level, fingerprint bigint, n bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -54,7 +54,7 @@ BEGIN
     END IF;
     -- Names are looked at once for each source, not for each of what may be hundreds of thousands of sums.
     places := ARRAY(SELECT src.id FROM logwatch.sources AS src
-                     WHERE (r.source IS NULL OR logwatch.glob_matches(src.name, r.source))
+                     WHERE (r.source IS NULL OR logwatch_private.glob_matches(src.name, r.source))
                        AND (alert.group_by <> 'source' OR src.name = alert.group_key));
     RETURN QUERY
     SELECT c.second, src.name, c.level, c.fingerprint, c.n
@@ -66,13 +66,13 @@ BEGIN
        AND (r.match IS NULL AND r.exclude IS NULL
             OR EXISTS (SELECT FROM logwatch.patterns AS p
                         WHERE p.fingerprint = c.fingerprint
-                          AND (r.match IS NULL OR logwatch.pattern_matches(p.template, r.match))
-                          AND (r.exclude IS NULL OR NOT logwatch.pattern_matches(p.template, r.exclude))));
+                          AND (r.match IS NULL OR logwatch_private.pattern_matches(p.template, r.match))
+                          AND (r.exclude IS NULL OR NOT logwatch_private.pattern_matches(p.template, r.exclude))));
 END
 $$;
-COMMENT ON FUNCTION logwatch.counted(logwatch.alerts) IS 'The partial sums that an alert is made of; private';
+COMMENT ON FUNCTION logwatch_private.counted(logwatch.alerts) IS 'The partial sums that an alert is made of';
 
-CREATE FUNCTION logwatch.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -80,16 +80,16 @@ BEGIN
     RETURN (
     SELECT EXISTS (
         SELECT FROM logwatch.silences AS s
-         WHERE logwatch.glob_matches(alert.rule, s.rule) AND logwatch.silence_is_active(s, asof)
+         WHERE logwatch_private.glob_matches(alert.rule, s.rule) AND logwatch_private.silence_is_active(s, asof)
            AND CASE WHEN s.source = '*' AND s.pattern IS NULL THEN true
-                    WHEN alert.group_by = 'source' AND s.pattern IS NULL THEN logwatch.glob_matches(alert.group_key, s.source)
+                    WHEN alert.group_by = 'source' AND s.pattern IS NULL THEN logwatch_private.glob_matches(alert.group_key, s.source)
                     WHEN alert.group_by = 'pattern' AND s.source = '*' THEN alert.group_key = s.pattern
-                    ELSE NOT EXISTS (SELECT FROM logwatch.counted(alert) AS c
-                                      WHERE NOT (logwatch.glob_matches(c.source, s.source)
+                    ELSE NOT EXISTS (SELECT FROM logwatch_private.counted(alert) AS c
+                                      WHERE NOT (logwatch_private.glob_matches(c.source, s.source)
                                                  AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))) END));
 END
 $$;
-COMMENT ON FUNCTION logwatch.is_silenced(logwatch.alerts, timestamptz) IS 'Whether a silence holds back an alert''s notifications now; private';
+COMMENT ON FUNCTION logwatch_private.is_silenced(logwatch.alerts, timestamptz) IS 'Whether a silence holds back an alert''s notifications now';
 
 CREATE FUNCTION logwatch_silence(rule text, "for" interval, reason text DEFAULT '', source text DEFAULT '*', pattern text DEFAULT NULL,
                                  starts_at timestamptz DEFAULT NULL, repeat_every interval DEFAULT NULL, repeat_until timestamptz DEFAULT NULL)
@@ -102,7 +102,7 @@ DECLARE
     made bigint;
     begins constant timestamptz := COALESCE(starts_at, clock_timestamp());
 BEGIN
-    PERFORM logwatch.hold();
+    PERFORM logwatch_private.hold();
     IF "for" IS NULL OR "for" <= interval '0' OR "for" > interval '366 days' THEN
         RAISE EXCEPTION 'a silence must last from a moment to 366 days, not %', "for"
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: SELECT logwatch_silence(''error'', ''2 hours'', ''deployment'');';
@@ -127,7 +127,7 @@ CREATE FUNCTION logwatch_unsilence(id bigint) RETURNS text
 DECLARE
     ended logwatch.silences;
 BEGIN
-    PERFORM logwatch.hold();
+    PERFORM logwatch_private.hold();
     DELETE FROM logwatch.silences AS s WHERE s.id = $1 RETURNING * INTO ended;
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no silence %', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT * FROM logwatch.silences;';
@@ -144,7 +144,7 @@ CREATE FUNCTION logwatch_ack(alert_id bigint, note text DEFAULT '') RETURNS text
 DECLARE
     taken logwatch.alerts;
 BEGIN
-    PERFORM logwatch.hold();
+    PERFORM logwatch_private.hold();
     UPDATE logwatch.alerts AS a SET acked_at = clock_timestamp(), acked_by = session_user, ack_note = left(COALESCE(note, ''), 1000)
      WHERE a.id = $1 AND a.state <> 'resolved' RETURNING * INTO taken;
     IF NOT FOUND THEN
@@ -156,5 +156,5 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_ack(bigint, text) IS 'Takes an open alert on: no more repetitions; its end is announced';
 
-CREATE TRIGGER silences_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.silences FOR EACH STATEMENT EXECUTE FUNCTION logwatch.wake();
+CREATE TRIGGER silences_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.silences FOR EACH STATEMENT EXECUTE FUNCTION logwatch_private.wake();
 COMMENT ON TRIGGER silences_wake ON logwatch.silences IS 'What a silence held back is announced when it is ended early';

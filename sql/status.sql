@@ -1,27 +1,27 @@
 -- The status: one row per rule, source, channel and the worker. Reads only, so that it works on a hot standby.
 
-CREATE FUNCTION logwatch.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
+CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
     RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
-COMMENT ON FUNCTION logwatch.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands; private';
+COMMENT ON FUNCTION logwatch_private.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands';
 
-CREATE FUNCTION logwatch.worker_trouble() RETURNS text
+CREATE FUNCTION logwatch_private.worker_trouble() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_trouble_wrapper';
-COMMENT ON FUNCTION logwatch.worker_trouble() IS 'What the worker''s last tick failed of; NULL when it went well; private';
+COMMENT ON FUNCTION logwatch_private.worker_trouble() IS 'What the worker''s last tick failed of; NULL when it went well';
 
-CREATE FUNCTION logwatch.alert_file_trouble() RETURNS text
+CREATE FUNCTION logwatch_private.alert_file_trouble() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT trouble FROM logwatch.worker_trouble() AS trouble WHERE trouble LIKE 'logwatch.alert\_file %' $$;
-COMMENT ON FUNCTION logwatch.alert_file_trouble() IS 'Why the worker could not write the alert file; private';
+    AS $$ SELECT trouble FROM logwatch_private.worker_trouble() AS trouble WHERE trouble LIKE 'logwatch.alert\_file %' $$;
+COMMENT ON FUNCTION logwatch_private.alert_file_trouble() IS 'Why the worker could not write the alert file';
 
-CREATE FUNCTION logwatch.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
+CREATE FUNCTION logwatch_private.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     preloaded constant boolean := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
-    worker_database constant text := logwatch.setting('database');
+    worker_database constant text := logwatch_private.setting('database');
     started timestamptz;
     problem text;
     trouble text;
@@ -42,32 +42,32 @@ BEGIN
     ELSIF started IS NULL THEN
         RETURN QUERY SELECT 'starting', NULL::timestamptz, 'The worker is not running; it is restarted every few seconds, see the server log.'::text;
     ELSE
-        problem := logwatch.library_problem();
+        problem := logwatch_private.library_problem();
         -- A file that cannot be written is told of where the channels are; everything else goes on.
-        trouble := nullif(logwatch.worker_trouble(), logwatch.alert_file_trouble());
+        trouble := nullif(logwatch_private.worker_trouble(), logwatch_private.alert_file_trouble());
         RETURN QUERY SELECT CASE WHEN problem IS NOT NULL THEN 'waiting' WHEN trouble IS NOT NULL THEN 'failing' ELSE 'running' END, started,
             COALESCE(problem, 'What it does fails, and is tried again: ' || trouble,
-                     format('Checks at every commit of new entries and every %s s.', logwatch.setting('check_interval')));
+                     format('Checks at every commit of new entries and every %s s.', logwatch_private.setting('check_interval')));
     END IF;
 END
 $$;
-COMMENT ON FUNCTION logwatch.worker_status() IS 'Whether the worker runs, and what to type when it does not; private';
+COMMENT ON FUNCTION logwatch_private.worker_status() IS 'Whether the worker runs, and what to type when it does not';
 
-CREATE FUNCTION logwatch.library_problem() RETURNS text
+CREATE FUNCTION logwatch_private.library_problem() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT format('The library is version %s and the extension %s. Type: ALTER EXTENSION logwatch UPDATE; and restart the server if it was not restarted since the new files came.',
-                  logwatch.library_version(), e.extversion)
-      FROM pg_extension AS e WHERE e.extname = 'logwatch' AND e.extversion <> logwatch.library_version()
+                  logwatch_private.library_version(), e.extversion)
+      FROM pg_extension AS e WHERE e.extname = 'logwatch' AND e.extversion <> logwatch_private.library_version()
     $$;
-COMMENT ON FUNCTION logwatch.library_problem() IS 'What to do when library and extension differ; NULL when they agree; private';
+COMMENT ON FUNCTION logwatch_private.library_problem() IS 'What to do when library and extension differ; NULL when they agree';
 
-CREATE FUNCTION logwatch.library_version() RETURNS text
+CREATE FUNCTION logwatch_private.library_version() RETURNS text
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'library_version_wrapper';
-COMMENT ON FUNCTION logwatch.library_version() IS 'Version of the loaded library; private';
+COMMENT ON FUNCTION logwatch_private.library_version() IS 'Version of the loaded library';
 
-CREATE FUNCTION logwatch.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
+CREATE FUNCTION logwatch_private.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
@@ -94,7 +94,7 @@ BEGIN
     ), watched AS MATERIALIZED (
         SELECT g.glob, src.id, src.name
           FROM (SELECT DISTINCT rule.source AS glob FROM rule) AS g
-          JOIN logwatch.sources AS src ON logwatch.glob_matches(src.name, g.glob)
+          JOIN logwatch.sources AS src ON logwatch_private.glob_matches(src.name, g.glob)
          WHERE src.id IN (SELECT whole.source_id FROM whole)
     ), said AS MATERIALIZED (
         -- What was said where the other rules look. As arrays, so that a rule goes through the patterns of its own sources only.
@@ -114,8 +114,8 @@ BEGIN
           JOIN said ON said.within = rule.within AND said.glob = rule.source
          CROSS JOIN LATERAL unnest(said.fingerprints, said.templates) AS u (fingerprint, template)
          WHERE rule.by_pattern
-           AND (rule.match IS NULL OR logwatch.pattern_matches(u.template, rule.match))
-           AND (rule.exclude IS NULL OR NOT logwatch.pattern_matches(u.template, rule.exclude))
+           AND (rule.match IS NULL OR logwatch_private.pattern_matches(u.template, rule.match))
+           AND (rule.exclude IS NULL OR NOT logwatch_private.pattern_matches(u.template, rule.exclude))
     )
     SELECT grouped.name, max(grouped.n)::bigint
       FROM (SELECT rule.name, sum(whole.n) AS n
@@ -136,7 +136,7 @@ BEGIN
      GROUP BY grouped.name;
 END
 $$;
-COMMENT ON FUNCTION logwatch.window_counts(timestamptz) IS 'Records in each rule''s present window; private';
+COMMENT ON FUNCTION logwatch_private.window_counts(timestamptz) IS 'Records in each rule''s present window';
 
 CREATE FUNCTION logwatch_status()
     RETURNS TABLE (component text, name text, state text, since timestamptz, count bigint, threshold bigint, message text)
@@ -148,23 +148,23 @@ CREATE FUNCTION logwatch_status()
 #variable_conflict use_column
 DECLARE
     asof constant timestamptz := clock_timestamp();
-    too_late constant interval := make_interval(secs => logwatch.setting('max_lateness')::integer);
+    too_late constant interval := make_interval(secs => logwatch_private.setting('max_lateness')::integer);
 BEGIN
-    PERFORM logwatch.hold();
+    PERFORM logwatch_private.hold();
     RETURN QUERY
     SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
-           logwatch.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
+           logwatch_private.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
                                  r.level::text, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint)
       FROM logwatch.rules AS r
-      LEFT JOIN logwatch.window_counts(asof) AS w ON w.rule = r.name
+      LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (
            SELECT CASE WHEN NOT r.enabled THEN 'disabled'
-                       WHEN bool_or(a.state = 'firing') THEN CASE WHEN bool_and(logwatch.is_silenced(a, asof)) FILTER (WHERE a.state = 'firing') THEN 'silenced' ELSE 'firing' END
+                       WHEN bool_or(a.state = 'firing') THEN CASE WHEN bool_and(logwatch_private.is_silenced(a, asof)) FILTER (WHERE a.state = 'firing') THEN 'silenced' ELSE 'firing' END
                        WHEN bool_or(a.state = 'pending') THEN 'pending'
                        ELSE 'ok' END AS state,
                   COALESCE(min(a.started_at), (SELECT max(q.resolved_at) FROM logwatch.alerts AS q WHERE q.rule = r.name)) AS since,
                   count(a.id) AS groups,
-                  COALESCE(max(logwatch.group_label(a.group_by, a.group_key)), '') AS grouped_by
+                  COALESCE(max(logwatch_private.group_label(a.group_by, a.group_key)), '') AS grouped_by
              FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved') AS s
      ORDER BY s.state = 'ok', r.name;
 
@@ -207,7 +207,7 @@ BEGIN
      CROSS JOIN LATERAL (SELECT count(*) AS n, (array_agg(e.path ORDER BY e.since, e.path))[1] AS path, (array_agg(e.error ORDER BY e.since, e.path))[1] AS error
                            FROM logwatch.read_errors AS e WHERE e.source_id = src.id) AS unreadable
      CROSS JOIN LATERAL (SELECT greatest(src.seen_at, file.at, recent.at) AS at) AS seen
-     CROSS JOIN LATERAL (SELECT asof - greatest(file.at, src.watched_since) AS time, logwatch.silent_after(src.id, asof) AS usual) AS quiet
+     CROSS JOIN LATERAL (SELECT asof - greatest(file.at, src.watched_since) AS time, logwatch_private.silent_after(src.id, asof) AS usual) AS quiet
      ORDER BY src.name;
 
     RETURN QUERY
@@ -217,10 +217,10 @@ BEGIN
                 WHEN q.failing > 0 THEN 'failing' ELSE 'ok' END,
            q.last_at, q.waiting, NULL::bigint,
            concat_ws(', ', c.problem,
-               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch.setting('alert_file') END,
+               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch_private.setting('alert_file') END,
                CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
-      FROM (SELECT v.channel, logwatch.channel_configured(v.channel) AS configured, COALESCE(logwatch.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch.alert_file_trouble() END) AS problem, v.position
+      FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_trouble() END) AS problem, v.position
               FROM unnest('{email,file,log,webhook}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
@@ -233,9 +233,9 @@ BEGIN
             WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q
      ORDER BY c.position;
 
-    RETURN QUERY SELECT f.role, f.name, f.state, f.heard_at, f.per_minute, NULL::bigint, f.message FROM logwatch.read_fleet() AS f;
+    RETURN QUERY SELECT f.role, f.name, f.state, f.heard_at, f.per_minute, NULL::bigint, f.message FROM logwatch_private.read_fleet() AS f;
 
-    RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch.worker_status() AS w;
+    RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
 END
 $$;
 COMMENT ON FUNCTION logwatch_status() IS 'How logwatch stands: one row per rule, source, channel, edge or centre of a fleet, and the worker; reads only';

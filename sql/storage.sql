@@ -158,9 +158,9 @@ COMMENT ON COLUMN logwatch.arrivals.late IS 'How many of the n records came late
 COMMENT ON COLUMN logwatch.arrivals.last_at IS 'When the last batch was received';
 COMMENT ON COLUMN logwatch.arrivals.logged_at IS 'Last event time of that batch';
 
-CREATE FUNCTION logwatch.wake() RETURNS trigger
+CREATE FUNCTION logwatch_private.wake() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'wake_wrapper';
-COMMENT ON FUNCTION logwatch.wake() IS 'Sets the worker''s latch when the transaction commits; private';
-CREATE TRIGGER batches_wake AFTER INSERT ON logwatch.batches FOR EACH ROW EXECUTE FUNCTION logwatch.wake();
+COMMENT ON FUNCTION logwatch_private.wake() IS 'Sets the worker''s latch when the transaction commits';
+CREATE TRIGGER batches_wake AFTER INSERT ON logwatch.batches FOR EACH ROW EXECUTE FUNCTION logwatch_private.wake();
 ALTER TABLE logwatch.batches ENABLE ALWAYS TRIGGER batches_wake;
 COMMENT ON TRIGGER batches_wake ON logwatch.batches IS 'Wakes the worker at commit; also for rows that replication applies';

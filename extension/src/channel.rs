@@ -89,7 +89,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word that `logwatch.settle` takes.
+    /// The word that `logwatch_private.settle` takes.
     pub fn word(self) -> &'static str {
         match self {
             Self::Sent => "sent",

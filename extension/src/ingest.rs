@@ -257,7 +257,7 @@ impl Plans {
         Ok(Self {
             source: prepare("SELECT FROM logwatch.sources AS s WHERE s.id OPERATOR(pg_catalog.=) $1".to_owned(), &[INT8OID])?,
             offset: prepare(
-                "SELECT logwatch.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)".to_owned(),
+                "SELECT logwatch_private.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)".to_owned(),
                 &[
                     TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID,
                 ],
@@ -360,7 +360,7 @@ fn know_version() -> spi::Result<()> {
     }
     let problem = Spi::connect(|client| {
         client
-            .select("SELECT logwatch.library_problem()", Some(1), &[])?
+            .select("SELECT logwatch_private.library_problem()", Some(1), &[])?
             .first()
             .get_one::<String>()
     })?;

@@ -19,7 +19,7 @@ pub fn claim(channels: &[&str]) -> spi::Result<Vec<Notification>> {
         client
             .update(
                 "SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, c.created_at, c.payload::pg_catalog.text
-                   FROM logwatch.claim($1) AS c",
+                   FROM logwatch_private.claim($1) AS c",
                 None,
                 &[channels.to_vec().into()],
             )?
@@ -48,7 +48,7 @@ pub fn settle(ended: &[Ended]) -> spi::Result<()> {
     } in ended
     {
         Spi::run_with_args(
-            "SELECT logwatch.settle($1, $2, $3, $4, $5)",
+            "SELECT logwatch_private.settle($1, $2, $3, $4, $5)",
             &[
                 (*id).into(),
                 message_id.as_str().into(),
@@ -231,7 +231,7 @@ fn send_now(notification: Notification, not_taken: &str, hint: &str) -> String {
 /// A report's payload, queued to one channel or to all.
 pub fn queue_report(channels: Vec<&str>, payload: serde_json::Value) -> spi::Result<()> {
     Spi::run_with_args(
-        "SELECT logwatch.queue_report($1, $2)",
+        "SELECT logwatch_private.queue_report($1, $2)",
         &[channels.into(), JsonB(payload).into()],
     )
 }

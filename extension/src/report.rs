@@ -114,7 +114,7 @@ fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
     let data = Spi::connect(|client| {
         client
             .select(
-                "SELECT logwatch.page_data($1, clock_timestamp())::text WHERE $1 BETWEEN interval '1 minute' AND interval '366 days'",
+                "SELECT logwatch_private.page_data($1, clock_timestamp())::text WHERE $1 BETWEEN interval '1 minute' AND interval '366 days'",
                 Some(1),
                 &[period.into()],
             )?
@@ -134,7 +134,7 @@ fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
         Ok(page) => Ok(page.html()),
         Err(why) => backend::raise(
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
-            &format!("logwatch.page_data() gives what the page does not know: {why}"),
+            &format!("logwatch_private.page_data() gives what the page does not know: {why}"),
             "The library and the extension may have different versions: ALTER EXTENSION logwatch UPDATE;",
         ),
     }
@@ -144,7 +144,7 @@ fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
 pub fn new_message_id() -> String {
     Spi::connect(|client| {
         client
-            .select("SELECT logwatch.new_message_id()", Some(1), &[])?
+            .select("SELECT logwatch_private.new_message_id()", Some(1), &[])?
             .first()
             .get_one::<String>()
     })

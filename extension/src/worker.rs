@@ -138,15 +138,15 @@ impl Worker {
     /// Each part is tried, whatever became of the others; the first failure is told.
     fn serve(&mut self) -> Result<(), Failure> {
         let tended = if_due(
-            "SELECT logwatch.fleet_due(clock_timestamp())",
+            "SELECT logwatch_private.fleet_due(clock_timestamp())",
             c"logwatch: fleet",
-            "SELECT logwatch.tend_fleet()",
+            "SELECT logwatch_private.tend_fleet()",
         );
         let checked = if_due(
-            "SELECT logwatch.open_changes(clock_timestamp())",
+            "SELECT logwatch_private.open_changes(clock_timestamp())",
             c"logwatch: check",
             // What a crash takes back is checked again. Nothing is sent before the claim, whose commit waits for the disk and for all before it.
-            "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch.check()",
+            "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check()",
         );
         let delivered = self.deliver();
         // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.
@@ -164,9 +164,9 @@ impl Worker {
         if self.folded.is_none_or(|at| at.elapsed() >= FOLD_EVERY) {
             self.folded = Some(Instant::now());
             if_due(
-                "SELECT logwatch.folding_due()",
+                "SELECT logwatch_private.folding_due()",
                 c"logwatch: fold",
-                "SELECT logwatch.fold_counts(now()) WHERE pg_catalog.pg_try_advisory_xact_lock(7236278, 2)",
+                "SELECT logwatch_private.fold_counts(now()) WHERE pg_catalog.pg_try_advisory_xact_lock(7236278, 2)",
             )?;
         }
         if self.maintained.is_some_and(|at| at.elapsed() < MAINTAIN_EVERY) {
@@ -174,9 +174,9 @@ impl Worker {
         }
         self.maintained = Some(Instant::now());
         if_due(
-            "SELECT logwatch.maintenance_due(clock_timestamp())",
+            "SELECT logwatch_private.maintenance_due(clock_timestamp())",
             c"logwatch: maintain",
-            "SELECT logwatch.maintain()",
+            "SELECT logwatch_private.maintain()",
         )
     }
 
@@ -191,7 +191,7 @@ impl Worker {
         self.record()?;
         // What is under way by the old settings is tried again by the new ones as soon as it has failed.
         if self.reloaded && self.in_flight.is_none() {
-            run(c"logwatch: retry", "SELECT logwatch.retry_now()")?;
+            run(c"logwatch: retry", "SELECT logwatch_private.retry_now()")?;
             self.reloaded = false;
         }
         self.next_delivery = look_for_delivery()?;
@@ -323,5 +323,5 @@ fn if_due(question: &'static str, activity: &CStr, command: &'static str) -> Res
 
 /// Seconds until the next notification is due.
 fn look_for_delivery() -> Result<Option<f64>, Failure> {
-    look("SELECT extract(epoch FROM logwatch.next_delivery() - clock_timestamp())::float8")
+    look("SELECT extract(epoch FROM logwatch_private.next_delivery() - clock_timestamp())::float8")
 }

@@ -31,14 +31,14 @@ const SET_UP: &str = "
         PERFORM setseed(seed);
         PERFORM logwatch_ingest(array_agg(line(began() - make_interval(days => day, secs => -s), 'ERROR disk full')), 'a')
            FROM generate_series(2, 3) AS day, generate_series(0, 300) AS s WHERE random() < 0.05;
-        PERFORM logwatch.check(began() - interval '1 hour');
+        PERFORM logwatch_private.check(began() - interval '1 hour');
     END $$;
     CREATE PROCEDURE replay(step integer, last integer) LANGUAGE plpgsql AS $$
     BEGIN
         FOR s IN 0 .. last BY step LOOP
             PERFORM logwatch_ingest(array_agg(line(began() + make_interval(secs => r.at), r.message) ORDER BY r.at), r.source)
                FROM records AS r WHERE r.comes > s - step AND r.comes <= s GROUP BY r.source ORDER BY r.source;
-            PERFORM logwatch.check(began() + make_interval(secs => s));
+            PERFORM logwatch_private.check(began() + make_interval(secs => s));
             COMMIT;
         END LOOP;
     END $$;

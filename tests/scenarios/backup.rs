@@ -128,7 +128,7 @@ pub fn goes_on(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
         "three|t"
     );
     assert_eq!(
-        server.sql("SELECT count(*), count(DISTINCT message) FROM logwatch.entries WHERE source_id = logwatch.source_id('app')")?,
+        server.sql("SELECT count(*), count(DISTINCT message) FROM logwatch.entries WHERE source_id = logwatch_private.source_id('app')")?,
         "4|4",
         "every line once"
     );
@@ -237,7 +237,7 @@ fn a_point_in_time_is_restored_and_the_tailer_reads_on_from_there() -> Result<()
     // What was stored after that point is in the file still, and the offset went back with the rows.
     Tailer::once(&copy, &["--source", "app", &log.display().to_string()])?;
     assert_eq!(
-        copy.sql("SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries WHERE source_id = logwatch.source_id('app')")?,
+        copy.sql("SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries WHERE source_id = logwatch_private.source_id('app')")?,
         "disk full,one,two,three"
     );
     Ok(())

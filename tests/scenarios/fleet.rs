@@ -193,7 +193,7 @@ fn a_lost_slot_is_told_at_both_ends_and_joining_again_makes_no_doubles() -> Resu
     wait_for_union(&centre, &[&edge])?;
     assert_eq!(centre.sql(gap)?, "t|t");
     // The patterns' totals are those of the entries, however often they were copied.
-    centre.sql("SELECT logwatch.fold_counts(now() + interval '1 hour')")?;
+    centre.sql("SELECT logwatch_private.fold_counts(now() + interval '1 hour')")?;
     assert_eq!(
         centre.sql("SELECT total, template FROM logwatch.patterns ORDER BY template")?,
         "2|between\n2|one\n1|two\n1|while the centre is away"
@@ -234,7 +234,7 @@ fn a_lost_slot_is_told_at_both_ends_and_joining_again_makes_no_doubles() -> Resu
     edge.server.sql("SELECT logwatch_unpublish()")?;
     assert_eq!(
         edge.server.sql(
-            "SELECT (SELECT count(*) FROM pg_publication), logwatch.fleet_due(now() + interval '1 hour')"
+            "SELECT (SELECT count(*) FROM pg_publication), logwatch_private.fleet_due(now() + interval '1 hour')"
         )?,
         "0|f"
     );

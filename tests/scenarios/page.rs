@@ -113,14 +113,14 @@ fn the_report_page_holds_everything_and_lets_nothing_hostile_through() -> Result
     let shown = server.sql(
         "SELECT (SELECT sum(n::bigint) FROM jsonb_array_elements(d -> 'timeline') AS l, jsonb_array_elements_text(l -> 'counts') AS n),
                 (SELECT sum(n) FROM logwatch.counts WHERE second > now() - interval '24 hours')
-           FROM logwatch.page_data('24 hours', now()) AS d",
+           FROM logwatch_private.page_data('24 hours', now()) AS d",
     )?;
     let (timeline, counts) = shown.split_once('|').context("two numbers")?;
     assert_eq!(timeline, counts);
     // What asks for somebody comes first.
     assert_eq!(
         server.sql(
-            "SELECT string_agg(a ->> 'state', ',' ORDER BY place) FROM logwatch.page_data('24 hours', now()) AS d,
+            "SELECT string_agg(a ->> 'state', ',' ORDER BY place) FROM logwatch_private.page_data('24 hours', now()) AS d,
                     jsonb_array_elements(d -> 'alerts') WITH ORDINALITY AS x (a, place)"
         )?,
         "firing,firing,silenced,resolved"
@@ -138,7 +138,7 @@ fn the_report_page_knows_the_delay_of_the_last_records_for_long() -> Result<()> 
          UPDATE logwatch.batches SET received_at = received_at - interval '1 second', last_at = last_at - interval '1 second' WHERE received_at - last_at < '1 minute'",
     )?;
     server.sql("SELECT * FROM logwatch_check()")?;
-    let delay = "SELECT d #>> '{sources,0,delay}', (SELECT count(*) FROM logwatch.batches) FROM logwatch.page_data('24 hours', now()) AS d";
+    let delay = "SELECT d #>> '{sources,0,delay}', (SELECT count(*) FROM logwatch.batches) FROM logwatch_private.page_data('24 hours', now()) AS d";
     assert_eq!(server.sql(delay)?, "90|2");
     server.sql("SELECT logwatch_maintain()")?;
     assert_eq!(server.sql(delay)?, "90|0", "after the batches were added up");

@@ -57,7 +57,7 @@ fn pg_upgrade_takes_everything_along_and_the_tailer_follows() -> Result<()> {
     )?;
     command.env_remove("PGHOST").env_remove("PGPORT");
     let mut tailer = Tailer::spawn(command)?;
-    let of_followed = "SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries WHERE source_id = logwatch.source_id('followed')";
+    let of_followed = "SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries WHERE source_id = logwatch_private.source_id('followed')";
     server.wait_for_sql(SOON, of_followed, "before")?;
     // Neither tailer nor worker changes anything while both servers are looked at.
     signal_pid(tailer.pid(), libc::SIGSTOP);

@@ -204,7 +204,7 @@ fn postgresqls_own_logs_are_read_in_all_three_forms() -> Result<()> {
         Tailer::once(&server, &args)?;
         let stored = server.sql(&format!(
             "SELECT level, translate(message, '\"', ''), detail LIKE '%lines%' FROM logwatch.entries
-              WHERE source_id = logwatch.source_id('{source}') AND logged_at > now() - interval '10 minutes'
+              WHERE source_id = logwatch_private.source_id('{source}') AND logged_at > now() - interval '10 minutes'
                 AND message NOT LIKE 'terminating connection%' ORDER BY id"
         ))?;
         assert_eq!(

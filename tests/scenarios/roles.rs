@@ -61,8 +61,6 @@ const READING: &[&str] = &[
     "logwatch_backtest/3",
     "logwatch_nagios/0",
     "logwatch_report_html/1",
-    "read_metrics/0",
-    "read_fleet/0",
 ];
 
 /// The README's block of GRANT lines.

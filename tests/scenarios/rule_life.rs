@@ -113,7 +113,7 @@ fn new_recipients_get_the_repetition_and_the_old_ones_still_the_end() -> Result<
     )?;
     server.sql("SELECT logwatch_check()")?;
     assert_eq!(told_of(&server, "repeat")?, "day@example.com\ndba@example.com");
-    server.sql("SELECT logwatch.check(now() + interval '10 minutes')")?;
+    server.sql("SELECT logwatch_private.check(now() + interval '10 minutes')")?;
     assert_eq!(
         told_of(&server, "resolved")?,
         "day@example.com\ndba@example.com\nnight@example.com"

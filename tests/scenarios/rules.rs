@@ -31,7 +31,7 @@ fn replay(server: &Server, seconds: u32, step: u32, bad: &str, n: u32) -> Result
                  IF {bad} THEN
                      PERFORM logwatch_ingest(array_agg(to_char(t, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR disk ' || n)) FROM generate_series(1, {n}) AS n;
                  END IF;
-                 PERFORM logwatch.check(t);
+                 PERFORM logwatch_private.check(t);
                  COMMIT;
              END LOOP;
          END $$"
@@ -99,15 +99,15 @@ fn what_was_never_announced_is_not_announced_as_resolved() -> Result<()> {
     )?;
     ingest_errors(&server, 5, "0 seconds")?;
     server.sql("SELECT logwatch_ingest('FATAL short')")?;
-    server.sql("SELECT logwatch.check(now())")?;
+    server.sql("SELECT logwatch_private.check(now())")?;
     assert_eq!(
         server.sql("SELECT rule, state, announced FROM logwatch.alerts ORDER BY 1")?,
         "error|firing|\nfatal|pending|"
     );
 
-    server.sql("SELECT logwatch.check(now() + interval '20 seconds')")?;
+    server.sql("SELECT logwatch_private.check(now() + interval '20 seconds')")?;
     server.sql("SELECT logwatch_unsilence(id) FROM logwatch.silences")?;
-    server.sql("SELECT logwatch.check(now() + interval '40 seconds')")?;
+    server.sql("SELECT logwatch_private.check(now() + interval '40 seconds')")?;
 
     // The silenced one is over before the silence; the short one is forgotten.
     assert_eq!(
@@ -311,7 +311,7 @@ fn a_clock_that_was_ahead_stops_no_alert_when_it_is_set_back() -> Result<()> {
             ))?;
         }
         server.sql(&format!(
-            "SELECT transition FROM logwatch.check(timestamptz '{at}' + interval '1 second')"
+            "SELECT transition FROM logwatch_private.check(timestamptz '{at}' + interval '1 second')"
         ))
     };
     assert_eq!(check(120.0, true)?, "firing");
@@ -357,12 +357,12 @@ fn a_thousand_rules_see_a_hundred_thousand_patterns_in_one_window() -> Result<()
          INSERT INTO logwatch.rules (name, source, threshold) SELECT 'unmet ' || n, 'app' || n, 1001 FROM generate_series(0, 9) AS n;
          INSERT INTO logwatch.rules (name, source, match, threshold, group_by)
          VALUES ('in words', 'app1?', ' [0-9]{2}777 ', 10, 'none'), ('of each', '*', 'app99 9900[0-9] ', 1, 'pattern');
-         INSERT INTO logwatch.sources (id, name) SELECT logwatch.source_id('app' || n), 'app' || n FROM generate_series(0, 99) AS n;
+         INSERT INTO logwatch.sources (id, name) SELECT logwatch_private.source_id('app' || n), 'app' || n FROM generate_series(0, 99) AS n;
          INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
          SELECT s * 1000 + n, 'ERROR', format('module app%s %s failed', s, s * 1000 + n), now(), now(), ''
            FROM generate_series(0, 99) AS s, generate_series(0, 999) AS n;
          INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
-         SELECT date_trunc('second', now()), logwatch.source_id('app' || fingerprint / 1000), level, fingerprint, 1 FROM logwatch.patterns;
+         SELECT date_trunc('second', now()), logwatch_private.source_id('app' || fingerprint / 1000), level, fingerprint, 1 FROM logwatch.patterns;
          INSERT INTO logwatch.batches (source_id, first_at, last_at, n) SELECT id, now(), now(), 1000 FROM logwatch.sources",
     )?;
     // In seconds or not within the window: rule by rule and pattern by pattern it would be a hundred million steps.

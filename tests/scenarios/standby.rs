@@ -103,7 +103,7 @@ fn a_standby_tells_and_when_promoted_takes_over() -> Result<()> {
     standby.wait_for_worker(SOON, None)?;
     standby.wait_for_sql(
         SOON,
-        "SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries WHERE source_id = logwatch.source_id('app')",
+        "SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries WHERE source_id = logwatch_private.source_id('app')",
         "one,two",
     )?;
     assert!(tailer.exited()?.is_none(), "{}", tailer.output());

@@ -173,7 +173,7 @@ impl Journal {
 
     /// A query about this source: `{id}` in it stands for the source's id.
     pub fn sql(&self, server: &Server, query: &str) -> Result<String> {
-        let id = format!("logwatch.source_id('{}')", self.source);
+        let id = format!("logwatch_private.source_id('{}')", self.source);
         server.sql(&query.replace("{id}", &id))
     }
 
@@ -181,7 +181,7 @@ impl Journal {
     pub fn stored(&self, server: &Server) -> Result<Records> {
         let rows = server.client()?.query(
             "SELECT message || coalesce(E'\\n' || detail, ''), count(*) FROM logwatch.entries \
-             WHERE source_id = logwatch.source_id($1) GROUP BY 1",
+             WHERE source_id = logwatch_private.source_id($1) GROUP BY 1",
             &[&self.source],
         )?;
         rows.iter()

@@ -1,6 +1,6 @@
 //! The report page: one HTML file with its style sheet and its charts inside, no script, nothing loaded from anywhere.
 //!
-//! What it shows comes from `logwatch.page_data()`. Everything in it is hostile until escaped; a policy in the page's head forbids
+//! What it shows comes from `logwatch_private.page_data()`. Everything in it is hostile until escaped; a policy in the page's head forbids
 //! scripts and foreign content besides.
 
 use std::fmt::Write;
@@ -15,7 +15,7 @@ use super::words::{duration, time, zone};
 
 const STYLE: &str = include_str!("page.css");
 
-/// What `logwatch.page_data()` gathers.
+/// What `logwatch_private.page_data()` gathers.
 #[derive(Deserialize)]
 pub struct Page {
     host: String,

@@ -35,7 +35,7 @@ SELECT rule, group_key, transition FROM logwatch_check();
 UPDATE logwatch.edges SET joined_at = now() - interval '6 minutes';
 SELECT rule, group_key, transition, message FROM logwatch_check();
 UPDATE logwatch.edges SET heard_at = now();
-SELECT rule, group_key, transition FROM logwatch.check(clock_timestamp() + interval '2 minutes');
+SELECT rule, group_key, transition FROM logwatch_private.check(clock_timestamp() + interval '2 minutes');
 SELECT logwatch_unsubscribe('berlin', edge_is_gone => true);
 SELECT logwatch_unsubscribe('berlin');
 SELECT count(*) FROM logwatch_fleet;

@@ -36,7 +36,7 @@ SELECT epoch FROM logwatch_attach('db01', '/var/log/app.log');
 INSERT INTO logwatch.rules (name, kind, within, keep_firing_for) VALUES ('silent', 'absence', '10 minutes', '0');
 SELECT rule, transition FROM logwatch_check();
 UPDATE logwatch.sources SET first_seen = now() - interval '1 day', attached_at = now() - interval '1 day', seen_at = now() - interval '11 minutes';
-SELECT logwatch.open_changes(clock_timestamp()) AS due;
+SELECT logwatch_private.open_changes(clock_timestamp()) AS due;
 SELECT rule, group_key, transition, message FROM logwatch_check();
 SELECT rule, transition FROM logwatch_check();
 SELECT state, message FROM logwatch_status() WHERE name = 'silent';

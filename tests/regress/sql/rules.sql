@@ -20,5 +20,5 @@ INSERT INTO logwatch.rules (name) VALUES ('');
 UPDATE logwatch.rules SET threshold = 0 WHERE name = 'error';
 SELECT name, threshold, within FROM logwatch.rules ORDER BY name;
 DELETE FROM logwatch.rules WHERE name = 'disk';
-SELECT logwatch.glob_matches(name, glob), name, glob
+SELECT logwatch_private.glob_matches(name, glob), name, glob
   FROM (VALUES ('db01:app', 'db*'), ('web', 'db*'), ('a%b', 'a%b'), ('axb', 'a%b'), ('a_b', 'a?b'), ('a\b', 'a\b'), ('', '*')) AS v (name, glob);

@@ -9,7 +9,7 @@ UPDATE logwatch.rules SET keep_firing_for = '0', within = '1 minute' WHERE name 
 SELECT pg_temp.log('disk full', 5);
 SELECT rule, transition FROM logwatch_check();
 SELECT logwatch_silence('err*', '1 hour', 'deployment') > 0 AS silenced;
-SELECT rule, transition FROM logwatch.check(now() + interval '2 minutes');
+SELECT rule, transition FROM logwatch_private.check(now() + interval '2 minutes');
 SELECT reason FROM logwatch.notifications WHERE channel = 'log' ORDER BY id;
 SELECT regexp_replace(logwatch_unsilence(id), '[0-9]+', 'n') FROM logwatch.silences;
 SELECT rule, transition FROM logwatch_check();
@@ -36,23 +36,23 @@ SELECT reason FROM logwatch.notifications WHERE channel = 'log';
 TRUNCATE logwatch.silences;
 -- A maintenance window comes again.
 SELECT logwatch_silence('*', '2 hours', 'nightly', starts_at => '2026-01-01 02:00Z', repeat_every => '1 day', repeat_until => '2026-01-10 00:00Z') > 0 AS made;
-SELECT asof, logwatch.silence_is_active(s, asof::timestamptz)
+SELECT asof, logwatch_private.silence_is_active(s, asof::timestamptz)
   FROM logwatch.silences AS s,
        unnest('{2026-01-01 01:59Z,2026-01-01 02:00Z,2026-01-01 03:59Z,2026-01-01 04:00Z,2026-01-05 02:30Z,2026-01-05 12:00Z,2026-01-11 02:30Z}'::text[]) AS asof;
 TRUNCATE logwatch.silences;
 -- An acknowledged alert is not repeated; its end is told.
 UPDATE logwatch.patterns SET first_seen = now() - interval '1 day';
 UPDATE logwatch.alerts SET notified_at = now() - interval '5 hours';
-SELECT reason FROM logwatch.due_announcements(clock_timestamp());
+SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
 SELECT regexp_replace(logwatch_ack(id, 'on it'), '[0-9]+', 'n') FROM logwatch.alerts;
 SELECT acked_by = session_user AS mine, ack_note FROM logwatch.alerts;
-SELECT reason FROM logwatch.due_announcements(clock_timestamp());
+SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
 -- Repetitions further and further apart.
 UPDATE logwatch.rules SET repeat_every = '1 hour', repeat_factor = 2 WHERE name = 'error';
 UPDATE logwatch.alerts SET acked_at = NULL, repeats = 3, notified_at = now() - interval '7 hours';
-SELECT reason FROM logwatch.due_announcements(clock_timestamp());
+SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
 UPDATE logwatch.alerts SET notified_at = now() - interval '9 hours';
-SELECT reason FROM logwatch.due_announcements(clock_timestamp());
+SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
 -- Records of a higher level, and new patterns, are told of.
 UPDATE logwatch.alerts SET notified_at = now() - interval '6 minutes';
 SELECT pg_temp.log('never seen before', 1);

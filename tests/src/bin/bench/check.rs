@@ -60,7 +60,7 @@ pub fn run(table: &mut Table) -> Result<()> {
     );
     server.sql(
         "INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n, width)
-         SELECT h, logwatch.source_id('host-' || s), 'ERROR', p, 1000, 3600
+         SELECT h, logwatch_private.source_id('host-' || s), 'ERROR', p, 1000, 3600
            FROM generate_series(now() - interval '365 days', now() - interval '10 days', interval '1 hour') AS h,
                 generate_series(1, 4) AS s, generate_series(1, 10) AS p;
          ANALYZE logwatch.counts;",
@@ -112,18 +112,18 @@ fn costs(server: &Server, entries: u64) -> Result<Costs> {
         "INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
          SELECT -p, 'ERROR', 'message ' || chr(96 + p::int), now(), now(), 'x' FROM generate_series(1, {PATTERNS}) AS p;
          INSERT INTO logwatch.entries (logged_at, source_id, level, fingerprint, message)
-         SELECT now() - interval '1 second' * (n % {WINDOW}), logwatch.source_id('host-' || 1 + n % {SOURCES}), 'ERROR', -1 - n % {PATTERNS},
+         SELECT now() - interval '1 second' * (n % {WINDOW}), logwatch_private.source_id('host-' || 1 + n % {SOURCES}), 'ERROR', -1 - n % {PATTERNS},
                 'request ' || n || ' to the payment provider failed after 3000 ms'
            FROM generate_series(1, {entries}) AS n"
     ))?;
     // Loading took a while: counts and batches are those of the window that ends now. Each batch of a thousand leaves a row per pattern.
     server.sql(&format!(
         "INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
-         SELECT date_trunc('second', now()) - interval '1 second' * (b % {WINDOW}), logwatch.source_id('host-' || 1 + b % {SOURCES}), 'ERROR', -p,
+         SELECT date_trunc('second', now()) - interval '1 second' * (b % {WINDOW}), logwatch_private.source_id('host-' || 1 + b % {SOURCES}), 'ERROR', -p,
                 greatest({entries} / least({entries}, 10000) / {PATTERNS}, 1)
            FROM generate_series(1, least({entries} / {PATTERNS}, 10000)) AS b, generate_series(1, {PATTERNS}) AS p;
          INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n)
-         SELECT logwatch.source_id('host-' || 1 + b % {SOURCES}), v.at, v.at, v.at, 1000
+         SELECT logwatch_private.source_id('host-' || 1 + b % {SOURCES}), v.at, v.at, v.at, 1000
            FROM generate_series(1, {entries} / 1000) AS b CROSS JOIN LATERAL (SELECT now() - interval '1 second' * (b % {WINDOW}) AS at) AS v;
          SELECT logwatch_check();
          SELECT logwatch_maintain();"

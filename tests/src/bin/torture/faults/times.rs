@@ -33,7 +33,7 @@ pub fn look(scene: &mut Scene) -> Result<String> {
             scene,
             &format!(
                 "SELECT 'entries.flags: ' || flags::text FROM logwatch.entries \
-                 WHERE source_id = logwatch.source_id('{}') AND 'time_future' = ANY (flags) LIMIT 1",
+                 WHERE source_id = logwatch_private.source_id('{}') AND 'time_future' = ANY (flags) LIMIT 1",
                 source.name
             ),
         ),
