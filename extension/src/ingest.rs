@@ -12,9 +12,9 @@ use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
-use crate::array::{Column, Micros};
-use crate::backend::{self, IfDropped};
+use crate::column::{Column, Micros};
 use crate::jsonb::Jsonb;
+use crate::pg::{self, IfDropped};
 use crate::settings;
 
 /// A record that says it was logged later than this from now on is not believed.
@@ -366,7 +366,7 @@ fn know_version() -> spi::Result<()> {
     })?;
     if let Some(problem) = problem {
         // Of the codes at which a client tries again.
-        backend::raise(
+        pg::raise(
             PgSqlErrorCode::ERRCODE_CANNOT_CONNECT_NOW,
             &problem,
             "Type: ALTER EXTENSION logwatch UPDATE;",
@@ -389,7 +389,7 @@ fn ingest<'a>(
         if let Some(record) = record {
             bytes = bytes.saturating_add(record.len());
             if number >= MAX_CALL_RECORDS || bytes > MAX_CALL_BYTES {
-                backend::raise(
+                pg::raise(
                     PgSqlErrorCode::ERRCODE_PROGRAM_LIMIT_EXCEEDED,
                     "more records than one call may bring",
                     "Send at most 100000 records or 64 MB at a time.",
@@ -404,7 +404,7 @@ fn ingest<'a>(
 /// Makes the row of a source that no tailer has claimed.
 fn know_source(source: Option<&str>) -> spi::Result<&str> {
     let Some(source) = source.filter(|source| !source.is_empty()) else {
-        backend::raise(
+        pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "the source's name is empty",
             "Give it a name, for example: SELECT logwatch_ingest('ERROR disk full', source => 'backup-job');",
@@ -433,9 +433,9 @@ fn template(message: &str) -> String {
 
 #[pg_extern(sql = false)]
 fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
-    backend::refuse_in_recovery(c"logwatch_ingest()");
+    pg::refuse_in_recovery(c"logwatch_ingest()");
     know_version()?;
-    backend::hold_extension(IfDropped::Wait);
+    pg::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
     ingest(std::iter::once(line), std::iter::empty(), source)
 }
@@ -443,9 +443,9 @@ fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
 #[pg_extern(sql = false)]
 fn ingest_lines(lines: Option<Array<&str>>, source: Option<&str>) -> spi::Result<i64> {
     let Some(lines) = lines else { return Ok(0) };
-    backend::refuse_in_recovery(c"logwatch_ingest()");
+    pg::refuse_in_recovery(c"logwatch_ingest()");
     know_version()?;
-    backend::hold_extension(IfDropped::Wait);
+    pg::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
     ingest(lines.iter(), std::iter::empty(), source)
 }
@@ -470,11 +470,11 @@ fn ingest_range(
     gap: Option<&str>,
     state: Option<&str>,
 ) -> spi::Result<i64> {
-    backend::refuse_in_recovery(c"logwatch_ingest()");
+    pg::refuse_in_recovery(c"logwatch_ingest()");
     know_version()?;
-    backend::hold_extension(IfDropped::Wait);
+    pg::hold_extension(IfDropped::Wait);
     let (Some(source), Some(epoch)) = (source, epoch) else {
-        backend::raise(
+        pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "a tailer's source and epoch must not be NULL",
             "Take both from logwatch_attach().",

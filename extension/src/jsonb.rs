@@ -5,8 +5,8 @@
 use pgrx::prelude::*;
 use serde_json::{Map, Value};
 
-use crate::array::{self, Element};
-use crate::backend;
+use crate::column::{self, Element};
+use crate::pg;
 
 /// A jsonb value with its length word.
 pub struct Jsonb(Vec<u8>);
@@ -23,7 +23,7 @@ const IS_END: u32 = 0x8000_0000;
 impl Jsonb {
     pub fn of(fields: Map<String, Value>) -> Option<Self> {
         flat(&fields)
-            .or_else(|| backend::jsonb(Value::Object(fields)))
+            .or_else(|| pg::jsonb(Value::Object(fields)))
             .map(Self)
     }
 
@@ -51,7 +51,7 @@ fn flat(fields: &Map<String, Value>) -> Option<Vec<u8>> {
     let texts: usize = pairs.iter().map(|(key, _, text)| key.len() + text.len()).sum();
     let length = 4 + 4 + 8 * pairs.len() + texts;
     let mut bytes = Vec::with_capacity(length);
-    bytes.extend_from_slice(&array::length_word(length));
+    bytes.extend_from_slice(&column::length_word(length));
     bytes.extend_from_slice(&(OBJECT | pairs.len() as u32).to_ne_bytes());
     let mut end = 0;
     for (number, (kind, text)) in keys.clone().chain(values.clone()).enumerate() {

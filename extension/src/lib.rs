@@ -5,20 +5,20 @@
 
 use pgrx::prelude::*;
 
-mod array;
-mod backend;
 mod channel;
+mod column;
 mod ingest;
 mod jsonb;
-mod matching;
 mod message;
 mod outbox;
+mod pg;
+mod regex_cache;
 mod report;
 mod sender;
 mod settings;
-mod trouble;
 mod wake;
 mod worker;
+mod worker_error;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -67,14 +67,14 @@ extension_sql_file!(
 /// Called by PostgreSQL when the library is loaded: by the postmaster when it is preloaded, else by the first session that needs it.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
-    if backend::in_binary_upgrade() {
+    if pg::in_binary_upgrade() {
         return;
     }
-    backend::forget_backtraces();
-    let preloading = backend::preloading();
+    pg::forget_backtraces();
+    let preloading = pg::preloading();
     settings::init(preloading);
     wake::init(preloading);
-    trouble::init(preloading);
+    worker_error::init(preloading);
     if preloading {
         worker::init();
     }
@@ -89,5 +89,5 @@ fn library_version() -> &'static str {
 /// Makes DROP EXTENSION wait for the end of this transaction.
 #[pg_extern(sql = false)]
 fn hold() {
-    backend::hold_extension(backend::IfDropped::Wait);
+    pg::hold_extension(pg::IfDropped::Wait);
 }

@@ -9,7 +9,7 @@ mod clean;
 mod digest;
 mod html;
 mod page;
-mod standing;
+mod rule_line;
 mod status;
 mod text;
 mod words;
@@ -17,7 +17,7 @@ mod words;
 pub use alert::{Alert, test_alert};
 pub use digest::Digest;
 pub use page::Page;
-pub use standing::Standing;
+pub use rule_line::RuleLine;
 pub use status::{Status, StatusRow};
 
 /// A notification in words.

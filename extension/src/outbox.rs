@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use pgrx::JsonB;
 use pgrx::prelude::*;
 
-use crate::backend::{self, IfDropped, Procedure};
 use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome, Verdict};
+use crate::pg::{self, IfDropped, Procedure};
 use crate::sender::InFlight;
 use crate::settings;
 
@@ -78,12 +78,12 @@ const LOOK: Duration = Duration::from_secs(1);
 /// Sends what is due, and returns when nothing is due any more.
 #[pg_extern(sql = false)]
 fn deliver() -> spi::Result<()> {
-    backend::refuse_in_recovery(c"logwatch_deliver()");
+    pg::refuse_in_recovery(c"logwatch_deliver()");
     let procedure = Procedure::begin();
     // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
     procedure.commit();
     loop {
-        backend::hold_extension(IfDropped::Wait);
+        pg::hold_extension(IfDropped::Wait);
         let (log, others): (Vec<_>, Vec<_>) = claim(CHANNELS)?
             .into_iter()
             .partition(|notification| notification.channel == "log");
@@ -91,13 +91,13 @@ fn deliver() -> spi::Result<()> {
             break;
         }
         procedure.commit();
-        backend::hold_extension(IfDropped::Wait);
+        pg::hold_extension(IfDropped::Wait);
         settle(&write_log(&log))?;
         procedure.commit();
         let mut in_flight = InFlight::start(others);
         while !in_flight.is_done() {
-            backend::wait(LOOK);
-            backend::hold_extension(IfDropped::Wait);
+            pg::wait(LOOK);
+            pg::hold_extension(IfDropped::Wait);
             settle(&in_flight.collect())?;
             procedure.commit();
         }
@@ -112,17 +112,17 @@ fn test_channel(channel: Option<&str>, recipient: Option<&str>) -> String {
     use PgSqlErrorCode::{ERRCODE_INVALID_PARAMETER_VALUE, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE};
     match channel.unwrap_or_default() {
         "log" => {
-            backend::server_log("logwatch: test notification", "sent by logwatch_test('log')");
+            pg::server_log("logwatch: test notification", "sent by logwatch_test('log')");
             "written to the server log".to_owned()
         }
         "file" => match crate::report::write_file() {
             Ok(Some(file)) => format!("written to {}", file.display()),
-            Ok(None) => backend::raise(
+            Ok(None) => pg::raise(
                 ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 "the alert file is off",
                 "Set logwatch.alert_file in postgresql.conf, then: SELECT pg_reload_conf();",
             ),
-            Err(why) => backend::raise(
+            Err(why) => pg::raise(
                 ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                 &why,
                 "Set logwatch.alert_file to a file that the server's user may write.",
@@ -130,7 +130,7 @@ fn test_channel(channel: Option<&str>, recipient: Option<&str>) -> String {
         },
         "email" => test_email(recipient),
         "webhook" => test_webhook(),
-        other => backend::raise(
+        other => pg::raise(
             ERRCODE_INVALID_PARAMETER_VALUE,
             &format!("unknown channel \"{other}\""),
             "Use email, webhook, file or log, for example: SELECT logwatch_test('email');",
@@ -142,7 +142,7 @@ fn test_email(recipient: Option<&str>) -> String {
     let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
     let settings = match settings::email() {
         Ok(settings) => settings,
-        Err(problem) => backend::raise(
+        Err(problem) => pg::raise(
             code,
             &problem.to_string(),
             "After a change in postgresql.conf: SELECT pg_reload_conf();",
@@ -152,7 +152,7 @@ fn test_email(recipient: Option<&str>) -> String {
         .map(str::to_owned)
         .or_else(|| settings::recipients().into_iter().next())
     else {
-        backend::raise(
+        pg::raise(
             code,
             "nobody to send to: logwatch.email_to is empty",
             "Name a recipient: SELECT logwatch_test('email', 'ops@example.com');",
@@ -180,7 +180,7 @@ fn test_email(recipient: Option<&str>) -> String {
 
 fn test_webhook() -> String {
     if let Err(problem) = settings::webhook() {
-        backend::raise(
+        pg::raise(
             PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
             &problem.to_string(),
             "After a change in postgresql.conf: SELECT pg_reload_conf();",
@@ -210,7 +210,7 @@ fn send_now(notification: Notification, not_taken: &str, hint: &str) -> String {
     let mut in_flight = InFlight::start(vec![notification]);
     let mut ended = Vec::new();
     while ended.is_empty() {
-        backend::wait(LOOK);
+        pg::wait(LOOK);
         ended = in_flight.collect();
     }
     match ended.pop().map(|ended| ended.outcome) {
@@ -219,7 +219,7 @@ fn send_now(notification: Notification, not_taken: &str, hint: &str) -> String {
             answer,
             ..
         }) => answer,
-        Some(outcome) => backend::raise(
+        Some(outcome) => pg::raise(
             PgSqlErrorCode::ERRCODE_CONNECTION_EXCEPTION,
             &format!("{not_taken}: {}", outcome.answer),
             hint,

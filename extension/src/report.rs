@@ -5,9 +5,9 @@ use std::path::PathBuf;
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
-use crate::backend::IfDropped;
-use crate::message::{Page, Standing, Status, StatusRow};
-use crate::{backend, channel, outbox, settings};
+use crate::message::{Page, RuleLine, Status, StatusRow};
+use crate::pg::IfDropped;
+use crate::{channel, outbox, pg, settings};
 
 /// The present status. Only selects, so that it assigns no transaction id and works on a standby.
 pub fn status() -> spi::Result<Status> {
@@ -48,7 +48,7 @@ pub fn status() -> spi::Result<Status> {
         host: settings::host_name(),
         database: database.unwrap_or_default(),
         at: Timestamp::now(),
-        zone: backend::config_option(c"log_timezone").unwrap_or_else(|| "UTC".to_owned()),
+        zone: pg::config_option(c"log_timezone").unwrap_or_else(|| "UTC".to_owned()),
         rows,
     })
 }
@@ -79,12 +79,12 @@ fn write_alert_file() {
 /// The status message; also queued to the channels, threshold met or not.
 #[pg_extern(sql = false)]
 fn report(channel: Option<&str>) -> spi::Result<String> {
-    backend::hold_extension(IfDropped::Wait);
+    pg::hold_extension(IfDropped::Wait);
     let channels = match channel {
         None => vec!["email", "log"],
         Some(one @ ("email" | "log")) => {
             if let Some(problem) = settings::email_problem().filter(|_| one == "email") {
-                backend::raise(
+                pg::raise(
                     PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
                     &problem.to_string(),
                     "After a change in postgresql.conf: SELECT pg_reload_conf();",
@@ -92,7 +92,7 @@ fn report(channel: Option<&str>) -> spi::Result<String> {
             }
             vec![one]
         }
-        Some(other) => backend::raise(
+        Some(other) => pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             &format!("unknown channel \"{other}\""),
             "Use email or log, or nothing for all that are set.",
@@ -101,7 +101,7 @@ fn report(channel: Option<&str>) -> spi::Result<String> {
     let status = status()?;
     let text = status.text();
     // A standby can tell, but not queue.
-    if !backend::in_recovery() {
+    if !pg::in_recovery() {
         outbox::queue_report(channels, serde_json::json!(status))?;
     }
     Ok(text)
@@ -110,7 +110,7 @@ fn report(channel: Option<&str>) -> spi::Result<String> {
 /// The report page. Only selects, as `status()`.
 #[pg_extern(sql = false)]
 fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
-    backend::hold_extension(IfDropped::Wait);
+    pg::hold_extension(IfDropped::Wait);
     let data = Spi::connect(|client| {
         client
             .select(
@@ -124,7 +124,7 @@ fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
             .map(Option::flatten)
     })?;
     let Some(data) = data else {
-        backend::raise(
+        pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "the report's period must be between a minute and 366 days",
             "For example: SELECT logwatch_report_html('7 days');",
@@ -132,7 +132,7 @@ fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
     };
     match serde_json::from_str::<Page>(&data) {
         Ok(page) => Ok(page.html()),
-        Err(why) => backend::raise(
+        Err(why) => pg::raise(
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
             &format!("logwatch_private.page_data() gives what the page does not know: {why}"),
             "The library and the extension may have different versions: ALTER EXTENSION logwatch UPDATE;",
@@ -171,7 +171,7 @@ fn rule_message(
     threshold: Option<i64>,
     within_seconds: Option<i64>,
 ) -> String {
-    Standing {
+    RuleLine {
         kind: kind.unwrap_or_default(),
         state: state.unwrap_or_default(),
         rule: rule.unwrap_or_default(),

@@ -10,7 +10,7 @@ use logwatch_record::Level;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
-use crate::backend;
+use crate::pg;
 
 mod address;
 mod email;
@@ -176,7 +176,7 @@ pub fn init(preloading: bool) {
         &WEBHOOK_HEADERS_FILE,
         GucContext::Sighup,
     );
-    backend::reserve_setting_prefix(c"logwatch");
+    pg::reserve_setting_prefix(c"logwatch");
 }
 
 fn text(setting: &Text) -> Option<String> {
@@ -218,7 +218,7 @@ pub fn alert_file_problem() -> Option<String> {
         return complain("must be an absolute path");
     }
     match file.parent() {
-        Some(folder) if folder.is_dir() && !backend::may_write(folder) => {
+        Some(folder) if folder.is_dir() && !pg::may_write(folder) => {
             complain("the server's user may not write into its directory")
         }
         Some(folder) if folder.is_dir() => None,
@@ -246,7 +246,7 @@ pub fn host_name() -> String {
 fn setting(name: &str) -> Option<String> {
     CString::new(format!("logwatch.{name}"))
         .ok()
-        .and_then(|name| backend::config_option(&name))
+        .and_then(|name| pg::config_option(&name))
 }
 
 #[pg_extern(sql = false)]
@@ -288,5 +288,5 @@ fn source_id(name: &str) -> i64 {
 /// The name of the session's time zone: records that name none are read in it.
 pub fn session_zone() -> String {
     const NAME: &CStr = c"TimeZone";
-    backend::config_option(NAME).unwrap_or_else(|| "UTC".to_owned())
+    pg::config_option(NAME).unwrap_or_else(|| "UTC".to_owned())
 }

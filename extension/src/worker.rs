@@ -14,10 +14,10 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTi
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
-use crate::backend::Failure;
 use crate::channel::Ended;
+use crate::pg::Failure;
 use crate::sender::InFlight;
-use crate::{backend, outbox, report, settings, trouble, wake};
+use crate::{outbox, pg, report, settings, wake, worker_error};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
@@ -48,23 +48,23 @@ pub fn init() {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
-    backend::attach_worker_signals();
+    pg::attach_worker_signals();
     BackgroundWorker::connect_worker_to_spi(Some(&settings::database()), None);
     // A reload between the fork and the handler was not heard.
-    backend::reload_config();
-    backend::set(c"application_name", c"logwatch worker");
+    pg::reload_config();
+    pg::set(c"application_name", c"logwatch worker");
     // Whatever the cluster's or the database's own search_path is.
-    backend::set(c"search_path", c"pg_catalog, pg_temp");
-    backend::set(c"lock_timeout", LOCK_TIMEOUT);
+    pg::set(c"search_path", c"pg_catalog, pg_temp");
+    pg::set(c"lock_timeout", LOCK_TIMEOUT);
     // To compile a plan takes far longer than any that the worker has takes to run.
-    backend::set(c"jit", c"off");
-    wake::set_worker_pid(backend::my_pid());
+    pg::set(c"jit", c"off");
+    wake::set_worker_pid(pg::my_pid());
     let mut worker = Worker::default();
     worker.tell_problems();
     loop {
         let began = Instant::now();
         if BackgroundWorker::sighup_received() {
-            backend::reload_config();
+            pg::reload_config();
             worker.tell_problems();
             worker.reloaded = true;
         }
@@ -72,10 +72,10 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
         // A storm of commits is served in steps, and long ticks leave the processor to others for as long as they took.
         let took = began.elapsed();
         let next = SHORTEST_PAUSE.max(took + took.min(settings::check_interval()));
-        backend::wait_idle(worker.longest_wait());
+        pg::wait_idle(worker.longest_wait());
         // What sets the latch meanwhile is served with the next one.
         while let Some(rest) = next.checked_sub(began.elapsed()).filter(|rest| !rest.is_zero()) {
-            backend::wait_idle(rest);
+            pg::wait_idle(rest);
         }
     }
 }
@@ -107,7 +107,7 @@ enum Installed {
 
 impl Worker {
     fn tick(&mut self) {
-        let problem = match backend::transaction(c"logwatch: look", installed) {
+        let problem = match pg::transaction(c"logwatch: look", installed) {
             Ok(Ok(Installed::Yes)) => self.serve().err(),
             Ok(Ok(Installed::No)) => {
                 self.unrecorded.clear();
@@ -125,7 +125,7 @@ impl Worker {
             Some(Failure::Error(why)) => Some(why),
             Some(Failure::Locked) | None => None,
         };
-        trouble::tell(problem.as_deref());
+        worker_error::set(problem.as_deref());
         if let Some(problem) = problem
             .as_ref()
             .filter(|problem| self.told_tick.as_ref() != Some(problem))
@@ -150,7 +150,7 @@ impl Worker {
         );
         let delivered = self.deliver();
         // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.
-        let written = backend::transaction(c"logwatch: alert file", report::write_file);
+        let written = pg::transaction(c"logwatch: alert file", report::write_file);
         let maintained = self.maintain();
         tended?;
         checked?;
@@ -203,7 +203,7 @@ impl Worker {
         } else {
             &["log"]
         };
-        let claimed = backend::transaction(c"logwatch: claim", || outbox::claim(channels))??;
+        let claimed = pg::transaction(c"logwatch: claim", || outbox::claim(channels))??;
         let (log, others): (Vec<_>, Vec<_>) = claimed
             .into_iter()
             .partition(|notification| notification.channel == "log");
@@ -218,7 +218,7 @@ impl Worker {
 
     fn record(&mut self) -> Result<(), Failure> {
         if !self.unrecorded.is_empty() {
-            backend::transaction(c"logwatch: record", || outbox::settle(&self.unrecorded))??;
+            pg::transaction(c"logwatch: record", || outbox::settle(&self.unrecorded))??;
             self.unrecorded.clear();
         }
         Ok(())
@@ -301,11 +301,11 @@ fn plan(client: &SpiClient, query: &'static str) -> spi::Result<&'static OwnedPr
 
 /// One value, read in a transaction of its own.
 fn look<T: FromDatum + IntoDatum>(query: &'static str) -> Result<Option<T>, Failure> {
-    Ok(backend::transaction(c"logwatch: look", || select(query))??)
+    Ok(pg::transaction(c"logwatch: look", || select(query))??)
 }
 
 fn run(activity: &CStr, command: &'static str) -> Result<(), Failure> {
-    Ok(backend::transaction(activity, || {
+    Ok(pg::transaction(activity, || {
         Spi::connect_mut(|client| {
             let plan = plan(client, command)?;
             client.update(plan, None, &[]).map(|_| ())

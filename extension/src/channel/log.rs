@@ -1,7 +1,7 @@
 //! The server log: one line per notification at level LOG, with a structured DETAIL. Runs on the process's main thread only.
 
 use super::{Channel, Content, Notification, Outcome};
-use crate::backend;
+use crate::pg;
 
 pub struct LogChannel;
 
@@ -9,11 +9,11 @@ impl Channel for LogChannel {
     fn deliver(&mut self, notification: &Notification) -> Outcome {
         match notification.content() {
             Ok(Content::Alert(alert)) => {
-                backend::server_log(&format!("logwatch: {}", alert.subject()), &alert.log_detail());
+                pg::server_log(&format!("logwatch: {}", alert.subject()), &alert.log_detail());
                 Outcome::sent("written to the server log")
             }
             Ok(Content::Status(status)) => {
-                backend::server_log(&format!("logwatch: {}", status.subject()), &status.text());
+                pg::server_log(&format!("logwatch: {}", status.subject()), &status.text());
                 Outcome::sent("written to the server log")
             }
             Ok(Content::Digest(_)) => Outcome::failed("digests are mailed only"),

@@ -5,7 +5,7 @@ use serde::Deserialize;
 
 use super::clean::{clean, log_text};
 use super::words::{duration, time, zone};
-use super::{Message, Standing};
+use super::{Message, RuleLine};
 
 /// What an alert's notification is made from: the `payload` of a row of `logwatch.notifications`.
 #[derive(Debug, Deserialize)]
@@ -103,12 +103,12 @@ impl Alert {
         if self.reason == "test" {
             return "Test notification of logwatch: nothing is wrong".to_owned();
         }
-        self.standing().headline()
+        self.rule_line().headline()
     }
 
-    fn standing(&self) -> Standing<'_> {
+    fn rule_line(&self) -> RuleLine<'_> {
         let over = matches!(self.reason.as_str(), "late" | "resolved");
-        Standing {
+        RuleLine {
             kind: &self.kind,
             state: if over { "resolved" } else { "firing" },
             rule: &self.rule,
@@ -155,7 +155,7 @@ impl Alert {
                     self.peak,
                     duration(self.within),
                     self.threshold,
-                    self.standing().met().map_or(String::new(), |met| format!(
+                    self.rule_line().met().map_or(String::new(), |met| format!(
                         ", {}",
                         met.trim_start_matches("threshold ")
                     ))

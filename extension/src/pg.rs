@@ -1,6 +1,6 @@
 //! What the extension asks of the server process it runs in: latches, signals, transactions, settings.
 //!
-//! All `unsafe` of the extension is here, in `wake` (the latch at commit, shared memory), in `trouble` (a text in shared memory) and in
+//! All `unsafe` of the extension is here, in `wake` (the latch at commit, shared memory), in `worker_error` (a text in shared memory) and in
 //! `sender` (a thread's signal mask, a signal to itself); each block has its proof beside it. Nothing here may be called from another thread than the process's own:
 //! PostgreSQL is not thread-safe. The proofs in common: every function is called on the main thread of a live backend or worker.
 

@@ -4,7 +4,7 @@
 
 use pgrx::prelude::*;
 
-use crate::backend;
+use crate::pg;
 
 /// What an array can hold here.
 pub trait Element {
@@ -146,7 +146,7 @@ impl<T: Element + ?Sized> Column<T> {
 
 impl<T: Element + ?Sized> IntoDatum for Column<T> {
     fn into_datum(self) -> Option<pg_sys::Datum> {
-        Some(backend::varlena(&self.head(), &self.elements))
+        Some(pg::varlena(&self.head(), &self.elements))
     }
 
     fn type_oid() -> pg_sys::Oid {

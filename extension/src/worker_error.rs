@@ -44,7 +44,7 @@ pub fn init(preloading: bool) {
 }
 
 /// The worker tells what its tick failed of; None when it went well.
-pub fn tell(trouble: Option<&str>) {
+pub fn set(trouble: Option<&str>) {
     if !PRELOADED.get() {
         return;
     }

@@ -6,7 +6,7 @@ use super::clean::clean;
 use super::words::duration;
 
 /// What there is to say of a rule, or of one of its groups.
-pub struct Standing<'a> {
+pub struct RuleLine<'a> {
     pub kind: &'a str,
     pub state: &'a str,
     pub rule: &'a str,
@@ -19,7 +19,7 @@ pub struct Standing<'a> {
     pub within: i64,
 }
 
-impl Standing<'_> {
+impl RuleLine<'_> {
     /// How the rule stands, in one line, its threshold met or not.
     pub fn sentence(&self) -> String {
         match self.met() {
@@ -80,7 +80,7 @@ mod tests {
     #[test]
     fn one_line_says_how_a_rule_stands() {
         let line = |state, rule, level, count, threshold, within| {
-            Standing {
+            RuleLine {
                 kind: "threshold",
                 state,
                 rule,
