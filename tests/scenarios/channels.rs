@@ -1,8 +1,9 @@
 //! Other ways to reach people and tools: the webhook, a second mail server, the hourly number of mails, NOTIFY, the plugin.
 
+use std::fs;
 use std::process::Command;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
@@ -201,5 +202,38 @@ fn the_plugin_says_state_and_line() -> Result<()> {
             "LOGWATCH CRITICAL - 1 firing: fatal | firing=1\n".to_owned()
         )
     );
+    Ok(())
+}
+
+/// Case A16: with the mail server down and the server's log tailed, no line of logwatch's own is an error to a tailer.
+#[test]
+fn our_own_lines_in_the_servers_log_never_match() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let url = sink.url();
+    let server = mailing_server(&sink, &[("logwatch.smtp_url", url.as_str())])?;
+    drop(sink);
+    server.sql("SELECT logwatch_ingest(ARRAY['FATAL a', 'ERROR b', 'ERROR c', 'ERROR d', 'ERROR e'])")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT count(*) FROM logwatch.notifications WHERE channel = 'email' AND attempts > 0 AND last_error IS NOT NULL",
+        "2",
+    )?;
+    server.wait_for_log(SOON, "logwatch: [FIRING:1] fatal")?;
+    server.sql("SELECT logwatch_report('log')")?;
+    server.wait_for_log(SOON, "status of")?;
+    let folder = tempfile::tempdir()?;
+    let copy = folder.path().join("postgresql.log");
+    fs::write(&copy, server.log())?;
+    let output = Command::new(programs::built("logwatch-tailer")?)
+        .args(["--once", "--dry-run"])
+        .arg(&copy)
+        .output()?;
+    ensure!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    let records = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(!records.contains("logwatch"), "{records}");
     Ok(())
 }

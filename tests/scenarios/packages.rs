@@ -11,7 +11,7 @@ fn the_packages_install_work_and_leave_nothing() -> Result<()> {
         println!("skipped: dpkg unpacks as root only");
         return Ok(());
     }
-    let output = Command::new(programs::checkout().join("tests/package_test.sh")).output()?;
+    let output = Command::new(programs::checkout().join("extension/package/package_test.sh")).output()?;
     let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
     ensure!(output.status.success(), "{said}");
     ensure!(said.contains("the packages are good"), "{said}");

@@ -99,7 +99,7 @@ fn folder_of(tree: &Path, name: &str) -> Result<PathBuf> {
 fn syslog_ng_ships_by_the_manuals_recipe() -> Result<()> {
     let tree = programs::checkout().join("target/syslog-ng");
     if !tree.join("usr/sbin/syslog-ng").exists() {
-        println!("skipped: syslog-ng is not unpacked (tests/install_missing.sh test)");
+        println!("skipped: syslog-ng is not unpacked (extension/package/install_missing.sh test)");
         return Ok(());
     }
     let server = Server::without_worker(&[])?;

@@ -221,7 +221,7 @@ fn the_machine_has_the_real_schedulers() -> Result<()> {
     let found = Command::new("sh").args(["-c", "command -v cron"]).output()?;
     assert!(
         found.status.success(),
-        "cron is missing; run tests/install_missing.sh test"
+        "cron is missing; run extension/package/install_missing.sh test"
     );
     Ok(())
 }

