@@ -1,6 +1,7 @@
-//! What single steps of reading a record cost, per line and per byte: `make bench ONLY=micro`.
+//! Measures single steps of reading a record, per line and per byte: `make bench ONLY=micro`.
 //!
-//! The lines are those of common programs. Each step gets one whole line, as the tailer and the extension call it.
+//! The lines are those of common programs. Each step gets one whole line, as the tailer and the
+//! extension call it.
 
 use divan::Bencher;
 use divan::counter::BytesCount;
@@ -34,7 +35,7 @@ fn context() -> Context {
     }
 }
 
-/// The level of a line, hit or not.
+/// Returns the level of a line, hit or not.
 #[divan::bench(args = ALL)]
 fn level_of(bencher: Bencher, line: &str) {
     bencher
@@ -50,7 +51,8 @@ fn continues(bencher: Bencher, text: &str) {
         .bench(|| line::continues(divan::black_box(text.as_bytes())));
 }
 
-/// All of a record: level, time, message, fields. A plain, a JSON and a logfmt record are read in different ways.
+/// Returns all of a record: level, time, message, fields. A plain, a JSON and a logfmt record are
+/// read in different ways.
 #[divan::bench(args = ALL)]
 fn read(bencher: Bencher, line: &str) {
     let context = context();
@@ -59,7 +61,7 @@ fn read(bencher: Bencher, line: &str) {
         .bench(|| parse(divan::black_box(line), &context));
 }
 
-/// A record of only a time.
+/// Returns a record of only a time.
 #[divan::bench(args = TIMES)]
 fn time(bencher: Bencher, line: &str) {
     let context = context();
@@ -68,7 +70,7 @@ fn time(bencher: Bencher, line: &str) {
         .bench(|| parse(divan::black_box(line), &context));
 }
 
-/// The message with its variable parts masked.
+/// Returns the message with its variable parts masked.
 #[divan::bench(args = ALL)]
 fn template(bencher: Bencher, message: &str) {
     bencher
@@ -76,7 +78,7 @@ fn template(bencher: Bencher, message: &str) {
         .bench(|| pattern::template(divan::black_box(message)));
 }
 
-/// The pattern's fingerprint.
+/// Returns the pattern's fingerprint.
 #[divan::bench]
 fn fingerprint(bencher: Bencher) {
     bencher

@@ -1,9 +1,11 @@
-//! What was odd about a record, as a small set. It only names oddities and never decides what to do about them.
+//! The oddities of a record, as a small set. It only names oddities and never decides what to do
+//! about them.
 
 use std::fmt;
 use std::ops::{BitOr, BitOrAssign};
 
-/// A set of oddities. Its bits travel from the tailer to the extension; its names are what `entries.flags` stores.
+/// A set of oddities. Its bits travel from the tailer to the extension; its names are what
+/// `entries.flags` stores.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Hash)]
 pub struct Flags(u8);
 
@@ -28,17 +30,17 @@ impl Flags {
     ];
     const ALL: u8 = (1 << 5) - 1;
 
-    /// The empty set.
+    /// Returns the empty set.
     pub const fn empty() -> Flags {
         Flags(0)
     }
 
-    /// The set as a number, as it travels in `logwatch_ingest`'s `flags`.
+    /// Returns the set as a number, as it travels in `logwatch_ingest`'s `flags`.
     pub const fn bits(self) -> u8 {
         self.0
     }
 
-    /// The set of a number; bits that mean nothing here (a newer tailer's) are left out.
+    /// Returns the set of a number; bits that mean nothing here (a newer tailer's) are left out.
     pub const fn from_bits_truncate(bits: u8) -> Flags {
         Flags(bits & Flags::ALL)
     }
@@ -47,12 +49,12 @@ impl Flags {
         self.0 == 0
     }
 
-    /// True when every flag of `other` is in this set.
+    /// Returns true if every flag of `other` is in this set.
     pub const fn contains(self, other: Flags) -> bool {
         self.0 & other.0 == other.0
     }
 
-    /// The words stored in `entries.flags`, always in the same order.
+    /// Returns the words stored in `entries.flags`, always in the same order.
     pub fn names(self) -> impl Iterator<Item = &'static str> {
         Flags::NAMES
             .into_iter()

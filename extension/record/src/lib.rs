@@ -1,35 +1,28 @@
-//! What a log record is: its level, time, message and pattern.
+//! Reads a log record: its level, time, message and pattern.
 //!
-//! The tailer and the extension both use this crate, so that they can never disagree. It knows no PostgreSQL and does no I/O.
-//! Nothing here fails or panics, whatever a line holds: what cannot be understood is kept as plain text.
+//! The tailer and the extension both use this crate, so that they can never disagree. It knows no
+//! PostgreSQL and does no I/O. Nothing here fails or panics, whatever a line holds: what cannot be
+//! understood is kept as plain text.
 //!
-//! A record is a *headline* and perhaps continuation lines. [`level`] looks at a headline alone and is fast; [`parse`] reads all of it.
+//! A record is a *headline* and perhaps continuation lines. [`level`] looks at a headline alone and
+//! is fast; [`parse`] reads all of it.
 
 #![forbid(unsafe_code)]
 
-mod decoration;
-mod detect;
 mod flags;
-mod headline;
-mod keys;
-mod letters;
+mod head;
 mod level;
 pub mod line;
-mod logfmt;
-mod names;
 pub mod pattern;
 mod record;
 mod scan;
 pub mod source;
 mod structured;
-mod syslog;
 mod text;
 mod time;
-mod wrapper;
-mod zone;
 
-pub use detect::level;
 pub use flags::Flags;
+pub use level::detect::level;
 pub use level::{Level, UnknownLevel};
 pub use record::{Context, MAX_MESSAGE, Record, parse};
 pub use text::clean;

@@ -1,24 +1,25 @@
-//! Which lines belong to the record before them.
+//! Decides whether a line belongs to the record before it.
 //!
-//! Only the line itself is looked at, so that it does not matter how a file was cut into reads. A line that starts with a time is
-//! never a continuation.
+//! Only the line itself is looked at, so that it does not matter how a file was cut into reads. A
+//! line that starts with a time is never a continuation.
 
 use memchr::{memchr_iter, memmem};
 
-use crate::{time, wrapper};
+use crate::structured::container;
+use crate::time;
 
-/// How much of a line is looked at.
-const HEAD: usize = 256;
+/// The bytes of a line that are looked at.
+const LOOKED_AT: usize = 256;
 
-/// True when a line belongs to the record before it: it is indented, or it starts like a part of a stack trace (`Caused by:`,
-/// `... 3 more`, `Traceback`, `goroutine 1 [`, `java.lang.X: …`), or it is one of PostgreSQL's companions (`DETAIL:  `). An empty line
-/// does not.
+/// Returns true if a line belongs to the record before it: it is indented, or it starts like a part
+/// of a stack trace (`Caused by:`, `... 3 more`, `Traceback`, `goroutine 1 [`, `java.lang.X: …`),
+/// or it is one of PostgreSQL's companions (`DETAIL:  `). An empty line does not.
 pub fn continues(line: &[u8]) -> bool {
-    let mut buffer = [0; HEAD];
-    let line = wrapper::inner_start(line, &mut buffer).unwrap_or(line);
+    let mut buffer = [0; LOOKED_AT];
+    let line = container::inner_start(line, &mut buffer).unwrap_or(line);
     let text = line.trim_ascii();
     let Some(first) = text.first() else { return false };
-    let text = &text[..text.len().min(HEAD)];
+    let text = &text[..text.len().min(LOOKED_AT)];
     let timed = time::scan(text.strip_prefix(b"[").unwrap_or(text)).is_some();
     if timed {
         return companion(text);
@@ -70,14 +71,16 @@ const STARTS: [&[u8]; 18] = [
     b"note: run with `RUST_BACKTRACE",
 ];
 
-/// The line of a trace that names the exception: `java.io.IOException: x`, `ValueError: x`, `psycopg2.OperationalError`.
+/// Returns the line of a trace that names the exception: `java.io.IOException: x`, `ValueError: x`,
+/// `psycopg2.OperationalError`.
 fn exception(text: &[u8]) -> bool {
     let len = text
         .iter()
         .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'$' | b'\\')))
         .unwrap_or(text.len());
     let (name, rest) = text.split_at(len);
-    // `Error: x` and `Exception: x` are what Node, Python scripts and shells say without any trace before it.
+    // `Error: x` and `Exception: x` are what Node, Python scripts and shells say without any trace
+    // before it.
     let class = [
         "Exception",
         "Error",
@@ -99,7 +102,8 @@ fn exception(text: &[u8]) -> bool {
         && (class || dotted())
 }
 
-/// A frame that is not indented: Go's `main.(*T).run(0xc000, …)`, Ruby's ``app/x.rb:12:in `run'``.
+/// Returns a frame that is not indented: Go's `main.(*T).run(0xc000, …)`, Ruby's ``app/x.rb:12:in
+/// `run'``.
 fn frame(text: &[u8]) -> bool {
     let mut colons = memchr_iter(b':', text);
     if let Some(at) = colons.find(|at| text[..*at].ends_with(b".rb")) {
@@ -118,7 +122,8 @@ fn frame(text: &[u8]) -> bool {
             .all(|b| b.is_ascii_alphanumeric() || matches!(b, b'.' | b'_' | b'/' | b'-'))
 }
 
-/// PostgreSQL's lines about the one before: `… DETAIL:  Key (id)=(1) already exists.`, with its two blanks.
+/// PostgreSQL's lines about the one before: `… DETAIL:  Key (id)=(1) already exists.`, with its two
+/// blanks.
 fn companion(text: &[u8]) -> bool {
     const NAMES: [&[u8]; 7] = [
         b"DETAIL:  ",

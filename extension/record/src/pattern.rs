@@ -1,7 +1,9 @@
-//! The pattern of a message: the message with its variable parts masked, and the hash that stands for it.
+//! The pattern of a message: the message with its variable parts masked, and the hash that stands
+//! for it.
 //!
-//! Masking has no state and no order: the same message gives the same template on every host and in every year. One pass, no regex:
-//! it runs for each stored record. Any change of what it gives needs a new [`VERSION`].
+//! Masking has no state and no order: the same message gives the same template on every host and in
+//! every year. One pass, no regex: it runs for each stored record. Any change of what it gives
+//! needs a new [`VERSION`].
 
 mod token;
 
@@ -10,24 +12,26 @@ use xxhash_rust::xxh3::xxh3_64_with_seed;
 use crate::Level;
 use token::{is_digits, is_host, is_whole};
 
-/// The version of the masking. It is part of every fingerprint, so that a changed masking never mixes with stored patterns.
+/// The version of the masking. It is part of every fingerprint, so that a changed masking never
+/// mixes with stored patterns.
 pub const VERSION: u8 = 1;
 
 /// The most bytes of a template.
 const MAX_TEMPLATE: usize = 512;
-/// What stands for a variable part.
+/// Stands for a variable part.
 const MASK: &str = "<*>";
 /// A longer message differs before this point or not at all.
 const MAX_READ: usize = 4096;
 
-/// The hash of a pattern, as stored in `patterns.fingerprint`: XXH3 over version, level and template.
+/// Returns the hash of a pattern, as stored in `patterns.fingerprint`: XXH3 over version, level and
+/// template.
 pub fn fingerprint(level: Level, template: &str) -> i64 {
     let seed = u64::from(VERSION) << 8 | level as u64;
     xxh3_64_with_seed(template.as_bytes(), seed).cast_signed()
 }
 
-/// The message with its variable parts (quoted texts, UUIDs, URLs, e-mail addresses, paths, hosts, IP addresses, hex and other numbers)
-/// as `<*>`; at most 512 bytes.
+/// Returns the message with its variable parts (quoted texts, UUIDs, URLs, e-mail addresses, paths,
+/// hosts, IP addresses, hex and other numbers) as `<*>`; at most 512 bytes.
 pub fn template(message: &str) -> String {
     let message = message.trim();
     let message = &message[..message.floor_char_boundary(MAX_READ)];
@@ -86,7 +90,8 @@ fn char_len(first: u8) -> usize {
     }
 }
 
-/// An error code at the start is what the message is about: `ORA-00942: …`, `AH00124: …`, `E11000 …`.
+/// Returns an error code at the start is what the message is about: `ORA-00942: …`, `AH00124: …`,
+/// `E11000 …`.
 fn code_len(bytes: &[u8]) -> usize {
     let letters = bytes
         .iter()
@@ -105,7 +110,8 @@ fn code_len(bytes: &[u8]) -> usize {
     if fits { end } else { 0 }
 }
 
-/// The end of the quoted text that opens at `at`. An apostrophe inside a word opens nothing.
+/// Returns the end of the quoted text that opens at `at`. An apostrophe inside a word opens
+/// nothing.
 fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     let quote = bytes[at];
     if !matches!(quote, b'"' | b'\'' | b'`') || ends_word(&bytes[..at]) {
@@ -131,8 +137,8 @@ fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     None
 }
 
-/// A mask counts as the word that it stands for, here and in [`starts_word`], so that a template is its own template
-/// (but for texts whose quotes do not pair up).
+/// Returns a mask counts as the word that it stands for, here and in [`starts_word`], so that a
+/// template is its own template (but for texts whose quotes do not pair up).
 fn ends_word(bytes: &[u8]) -> bool {
     bytes.ends_with(MASK.as_bytes()) || bytes.last().is_some_and(u8::is_ascii_alphanumeric)
 }
@@ -149,7 +155,8 @@ fn starts_token(b: u8) -> bool {
         )
 }
 
-/// The length of the token at the start: up to a blank, a quote, a bracket or another separator.
+/// Returns the length of the token at the start: up to a blank, a quote, a bracket or another
+/// separator.
 fn token_len(bytes: &[u8]) -> usize {
     let end = |b: &u8| {
         b.is_ascii_whitespace()
@@ -194,20 +201,21 @@ fn token_len(bytes: &[u8]) -> usize {
     len
 }
 
-/// The length of a word of letters and its blank, which most of a message is made of. None for anything else.
+/// Returns the length of a word of letters and its blank, which most of a message is made of. None
+/// for anything else.
 fn plain_word(bytes: &[u8]) -> Option<usize> {
     let len = bytes.iter().position(|b| !b.is_ascii_alphabetic())?;
     (bytes[len] == b' ' && bytes.get(len + 1) != Some(&b' ')).then_some(len + 1)
 }
 
-/// Adds a mask, one for a run of them.
+/// Returns adds a mask, one for a run of them.
 fn mask(out: &mut String) {
     if !out.ends_with(MASK) {
         out.push_str(MASK);
     }
 }
 
-/// Adds a token, masked as what it is.
+/// Returns adds a token, masked as what it is.
 fn mask_token(text: &str, out: &mut String) {
     // The punctuation of the sentence is not the token's.
     let bare = text.trim_end_matches(['.', ':', '!', '?', ',', ';']);
@@ -233,7 +241,8 @@ fn mask_token(text: &str, out: &mut String) {
     out.push_str(tail);
 }
 
-/// Adds a name, with the numbers and the random parts in it masked: `blk_-123` and `blk_123` give `blk_<*>`.
+/// Returns adds a name, with the numbers and the random parts in it masked: `blk_-123` and
+/// `blk_123` give `blk_<*>`.
 fn words(text: &str, out: &mut String) {
     let bytes = text.as_bytes();
     let mut at = 0;
@@ -258,7 +267,7 @@ fn words(text: &str, out: &mut String) {
     }
 }
 
-/// Adds a run of letters and digits.
+/// Returns adds a run of letters and digits.
 fn word(text: &str, out: &mut String) {
     let bytes = text.as_bytes();
     let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();

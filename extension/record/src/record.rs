@@ -7,9 +7,10 @@ use jiff::{SignedDuration, Timestamp};
 use memchr::memchr;
 use serde_json::{Map, Value};
 
-use crate::headline::{self, Head};
-use crate::structured::{self, Parts};
-use crate::{Flags, Level, detect, logfmt, text, time, wrapper};
+use crate::head::{self, Head};
+use crate::level::detect;
+use crate::structured::{Parts, container, json, logfmt};
+use crate::{Flags, Level, text, time};
 
 /// The most bytes of a message. A longer one is cut at a character's boundary and flagged.
 pub const MAX_MESSAGE: usize = 64 * 1024;
@@ -17,7 +18,7 @@ pub const MAX_MESSAGE: usize = 64 * 1024;
 /// A time further ahead than this is flagged.
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
 
-/// How to read a time that says no zone or no year.
+/// Completes a time that names no zone or no year.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub zone: TimeZone,
@@ -27,17 +28,17 @@ pub struct Context {
 /// A record as read from its text.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Record<'a> {
-    /// As [`level`](crate::level) says of the headline.
+    /// The level of the headline, as [`level`](crate::level) reads it.
     pub level: Option<Level>,
     /// Microsecond precision at most. None when there is no time or it is not certain.
     pub logged_at: Option<Timestamp>,
-    /// The headline without time, level and what else certainly belongs to its head. At most [`MAX_MESSAGE`] bytes, never empty when
-    /// the text is not blank.
+    /// The headline without time, level and what else certainly belongs to its head. At most
+    /// [`MAX_MESSAGE`] bytes, never empty when the text is not blank.
     pub message: Cow<'a, str>,
     /// The continuation lines, or the stack trace of a structured record.
     pub detail: Option<Cow<'a, str>>,
-    /// The other keys of a JSON or logfmt record; of a plain one the parts of its head: `host`, `program`, `pid`, `thread`,
-    /// `logger`, `caller`. No string holds U+0000.
+    /// The other keys of a JSON or logfmt record; of a plain one the parts of its head: `host`,
+    /// `program`, `pid`, `thread`, `logger`, `caller`. No string holds U+0000.
     pub fields: Option<Map<String, Value>>,
     pub flags: Flags,
 }
@@ -69,7 +70,7 @@ pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
     record
 }
 
-/// The text without blank lines before it and blanks after it.
+/// Returns the text without blank lines before it and blanks after it.
 fn trim(text: &str) -> &str {
     let text = text.trim_end();
     let blank = text.len() - text.trim_start().len();
@@ -88,9 +89,10 @@ fn headline(text: &str) -> (&str, &str) {
     }
 }
 
-/// The text without a container's wrapper and a terminal's colours, and the wrapper's time. None when it has neither.
+/// Returns the text without a container's wrapper and a terminal's colours, and the wrapper's time.
+/// None when it has neither.
 fn undressed(text: &str) -> Option<(String, Option<String>)> {
-    let unwrapped = wrapper::unwrap(text);
+    let unwrapped = container::unwrap(text);
     let inner = unwrapped.as_ref().map_or(text, |(inner, _)| inner);
     match (text::without_escapes(inner), unwrapped) {
         (Some(plain), unwrapped) => Some((plain, unwrapped.and_then(|(_, time)| time))),
@@ -119,11 +121,11 @@ fn read<'a>(text: &'a str, context: &Context) -> Record<'a> {
             ..Head::default()
         }
     } else {
-        headline::read(line, context)
+        head::read(line, context)
     };
     let body = head.body;
     let parts = if body.starts_with('{') {
-        structured::json(body, context)
+        json::json(body, context)
     } else {
         logfmt::read(body, context)
     };
@@ -138,7 +140,8 @@ fn plain_record<'a>(line: &'a str, head: Head<'a>, rest: &'a str) -> Record<'a> 
     let mut fields = head.fields;
     let mut message = head.body;
     let mut rest = rest;
-    // .NET's console writes `fail: Category[0]` and the message below; Erlang's reports have only a head in the first line.
+    // .NET's console writes `fail: Category[0]` and the message below; Erlang's reports have only a
+    // head in the first line.
     let category = dotnet_category(line);
     if (category.is_some() || message.is_empty()) && !rest.trim().is_empty() {
         let first = trim(rest);
@@ -177,7 +180,7 @@ fn plain_record<'a>(line: &'a str, head: Head<'a>, rest: &'a str) -> Record<'a> 
     }
 }
 
-/// `fail: Microsoft.AspNetCore.Server.Kestrel[13]`: the category and the event's number.
+/// Reads `fail: Microsoft.AspNetCore.Server.Kestrel[13]`: the category and the event's number.
 fn dotnet_category(line: &str) -> Option<(&str, &str)> {
     let rest = ["fail: ", "crit: ", "warn: ", "info: ", "dbug: ", "trce: "]
         .iter()
@@ -224,7 +227,7 @@ fn structured_record<'a>(line: &'a str, head: Head<'a>, parts: Parts, rest: &'a 
     }
 }
 
-/// A message as it may be stored: no NUL, no more than [`MAX_MESSAGE`] bytes.
+/// Returns a message as it may be stored: no NUL, no more than [`MAX_MESSAGE`] bytes.
 fn stored<'a>(message: Cow<'a, str>, flags: &mut Flags) -> Cow<'a, str> {
     let message = without_nul(message, flags);
     if message.len() <= MAX_MESSAGE {
@@ -250,7 +253,8 @@ fn without_nul<'a>(text: Cow<'a, str>, flags: &mut Flags) -> Cow<'a, str> {
     }
 }
 
-/// Continuation lines as they are stored: without the carriage returns of Windows and blank lines at both ends.
+/// Continuation lines as they are stored: without the carriage returns of Windows and blank lines
+/// at both ends.
 fn detail(lines: &str) -> Option<Cow<'_, str>> {
     let lines = trim(lines);
     if lines.is_empty() {

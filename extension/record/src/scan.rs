@@ -1,4 +1,5 @@
-//! A cursor over bytes for the hand-written readers. It never moves past the end and never allocates.
+//! A cursor over bytes for the hand-written readers. It never moves past the end and never
+//! allocates.
 
 pub(crate) struct Scanner<'a> {
     bytes: &'a [u8],
@@ -10,7 +11,7 @@ impl<'a> Scanner<'a> {
         Scanner { bytes, at: 0 }
     }
 
-    /// How many bytes were taken.
+    /// Returns the count of bytes taken.
     pub(crate) fn at(&self) -> usize {
         self.at
     }

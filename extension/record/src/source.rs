@@ -1,8 +1,9 @@
-//! The identity of a source. It comes from the name alone, so that rows of several servers merge without translation.
+//! The identity of a source. It comes from the name alone, so that rows of several servers merge
+//! without translation.
 
 use xxhash_rust::xxh3::xxh3_64;
 
-/// The 64-bit hash of a source's name, as stored in `sources.id`.
+/// Returns the 64-bit hash of a source's name, as stored in `sources.id`.
 pub fn id(name: &str) -> i64 {
     xxh3_64(name.as_bytes()).cast_signed()
 }

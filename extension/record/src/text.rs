@@ -1,4 +1,5 @@
-//! A file's bytes made into text that PostgreSQL can store. Nothing is lost silently: every change is flagged.
+//! A file's bytes made into text that PostgreSQL can store. Nothing is lost silently: every change
+//! is flagged.
 
 use std::borrow::Cow;
 
@@ -6,8 +7,9 @@ use memchr::memchr;
 
 use crate::Flags;
 
-/// Bytes to text without NULs. Invalid UTF-8 becomes U+FFFD (flag `BAD_UTF8`); leading NULs, the hole that a truncation under a
-/// writer leaves, are dropped and others become U+FFFD (flag `NUL`). Allocates only when something had to change.
+/// Bytes to text without NULs. Invalid UTF-8 becomes U+FFFD (flag `BAD_UTF8`); leading NULs, the
+/// hole that a truncation under a writer leaves, are dropped and others become U+FFFD (flag `NUL`).
+/// Allocates only when something had to change.
 pub fn clean(bytes: &[u8]) -> (Cow<'_, str>, Flags) {
     let content = without_hole(bytes);
     let mut flags = if content.len() < bytes.len() {
@@ -28,18 +30,19 @@ pub fn clean(bytes: &[u8]) -> (Cow<'_, str>, Flags) {
     }
 }
 
-/// The bytes after any leading NULs.
+/// Returns the bytes after any leading NULs.
 pub(crate) fn without_hole(bytes: &[u8]) -> &[u8] {
     let start = bytes.iter().position(|&b| b != 0).unwrap_or(bytes.len());
     &bytes[start..]
 }
 
-/// The text with each NUL as U+FFFD, None when it has none.
+/// Returns the text with each NUL as U+FFFD, None when it has none.
 pub(crate) fn without_nul(text: &str) -> Option<String> {
     memchr(0, text.as_bytes()).map(|_| text.replace('\0', "\u{FFFD}"))
 }
 
-/// The text without a terminal's escape sequences (`ESC [ … letter`), None when it has none.
+/// Returns the text without a terminal's escape sequences (`ESC [ … letter`), None when it has
+/// none.
 pub(crate) fn without_escapes(text: &str) -> Option<String> {
     memchr(0x1b, text.as_bytes())?;
     let mut plain = String::with_capacity(text.len());
@@ -57,7 +60,8 @@ pub(crate) fn without_escapes(text: &str) -> Option<String> {
     Some(plain)
 }
 
-/// The longest start of `text` that has at most `max` bytes and ends at a character's boundary.
+/// Returns the longest start of `text` that has at most `max` bytes and ends at a character's
+/// boundary.
 pub(crate) fn cut(text: &str, max: usize) -> &str {
     &text[..text.floor_char_boundary(max)]
 }

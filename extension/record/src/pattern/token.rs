@@ -1,10 +1,10 @@
-//! What makes a token variable as a whole: a number, an address, a path.
+//! Tells the tokens that are variable as a whole: a number, an address, a path.
 
 pub(super) fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
 
-/// A token that is variable as a whole.
+/// Returns a token that is variable as a whole.
 pub(super) fn is_whole(text: &str) -> bool {
     let bytes = text.as_bytes();
     if bytes
@@ -22,7 +22,8 @@ pub(super) fn is_whole(text: &str) -> bool {
         || is_uuid(bytes)
 }
 
-/// It starts with a digit, after a sign perhaps: `12`, `-3.5`, `12ms`, `10:00:00.123`, `10.0.0.1:80`, `2026-11-22`, `0x7f`.
+/// It starts with a digit, after a sign perhaps: `12`, `-3.5`, `12ms`, `10:00:00.123`,
+/// `10.0.0.1:80`, `2026-11-22`, `0x7f`.
 fn is_number(bytes: &[u8]) -> bool {
     let digits = match bytes {
         [b'-' | b'+' | b'#' | b'.', rest @ ..] => rest,
@@ -36,7 +37,8 @@ fn is_number(bytes: &[u8]) -> bool {
     letters <= 4 || digits.starts_with(b"0x") || digits.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
 }
 
-/// `/var/log/x`, `~/x`, `./x`, `C:\x`, `a/b/c`. One slash between words (`read/write`) is none.
+/// Returns true for `/var/log/x`, `~/x`, `./x`, `C:\x`, `a/b/c`. One slash between words (`read/write`) is
+/// none.
 fn is_path(bytes: &[u8]) -> bool {
     let slashes = bytes.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
     match bytes {
@@ -58,7 +60,8 @@ fn is_email(text: &str) -> bool {
     })
 }
 
-/// A dotted name that ends like a host's: `db01.example.com`, `x.internal`. A Java package starts with such a word instead.
+/// Returns a dotted name that ends like a host's: `db01.example.com`, `x.internal`. A Java package
+/// starts with such a word instead.
 pub(super) fn is_host(text: &str) -> bool {
     const ENDS: [&str; 30] = [
         "com",

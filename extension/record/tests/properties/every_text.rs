@@ -1,4 +1,5 @@
-//! What [`parse`] gives for every text. Used by the property tests and by fuzzing (tests/fuzz).
+//! Checks that [`parse`] must pass for every text. Used by the property tests and by fuzzing
+//! (tests/fuzz).
 
 use jiff::tz::TimeZone;
 use logwatch_record::{Context, Flags, MAX_MESSAGE, level, parse};

@@ -1,14 +1,17 @@
-//! The level that a JSON record names by a key, found without allocating: this runs for each line near a hit.
+//! The level that a JSON record names by a key, found without allocating: this runs for each line
+//! near a hit.
 
 use memchr::memchr2;
 
-use crate::level::{Level, letter_level, syslog_level, word_level};
+use crate::level::Level;
+use crate::level::words::{letter_level, syslog_level, word_level};
 
-/// What the scan of a JSON object found.
+/// The outcome of the scan of a JSON object.
 pub(crate) enum Json<'a> {
     /// A key names the level.
     Level(Level),
-    /// No key does, but this raw (still escaped) string is the text of the record: a container's or a shipper's line.
+    /// No key does, but this raw (still escaped) string is the text of the record: a container's or
+    /// a shipper's line.
     Text { raw: &'a [u8], container: bool },
     /// A whole object that says nothing about its level.
     Silent,
@@ -89,8 +92,9 @@ enum Value<'a> {
     Other,
 }
 
-/// The level that a key gives. Keys of slog, zap, logrus, zerolog, pino, winston, bunyan, Python, Monolog, Serilog, .NET, log4j,
-/// ECS, GELF, GCP, OpenTelemetry, MongoDB, hclog and journald.
+/// Returns the level that a key gives. Keys of slog, zap, logrus, zerolog, pino, winston, bunyan,
+/// Python, Monolog, Serilog, .NET, log4j, ECS, GELF, GCP, OpenTelemetry, MongoDB, hclog and
+/// journald.
 fn keyed(key: &[u8], value: Value) -> Option<Level> {
     let named = matches!(
         key,
@@ -179,7 +183,8 @@ fn number(digits: &[u8]) -> Option<u64> {
         .try_fold(0, |n, b| b.is_ascii_digit().then(|| n * 10 + u64::from(b - b'0')))
 }
 
-/// Reads an object's keys; returns the position after it, None when it is broken. Stops early once the level is known.
+/// Reads an object's keys; returns the position after it, None when it is broken. Stops early once
+/// the level is known.
 fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize) -> Option<usize> {
     let mut at = blanks(bytes, start + 1);
     if bytes.get(at) == Some(&b'}') {
@@ -187,7 +192,8 @@ fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize) -> Option<usiz
     }
     loop {
         let (key, next) = string(bytes, at)?;
-        // The quick search (the tailer's `candidates`) knows a key by one blank at most before its colon, and blanks, no tabs, after it.
+        // The quick search (the tailer's `candidates`) knows a key by one blank at most before its
+        // colon, and blanks, no tabs, after it.
         at = next + usize::from(bytes.get(next) == Some(&b' '));
         (bytes.get(at) == Some(&b':')).then_some(())?;
         at += 1;
@@ -237,7 +243,7 @@ pub(crate) fn blanks(bytes: &[u8], at: usize) -> usize {
         .count()
 }
 
-/// The raw content of the string that starts at `at`, and the position after it.
+/// Returns the raw content of the string that starts at `at`, and the position after it.
 pub(crate) fn string(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     (bytes.get(at) == Some(&b'"')).then_some(())?;
     let start = at + 1;
@@ -251,7 +257,7 @@ pub(crate) fn string(bytes: &[u8], at: usize) -> Option<(&[u8], usize)> {
     }
 }
 
-/// The position after the nested value that starts at `at`.
+/// Returns the position after the nested value that starts at `at`.
 fn nested(bytes: &[u8], mut at: usize) -> Option<usize> {
     let mut depth = 0usize;
     loop {
@@ -271,7 +277,8 @@ fn nested(bytes: &[u8], mut at: usize) -> Option<usize> {
     }
 }
 
-/// Undoes JSON's escapes into `buffer` as far as it reaches. Only good for looking at: what is not ASCII may become `?`.
+/// Undoes JSON's escapes into `buffer` as far as it reaches. Only good for looking at: what is not
+/// ASCII may become `?`.
 pub(crate) fn unescape<'b>(raw: &[u8], buffer: &'b mut [u8]) -> &'b [u8] {
     let mut len = 0;
     let mut at = 0;

@@ -1,37 +1,38 @@
-//! The level that a line says. It runs for each line near a hit: it never allocates and looks only at the head of plain text.
+//! The level that a line says. It runs for each line near a hit: it never allocates and looks only
+//! at the head of plain text.
 //!
-//! A structured line says its level by key; anything else by its first level word among the first 128 bytes, so that an INFO line that
-//! mentions ERROR is no error. A single letter counts only where the whole line has its program's shape ([`crate::letters`]).
+//! A structured line says its level by key; anything else by its first level word among the first
+//! 128 bytes, so that an INFO line that mentions ERROR is no error. A single letter counts only
+//! where the whole line has its program's shape ([`one_letter_levels`]).
 
-use crate::keys::{self, Json};
-use crate::letters;
-use crate::level::{Level, Proof, syslog_level, word_level};
-use crate::logfmt;
+use super::words::{Evidence, syslog_level, word_level};
+use super::{Level, one_letter_levels};
+use crate::structured::json_level::{self, Json};
+use crate::structured::{container, logfmt};
 use crate::text;
-use crate::wrapper;
 
-/// Where a level word may start.
-const HEAD: usize = 128;
-/// How much of a container's line is looked at.
+/// A level word starts within this many bytes.
+const LEVEL_WITHIN: usize = 128;
+/// The bytes of a container's line that are looked at.
 const UNESCAPED: usize = 4096;
 
-/// The level of a record by its first line, None when there is none. Does not allocate.
+/// Returns the level of a record by its first line, None when there is none. Does not allocate.
 pub fn level(line: &[u8]) -> Option<Level> {
     let line = start(line);
-    let line = wrapper::cri(line).map_or(line, |cri| start(cri.body));
+    let line = container::cri(line).map_or(line, |cri| start(cri.body));
     match line.first()? {
-        b'{' => match keys::json(line) {
+        b'{' => match json_level::json(line) {
             Json::Level(level) => Some(level),
             Json::Silent => None,
             Json::Broken => plain(line),
             Json::Text { raw, container } => {
                 let mut buffer = [0; UNESCAPED];
                 // Docker's text ends with the line's newline.
-                let text = start(keys::unescape(raw, &mut buffer));
+                let text = start(json_level::unescape(raw, &mut buffer));
                 let text = text.strip_suffix(b"\n").unwrap_or(text);
                 let text = text.strip_suffix(b"\r").unwrap_or(text);
                 match text.first()? {
-                    b'{' if container => match keys::json(text) {
+                    b'{' if container => match json_level::json(text) {
                         Json::Level(level) => Some(level),
                         _ => plain(text),
                     },
@@ -45,7 +46,8 @@ pub fn level(line: &[u8]) -> Option<Level> {
     }
 }
 
-/// The line without what may stand before its text: a truncation's NULs, a byte order mark, blanks.
+/// Returns the line without what may stand before its text: a truncation's NULs, a byte order mark,
+/// blanks.
 fn start(line: &[u8]) -> &[u8] {
     let line = text::without_hole(line);
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
@@ -53,7 +55,7 @@ fn start(line: &[u8]) -> &[u8] {
     &line[blanks..]
 }
 
-/// The length of a syslog `<PRI>` at the start of a line, and its severity.
+/// Returns the length of a syslog `<PRI>` at the start of a line, and its severity.
 pub(crate) fn pri_head(line: &[u8]) -> Option<(usize, Level)> {
     let digits = line
         .get(1..)?
@@ -77,7 +79,7 @@ fn pri(line: &[u8]) -> Option<Level> {
 }
 
 fn plain(line: &[u8]) -> Option<Level> {
-    match letters::read(line) {
+    match one_letter_levels::read(line) {
         Some(letter) => Some(letter.level),
         None => first(line).map(|found| found.level),
     }
@@ -85,9 +87,9 @@ fn plain(line: &[u8]) -> Option<Level> {
 
 /// The first level of a line of text.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Found {
+pub(crate) struct FirstLevel {
     pub(crate) level: Level,
-    /// Where the word stands; None when a key of an embedded JSON or logfmt text said it.
+    /// The place of the word; None when a key of an embedded JSON or logfmt text said it.
     pub(crate) word: Option<Word>,
 }
 
@@ -99,12 +101,13 @@ pub(crate) struct Word {
     pub(crate) shaped: bool,
 }
 
-/// The first level word of a line, or the level of the structured text that starts before it.
-pub(crate) fn first(line: &[u8]) -> Option<Found> {
+/// Returns the first level word of a line, or the level of the structured text that starts before
+/// it.
+pub(crate) fn first(line: &[u8]) -> Option<FirstLevel> {
     let mut at = 0;
     let mut looked_for_pairs = false;
     let mut level_key = false;
-    while at < line.len().min(HEAD) {
+    while at < line.len().min(LEVEL_WITHIN) {
         let byte = line[at];
         if byte == 0x1b {
             at = after_escape(line, at);
@@ -113,9 +116,9 @@ pub(crate) fn first(line: &[u8]) -> Option<Found> {
         if !byte.is_ascii_alphabetic() {
             if byte == b'{'
                 && line.get(at + 1) == Some(&b'"')
-                && let Json::Level(level) = keys::json(&line[at..])
+                && let Json::Level(level) = json_level::json(&line[at..])
             {
-                return Some(Found { level, word: None });
+                return Some(FirstLevel { level, word: None });
             }
             // A digit or an underscore belongs to the word that it starts.
             at += if byte.is_ascii_digit() || byte == b'_' {
@@ -133,7 +136,7 @@ pub(crate) fn first(line: &[u8]) -> Option<Found> {
             if !looked_for_pairs && start.checked_sub(1).is_none_or(|i| line[i] == b' ') {
                 looked_for_pairs = true;
                 if let Some(level) = logfmt::level(&line[start..]) {
-                    return Some(Found { level, word: None });
+                    return Some(FirstLevel { level, word: None });
                 }
             }
             level_key = logfmt::names_level(&line[start..end]);
@@ -144,12 +147,12 @@ pub(crate) fn first(line: &[u8]) -> Option<Found> {
             && let Some(look) = look(line, start, end, level_key)
             && proof <= look
         {
-            return Some(Found {
+            return Some(FirstLevel {
                 level,
                 word: Some(Word {
                     start,
                     end,
-                    shaped: look >= Proof::Shape,
+                    shaped: look >= Evidence::Shape,
                 }),
             });
         }
@@ -168,7 +171,7 @@ fn word_len(bytes: &[u8]) -> usize {
         .unwrap_or(bytes.len())
 }
 
-/// The position after the terminal's escape sequence at `at`.
+/// Returns the position after the terminal's escape sequence at `at`.
 fn after_escape(line: &[u8], at: usize) -> usize {
     if line.get(at + 1) != Some(&b'[') {
         return at + 1;
@@ -177,24 +180,34 @@ fn after_escape(line: &[u8], at: usize) -> usize {
     at + 2 + len.map_or(0, |len| len + 1)
 }
 
-/// An access log's `] "GET /…`: its status is a number, and a word in its URL or user agent says nothing.
+/// Returns an access log's `] "GET /…`: its status is a number, and a word in its URL or user agent
+/// says nothing.
 fn is_request(line: &[u8], start: usize, word: &[u8]) -> bool {
     start >= 3
         && &line[start - 3..start] == b"] \""
         && matches!(
             word,
-            b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE"
+            b"GET"
+                | b"POST"
+                | b"PUT"
+                | b"LEVEL_WITHIN"
+                | b"DELETE"
+                | b"OPTIONS"
+                | b"PATCH"
+                | b"CONNECT"
+                | b"TRACE"
         )
 }
 
-/// What the surroundings and the case of a word prove; None when it does not stand alone (`error.log`, `/error`, `on-error`).
-fn look(line: &[u8], start: usize, end: usize, level_key: bool) -> Option<Proof> {
+/// Returns the evidence that the surroundings and the case of a word give; None when it does not
+/// stand alone (`error.log`, `/error`, `on-error`).
+fn look(line: &[u8], start: usize, end: usize, level_key: bool) -> Option<Evidence> {
     let before = start.checked_sub(1).map(|i| line[i]);
     let next = line.get(end).copied();
     let after_next = line.get(end + 1).copied();
     let upper = !line[start..end].iter().any(u8::is_ascii_lowercase);
     if level_key && before.is_some_and(|b| matches!(b, b'=' | b'"' | b'\'')) {
-        return Some(Proof::Key);
+        return Some(Evidence::Key);
     }
     let ends = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_whitespace());
     let coloured =
@@ -237,15 +250,15 @@ fn look(line: &[u8], start: usize, end: usize, level_key: bool) -> Option<Proof>
     let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
     let colon = next == Some(b':');
     Some(if grouped || (upper && colon) {
-        Proof::Heading
+        Evidence::Heading
     } else if upper || tabbed || coloured || (colon && matches!(after_next, None | Some(b' ' | b'\t'))) {
-        Proof::Shape
+        Evidence::Shape
     } else {
-        Proof::Word
+        Evidence::Word
     })
 }
 
-/// `no error`, `without errors`, `0 error`.
+/// Returns true after a denial: `no error`, `without error`, `0 error`.
 fn denied(line: &[u8], start: usize, upper: bool) -> bool {
     let Some(head) = line[..start].strip_suffix(b" ") else {
         return false;

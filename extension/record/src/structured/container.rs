@@ -1,5 +1,6 @@
-//! The wrappers that containers put around each line: Docker's json-file driver and the CRI format of Kubernetes.
-//! What counts is the line inside; the wrapper lends its time when that line has none.
+//! The wrappers that containers put around each line: Docker's json-file driver and the CRI format
+//! of Kubernetes. What counts is the line inside; the wrapper lends its time when that line has
+//! none.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -16,7 +17,7 @@ pub(crate) struct Cri<'a> {
     pub(crate) partial: bool,
 }
 
-/// The parts of a line in the CRI format.
+/// Returns the parts of a line in the CRI format.
 pub(crate) fn cri(line: &[u8]) -> Option<Cri<'_>> {
     // The shortest such time is 2026-11-22T10:00:00Z.
     if line.get(10) != Some(&b'T') || !line[0].is_ascii_digit() {
@@ -39,7 +40,8 @@ pub(crate) fn cri(line: &[u8]) -> Option<Cri<'_>> {
     })
 }
 
-/// Docker's json-file: `{"log":"message\n","stream":"stderr","time":"2026-11-22T10:00:00.123456789Z"}`.
+/// Docker's json-file:
+/// `{"log":"message\n","stream":"stderr","time":"2026-11-22T10:00:00.123456789Z"}`.
 #[derive(Deserialize)]
 struct Docker<'a> {
     #[serde(borrow)]
@@ -51,7 +53,8 @@ struct Docker<'a> {
     time: Option<Cow<'a, str>>,
 }
 
-/// The text inside a record's wrappers, and the time of the first one. None when its first line is not wrapped.
+/// Returns the text inside a record's wrappers, and the time of the first one. None when its first
+/// line is not wrapped.
 pub(crate) fn unwrap(text: &str) -> Option<(String, Option<String>)> {
     // Most lines are told by a byte.
     if !text.starts_with('{') && text.as_bytes().get(10) != Some(&b'T') {
@@ -99,12 +102,13 @@ fn docker(line: &str) -> Option<Docker<'_>> {
     serde_json::from_str(line).ok()
 }
 
-/// How a wrapped line starts inside, for telling continuation lines. None when it is not wrapped.
+/// Returns the start of a wrapped line's text, which tells whether it continues a record. None when
+/// it is not wrapped.
 pub(crate) fn inner_start<'b>(line: &'b [u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     if let Some(cri) = cri(line) {
         return Some(cri.body);
     }
     let raw = line.strip_prefix(b"{\"log\":\"")?;
-    let start = crate::keys::unescape(raw, buffer);
+    let start = super::json_level::unescape(raw, buffer);
     Some(&start[..memchr(b'\n', start).unwrap_or(start.len())])
 }

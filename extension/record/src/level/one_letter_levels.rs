@@ -1,8 +1,8 @@
-//! Programs whose level is one character. Such a character counts only where the whole head of the line has its program's shape.
+//! Programs whose level is one character. Such a character counts only where the whole head of the
+//! line has its program's shape.
 
-use crate::headline::Reader;
-use crate::level::{Level, letter_level};
-use crate::names::group;
+use super::Level;
+use super::words::letter_level;
 use crate::scan::Scanner;
 use crate::time::{self, Stamp};
 
@@ -11,9 +11,9 @@ use crate::time::{self, Stamp};
 pub(crate) struct Letter {
     pub(crate) level: Level,
     pub(crate) family: Family,
-    /// Where the time starts, when the shape has one.
+    /// The start of the time, if the shape has one.
     pub(crate) time: Option<usize>,
-    /// Where the head ends: after glog's `]`, Android's `Tag: `, MongoDB's component.
+    /// The end of the head: after glog's `]`, Android's `Tag: `, MongoDB's component.
     pub(crate) body: usize,
 }
 
@@ -26,7 +26,7 @@ pub(crate) enum Family {
     Redis,
 }
 
-/// The head of a line that has such a shape.
+/// Returns the head of a line that has such a shape.
 pub(crate) fn read(line: &[u8]) -> Option<Letter> {
     match *line {
         [b'A'..=b'Z', b'0'..=b'9', ..] => glog(line),
@@ -43,7 +43,8 @@ pub(crate) fn read(line: &[u8]) -> Option<Letter> {
     }
 }
 
-/// `Lmmdd hh:mm:ss.uuuuuu threadid file:line] msg` (glog, klog; newer glog writes the year too).
+/// Reads `Lmmdd hh:mm:ss.uuuuuu threadid file:line] msg` (glog, klog; newer glog writes the year
+/// too).
 fn glog(line: &[u8]) -> Option<Letter> {
     let level = letter_level(line[0]).filter(|_| matches!(line[0], b'I' | b'W' | b'E' | b'F'))?;
     let mut s = Scanner::new(&line[1..]);
@@ -67,7 +68,8 @@ fn glog(line: &[u8]) -> Option<Letter> {
     })
 }
 
-/// Android's `threadtime` (`11-22 10:00:00.123  1234  1234 E Tag: msg`) and `time` (`11-22 10:00:00.123 E/Tag( 1234): msg`).
+/// Returns android's `threadtime` (`11-22 10:00:00.123  1234  1234 E Tag: msg`) and `time`
+/// (`11-22 10:00:00.123 E/Tag( 1234): msg`).
 fn android(line: &[u8]) -> Option<Letter> {
     let mut s = Scanner::new(line);
     if line[2] != b'-' {
@@ -103,7 +105,7 @@ fn android(line: &[u8]) -> Option<Letter> {
     })
 }
 
-/// `E/Tag( 1234): msg`
+/// Reads `E/Tag( 1234): msg`
 fn android_brief(line: &[u8], start: usize, time: Option<usize>) -> Option<Letter> {
     let [letter, b'/', rest @ ..] = &line[start..] else {
         return None;
@@ -145,7 +147,8 @@ fn mongo(line: &[u8]) -> Option<Letter> {
     })
 }
 
-/// Tornado and Jupyter: `[E 261122 10:00:00 web:2064] msg`, `[E 2026-11-22 10:00:00.123 ServerApp] msg`.
+/// Tornado and Jupyter: `[E 261122 10:00:00 web:2064] msg`,
+/// `[E 2026-11-22 10:00:00.123 ServerApp] msg`.
 fn tornado(line: &[u8]) -> Option<Letter> {
     let level = letter_level(line[1])?;
     let close = line.iter().take(128).position(|b| *b == b']')?;
@@ -184,7 +187,7 @@ fn redis(line: &[u8]) -> Option<Letter> {
     })
 }
 
-/// `before`, then `hh:mm:ss` and any fraction.
+/// Reads `before`, then `hh:mm:ss` and any fraction.
 fn clock(s: &mut Scanner, before: u8) -> Option<()> {
     s.eat(before).then_some(())?;
     s.digits(2)?;
@@ -205,58 +208,11 @@ pub(crate) fn glog_time(bytes: &[u8]) -> Option<Stamp> {
     if digits == 8 {
         return time::scan(bytes).map(|(stamp, _)| stamp);
     }
-    // As Android writes it: `mm-dd hh:mm:ss.uuuuuu`.
+    // Android's form, which `time::scan` reads: `mm-dd hh:mm:ss.uuuuuu`.
     let mut dashed = [b'-'; 21];
     let len = bytes.len().min(20);
     dashed[..2].copy_from_slice(bytes.get(..2)?);
     dashed[3..len + 1].copy_from_slice(bytes.get(2..len)?);
     let end = dashed[..len + 1].iter().rposition(u8::is_ascii_digit)? + 1;
     time::scan(&dashed[..end]).map(|(stamp, _)| stamp)
-}
-
-/// Keeps the parts of a head whose level is a letter.
-pub(crate) fn keep_head(reader: &mut Reader, mut letter: Letter) {
-    let line = reader.line;
-    match letter.family {
-        // `mmdd hh:mm:ss.uuuuuu threadid file:line]`
-        Family::Glog => {
-            let mut words = line[..letter.body - 1].split_ascii_whitespace().skip(2);
-            if let Some(pid) = words.next() {
-                let caller = words.next();
-                reader.keep(if caller.is_some() { "pid" } else { "caller" }, pid);
-                reader.keep("caller", caller.unwrap_or_default());
-            }
-        }
-        Family::Android => {
-            let head = &line[reader.at..letter.body];
-            match head.split_once('/') {
-                Some((_, tagged)) if tagged.ends_with("):") => {
-                    let (tag, pid) = tagged.split_once('(').unwrap_or((tagged, ""));
-                    reader.keep("logger", tag);
-                    reader.keep("pid", pid.trim_end_matches("):"));
-                }
-                // `  1234  1235 E Tag:`, perhaps with a user's number first.
-                _ => {
-                    let (numbers, tag) =
-                        head.split_at(head.find(|c: char| c.is_ascii_uppercase()).unwrap_or(0));
-                    reader.keep(
-                        "pid",
-                        numbers.split_ascii_whitespace().rev().nth(1).unwrap_or_default(),
-                    );
-                    reader.keep("logger", tag.get(1..).unwrap_or_default().trim_end_matches(':'));
-                }
-            }
-        }
-        Family::Mongo => {
-            let component = line[reader.at..letter.body].split_ascii_whitespace().nth(1);
-            reader.keep("logger", component.unwrap_or_default());
-            if let Some((thread, _)) = group(&line[letter.body..]) {
-                reader.keep("thread", thread);
-                letter.body += thread.len() + 2;
-            }
-        }
-        Family::Tornado => reader.keep("logger", &line[reader.at..letter.body - 1]),
-        Family::Redis => reader.keep("pid", line.split(':').next().unwrap_or_default()),
-    }
-    reader.at = letter.body;
 }

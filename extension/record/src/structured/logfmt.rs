@@ -5,9 +5,10 @@ use std::borrow::Cow;
 use memchr::memchr;
 use serde_json::Value;
 
-use crate::keys::{blanks, string};
-use crate::level::{Level, word_level};
-use crate::structured::{Parts, STACK, TIME, take_text};
+use super::json_level::{blanks, string};
+use super::{Parts, STACK, TIME, take_text};
+use crate::level::Level;
+use crate::level::words::word_level;
 use crate::{Context, text, time};
 
 /// One `key=value` of a logfmt line, as written; `quoted` values are still escaped.
@@ -17,7 +18,8 @@ struct Pair<'a> {
     quoted: bool,
 }
 
-/// The pair at the start of `bytes` and the position after it with its blanks. None when what stands there is no pair.
+/// Returns the pair at the start of `bytes` and the position after it with its blanks. None when
+/// what stands there is no pair.
 fn pair(bytes: &[u8]) -> Option<(Pair<'_>, usize)> {
     let key_len = bytes
         .iter()
@@ -40,7 +42,7 @@ fn pair(bytes: &[u8]) -> Option<(Pair<'_>, usize)> {
     (next > end || end == bytes.len()).then_some((Pair { key, value, quoted }, next))
 }
 
-/// True for the keys that name the level in logfmt.
+/// Returns true for the keys that name the level in logfmt.
 pub(crate) fn names_level(key: &[u8]) -> bool {
     matches!(
         key,
@@ -56,7 +58,7 @@ pub(crate) fn names_level(key: &[u8]) -> bool {
     )
 }
 
-/// The level of a line that starts with `key=value` pairs, two at least or nothing else.
+/// Returns the level of a line that starts with `key=value` pairs, two at least or nothing else.
 pub(crate) fn level(bytes: &[u8]) -> Option<Level> {
     let mut rest = bytes;
     let mut level = None;
@@ -74,7 +76,8 @@ pub(crate) fn level(bytes: &[u8]) -> Option<Level> {
     level.filter(|_| pairs >= 2)
 }
 
-/// Reads a line that is wholly `key=value` pairs, at least two, one of them the level or the message.
+/// Reads a line that is wholly `key=value` pairs, at least two, one of them the level or the
+/// message.
 pub(crate) fn read(line: &str, context: &Context) -> Option<Parts> {
     let bytes = line.as_bytes();
     // Most lines are told by their first word.

@@ -1,4 +1,5 @@
-//! The zone that a time names: an offset, UTC, or an abbreviation that only the reader's zone can explain.
+//! The zone that a time names: an offset, UTC, or an abbreviation that only the reader's zone can
+//! explain.
 
 use crate::scan::Scanner;
 
@@ -12,7 +13,8 @@ pub(crate) enum Zone {
     Abbreviation([u8; 5]),
 }
 
-/// `Z`, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`, ` Europe/Berlin`. Takes nothing when no zone is certain.
+/// Reads `Z`, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`, ` Europe/Berlin`. Takes nothing
+/// when no zone is certain.
 pub(crate) fn scan(s: &mut Scanner) -> Zone {
     let rest = s.rest();
     let ends = |at: usize| {
@@ -74,8 +76,8 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
     }
 }
 
-/// Known abbreviations. They are ambiguous across the world (IST, CST), so they only mark where the time ends and choose between the
-/// two times of a clock change. None has more than five letters.
+/// Known abbreviations. They are ambiguous across the world (IST, CST), so they only mark where the
+/// time ends and choose between the two times of a clock change. None has more than five letters.
 fn is_abbreviation(word: &[u8]) -> bool {
     matches!(
         word,

@@ -1,11 +1,12 @@
-//! What the name of a logger, a thread or a source position looks like, and the brackets around it.
+//! The look of a logger, a thread or a source position, and the brackets around it.
 
 use memchr::memchr2;
 
 /// The longest host, program, thread or logger that is believed.
 pub(crate) const LONGEST: usize = 80;
 
-/// The inside of the bracketed group at the start, which may hold groups itself, and the text after it.
+/// Returns the inside of the bracketed group at the start, which may hold groups itself, and the
+/// text after it.
 pub(crate) fn group(text: &str) -> Option<(&str, &str)> {
     let (open, close) = match text.as_bytes().first()? {
         b'[' => (b'[', b']'),
@@ -35,7 +36,7 @@ pub(crate) fn is_name_byte(b: u8) -> bool {
         )
 }
 
-/// A name without blanks: a logger, a module, a source position.
+/// Returns a name without blanks: a logger, a module, a source position.
 pub(crate) fn is_name(text: &str) -> bool {
     !text.is_empty()
         && text.len() <= LONGEST
@@ -44,7 +45,8 @@ pub(crate) fn is_name(text: &str) -> bool {
         && !text.ends_with(':')
 }
 
-/// A logger that no sentence would hold: `com.example.Class`, `o.a.k.Foo`, `my_crate::module`, `Acme\Foo`.
+/// Returns a logger that no sentence would hold: `com.example.Class`, `o.a.k.Foo`,
+/// `my_crate::module`, `Acme\Foo`.
 pub(crate) fn is_dotted(text: &str) -> bool {
     let bytes = text.as_bytes();
     if memchr2(b'.', b':', bytes).is_none()
@@ -70,7 +72,7 @@ pub(crate) fn is_dotted(text: &str) -> bool {
         && (count >= 3 || last.bytes().next().is_some_and(|b| b.is_ascii_uppercase()))
 }
 
-/// `file.go:12`, `src/main.rs:3`.
+/// Returns true for `file.go:12`, `src/main.rs:3`.
 pub(crate) fn is_position(text: &str) -> bool {
     text.len() <= LONGEST
         && is_name(text)

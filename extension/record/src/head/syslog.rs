@@ -1,12 +1,14 @@
-//! The heads that syslog puts before a message: RFC 5424, and RFC 3164 with its old or its ISO 8601 time.
+//! The heads that syslog puts before a message: RFC 5424, and RFC 3164 with its old or its ISO 8601
+//! time.
 
-use crate::headline::Reader;
-use crate::level::word_level;
-use crate::names::LONGEST;
+use super::cursor::Cursor;
+use super::names::LONGEST;
+use crate::level::words::word_level;
 
-/// RFC 5424 after its time: `host program pid id [data] message`. None (and nothing kept) when it is not that.
-pub(crate) fn rfc5424(reader: &mut Reader) -> Option<()> {
-    let rest = reader.rest_str();
+/// RFC 5424 after its time: `host program pid id [data] message`. None (and nothing kept) when it
+/// is not that.
+pub(crate) fn rfc5424(cursor: &mut Cursor) -> Option<()> {
+    let rest = cursor.rest_str();
     let mut parts = rest.strip_prefix(' ')?.splitn(5, ' ');
     let (host, program, pid, id) = (parts.next()?, parts.next()?, parts.next()?, parts.next()?);
     let data = parts.next()?;
@@ -22,20 +24,20 @@ pub(crate) fn rfc5424(reader: &mut Reader) -> Option<()> {
         _ => return None,
     };
     for (key, value) in [("host", host), ("program", program), ("pid", pid), ("id", id)] {
-        reader.keep(key, value);
+        cursor.keep(key, value);
     }
     if data_len > 1 {
-        reader.keep("data", &data[..data_len]);
+        cursor.keep("data", &data[..data_len]);
     }
-    reader.at += rest.len() - data.len() + data_len;
-    reader.blanks();
-    if reader.rest_str().starts_with('\u{FEFF}') {
-        reader.at += '\u{FEFF}'.len_utf8();
+    cursor.at += rest.len() - data.len() + data_len;
+    cursor.blanks();
+    if cursor.rest_str().starts_with('\u{FEFF}') {
+        cursor.at += '\u{FEFF}'.len_utf8();
     }
     Some(())
 }
 
-/// The length of `[id name="value" …][…]`.
+/// Returns the length of `[id name="value" …][…]`.
 fn structured_data(data: &[u8]) -> Option<usize> {
     let mut quoted = false;
     let mut at = 0;
@@ -51,9 +53,10 @@ fn structured_data(data: &[u8]) -> Option<usize> {
     None
 }
 
-/// `host program[pid]: ` after a syslog time. A classic, year-less time (`sure`) needs no pid to tell it from a sentence.
-pub(crate) fn host_and_program(reader: &mut Reader, sure: bool) -> bool {
-    let rest = reader.rest_str();
+/// Reads `host program[pid]: ` after a syslog time. A classic, year-less time (`sure`) needs no pid
+/// to tell it from a sentence.
+pub(crate) fn host_and_program(cursor: &mut Cursor, sure: bool) -> bool {
+    let rest = cursor.rest_str();
     let Some(after) = rest.strip_prefix(' ') else {
         return false;
     };
@@ -70,23 +73,23 @@ pub(crate) fn host_and_program(reader: &mut Reader, sure: bool) -> bool {
     let Some((_, _, len)) = tag(after).filter(|(_, pid, _)| plausible && (sure || pid.is_some())) else {
         return false;
     };
-    reader.keep("host", host);
-    reader.at += rest.len() - after.len();
-    program(reader);
+    cursor.keep("host", host);
+    cursor.at += rest.len() - after.len();
+    program(cursor);
     debug_assert!(len > 0);
     true
 }
 
-/// `program[pid]: ` at the cursor.
-pub(crate) fn program(reader: &mut Reader) {
-    if let Some((program, pid, len)) = tag(reader.rest_str()) {
-        reader.keep("program", program);
-        reader.keep("pid", pid.unwrap_or_default());
-        reader.at += len;
+/// Reads `program[pid]: ` at the cursor.
+pub(crate) fn program(cursor: &mut Cursor) {
+    if let Some((program, pid, len)) = tag(cursor.rest_str()) {
+        cursor.keep("program", program);
+        cursor.keep("pid", pid.unwrap_or_default());
+        cursor.at += len;
     }
 }
 
-/// The parts and the length of `program[pid]:` or `program:`. A level word is no program.
+/// Returns the parts and the length of `program[pid]:` or `program:`. A level word is no program.
 fn tag(text: &str) -> Option<(&str, Option<&str>, usize)> {
     let len = text.bytes().take(LONGEST).position(|b| {
         !(b.is_ascii_alphanumeric() || matches!(b, b'.' | b'-' | b'_' | b'/' | b'@' | b'(' | b')' | b'+'))

@@ -1,16 +1,25 @@
 //! The head of a plain line (time, level, host, program, thread, logger) told from its message.
 //!
-//! Only what is certain leaves the message: a part whose shape no sentence has. Nothing is lost: what leaves it goes into `fields`.
+//! Only what is certain leaves the message: a part whose shape no sentence has. Nothing is lost:
+//! what leaves it goes into `fields`.
+
+mod around_level;
+mod before_level;
+mod cursor;
+mod names;
+mod one_letter;
+mod syslog;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
-use crate::detect::{self, Word};
-use crate::letters::{self, Family, Letter};
-use crate::{Context, decoration, syslog, time};
+use crate::level::detect::{self, Word};
+use crate::level::one_letter_levels::{self, Family, Letter};
+use crate::{Context, time};
+use cursor::Cursor;
 
-/// How far behind a line's start the level may stand for what is between to be its head.
-const HEAD: usize = 200;
+/// A level further behind the start of a line than this does not end a head.
+const LONGEST_HEAD: usize = 200;
 
 /// A plain line in its parts.
 #[derive(Debug, Default)]
@@ -23,7 +32,7 @@ pub(crate) struct Head<'a> {
 
 /// Reads the head of a line.
 pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
-    let mut reader = Reader {
+    let mut cursor = Cursor {
         line,
         bytes: line.as_bytes(),
         at: 0,
@@ -32,95 +41,33 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
         timed: false,
         context,
     };
-    match letters::read(reader.bytes) {
-        Some(letter) => reader.lettered(letter),
+    match one_letter_levels::read(cursor.bytes) {
+        Some(letter) => cursor.lettered(letter),
         None => {
-            if let Some((len, _)) = detect::pri_head(reader.bytes) {
-                reader.at = len;
-                reader.syslog_after_pri();
+            if let Some((len, _)) = detect::pri_head(cursor.bytes) {
+                cursor.at = len;
+                cursor.syslog_after_pri();
             }
-            reader.worded();
+            cursor.worded();
         }
     }
     // Monolog's empty message: the head took blanks that stand after its end.
-    reader.head.body = line[reader.at.min(reader.end)..reader.end].trim();
-    reader.head
+    cursor.head.body = line[cursor.at.min(cursor.end)..cursor.end].trim();
+    cursor.head
 }
 
-pub(crate) struct Reader<'a, 'c> {
-    pub(crate) line: &'a str,
-    pub(crate) bytes: &'a [u8],
-    /// Where the message starts as far as is known. Always at a character's boundary: only ASCII and whole words are passed.
-    pub(crate) at: usize,
-    /// Where the message ends.
-    pub(crate) end: usize,
-    pub(crate) head: Head<'a>,
-    timed: bool,
-    context: &'c Context,
-}
-
-impl<'a> Reader<'a, '_> {
-    pub(crate) fn rest(&self) -> &'a [u8] {
-        &self.bytes[self.at..]
-    }
-
-    pub(crate) fn rest_str(&self) -> &'a str {
-        &self.line[self.at..]
-    }
-
-    pub(crate) fn blanks(&mut self) {
-        self.at += self
-            .rest()
-            .iter()
-            .take_while(|b| matches!(b, b' ' | b'\t'))
-            .count();
-    }
-
-    /// Keeps a part of the head. Numbers stay text, so that a key has one type.
-    pub(crate) fn keep(&mut self, key: &str, value: &str) {
-        let value = value.trim();
-        if value.is_empty() || value == "-" {
-            return;
-        }
-        match self.head.fields.get_mut(key) {
-            Some(Value::String(old)) if old != value => {
-                old.push(' ');
-                old.push_str(value);
-            }
-            Some(_) => {}
-            None => {
-                self.head
-                    .fields
-                    .insert(key.to_owned(), Value::String(value.to_owned()));
-            }
-        }
-    }
-
-    /// Takes the time at the cursor.
-    fn time(&mut self) -> bool {
-        if self.timed {
-            return false;
-        }
-        let Some((stamp, len)) = time::scan(self.rest()) else {
-            return false;
-        };
-        self.timed = true;
-        self.head.time = stamp.resolve(self.context).or(self.head.time);
-        self.at += len;
-        true
-    }
-
+impl<'a> Cursor<'a, '_> {
     fn lettered(&mut self, letter: Letter) {
         if let Some(start) = letter.time {
             self.at = start;
             if letter.family == Family::Glog {
-                self.head.time =
-                    letters::glog_time(&self.bytes[start..]).and_then(|stamp| stamp.resolve(self.context));
+                self.head.time = one_letter_levels::glog_time(&self.bytes[start..])
+                    .and_then(|stamp| stamp.resolve(self.context));
             } else {
                 self.time();
             }
         }
-        letters::keep_head(self, letter);
+        one_letter::keep_head(self, letter);
     }
 
     /// RFC 5424's `1 time host program pid id [data] `, or RFC 3164's `time host program[pid]: `.
@@ -169,9 +116,10 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// The time of `192.0.2.1 - - [22/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" …`, whose whole line is the message.
+    /// Returns the time of `192.0.2.1 - - [22/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" …`, whose
+    /// whole line is the message.
     fn access_log(&mut self) {
-        let Some(open) = self.bytes.iter().take(HEAD).position(|b| *b == b'[') else {
+        let Some(open) = self.bytes.iter().take(LONGEST_HEAD).position(|b| *b == b'[') else {
             return;
         };
         let Some((stamp, len)) = time::scan(&self.bytes[open + 1..]) else {
@@ -182,7 +130,8 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// The first level word from the cursor on, if it looks like one and no key said the level before it.
+    /// Returns the first level word from the cursor on, if it looks like one and no key said the
+    /// level before it.
     fn level_word(&self) -> Option<Word> {
         let word = detect::first(self.rest())?.word.filter(|word| word.shaped)?;
         let (start, end) = (word.start + self.at, word.end + self.at);
@@ -204,7 +153,7 @@ impl<'a> Reader<'a, '_> {
         }
     }
 
-    /// A time, perhaps in brackets that hold more: `[2026-11-22T10:00:00Z ERROR main]`.
+    /// Returns a time, perhaps in brackets that hold more: `[2026-11-22T10:00:00Z ERROR main]`.
     fn timestamp(&mut self, word: Option<Word>) -> bool {
         if self.timed {
             return false;
@@ -228,7 +177,7 @@ impl<'a> Reader<'a, '_> {
             if self.rest().first() == Some(&close) {
                 self.at += 1;
             } else {
-                decoration::rest_of_group(self, close, word);
+                around_level::rest_of_group(self, close, word);
             }
             return true;
         }
@@ -243,7 +192,8 @@ impl<'a> Reader<'a, '_> {
         true
     }
 
-    /// The level word at the cursor, in its brackets or with its colon, and what follows it in known shapes.
+    /// Returns the level word at the cursor, in its brackets or with its colon, and what follows it
+    /// in known shapes.
     fn level(&mut self, word: &mut Option<Word>) -> bool {
         let Some(Word { start, end, .. }) = *word else {
             return false;
@@ -289,15 +239,16 @@ impl<'a> Reader<'a, '_> {
         }
         *word = None;
         if glued {
-            decoration::glued_to_level(self);
+            around_level::glued_to_level(self);
         }
-        decoration::after_level(self);
+        around_level::after_level(self);
         true
     }
 
-    /// What stands between the time and the level, when all of it has the shape of a head.
+    /// Takes the text between the time and the level, if all of it has the shape of a head.
     fn before_level(&mut self, word: Option<Word>) -> bool {
-        let Some(word) = word.filter(|word| word.start > self.at && word.start - self.at <= HEAD) else {
+        let Some(word) = word.filter(|word| word.start > self.at && word.start - self.at <= LONGEST_HEAD)
+        else {
             return false;
         };
         // Brackets around the level belong to it.
@@ -315,7 +266,7 @@ impl<'a> Reader<'a, '_> {
                 (end, from) = (open, open);
             }
         }
-        if end <= self.at || !decoration::all_certain(self, end, self.timed) {
+        if end <= self.at || !before_level::all_certain(self, end, self.timed) {
             return false;
         }
         self.at = from;

@@ -1,0 +1,72 @@
+//! A cursor over the head of a plain line: it takes parts from the front and keeps them in
+//! `fields`.
+
+use serde_json::Value;
+
+use super::Head;
+use crate::{Context, time};
+
+pub(crate) struct Cursor<'a, 'c> {
+    pub(crate) line: &'a str,
+    pub(crate) bytes: &'a [u8],
+    /// The start of the message as far as is known. Always at a character's boundary: only ASCII
+    /// and whole words are passed.
+    pub(crate) at: usize,
+    /// The end of the message.
+    pub(crate) end: usize,
+    pub(crate) head: Head<'a>,
+    pub(super) timed: bool,
+    pub(super) context: &'c Context,
+}
+
+impl<'a> Cursor<'a, '_> {
+    pub(crate) fn rest(&self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
+    pub(crate) fn rest_str(&self) -> &'a str {
+        &self.line[self.at..]
+    }
+
+    pub(crate) fn blanks(&mut self) {
+        self.at += self
+            .rest()
+            .iter()
+            .take_while(|b| matches!(b, b' ' | b'\t'))
+            .count();
+    }
+
+    /// Keeps a part of the head. Numbers stay text, so that a key has one type.
+    pub(crate) fn keep(&mut self, key: &str, value: &str) {
+        let value = value.trim();
+        if value.is_empty() || value == "-" {
+            return;
+        }
+        match self.head.fields.get_mut(key) {
+            Some(Value::String(old)) if old != value => {
+                old.push(' ');
+                old.push_str(value);
+            }
+            Some(_) => {}
+            None => {
+                self.head
+                    .fields
+                    .insert(key.to_owned(), Value::String(value.to_owned()));
+            }
+        }
+    }
+
+    /// Takes the time at the cursor.
+    pub(super) fn time(&mut self) -> bool {
+        if self.timed {
+            return false;
+        }
+        let Some((stamp, len)) = time::scan(self.rest()) else {
+            return false;
+        };
+        self.timed = true;
+        self.head.time = stamp.resolve(self.context).or(self.head.time);
+        self.at += len;
+        true
+    }
+}
