@@ -11,11 +11,11 @@ use std::thread::{self, JoinHandle};
 
 use crate::connect::Trouble;
 use crate::failure::Failure;
-use crate::files::Inode;
-use crate::health::Health;
-use crate::identity::Proof;
-use crate::reader::Found;
-use crate::send::{Attached, Sink, State, Stretch};
+use crate::records::reader::Found;
+use crate::sink::database::{Attached, Sink, State, Stretch};
+use crate::sink::health::Health;
+use crate::source::identity::Proof;
+use crate::source::inputs::Inode;
 
 /// A stretch that the thread owns.
 struct Owned {

@@ -8,10 +8,10 @@ use std::fs::File;
 
 use logwatch_record::MAX_MESSAGE;
 
-use crate::candidates::Candidates;
-use crate::identity::{HEAD, TAIL};
 use crate::readahead::{Piece, ROOM, ReadAhead};
-use crate::reader::{Hits, Reader, Window};
+use crate::records::level_scan::Candidates;
+use crate::records::reader::{Hits, Reader, Window};
+use crate::source::identity::{HEAD, TAIL};
 
 /// How much is read at once. Larger buffers leave the processor's cache, smaller ones wake other threads too often.
 pub const CHUNK: usize = 512 * 1024;

@@ -12,13 +12,13 @@ use crate::buffer::Buffer;
 use crate::cli::Options;
 use crate::connect::Trouble;
 use crate::failure::Failure;
-use crate::files::{Inputs, Seen};
-use crate::reader::{Batch, Search};
+use crate::records::reader::{Batch, Search};
 use crate::report::progress::Progress;
 use crate::report::systemd::Service;
 use crate::roster::Roster;
-use crate::send::{Sink, State};
-use crate::wake::Waker;
+use crate::sink::database::{Sink, State};
+use crate::source::inputs::{Inputs, Seen};
+use crate::source::wake::Waker;
 use turn::store;
 
 /// Files are looked at this often even when nothing says that they changed.

@@ -8,28 +8,18 @@
 
 mod ahead;
 mod buffer;
-pub mod candidates;
 pub mod cli;
 pub mod connect;
-pub mod content;
 pub mod failure;
-mod files;
 mod follow;
-pub mod format;
-mod health;
-pub mod identity;
-pub mod multiline;
 mod readahead;
-pub mod reader;
+pub mod records;
 pub mod report;
 mod roster;
-mod rotation;
-mod send;
 mod sink;
+pub mod source;
 mod stream;
 mod tail;
-mod utf16;
-mod wake;
 
 use std::process::ExitCode;
 
@@ -40,10 +30,10 @@ use cli::{Mode, Options, Output};
 use failure::Failure;
 use follow::Follow;
 use report::{check, status};
-use send::{Database, Sink, Source};
+use sink::database::{Database, Sink, Source};
 use sink::dry_run::DryRun;
+use source::wake::Waker;
 use stream::Stream;
-use wake::Waker;
 
 /// Does what the options say. The exit code is that of `--check`; a failure has its own.
 pub fn run(options: Options) -> Result<ExitCode, Failure> {

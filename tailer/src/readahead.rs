@@ -17,8 +17,8 @@ use std::thread::{self, JoinHandle};
 
 use logwatch_record::MAX_MESSAGE;
 
-use crate::candidates::Candidates;
-use crate::identity::TAIL;
+use crate::records::level_scan::Candidates;
+use crate::source::identity::TAIL;
 
 /// Room before a piece for the unfinished line of the one before it, and what stands before that line.
 pub const ROOM: usize = MAX_MESSAGE + TAIL;

@@ -17,11 +17,11 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use crate::content::Content;
-use crate::files::{Inode, Inputs, Mark, Seen, mark};
-use crate::identity::{Proof, Proven};
-use crate::rotation;
-use crate::send::{State, Stored, Stretch};
+use crate::sink::database::{State, Stored, Stretch};
+use crate::source::bytes::Content;
+use crate::source::identity::{Proof, Proven};
+use crate::source::inputs::{Inode, Inputs, Mark, Seen, mark};
+use crate::source::names;
 use crate::tail::Tail;
 
 use aside::Listing;
@@ -197,7 +197,7 @@ impl Roster {
     pub fn look_up(&mut self, inputs: &Inputs) {
         self.find_replaced(inputs);
         let mut seen = inputs.look();
-        rotation::drop_twins(&mut seen);
+        names::drop_twins(&mut seen);
         let by_inode: HashMap<Inode, &Seen> = seen.iter().map(|seen| (seen.inode, seen)).collect();
         let mut moved: HashMap<PathBuf, i64> = HashMap::new();
         for tail in self.tails.iter_mut().filter(|tail| !tail.is_gone()) {
@@ -249,7 +249,7 @@ impl Roster {
         for tail in self.tails.iter_mut().filter(|tail| tail.aged.is_none()) {
             tail.aged = Some(
                 seen.iter()
-                    .any(|seen| rotation::is_rotation_of(&tail.path, &seen.path)),
+                    .any(|seen| names::is_rotation_of(&tail.path, &seen.path)),
             );
         }
         if !self.looked {

@@ -1,3 +1,5 @@
-//! Where records go besides the database.
+//! Where records go, and what is told of the files.
 
+pub mod database;
 pub mod dry_run;
+pub mod health;

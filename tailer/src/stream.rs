@@ -15,16 +15,16 @@ use std::time::{Duration, Instant};
 use crate::cli::{Options, Pipe};
 use crate::connect::Trouble;
 use crate::failure::Failure;
-use crate::files::Inode;
 use crate::follow::{BACK_OFF, POLL, UNSTORED_AGE, UNSTORED_BYTES};
-use crate::health::{FileHealth, Health};
-use crate::identity::{Proof, TAIL};
-use crate::multiline::LONG_WAIT;
-use crate::reader::{Batch, Fed, Reader, Search, Window};
+use crate::records::multiline::LONG_WAIT;
+use crate::records::reader::{Batch, Fed, Reader, Search, Window};
 use crate::report::systemd::Service;
 use crate::roster::draw_id;
-use crate::send::{Attached, Sink, State, Stretch};
-use crate::wake::Waker;
+use crate::sink::database::{Attached, Sink, State, Stretch};
+use crate::sink::health::{FileHealth, Health};
+use crate::source::identity::{Proof, TAIL};
+use crate::source::inputs::Inode;
+use crate::source::wake::Waker;
 
 /// What was read already is waited for so long when the run is told to stop.
 const LAST_WORDS: Duration = Duration::from_millis(50);

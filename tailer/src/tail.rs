@@ -15,10 +15,10 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::buffer::Buffer;
-use crate::content::Content;
-use crate::files::{Inode, Mark, mark};
-use crate::identity::{HEAD, Proof, Proven, TAIL, are_same};
-use crate::reader::{Batch, Fed, Reader, Search};
+use crate::records::reader::{Batch, Fed, Reader, Search};
+use crate::source::bytes::Content;
+use crate::source::identity::{HEAD, Proof, Proven, TAIL, are_same};
+use crate::source::inputs::{Inode, Mark, mark};
 
 /// How many earlier proofs are kept to recognise a copy that ends before the position, and how far they are apart.
 const PAST: usize = 16;

@@ -12,8 +12,8 @@ use logwatch_record::Level;
 use super::Args;
 use crate::connect::settings::Settings;
 use crate::failure::Failure;
-use crate::format::Format;
-use crate::multiline::Multiline;
+use crate::records::format::Format;
+use crate::records::multiline::Multiline;
 
 /// What to do.
 pub struct Options {

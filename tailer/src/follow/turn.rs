@@ -4,9 +4,9 @@ use std::time::{Duration, Instant};
 
 use super::{Follow, Round, STILL_WRITTEN, TURN, UNSTORED_AGE, UNSTORED_BYTES};
 use crate::connect::Trouble;
-use crate::reader::Batch;
+use crate::records::reader::Batch;
 use crate::roster::Copied;
-use crate::send::{Sink, State, Stretch};
+use crate::sink::database::{Sink, State, Stretch};
 use crate::tail::{Look, Tail};
 
 impl Follow<'_> {
@@ -64,12 +64,12 @@ impl Follow<'_> {
         if let Some(wait) = tail.reader.wait(&search.multiline).filter(|_| tail.drained) {
             // An unfinished line after the record may turn out to be a part of it.
             let wait = if tail.has_partial_line() {
-                wait.max(crate::multiline::LONG_WAIT)
+                wait.max(crate::records::multiline::LONG_WAIT)
             } else {
                 wait
             };
             // What took the name of a rotated file may go on with its last trace, and has to be found first.
-            let wait = if tail.rotated.is_some() && wait >= crate::multiline::LONG_WAIT {
+            let wait = if tail.rotated.is_some() && wait >= crate::records::multiline::LONG_WAIT {
                 wait * 2
             } else {
                 wait

@@ -13,7 +13,7 @@ use crate::connect::functions::{self, FUNCTIONS};
 use crate::connect::settings::Settings;
 use crate::connect::{self, Trouble};
 use crate::failure::Failure;
-use crate::files::{Inputs, Seen};
+use crate::source::inputs::{Inputs, Seen};
 
 /// The first thing that is wrong decides the exit code.
 #[derive(Default)]

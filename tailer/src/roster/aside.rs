@@ -11,11 +11,11 @@ use std::time::{Duration, Instant, SystemTime};
 use super::copies::whole_of;
 use super::recognise::proof_at;
 use super::{NOWHERE, Note, Roster, draw_id};
-use crate::content::Content;
-use crate::files::{Inode, Inputs, Mark, Seen, entries};
-use crate::identity::{HEAD, Proof, Proven, are_same};
-use crate::rotation;
-use crate::send::{State, Stored};
+use crate::sink::database::{State, Stored};
+use crate::source::bytes::Content;
+use crate::source::identity::{HEAD, Proof, Proven, are_same};
+use crate::source::inputs::{Inode, Inputs, Mark, Seen, entries};
+use crate::source::names;
 
 /// A directory's time of change says that nothing changed only when it is so much older than the look.
 const RACY: Duration = Duration::from_secs(2);
@@ -74,7 +74,7 @@ impl Roster {
                 files: HashMap::new(),
             };
             for (base, mut siblings) in families(&directory, inputs) {
-                rotation::sort(&mut siblings, &base);
+                names::sort(&mut siblings, &base);
                 listing
                     .files
                     .extend(siblings.iter().map(|seen| (seen.inode, seen.path.clone())));
@@ -173,7 +173,7 @@ impl Roster {
     pub(super) fn row_of(&self, seen: &Seen, content: &mut Content) -> Option<(Stored, bool)> {
         let mut rows: Vec<&Stored> = self
             .free_rows()
-            .filter(|stored| stored.inode == seen.inode || rotation::are_related(&stored.path, &seen.path))
+            .filter(|stored| stored.inode == seen.inode || names::are_related(&stored.path, &seen.path))
             .collect();
         rows.sort_by_key(|stored| std::cmp::Reverse(stored.proof.offset));
         for stored in rows {
@@ -204,7 +204,7 @@ impl Roster {
             return false;
         };
         self.free_rows()
-            .filter(|stored| stored.state == State::Open && rotation::are_related(&stored.path, &seen.path))
+            .filter(|stored| stored.state == State::Open && names::are_related(&stored.path, &seen.path))
             .any(|stored| {
                 let proof = &stored.proof;
                 size < proof.offset
@@ -243,7 +243,7 @@ impl Roster {
             rows.iter().any(|path| {
                 *path == input.text()
                     || input.covers(path)
-                    || rotation::bases(path).iter().any(|base| input.covers(base))
+                    || names::bases(path).iter().any(|base| input.covers(base))
             })
         });
         self.begun = begun
@@ -287,9 +287,7 @@ impl Roster {
 fn families(directory: &Path, inputs: &Inputs) -> BTreeMap<PathBuf, Vec<Seen>> {
     let mut families: BTreeMap<PathBuf, Vec<Seen>> = BTreeMap::new();
     for path in entries(directory) {
-        let base = rotation::bases(&path)
-            .into_iter()
-            .find(|base| inputs.covers(base));
+        let base = names::bases(&path).into_iter().find(|base| inputs.covers(base));
         if let Some(base) = base.filter(|_| !inputs.covers(&path))
             && let Ok(Some(seen)) = Seen::at(&path)
         {

@@ -10,11 +10,11 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::Roster;
-use crate::content::Content;
-use crate::files::{Inode, Seen};
-use crate::identity::{Proof, Proven};
-use crate::rotation;
-use crate::send::State;
+use crate::sink::database::State;
+use crate::source::bytes::Content;
+use crate::source::identity::{Proof, Proven};
+use crate::source::inputs::{Inode, Seen};
+use crate::source::names;
 use crate::tail::Tail;
 
 /// What has not been written to for so long is a whole copy.
@@ -43,8 +43,8 @@ impl Roster {
         let size = content.plain_size().ok()?;
         let may_be = |tail: &Tail| {
             seen.path != tail.path
-                && (rotation::is_rotation_of(&seen.path, &tail.path)
-                    || tail.rotated.is_some() && rotation::are_related(&seen.path, &tail.path))
+                && (names::is_rotation_of(&seen.path, &tail.path)
+                    || tail.rotated.is_some() && names::are_related(&seen.path, &tail.path))
         };
         let mut tails = self.tails.iter_mut().filter(|tail| may_be(tail));
         let tail = tails.find_map(|tail| tail.is_copied_by(content, size).then_some(tail))?;
@@ -147,7 +147,7 @@ impl Roster {
     pub fn continue_in_copy(&mut self, index: usize) -> Copied {
         let (id, path) = (self.tails[index].id, self.tails[index].path.clone());
         let mut short = None;
-        for seen in rotation::siblings(&path) {
+        for seen in names::siblings(&path) {
             let is_own = self
                 .copies
                 .iter()

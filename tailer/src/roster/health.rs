@@ -1,7 +1,7 @@
 //! How the files that are being read stand.
 
 use super::Roster;
-use crate::health::{FileHealth, Health};
+use crate::sink::health::{FileHealth, Health};
 use crate::tail::Tail;
 
 impl Roster {

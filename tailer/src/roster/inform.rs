@@ -6,9 +6,9 @@
 use std::collections::HashMap;
 
 use super::{Note, Roster};
-use crate::files::Inputs;
-use crate::identity::Proof;
-use crate::send::Stored;
+use crate::sink::database::Stored;
+use crate::source::identity::Proof;
+use crate::source::inputs::Inputs;
 use crate::tail::Tail;
 
 impl Roster {

@@ -7,11 +7,11 @@ use std::time::{Duration, Instant};
 use super::recognise::proof_at;
 use super::rotated::REMOVED;
 use super::{Note, Roster, draw_id};
-use crate::content::Content;
-use crate::files::{Inode, Seen};
-use crate::identity::Proof;
-use crate::rotation;
-use crate::send::{State, Stored};
+use crate::sink::database::{State, Stored};
+use crate::source::bytes::Content;
+use crate::source::identity::Proof;
+use crate::source::inputs::{Inode, Seen};
+use crate::source::names;
 
 /// So many renamed files are held open at the same time.
 const HELD: usize = 64;
@@ -127,7 +127,7 @@ impl Roster {
             if is_there {
                 left.missing = None;
             } else {
-                match rotation::trace(&left.base, left.inode, &left.proof, |_| true) {
+                match names::trace(&left.base, left.inode, &left.proof, |_| true) {
                     Some(twin) if self.is_settled(&twin) || self.reads_inode(twin.inode) => {
                         continue;
                     }

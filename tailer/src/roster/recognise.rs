@@ -5,11 +5,11 @@ use std::path::Path;
 use std::time::Instant;
 
 use super::Roster;
-use crate::content::Content;
-use crate::files::Seen;
-use crate::identity::{HEAD, Proof, Proven, TAIL};
-use crate::rotation;
-use crate::send::{State, Stored};
+use crate::sink::database::{State, Stored};
+use crate::source::bytes::Content;
+use crate::source::identity::{HEAD, Proof, Proven, TAIL};
+use crate::source::inputs::Seen;
+use crate::source::names;
 use crate::tail::Tail;
 
 impl Roster {
@@ -37,7 +37,7 @@ impl Roster {
 
     /// The same bytes as a file that was known by another inode: restored, compressed, copied back.
     pub(super) fn recognise_by_bytes(&mut self, seen: &Seen) -> bool {
-        if self.resume_one_of(seen, |stored| rotation::are_related(&stored.path, &seen.path)) {
+        if self.resume_one_of(seen, |stored| names::are_related(&stored.path, &seen.path)) {
             return true;
         }
         // A file that lost its name to an identical one (cp a a.new; mv a.new a), or to its compressed twin.
@@ -45,7 +45,7 @@ impl Roster {
             return false;
         };
         for tail in self.tails.iter_mut().filter(|tail| tail.rotated.is_some()) {
-            if !rotation::are_related(&tail.path, &seen.path) {
+            if !names::are_related(&tail.path, &seen.path) {
                 continue;
             }
             let proof = tail.proof_now();
@@ -131,7 +131,7 @@ impl Roster {
         let is_first = !self.looked && self.from_end;
         let is_related = self
             .rows()
-            .any(|stored| rotation::are_related(&stored.path, &seen.path));
+            .any(|stored| names::are_related(&stored.path, &seen.path));
         let (proof, proven) = if is_first && !is_related && !content.is_compressed() {
             end_of(&mut content).unwrap_or_default()
         } else {

@@ -6,20 +6,17 @@ use std::time::Instant;
 use logwatch_record::MAX_MESSAGE;
 
 use super::{Note, Roster};
-use crate::files::{Inputs, Seen};
 use crate::follow::UNSTORED_AGE;
-use crate::reader::Search;
-use crate::rotation;
-use crate::send::{State, Stored};
+use crate::records::reader::Search;
+use crate::sink::database::{State, Stored};
+use crate::source::inputs::{Inputs, Seen};
+use crate::source::names;
 
 impl Roster {
     /// At the start: files that the last run had not finished and that are not where they were, and rows of files that are no more.
     pub(super) fn find_lost(&mut self, inputs: &Inputs) {
         let belongs = |stored: &Stored| {
-            inputs.covers(&stored.path)
-                || rotation::bases(&stored.path)
-                    .iter()
-                    .any(|base| inputs.covers(base))
+            inputs.covers(&stored.path) || names::bases(&stored.path).iter().any(|base| inputs.covers(base))
         };
         let lost: Vec<Stored> = self
             .free_rows()
@@ -30,7 +27,7 @@ impl Roster {
             let gap = match stored.state {
                 State::Open => {
                     let free = |seen: &Seen| !self.is_settled(seen) && !self.reads_inode(seen.inode);
-                    let found = rotation::trace(&stored.path, stored.inode, &stored.proof, free);
+                    let found = names::trace(&stored.path, stored.inode, &stored.proof, free);
                     if found
                         .is_some_and(|seen| self.resume(&stored, &seen, Some((&stored.path, Instant::now()))))
                     {
@@ -97,7 +94,7 @@ impl Roster {
     pub(super) fn unfinished_before(&self, path: &Path) -> Option<i64> {
         let unfinished = self.tails.iter().rev().find(|tail| {
             tail.reader.has_open_record()
-                && (tail.rotated.is_some() && tail.path == path || rotation::is_rotation_of(&tail.path, path))
+                && (tail.rotated.is_some() && tail.path == path || names::is_rotation_of(&tail.path, path))
         });
         unfinished.map(|tail| tail.id)
     }

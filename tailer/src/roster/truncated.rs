@@ -9,10 +9,10 @@ use std::time::Instant;
 
 use super::rotated::TRUNCATED;
 use super::{Copied, Note, Roster, draw_id};
-use crate::content::Content;
-use crate::files::{Inode, Inputs, Seen};
-use crate::identity::{Proof, Proven};
-use crate::send::State;
+use crate::sink::database::State;
+use crate::source::bytes::Content;
+use crate::source::identity::{Proof, Proven};
+use crate::source::inputs::{Inode, Inputs, Seen};
 
 impl Roster {
     /// Looks for files that were truncated since they were read last.

@@ -9,9 +9,9 @@ use logwatch_record::{Context, Level, Record};
 
 use crate::connect::Trouble;
 use crate::failure::Failure;
-use crate::health::Health;
-use crate::reader::Found;
-use crate::send::{Attached, Sink, Stretch};
+use crate::records::reader::Found;
+use crate::sink::database::{Attached, Sink, Stretch};
+use crate::sink::health::Health;
 
 /// So many bytes are written at once.
 const BLOCK: usize = 64 * 1024;

@@ -1,6 +1,6 @@
 use super::*;
 use crate::cli::Args;
-use crate::send::Stored;
+use crate::sink::database::Stored;
 use clap::Parser;
 use logwatch_record::Level;
 use std::cell::RefCell;

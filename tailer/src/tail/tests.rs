@@ -4,9 +4,9 @@ use logwatch_record::{Level, MAX_MESSAGE};
 use proptest::prelude::*;
 
 use super::*;
-use crate::multiline::Multiline;
-use crate::reader::Found;
-use crate::reader::model::{self, Then};
+use crate::records::multiline::Multiline;
+use crate::records::reader::Found;
+use crate::records::reader::model::{self, Then};
 
 /// Lines of a log.
 const LINES: &[&str] = &[

@@ -1,7 +1,7 @@
 //! The quick search never passes over a line that the exact one would take.
 
 use logwatch_record::{Level, level};
-use logwatch_tailer::candidates::Candidates;
+use logwatch_tailer::records::level_scan::Candidates;
 
 use crate::choices;
 

@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::io::{Read, Seek, Write};
 
 use flate2::read::MultiGzDecoder;
-use logwatch_tailer::content::Content;
+use logwatch_tailer::source::bytes::Content;
 
 use crate::choices;
 

@@ -1,13 +1,13 @@
 //! The records of a file are the same however it is cut into reads, and cover its bytes in order.
 
-#[path = "../../../tailer/src/reader/model.rs"]
+#[path = "../../../tailer/src/records/reader/model.rs"]
 mod model;
 
 use logwatch_record::Level;
-use logwatch_tailer::format::Format;
-use logwatch_tailer::identity::{HEAD, Proof, TAIL};
-use logwatch_tailer::multiline::Multiline;
-use logwatch_tailer::reader::{Batch, Fed, Found, Reader, Search, Window};
+use logwatch_tailer::records::format::Format;
+use logwatch_tailer::records::multiline::Multiline;
+use logwatch_tailer::records::reader::{Batch, Fed, Found, Reader, Search, Window};
+use logwatch_tailer::source::identity::{HEAD, Proof, TAIL};
 use model::Then;
 
 use crate::choices;

@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::content::Content;
+use crate::source::bytes::Content;
 
 /// So many bytes of the file are decoded at once.
 const CHUNK: usize = 64 * 1024;

@@ -146,10 +146,16 @@ fn a_record_that_was_cut_in_two_makes_the_next_ones_wait_longer() {
         );
     };
     feed(&mut reader, 8, &mut batch);
-    assert_eq!(reader.wait(&Multiline::Auto), Some(crate::multiline::SHORT_WAIT));
+    assert_eq!(
+        reader.wait(&Multiline::Auto),
+        Some(crate::records::multiline::SHORT_WAIT)
+    );
     reader.let_go(&mut batch);
     feed(&mut reader, text.len(), &mut batch);
-    assert_eq!(reader.wait(&Multiline::Auto), Some(crate::multiline::LONG_WAIT));
+    assert_eq!(
+        reader.wait(&Multiline::Auto),
+        Some(crate::records::multiline::LONG_WAIT)
+    );
 }
 
 #[test]

@@ -2,9 +2,9 @@
 
 use logwatch_record::{Flags, Level};
 
-use crate::candidates::Candidates;
-use crate::format::Format;
-use crate::multiline::Multiline;
+use crate::records::format::Format;
+use crate::records::level_scan::Candidates;
+use crate::records::multiline::Multiline;
 
 /// What to look for. One for all files: the search's buffer is shared.
 pub struct Search {

@@ -15,10 +15,10 @@ use postgres::types::{ToSql, Type};
 use crate::connect::settings::Settings;
 use crate::connect::{self, Trouble};
 use crate::failure::Failure;
-use crate::files::Inode;
-use crate::health::Health;
-use crate::identity::Proof;
-use crate::reader::Found;
+use crate::records::reader::Found;
+use crate::sink::health::Health;
+use crate::source::identity::Proof;
+use crate::source::inputs::Inode;
 
 const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state \
      FROM logwatch_attach($1, $2, $3, $4)";

@@ -8,7 +8,7 @@ use std::io;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::content::Content;
+use crate::source::bytes::Content;
 
 /// The most bytes of the head and of the tail that are hashed.
 pub const HEAD: usize = 1024;

@@ -11,7 +11,7 @@ use postgres::types::Type;
 
 use super::{Database, Inode, Proof, State, Stretch};
 use crate::connect::Trouble;
-use crate::health::{FileHealth, Health};
+use crate::sink::health::{FileHealth, Health};
 
 /// A quiet tailer says that it is alive this often.
 const QUIET: Duration = Duration::from_secs(30);

@@ -9,9 +9,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use crate::content::Content;
-use crate::files::{Inode, Seen, entries};
-use crate::identity::Proof;
+use crate::source::bytes::Content;
+use crate::source::identity::Proof;
+use crate::source::inputs::{Inode, Seen, entries};
 
 /// True when `name` is what rotation makes of `base`: `app.log` → `app.log.1`, `app.log-20261122.gz`, `app-2026-11-22.log`, `app.1.log`.
 pub fn is_rotation_of(name: &Path, base: &Path) -> bool {

@@ -13,8 +13,8 @@ mod search;
 
 use logwatch_record::{Flags, MAX_MESSAGE};
 
-use crate::identity::{HEAD, Proof, TAIL};
-use crate::multiline::Multiline;
+use crate::records::multiline::Multiline;
+use crate::source::identity::{HEAD, Proof, TAIL};
 use record::Open;
 
 pub use record::{Batch, Found};

@@ -16,8 +16,8 @@ use std::path::Path;
 
 use flate2::read::MultiGzDecoder;
 
-use crate::files::{Inode, Seen};
-use crate::utf16::{self, Utf16};
+use crate::source::inputs::{Inode, Seen};
+use crate::source::utf16::{self, Utf16};
 
 const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
 
