@@ -95,8 +95,8 @@ install -d "$tree/usr/share/postgresql/$major/extension"
 find "$out/staged" \( -name 'logwatch*.sql' -o -name logwatch.control \) -exec install -m 644 -t "$tree/usr/share/postgresql/$major/extension" {} +
 rm -rf "$out/staged"
 documents "$package"
-install -m 644 -t "$tree/usr/share/doc/$package/examples" sql/pg_cron.sql sql/grafana_dashboard.json
-install -m 755 -t "$tree/usr/share/doc/$package/examples" sql/check_logwatch
+install -m 644 -t "$tree/usr/share/doc/$package/examples" sql/integrations/pg_cron.sql sql/integrations/grafana_dashboard.json
+install -m 755 -t "$tree/usr/share/doc/$package/examples" sql/integrations/check_logwatch
 finish "$package" "postgresql-$major, $(libraries "$package" "$tree/usr/lib/postgresql/$major/lib/logwatch.so")" \
 	"alerting on your logs, inside PostgreSQL" \
 	"The extension logwatch stores ERROR and FATAL records of log files, compares" \

@@ -181,7 +181,7 @@ fn listeners_hear_of_an_alert() -> Result<()> {
 fn the_plugin_says_state_and_line() -> Result<()> {
     let server = Server::with_worker(&[])?;
     let check = || -> Result<(Option<i32>, String)> {
-        let output = Command::new(programs::checkout().join("sql/check_logwatch"))
+        let output = Command::new(programs::checkout().join("sql/integrations/check_logwatch"))
             .envs(server.env())
             .output()?;
         Ok((

@@ -191,7 +191,7 @@ fn as_grafana(query: &str) -> String {
 fn every_panel_of_the_grafana_dashboard_has_rows_for_a_reader() -> Result<()> {
     let server = busy_server()?;
     server.sql("CREATE ROLE reader LOGIN; GRANT pg_monitor TO reader")?;
-    let text = fs::read_to_string(programs::checkout().join("sql/grafana_dashboard.json"))?;
+    let text = fs::read_to_string(programs::checkout().join("sql/integrations/grafana_dashboard.json"))?;
     let dashboard: serde_json::Value = serde_json::from_str(&text)?;
     let panels = dashboard["panels"].as_array().context("panels")?;
     assert!(panels.len() >= 7);

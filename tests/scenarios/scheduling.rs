@@ -33,7 +33,7 @@ fn the_pg_cron_recipe_checks_and_delivers_without_the_worker() -> Result<()> {
     ])?;
     server.start_with_extension()?;
     server.sql("CREATE EXTENSION pg_cron")?;
-    let recipe = fs::read_to_string(programs::checkout().join("sql/pg_cron.sql"))?;
+    let recipe = fs::read_to_string(programs::checkout().join("sql/integrations/pg_cron.sql"))?;
     // Twice: a recipe may be run again after an upgrade.
     for _ in 0..2 {
         server.sql(&recipe)?;
