@@ -22,10 +22,7 @@ CREATE TABLE logwatch.alerts (
     announced_worst logwatch.level,
     repeats     integer NOT NULL DEFAULT 0,
     notified_at timestamptz,
-    seq         integer NOT NULL DEFAULT 0,
-    acked_at    timestamptz,
-    acked_by    text,
-    ack_note    text
+    seq         integer NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
 CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
@@ -45,7 +42,6 @@ COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches this one row h
 COMMENT ON COLUMN logwatch.alerts.worst IS 'Highest level among its records';
 COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'The worst that notifications told of';
 COMMENT ON COLUMN logwatch.alerts.repeats IS 'How often it was announced again';
-COMMENT ON COLUMN logwatch.alerts.acked_at IS 'When somebody took it on: it is not repeated any more';
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
 

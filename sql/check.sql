@@ -277,7 +277,7 @@ DECLARE
 BEGIN
     PERFORM logwatch_private.hold();
     -- One check at a time; the other one sees what this one would have seen.
-    IF NOT pg_try_advisory_xact_lock(7236278, 1) OR logwatch_private.counts_twice() THEN
+    IF NOT logwatch_private.take_turn('check') OR logwatch_private.counts_twice() THEN
         RETURN;
     END IF;
     horizon := pg_snapshot_xmin(pg_current_snapshot());

@@ -314,14 +314,14 @@ DECLARE
     e logwatch.edges;
 BEGIN
     -- One at a time, and not beside a check or the folding of counts; whoever comes next finds it still due.
-    IF NOT logwatch_private.fleet_due(clock_timestamp()) OR NOT pg_try_advisory_xact_lock(7236278, 3) THEN
+    IF NOT logwatch_private.fleet_due(clock_timestamp()) OR NOT logwatch_private.take_turn('fleet') THEN
         RETURN;
     END IF;
     IF logwatch_private.is_published() THEN
         PERFORM logwatch_private.beat();
     END IF;
     FOR e IN SELECT * FROM logwatch.edges AS k WHERE k.joining AND logwatch_private.joined(k) ORDER BY k.name LOOP
-        IF pg_try_advisory_xact_lock(7236278, 1) AND pg_try_advisory_xact_lock(7236278, 2) THEN
+        IF logwatch_private.take_turn('check') AND logwatch_private.take_turn('fold') THEN
             PERFORM logwatch_private.finish_join(e);
         END IF;
     END LOOP;

@@ -46,9 +46,9 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
     AS $$
-    -- First come, first served. A tailer that was ended while it waited leaves a backend that still claims the source: that must come
-    -- before the next tailer's claim, not shut it out afterwards. No other lock is taken here, so all wait in this one queue.
-    SELECT pg_advisory_xact_lock(7236279, hashtext($1));
+    -- First come, first served. A tailer that was ended while it waited leaves a backend that still claims the source: that claim must
+    -- come before the next tailer's, not shut it out afterwards. No other lock is taken here, so that all wait in this one queue.
+    SELECT logwatch_private.queue_for_source($1);
     SELECT * FROM logwatch_private.claim($1, $2, $3, $4)
     $$;
 COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';

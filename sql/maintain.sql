@@ -161,7 +161,7 @@ DECLARE
     folded bigint;
     busy text := '';
 BEGIN
-    IF NOT pg_try_advisory_xact_lock(7236278, 2) THEN
+    IF NOT logwatch_private.take_turn('fold') THEN
         RETURN 'another logwatch_maintain() is running';
     END IF;
     -- Both take locks that a long query or a pg_dump stands in the way of, and that everybody else would queue up behind.
@@ -184,6 +184,7 @@ BEGIN
        AND (v.last_at < keep_from OR EXISTS (SELECT FROM logwatch.arrivals AS l WHERE l.source_id = v.source_id AND l.since > v.since));
     DELETE FROM logwatch.notifications AS n WHERE n.created_at < keep_from AND n.state IN ('sent', 'failed', 'suppressed');
     DELETE FROM logwatch.alerts AS a WHERE a.state = 'resolved' AND a.resolved_at < keep_from AND a.met_until < keep_from;
+    DELETE FROM logwatch.acknowledgements AS k WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.id = k.alert_id);
     DELETE FROM logwatch.attempts AS t WHERE t.at < keep_from;
     DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from AND s.repeat_every IS NULL;
     DELETE FROM logwatch.gaps AS g WHERE g.noticed_at < keep_from;

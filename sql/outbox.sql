@@ -29,9 +29,9 @@ BEGIN
       FROM (SELECT a AS alert, a.id,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
                         WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
-                        WHEN a.state = 'firing' AND a.acked_at IS NULL AND a.notified_at + interval '5 minutes' <= asof
+                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(a.id) AND a.notified_at + interval '5 minutes' <= asof
                              AND a.group_by <> 'pattern' AND logwatch_private.has_new_pattern(a) THEN 'joined'
-                        WHEN a.state = 'firing' AND a.acked_at IS NULL
+                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(a.id)
                              AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof THEN 'repeat'
                         WHEN a.state = 'resolved' AND a.announced = 'firing' THEN 'resolved'
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
@@ -81,7 +81,7 @@ BEGIN
         'reason', reason, 'state', alert.state, 'host', logwatch_private.host(), 'database', current_database(),
         'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
         'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
-        'acked_by', alert.acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch_private.group_label(alert.group_by, alert.group_key), 'level', alert.level,
+        'acked_by', (logwatch_private.last_ack(alert.id)).acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch_private.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
         'within', extract(epoch FROM alert.within)::bigint, 'episodes', alert.episodes,
         'started_at', logwatch_private.rfc3339(alert.started_at), 'met_until', logwatch_private.rfc3339(alert.met_until),

@@ -31,9 +31,10 @@ CREATE FUNCTION logwatch_private.page_data(period interval, asof timestamptz) RE
                                             WHERE c.fingerprint = t.fingerprint AND c.level = t.level GROUP BY 1) AS k USING (slot))) AS shown
           FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
     ), alert AS (
-        SELECT a AS one, a.id, a.started_at, a.state, a.met_until, a.acked_by, a.ack_note, a.rule, s.silenced,
+        SELECT a AS one, a.id, a.started_at, a.state, a.met_until, k.acked_by, k.note AS ack_note, a.rule, s.silenced,
                CASE WHEN a.state = 'firing' AND NOT s.silenced THEN 0 WHEN a.state = 'firing' THEN 1 WHEN a.state = 'pending' THEN 2 ELSE 3 END AS place
           FROM logwatch.alerts AS a CROSS JOIN LATERAL (SELECT logwatch_private.is_silenced(a, asof) AS silenced) AS s
+         CROSS JOIN LATERAL logwatch_private.last_ack(a.id) AS k
          WHERE a.state <> 'resolved' OR a.met_until > asof - period
          ORDER BY place, a.started_at DESC, a.id DESC LIMIT 30
     ), source AS (

@@ -4,6 +4,16 @@ CREATE FUNCTION logwatch_private.hold() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'hold_wrapper';
 COMMENT ON FUNCTION logwatch_private.hold() IS 'Makes DROP EXTENSION wait for the end of this transaction, so that neither can end in a deadlock';
 
+CREATE FUNCTION logwatch_private.take_turn(work text) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'take_turn_wrapper';
+COMMENT ON FUNCTION logwatch_private.take_turn(text)
+    IS 'Takes the turn at check, fold or fleet until the transaction ends; false while another session has it';
+
+CREATE FUNCTION logwatch_private.queue_for_source(name text) RETURNS void
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'queue_for_source_wrapper';
+COMMENT ON FUNCTION logwatch_private.queue_for_source(text)
+    IS 'Waits, in the order of arrival, until no other session is attaching to the source';
+
 CREATE FUNCTION logwatch_private.setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'setting_wrapper';
 COMMENT ON FUNCTION logwatch_private.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded';

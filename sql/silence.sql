@@ -137,24 +137,49 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_unsilence(bigint) IS 'Ends a silence early; what is still true is announced by the next check';
 
+-- Rows of their own, without a foreign key: a session that has not committed its acknowledgement keeps no check from the alert.
+CREATE TABLE logwatch.acknowledgements (
+    id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    alert_id bigint NOT NULL,
+    acked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
+    acked_by text NOT NULL DEFAULT session_user,
+    note     text NOT NULL DEFAULT ''
+);
+CREATE INDEX acknowledgements_alert_idx ON logwatch.acknowledgements (alert_id);
+COMMENT ON TABLE logwatch.acknowledgements IS 'Alerts that somebody works on: they are not repeated any more';
+COMMENT ON COLUMN logwatch.acknowledgements.alert_id IS 'logwatch.alerts.id';
+COMMENT ON COLUMN logwatch.acknowledgements.acked_by IS 'Role that acknowledged the alert';
+
+CREATE FUNCTION logwatch_private.is_acked(alert_id bigint) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = $1) $$;
+COMMENT ON FUNCTION logwatch_private.is_acked(bigint) IS 'Whether somebody has acknowledged an alert';
+
+CREATE FUNCTION logwatch_private.last_ack(alert_id bigint) RETURNS logwatch.acknowledgements
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT k FROM logwatch.acknowledgements AS k WHERE k.alert_id = $1 ORDER BY k.id DESC LIMIT 1 $$;
+COMMENT ON FUNCTION logwatch_private.last_ack(bigint) IS 'Returns the last acknowledgement of an alert, or NULL';
+
 CREATE FUNCTION logwatch_ack(alert_id bigint, note text DEFAULT '') RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    taken logwatch.alerts;
+    rule text;
 BEGIN
     PERFORM logwatch_private.hold();
-    UPDATE logwatch.alerts AS a SET acked_at = clock_timestamp(), acked_by = session_user, ack_note = left(COALESCE(note, ''), 1000)
-     WHERE a.id = $1 AND a.state <> 'resolved' RETURNING * INTO taken;
+    SELECT a.rule INTO rule FROM logwatch.alerts AS a WHERE a.id = $1 AND a.state <> 'resolved';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no open alert %', $1
             USING ERRCODE = 'no_data_found', HINT = 'See: SELECT id, rule, state FROM logwatch.alerts WHERE state <> ''resolved'';';
     END IF;
-    RETURN format('alert %s (%s) is yours: it is not repeated any more, and you are told when it is over', taken.id, taken.rule);
+    INSERT INTO logwatch.acknowledgements (alert_id, note) VALUES ($1, left(COALESCE($2, ''), 1000));
+    RETURN format('alert %s (%s) is yours: it is not repeated any more, and you are told when it is over', $1, rule);
 END
 $$;
-COMMENT ON FUNCTION logwatch_ack(bigint, text) IS 'Takes an open alert on: no more repetitions; its end is announced';
+COMMENT ON FUNCTION logwatch_ack(bigint, text) IS 'Acknowledges an open alert: it is not repeated any more; its end is announced';
 
 CREATE TRIGGER silences_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.silences FOR EACH STATEMENT EXECUTE FUNCTION logwatch_private.wake();
 COMMENT ON TRIGGER silences_wake ON logwatch.silences IS 'What a silence held back is announced when it is ended early';

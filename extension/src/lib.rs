@@ -91,3 +91,24 @@ fn library_version() -> &'static str {
 fn hold() {
     pg::hold_extension(pg::IfDropped::Wait);
 }
+
+/// Takes a turn at work that one session does at a time.
+#[pg_extern(sql = false)]
+fn take_turn(work: &str) -> bool {
+    match work {
+        "check" => pg::take_turn(pg::Turn::Check),
+        "fold" => pg::take_turn(pg::Turn::Fold),
+        "fleet" => pg::take_turn(pg::Turn::Fleet),
+        other => pg::raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("there are no turns for \"{other}\""),
+            "Use check, fold or fleet.",
+        ),
+    }
+}
+
+/// Waits for this session's turn to attach to a source.
+#[pg_extern(sql = false)]
+fn queue_for_source(name: &str) {
+    pg::queue_for_source(logwatch_record::source::id(name));
+}

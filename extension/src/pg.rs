@@ -262,6 +262,37 @@ pub fn hold_extension(if_dropped: IfDropped) -> bool {
     }
 }
 
+/// Work that one session does at a time; the number is part of the lock's tag.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Turn {
+    Check = 1,
+    Fold = 2,
+    Fleet = 3,
+}
+
+/// Takes a turn until the transaction ends; returns false when another session has it. The lock is on a part of the extension that
+/// no SQL command locks, so that nobody without the right to call this can be in its way, as with an advisory lock.
+pub fn take_turn(turn: Turn) -> bool {
+    // SAFETY: called within a transaction, which releases the lock at its end; the tag need not name an object that exists.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
+        let mode = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+        pg_sys::ConditionalLockDatabaseObject(pg_sys::ExtensionRelationId, extension, turn as u16, mode)
+    }
+}
+
+/// Waits until no other session has the queue of this source, and keeps it until the transaction ends. Waiters are served in the
+/// order in which they came, unlike those for a row.
+pub fn queue_for_source(source_id: i64) {
+    // SAFETY: as above; no catalog has the extension's oid as its own, so that nothing else locks objects of this class.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
+        let mode = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+        let object = pg_sys::Oid::from((source_id ^ (source_id >> 32)) as u32);
+        pg_sys::LockDatabaseObject(extension, object, 0, mode);
+    }
+}
+
 /// A procedure's right to commit while it runs.
 pub struct Procedure(());
 

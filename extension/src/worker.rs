@@ -166,7 +166,7 @@ impl Worker {
             if_due(
                 "SELECT logwatch_private.folding_due()",
                 c"logwatch: fold",
-                "SELECT logwatch_private.fold_counts(now()) WHERE pg_catalog.pg_try_advisory_xact_lock(7236278, 2)",
+                "SELECT logwatch_private.fold_counts(now()) WHERE logwatch_private.take_turn('fold')",
             )?;
         }
         if self.maintained.is_some_and(|at| at.elapsed() < MAINTAIN_EVERY) {

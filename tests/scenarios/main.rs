@@ -2,6 +2,7 @@
 
 mod backtest;
 mod backup;
+mod blocked_checks;
 mod channels;
 mod connections;
 mod dba_operations;

@@ -45,11 +45,12 @@ UPDATE logwatch.patterns SET first_seen = now() - interval '1 day';
 UPDATE logwatch.alerts SET notified_at = now() - interval '5 hours';
 SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
 SELECT regexp_replace(logwatch_ack(id, 'on it'), '[0-9]+', 'n') FROM logwatch.alerts;
-SELECT acked_by = session_user AS mine, ack_note FROM logwatch.alerts;
+SELECT acked_by = session_user AS mine, note FROM logwatch.acknowledgements;
 SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
 -- Repetitions further and further apart.
 UPDATE logwatch.rules SET repeat_every = '1 hour', repeat_factor = 2 WHERE name = 'error';
-UPDATE logwatch.alerts SET acked_at = NULL, repeats = 3, notified_at = now() - interval '7 hours';
+DELETE FROM logwatch.acknowledgements;
+UPDATE logwatch.alerts SET repeats = 3, notified_at = now() - interval '7 hours';
 SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
 UPDATE logwatch.alerts SET notified_at = now() - interval '9 hours';
 SELECT reason FROM logwatch_private.due_announcements(clock_timestamp());
