@@ -1,8 +1,12 @@
-//! Connection strings: `key=value …` and `postgresql://…`, read as libpq reads them (PostgreSQL manual, 34.1.1).
+//! Splits connection strings, `key=value …` and `postgresql://…`, as libpq does (PostgreSQL manual,
+//! 34.1.1).
 //!
-//! Only the notation is read here; what the keys mean is for `settings`.
+//! The driver parses them too, but keeps no list of what was given, and refuses sslmode=verify-full,
+//! service and passfile. The values are for `settings`.
 
 use percent_encoding::percent_decode_str;
+
+use super::invalid::Invalid;
 
 /// The keys and values of a connection string, in its order.
 pub type Pairs = Vec<(String, String)>;
@@ -16,7 +20,7 @@ fn is_uri(text: &str) -> bool {
     text.starts_with("postgresql://") || text.starts_with("postgres://")
 }
 
-pub fn parse(text: &str) -> Result<Pairs, String> {
+pub fn parse(text: &str) -> Result<Pairs, Invalid> {
     if is_uri(text) {
         parse_uri(text)
     } else {
@@ -25,19 +29,16 @@ pub fn parse(text: &str) -> Result<Pairs, String> {
 }
 
 /// `host=db1 password='it''s \'quoted\''`: blanks around the sign, quotes around a value, a backslash before either.
-fn parse_pairs(text: &str) -> Result<Pairs, String> {
+fn parse_pairs(text: &str) -> Result<Pairs, Invalid> {
     let mut pairs = Pairs::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
         let (key, after) = rest.split_once('=').ok_or_else(|| {
-            format!(
-                "missing \"=\" after \"{}\" in the connection string",
-                rest.split_whitespace().next().unwrap_or(rest)
-            )
+            Invalid::NoEqualsSign(rest.split_whitespace().next().unwrap_or(rest).to_owned())
         })?;
         let key = key.trim_end();
         if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(format!("missing \"=\" after \"{key}\" in the connection string"));
+            return Err(Invalid::NoEqualsSign(key.to_owned()));
         }
         let after = after.trim_start();
         let quoted = after.starts_with('\'');
@@ -61,7 +62,7 @@ fn parse_pairs(text: &str) -> Result<Pairs, String> {
             }
         }
         if !closed {
-            return Err("unterminated quoted string in the connection string".to_owned());
+            return Err(Invalid::UnterminatedQuote);
         }
         pairs.push((key.to_owned(), value));
         rest = after[end..].trim_start();
@@ -70,7 +71,7 @@ fn parse_pairs(text: &str) -> Result<Pairs, String> {
 }
 
 /// `postgresql://user:password@host1:port1,host2/dbname?key=value&…`, everything percent-encoded and optional.
-fn parse_uri(text: &str) -> Result<Pairs, String> {
+fn parse_uri(text: &str) -> Result<Pairs, Invalid> {
     let mut pairs = Pairs::new();
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);
     let (rest, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -104,17 +105,17 @@ fn parse_uri(text: &str) -> Result<Pairs, String> {
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (key, value) = pair
             .split_once('=')
-            .ok_or_else(|| format!("missing \"=\" after \"{pair}\" in the connection URI"))?;
+            .ok_or_else(|| Invalid::NoEqualsSign(pair.to_owned()))?;
         pairs.push((decode(key)?, decode(value)?));
     }
     Ok(pairs)
 }
 
-fn decode(text: &str) -> Result<String, String> {
+fn decode(text: &str) -> Result<String, Invalid> {
     percent_decode_str(text)
         .decode_utf8()
         .map(|text| text.into_owned())
-        .map_err(|_| "the connection URI holds a percent-encoded byte that is not UTF-8".to_owned())
+        .map_err(|_| Invalid::NotUtf8)
 }
 
 #[cfg(test)]

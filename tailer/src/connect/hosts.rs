@@ -1,223 +1,58 @@
-//! `host`, `hostaddr` and `port`: the servers to try, in order (PostgreSQL manual, 34.1.1.3), and how each is tried.
+//! `host`, `hostaddr` and `port`: the servers that the three lists name (PostgreSQL manual, 34.1.1.3).
 
 use std::net::IpAddr;
-use std::path::Path;
 
 use postgres::Config;
-use postgres::config::SslMode;
+use postgres::config::Host;
 
-use super::pgpass;
-use super::settings::{Settings, invalid};
-use super::sslmode::Mode;
-use super::tls::{Check, Identity};
+use super::invalid::Invalid;
+use super::values::parse;
 
 const DEFAULT_PORT: u16 = 5432;
-/// Debian's socket directory, then PostgreSQL's own.
-const SOCKET_DIRECTORIES: &[&str] = &["/var/run/postgresql", "/tmp"];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
     /// None: the socket in the usual directory.
-    host: Option<String>,
-    address: Option<IpAddr>,
-    port: u16,
+    pub host: Option<String>,
+    pub address: Option<IpAddr>,
+    pub port: u16,
 }
 
-/// One way to try: a host, with or without TLS.
-pub struct Attempt {
-    pub config: Config,
-    pub tls: Option<(Check, Option<Identity>)>,
-    /// For messages: `db1:5432`, `/tmp/.s.PGSQL.5432`.
-    pub name: String,
-}
-
-impl Settings {
-    /// What to try, in this order, until one succeeds. Looked up at each connect: a socket may have come, a password changed.
-    pub fn attempts(&self) -> Vec<Attempt> {
-        self.hosts
-            .iter()
-            .flat_map(|host| self.attempts_at(host))
-            .collect()
-    }
-
-    fn attempts_at(&self, at: &HostPort) -> Vec<Attempt> {
-        let socket_directory = match &at.host {
-            Some(host) if host.starts_with('/') => Some(host.clone()),
-            None if at.address.is_none() => Some(usual_socket_directory(at.port)),
-            _ => None,
-        };
-        let mut config = self.base.clone();
-        config.port(at.port);
-        let name = match (&socket_directory, &at.host, at.address) {
-            (Some(directory), _, _) => {
-                config.host_path(directory);
-                format!("{directory}/.s.PGSQL.{}", at.port)
-            }
-            (None, host, address) => {
-                if let Some(address) = address {
-                    config.hostaddr(address);
-                }
-                let host = host
-                    .clone()
-                    .or(address.map(|address| address.to_string()))
-                    .unwrap_or_default();
-                config.host(&host);
-                format!("{host}:{}", at.port)
-            }
-        };
-        // The password file calls every socket in a usual directory "localhost".
-        let pgpass_host = match (&at.host, at.address) {
-            (Some(host), _) if !SOCKET_DIRECTORIES.contains(&host.as_str()) => host.clone(),
-            (None, Some(address)) => address.to_string(),
-            _ => "localhost".to_owned(),
-        };
-        let password = self.password.clone().or_else(|| {
-            let wanted = pgpass::Wanted {
-                host: &pgpass_host,
-                port: at.port,
-                dbname: self.dbname(),
-                user: self.user(),
-            };
-            pgpass::find(self.passfile.as_deref()?, &wanted)
-        });
-        if let Some(password) = password {
-            config.password(password);
-        }
-        // A socket never carries TLS, whatever sslmode says.
-        let mode = if socket_directory.is_some() {
-            Mode::Disable
-        } else {
-            self.mode
-        };
-        let plain = |mut config: Config| {
-            config.ssl_mode(SslMode::Disable);
-            Attempt {
-                config,
-                tls: None,
-                name: name.clone(),
-            }
-        };
-        let encrypted = |mut config: Config, ssl_mode| {
-            config.ssl_mode(ssl_mode);
-            Attempt {
-                config,
-                tls: Some((self.check.clone(), self.identity.clone())),
-                name: name.clone(),
-            }
-        };
-        match mode {
-            Mode::Disable => vec![plain(config)],
-            Mode::Allow => vec![plain(config.clone()), encrypted(config, SslMode::Require)],
-            Mode::Prefer => vec![encrypted(config.clone(), SslMode::Prefer), plain(config)],
-            Mode::Require | Mode::VerifyCa | Mode::VerifyFull => vec![encrypted(config, SslMode::Require)],
-        }
-    }
-}
-
-/// The three lists as servers. One port goes for all of them.
+/// Returns the servers that the three lists name. A single port is for all of them.
 pub fn hosts(
     host: Option<&str>,
     hostaddr: Option<&str>,
     port: Option<&str>,
-) -> Result<Vec<HostPort>, String> {
-    let split = |list: Option<&str>| -> Vec<String> {
-        list.map(|list| list.split(',').map(|item| item.trim().to_owned()).collect())
-            .unwrap_or_default()
+) -> Result<Vec<HostPort>, Invalid> {
+    let list = |key, value: Option<&str>, allowed| {
+        value.map_or_else(|| Ok(Config::new()), |value| parse(key, key, value, allowed))
     };
-    let (names, addresses, ports) = (split(host), split(hostaddr), split(port));
+    let names = list("host", host, "host names")?;
+    let addresses = list("hostaddr", hostaddr, "IP addresses")?;
+    let ports = list("port", port, "numbers from 1 to 65535")?;
+    let (names, addresses, ports) = (names.get_hosts(), addresses.get_hostaddrs(), ports.get_ports());
     let count = names.len().max(addresses.len()).max(1);
     if !names.is_empty() && !addresses.is_empty() && names.len() != addresses.len() {
-        return Err(format!(
-            "{} host names do not match {} host addresses",
-            names.len(),
-            addresses.len()
-        ));
+        return Err(Invalid::HostCount {
+            names: names.len(),
+            addresses: addresses.len(),
+        });
     }
     if ports.len() > 1 && ports.len() != count {
-        return Err(format!("{} ports do not match {count} hosts", ports.len()));
+        return Err(Invalid::PortCount {
+            ports: ports.len(),
+            hosts: count,
+        });
     }
-    (0..count)
-        .map(|at| {
-            let port = ports.get(at).or(ports.first()).map_or("", String::as_str);
-            let port = match port {
-                "" => DEFAULT_PORT,
-                text => text
-                    .parse()
-                    .ok()
-                    .filter(|port| *port > 0)
-                    .ok_or_else(|| invalid("port", text, "a number from 1 to 65535"))?,
-            };
-            let address = match addresses.get(at).map_or("", String::as_str) {
-                "" => None,
-                text => Some(
-                    text.parse()
-                        .map_err(|_| invalid("hostaddr", text, "an IP address"))?,
-                ),
-            };
-            let host = names.get(at).filter(|name| !name.is_empty()).cloned();
-            Ok(HostPort { host, address, port })
-        })
-        .collect()
-}
-
-fn usual_socket_directory(port: u16) -> String {
-    SOCKET_DIRECTORIES
-        .iter()
-        .find(|directory| Path::new(directory).join(format!(".s.PGSQL.{port}")).exists())
-        .unwrap_or(&SOCKET_DIRECTORIES[0])
-        .to_string()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::connect::settings::tests::settings;
-    use postgres::config::{Host, TargetSessionAttrs};
-
-    #[test]
-    fn no_host_is_the_usual_socket_without_tls() {
-        let attempts = settings("dbname=app sslmode=require").unwrap().attempts();
-        assert_eq!(attempts.len(), 1);
-        assert!(attempts[0].tls.is_none());
-        assert!(
-            matches!(&attempts[0].config.get_hosts()[0], Host::Unix(path) if SOCKET_DIRECTORIES.contains(&path.to_str().unwrap()))
-        );
-    }
-
-    #[test]
-    fn each_sslmode_has_its_attempts() {
-        let attempts = |mode: &str| -> Vec<(SslMode, bool)> {
-            settings(&format!("host=db1 sslmode={mode}"))
-                .unwrap()
-                .attempts()
-                .iter()
-                .map(|attempt| (attempt.config.get_ssl_mode(), attempt.tls.is_some()))
-                .collect()
-        };
-        assert_eq!(attempts("disable"), [(SslMode::Disable, false)]);
-        assert_eq!(
-            attempts("allow"),
-            [(SslMode::Disable, false), (SslMode::Require, true)]
-        );
-        assert_eq!(
-            attempts("prefer"),
-            [(SslMode::Prefer, true), (SslMode::Disable, false)]
-        );
-        assert_eq!(attempts("require"), [(SslMode::Require, true)]);
-    }
-
-    #[test]
-    fn several_hosts_are_tried_in_order_and_must_take_writes() {
-        let settings = settings("postgresql://db1:1,db2:2/app?sslmode=disable").unwrap();
-        let names: Vec<_> = settings
-            .attempts()
-            .into_iter()
-            .map(|attempt| attempt.name)
-            .collect();
-        assert_eq!(names, ["db1:1", "db2:2"]);
-        assert_eq!(
-            settings.base.get_target_session_attrs(),
-            TargetSessionAttrs::ReadWrite
-        );
-    }
+    let servers = (0..count).map(|at| HostPort {
+        host: match names.get(at) {
+            Some(Host::Tcp(name)) if name.is_empty() => None,
+            Some(Host::Tcp(name)) => Some(name.clone()),
+            Some(Host::Unix(directory)) => Some(directory.display().to_string()),
+            None => None,
+        },
+        address: addresses.get(at).copied(),
+        port: ports.get(at).or(ports.first()).copied().unwrap_or(DEFAULT_PORT),
+    });
+    Ok(servers.collect())
 }

@@ -1,28 +1,29 @@
-//! The connection service file, pg_service.conf (PostgreSQL manual, 34.17): an INI file with one section for each service.
+//! Reads the connection service file, pg_service.conf (PostgreSQL manual, 34.17): an INI file with
+//! one section for each service.
 
 use std::path::Path;
 
 use super::conninfo::Pairs;
+use super::invalid::Invalid;
 
-/// The settings of a service, from the first of `files` that has it.
-pub fn find(name: &str, files: &[&Path]) -> Result<Pairs, String> {
+/// Returns the settings of a service, from the first of `files` that has it.
+pub fn find(name: &str, files: &[&Path]) -> Result<Pairs, Invalid> {
     for file in files {
         let Ok(text) = std::fs::read_to_string(file) else {
             continue;
         };
-        if let Some(pairs) = section(&text, name).map_err(|error| format!("{}: {error}", file.display()))? {
+        if let Some(pairs) = section(&text, name, file)? {
             return Ok(pairs);
         }
     }
-    let files: Vec<_> = files.iter().map(|file| file.display().to_string()).collect();
-    Err(format!(
-        "the connection service \"{name}\" is not defined in {}",
-        files.join(" or ")
-    ))
+    Err(Invalid::ServiceMissing {
+        name: name.to_owned(),
+        files: files.iter().map(|file| file.display().to_string()).collect(),
+    })
 }
 
-/// The settings of a service in the text of such a file; None when it is not there.
-pub fn section(text: &str, name: &str) -> Result<Option<Pairs>, String> {
+/// Returns the settings of a service in the text of such a file, or None where it is missing.
+pub fn section(text: &str, name: &str, file: &Path) -> Result<Option<Pairs>, Invalid> {
     let mut found: Option<Pairs> = None;
     for (number, line) in text.lines().enumerate() {
         let line = line.trim();
@@ -37,9 +38,11 @@ pub fn section(text: &str, name: &str) -> Result<Option<Pairs>, String> {
                 found = Some(Pairs::new());
             }
         } else if let Some(pairs) = &mut found {
-            let (key, value) = line
-                .split_once('=')
-                .ok_or_else(|| format!("line {}: no \"=\" in \"{line}\"", number + 1))?;
+            let (key, value) = line.split_once('=').ok_or_else(|| Invalid::ServiceLine {
+                file: file.display().to_string(),
+                line: number + 1,
+                text: line.to_owned(),
+            })?;
             pairs.push((key.trim().to_owned(), value.trim().to_owned()));
         }
     }
@@ -54,22 +57,25 @@ mod tests {
     fn a_service_is_a_section() {
         let text = "# services\n[one]\nhost=a\n\n[two]\nhost = b\nport=5433\n[three]\nhost=c\n";
         assert_eq!(
-            section(text, "two").unwrap().unwrap(),
+            section(text, "two", Path::new("f")).unwrap().unwrap(),
             [
                 ("host".to_owned(), "b".to_owned()),
                 ("port".to_owned(), "5433".to_owned())
             ]
         );
-        assert_eq!(section(text, "four").unwrap(), None);
-        assert!(section("[a]\nnonsense\n", "a").is_err());
+        assert_eq!(section(text, "four", Path::new("f")).unwrap(), None);
+        assert!(matches!(
+            section("[a]\nnonsense\n", "a", Path::new("f")),
+            Err(Invalid::ServiceLine { line: 2, .. })
+        ));
     }
 
     #[test]
     fn a_missing_service_is_named_with_its_files() {
         let error = find("x", &[Path::new("/nowhere/pg_service.conf")]).unwrap_err();
-        assert!(
-            error.contains("\"x\"") && error.contains("/nowhere/pg_service.conf"),
-            "{error}"
-        );
+        assert!(matches!(
+            error,
+            Invalid::ServiceMissing { name, files } if name == "x" && files == ["/nowhere/pg_service.conf"]
+        ));
     }
 }

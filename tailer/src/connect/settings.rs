@@ -1,29 +1,24 @@
-//! Where to connect and how: flags, connection string, service file, PG* variables and defaults, with libpq's names and in libpq's
-//! order (PostgreSQL manual, 34.1.2, 34.15).
+//! Where to connect and how: flags, connection string, service file, PG* variables and defaults,
+//! with libpq's names and in libpq's order (PostgreSQL manual, 34.1.2, 34.15).
 //!
-//! rust-postgres reads none of these by itself. A key that libpq has and that makes no sense here (GSSAPI, replication) is
-//! refused by name rather than silently ignored.
-
-#![allow(
-    unsafe_code,
-    reason = "getpwuid names the system user; one call, on one thread, copied at once"
-)]
+//! rust-postgres reads no variable and no file. It parses the values that it knows, see `values`;
+//! the others are parsed here. An option of libpq that makes no sense here (GSSAPI, replication) is
+//! refused by name rather than ignored.
 
 use std::collections::BTreeMap;
 use std::env;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use postgres::Config;
-use postgres::config::{ChannelBinding, SslNegotiation, TargetSessionAttrs};
 
 use super::hosts::{HostPort, hosts};
+use super::invalid::Invalid;
 use super::sslmode::{Mode, tls_check};
 use super::tls::{Check, Identity};
+use super::values::base;
 use super::{conninfo, service};
-use crate::failure::Failure;
 
-/// Each key, and the variable that it has.
+/// Each key and its variable.
 const KEYS: &[(&str, Option<&str>)] = &[
     ("host", Some("PGHOST")),
     ("hostaddr", Some("PGHOSTADDR")),
@@ -50,7 +45,8 @@ const KEYS: &[(&str, Option<&str>)] = &[
     ("tcp_user_timeout", None),
 ];
 
-/// Keys that change nothing here: the tailer always speaks UTF-8, names itself, and never asks for GSSAPI.
+/// Keys that change nothing here: the tailer always speaks UTF-8, names itself, and never asks for
+/// GSSAPI.
 const IGNORED: &[&str] = &[
     "client_encoding",
     "fallback_application_name",
@@ -58,11 +54,6 @@ const IGNORED: &[&str] = &[
     "sslcompression",
     "sslsni",
 ];
-
-/// A host that does not answer: long enough for a slow line, short enough to try the next one.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
-/// A peer that vanished is noticed after this, also in the middle of a call.
-const TCP_USER_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// All that is needed to connect, checked once at the start.
 #[derive(Clone, Debug)]
@@ -78,80 +69,28 @@ pub struct Settings {
 }
 
 impl Settings {
-    /// `dbname` is psql's -d: a name or a whole connection string; `flags` are psql's other flags, which win over all else.
-    pub fn resolve(dbname: Option<&str>, flags: Vec<(&'static str, String)>) -> Result<Settings, Failure> {
-        let explicit = explicit(dbname, flags).map_err(Failure::Usage)?;
-        let values = merge(explicit, |name| env::var(name).ok()).map_err(Failure::Usage)?;
-        Settings::build(&values).map_err(Failure::Usage)
+    /// `dbname` is psql's -d: a name or a whole connection string; `flags` are psql's other flags,
+    /// which win over all else.
+    pub fn resolve(dbname: Option<&str>, flags: Vec<(&'static str, String)>) -> Result<Settings, Invalid> {
+        let values = merge(explicit(dbname, flags)?, |name| env::var(name).ok())?;
+        Settings::build(values)
     }
 
-    fn build(values: &BTreeMap<String, String>) -> Result<Settings, String> {
-        let get = |key: &str| {
-            values
-                .get(key)
-                .map(String::as_str)
-                .filter(|value| !value.is_empty())
-        };
-        let user = match get("user") {
-            Some(user) => user.to_owned(),
-            None => system_user()?,
-        };
+    fn build(mut values: BTreeMap<String, String>) -> Result<Settings, Invalid> {
+        values.retain(|_, value| !value.is_empty());
+        if !values.contains_key("user") {
+            let user = whoami::username().map_err(|_| Invalid::NoUser)?;
+            values.insert("user".to_owned(), user);
+        }
+        if !values.contains_key("dbname") {
+            values.insert("dbname".to_owned(), values["user"].clone());
+        }
+        let get = |key: &str| values.get(key).map(String::as_str);
         let home = env::var_os("HOME").map(PathBuf::from);
         let in_home = |name: &str| home.as_ref().map(|home| home.join(name));
-        let dbname = get("dbname").unwrap_or(&user);
-
-        let mut base = Config::new();
-        base.user(&user).dbname(dbname);
-        base.application_name(get("application_name").unwrap_or("logwatch-tailer"));
-        if let Some(options) = get("options") {
-            base.options(options);
-        }
-        base.connect_timeout(match number(get("connect_timeout"), "connect_timeout")? {
-            None | Some(0) => CONNECT_TIMEOUT,
-            Some(seconds) => Duration::from_secs(seconds),
-        });
-        base.tcp_user_timeout(match number(get("tcp_user_timeout"), "tcp_user_timeout")? {
-            None | Some(0) => TCP_USER_TIMEOUT,
-            Some(milliseconds) => Duration::from_millis(milliseconds),
-        });
-        base.keepalives(get("keepalives") != Some("0"));
-        base.keepalives_idle(Duration::from_secs(
-            number(get("keepalives_idle"), "keepalives_idle")?.unwrap_or(30),
-        ));
-        base.keepalives_interval(Duration::from_secs(
-            number(get("keepalives_interval"), "keepalives_interval")?.unwrap_or(10),
-        ));
-        base.keepalives_retries(
-            number(get("keepalives_count"), "keepalives_count")?
-                .map_or(3, |n| u32::try_from(n).unwrap_or(u32::MAX)),
-        );
-        base.channel_binding(match get("channel_binding") {
-            None | Some("prefer") => ChannelBinding::Prefer,
-            Some("disable") => ChannelBinding::Disable,
-            Some("require") => ChannelBinding::Require,
-            Some(other) => return Err(invalid("channel_binding", other, "disable, prefer or require")),
-        });
-        base.ssl_negotiation(match get("sslnegotiation") {
-            None | Some("postgres") => SslNegotiation::Postgres,
-            Some("direct") => SslNegotiation::Direct,
-            Some(other) => return Err(invalid("sslnegotiation", other, "postgres or direct")),
-        });
 
         let hosts = hosts(get("host"), get("hostaddr"), get("port"))?;
-        base.target_session_attrs(match get("target_session_attrs") {
-            // Of several servers only one takes writes, and the tailer writes.
-            None if hosts.len() > 1 => TargetSessionAttrs::ReadWrite,
-            None | Some("any") => TargetSessionAttrs::Any,
-            Some("read-write" | "primary") => TargetSessionAttrs::ReadWrite,
-            Some(other) => {
-                return Err(invalid(
-                    "target_session_attrs",
-                    other,
-                    "any, read-write or primary: the tailer writes",
-                ));
-            }
-        });
-
+        let base = base(&values, hosts.len())?;
         let root_in_home = in_home(".postgresql/root.crt");
         let (mode, check) = tls_check(get("sslmode"), get("sslrootcert"), root_in_home.as_deref())?;
         let identity = match (get("sslcert"), get("sslkey")) {
@@ -163,7 +102,7 @@ impl Settings {
                 certificate: certificate.into(),
                 key: key.into(),
             }),
-            _ => return Err("sslcert and sslkey belong together: give both".to_owned()),
+            _ => return Err(Invalid::HalfAnIdentity),
         };
         Ok(Settings {
             hosts,
@@ -189,7 +128,7 @@ impl Settings {
 fn explicit(
     dbname: Option<&str>,
     flags: Vec<(&'static str, String)>,
-) -> Result<BTreeMap<String, String>, String> {
+) -> Result<BTreeMap<String, String>, Invalid> {
     let mut values = BTreeMap::new();
     match dbname {
         Some(text) if conninfo::is_conninfo(text) => {
@@ -211,7 +150,7 @@ fn explicit(
 fn merge(
     mut values: BTreeMap<String, String>,
     variable: impl Fn(&str) -> Option<String>,
-) -> Result<BTreeMap<String, String>, String> {
+) -> Result<BTreeMap<String, String>, Invalid> {
     if let Some(name) = values
         .get("service")
         .cloned()
@@ -237,44 +176,12 @@ fn merge(
     Ok(values)
 }
 
-fn known(key: &str) -> Result<(), String> {
+fn known(key: &str) -> Result<(), Invalid> {
     if KEYS.iter().any(|(known, _)| *known == key) || IGNORED.contains(&key) {
         Ok(())
     } else {
-        Err(format!(
-            "\"{key}\" is no connection option that logwatch-tailer knows"
-        ))
+        Err(Invalid::UnknownOption(key.to_owned()))
     }
-}
-
-fn number(value: Option<&str>, key: &str) -> Result<Option<u64>, String> {
-    value
-        .map(|text| text.parse().map_err(|_| invalid(key, text, "a whole number")))
-        .transpose()
-}
-
-pub(super) fn invalid(key: &str, value: &str, allowed: &str) -> String {
-    format!("invalid {key} \"{value}\": use {allowed}")
-}
-
-/// The name of the user that runs the tailer, which is the database user when none is given.
-fn system_user() -> Result<String, String> {
-    // SAFETY: geteuid cannot fail. getpwuid returns null or a pointer to static storage that stays valid until the next call of
-    // the family; no other thread makes one, and the name is copied before this function returns.
-    let name = unsafe {
-        let entry = libc::getpwuid(libc::geteuid());
-        if entry.is_null() {
-            None
-        } else {
-            Some(
-                std::ffi::CStr::from_ptr((*entry).pw_name)
-                    .to_string_lossy()
-                    .into_owned(),
-            )
-        }
-    };
-    name.or_else(|| env::var("USER").ok())
-        .ok_or_else(|| "no database user: this system user has no name; say -U USER".to_owned())
 }
 
 #[cfg(test)]
@@ -282,10 +189,10 @@ pub(super) mod tests {
     use super::*;
     use std::io::Write;
 
-    pub fn settings(text: &str) -> Result<Settings, String> {
+    pub fn settings(text: &str) -> Result<Settings, Invalid> {
         let mut values = merge(explicit(Some(text), Vec::new())?, |_| None)?;
         values.entry("user".to_owned()).or_insert_with(|| "me".to_owned());
-        Settings::build(&values)
+        Settings::build(values)
     }
 
     #[test]
@@ -333,7 +240,7 @@ pub(super) mod tests {
             ("target_session_attrs=standby", "target_session_attrs"),
             ("sslcert=/a", "sslkey"),
         ] {
-            let error = settings(text).map(|_| ()).unwrap_err();
+            let error = settings(text).map(|_| ()).unwrap_err().to_string();
             assert!(error.contains(word), "{text}: {error}");
         }
     }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use super::settings::invalid;
+use super::invalid::Invalid;
 use super::tls::{Check, Roots};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -15,12 +15,13 @@ pub enum Mode {
     VerifyFull,
 }
 
-/// What the two options mean together. `root_in_home`: the file that libpq takes when sslrootcert is not given.
+/// Returns what the two options mean together. `root_in_home` is the file that libpq takes when
+/// sslrootcert is not given.
 pub fn tls_check(
     mode: Option<&str>,
     root: Option<&str>,
     root_in_home: Option<&Path>,
-) -> Result<(Mode, Check), String> {
+) -> Result<(Mode, Check), Invalid> {
     let system = root == Some("system");
     let mode = match mode {
         None if system => Mode::VerifyFull,
@@ -31,15 +32,15 @@ pub fn tls_check(
         Some("verify-ca") => Mode::VerifyCa,
         Some("verify-full") => Mode::VerifyFull,
         Some(other) => {
-            return Err(invalid(
-                "sslmode",
-                other,
-                "disable, allow, prefer, require, verify-ca or verify-full",
-            ));
+            return Err(Invalid::Value {
+                option: "sslmode".to_owned(),
+                value: other.to_owned(),
+                allowed: "disable, allow, prefer, require, verify-ca or verify-full",
+            });
         }
     };
     if system && mode < Mode::VerifyFull {
-        return Err("sslrootcert=system needs sslmode=verify-full: anyone can have a certificate that the system trusts".to_owned());
+        return Err(Invalid::SystemNeedsName);
     }
     let roots = if system {
         Some(Roots::System)
@@ -57,10 +58,7 @@ pub fn tls_check(
                 .map(PathBuf::from)
                 .or_else(|| root_in_home.map(Path::to_path_buf))
                 .unwrap_or_default();
-            return Err(format!(
-                "the root certificate {} does not exist: put it there, or say sslrootcert=FILE or sslrootcert=system",
-                file.display()
-            ));
+            return Err(Invalid::RootMissing(file));
         }
         _ => Check::Nothing,
     };
@@ -80,15 +78,17 @@ mod tests {
         assert_eq!(with("verify-full"), Check::ChainAndName(Roots::File(path.into())));
         assert_eq!(with("require"), Check::Chain(Roots::File(path.into())));
         assert_eq!(with("prefer"), Check::Nothing);
-        assert!(
-            tls_check(Some("verify-full"), None, Some(Path::new("/nowhere")))
-                .unwrap_err()
-                .contains("/nowhere")
-        );
+        assert!(matches!(
+            tls_check(Some("verify-full"), None, Some(Path::new("/nowhere"))),
+            Err(Invalid::RootMissing(file)) if file == Path::new("/nowhere")
+        ));
         assert_eq!(
             tls_check(None, Some("system"), None).unwrap().1,
             Check::ChainAndName(Roots::System)
         );
-        assert!(tls_check(Some("require"), Some("system"), None).is_err());
+        assert!(matches!(
+            tls_check(Some("require"), Some("system"), None),
+            Err(Invalid::SystemNeedsName)
+        ));
     }
 }

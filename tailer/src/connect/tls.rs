@@ -1,7 +1,8 @@
 //! TLS to the server: what each sslmode checks of its certificate.
 //!
-//! libpq's meaning (PostgreSQL manual, 34.19): `prefer` and `require` encrypt and check nothing – `require` checks the chain when a root
-//! certificate is there –, `verify-ca` checks the chain, `verify-full` the host's name as well.
+//! As in libpq (PostgreSQL manual, 34.19), `prefer` and `require` encrypt and check nothing;
+//! `require` checks the chain when a root certificate is there. `verify-ca` checks the chain,
+//! `verify-full` the host's name as well.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -16,7 +17,9 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName, UnixTime};
 use rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme};
 use tokio_postgres_rustls::MakeRustlsConnect;
 
-/// What is checked of the server's certificate.
+use super::invalid::Invalid;
+
+/// How much of the server's certificate to check.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Check {
     Nothing,
@@ -39,11 +42,11 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
-pub fn connector(check: &Check, identity: Option<&Identity>) -> Result<MakeRustlsConnect, String> {
+pub fn connector(check: &Check, identity: Option<&Identity>) -> Result<MakeRustlsConnect, Invalid> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| format!("TLS: {error}"))?;
+        .map_err(|error| Invalid::Tls(error.to_string()))?;
     let algorithms = provider.signature_verification_algorithms;
     let verifier: Arc<dyn ServerCertVerifier> = match check {
         Check::Nothing => Arc::new(Lenient {
@@ -60,24 +63,24 @@ pub fn connector(check: &Check, identity: Option<&Identity>) -> Result<MakeRustl
     let config = match identity {
         None => builder.with_no_client_auth(),
         Some(Identity { certificate, key }) => {
-            let key = PrivateKeyDer::from_pem_file(key)
-                .map_err(|error| format!("the private key {} cannot be read: {error}", key.display()))?;
+            let private =
+                PrivateKeyDer::from_pem_file(key).map_err(|error| unusable("private key", key, &error))?;
             builder
-                .with_client_auth_cert(certificates(certificate)?, key)
-                .map_err(|error| format!("the client certificate {}: {error}", certificate.display()))?
+                .with_client_auth_cert(certificates(certificate)?, private)
+                .map_err(|error| unusable("client certificate", certificate, &error))?
         }
     };
     Ok(MakeRustlsConnect::new(config))
 }
 
-fn chain(roots: &Roots, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, String> {
+fn chain(roots: &Roots, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServerVerifier>, Invalid> {
     let mut store = RootCertStore::empty();
     match roots {
         Roots::File(file) => {
             for certificate in certificates(file)? {
                 store
                     .add(certificate)
-                    .map_err(|error| format!("the root certificate {}: {error}", file.display()))?;
+                    .map_err(|error| unusable("root certificate", file, &error))?;
             }
         }
         Roots::System => {
@@ -86,21 +89,29 @@ fn chain(roots: &Roots, provider: Arc<CryptoProvider>) -> Result<Arc<WebPkiServe
     }
     WebPkiServerVerifier::builder_with_provider(Arc::new(store), provider)
         .build()
-        .map_err(|error| format!("no root certificate to check the server by: {error}"))
+        .map_err(|error| Invalid::Tls(format!("no usable root certificate: {error}")))
 }
 
-fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, String> {
+fn certificates(file: &Path) -> Result<Vec<CertificateDer<'static>>, Invalid> {
     CertificateDer::pem_file_iter(file)
         .and_then(Iterator::collect)
-        .map_err(|error| format!("the certificate {} cannot be read: {error}", file.display()))
+        .map_err(|error| unusable("certificate", file, &error))
 }
 
-/// What is looked at of the certificate before the handshake's signature, which is checked in every case.
+fn unusable(what: &'static str, path: &Path, error: &dyn std::fmt::Display) -> Invalid {
+    Invalid::Certificate {
+        what,
+        path: path.to_path_buf(),
+        error: error.to_string(),
+    }
+}
+
+/// How much of the certificate is checked. The signature of the handshake is checked in every case.
 #[derive(Debug)]
 enum Leniency {
-    /// `verify-ca`: the chain is checked, the name is not.
+    /// `verify-ca`: check the chain, but not the name.
     AnyName(Arc<WebPkiServerVerifier>),
-    /// `prefer` and `require`: whoever answers is believed, as in libpq.
+    /// `prefer` and `require`: accept any certificate, as libpq does.
     Anyone,
 }
 
@@ -123,7 +134,7 @@ impl ServerCertVerifier for Lenient {
             return Ok(ServerCertVerified::assertion());
         };
         match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
-            // The name is the last thing that is checked: the chain was found good.
+            // The name is checked last, so the chain is good.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
             )) => Ok(ServerCertVerified::assertion()),

@@ -9,9 +9,9 @@ use std::process::ExitCode;
 use postgres::Client;
 
 use crate::cli::{Options, Output, Pipe};
+use crate::connect;
 use crate::connect::functions::{self, FUNCTIONS};
 use crate::connect::settings::Settings;
-use crate::connect::{self, Trouble};
 use crate::failure::Failure;
 use crate::source::inputs::{Inputs, Seen};
 
@@ -108,7 +108,7 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Failure {
 fn check_database(settings: &Settings, options: &Options, findings: &mut Findings) {
     let mut client = match connect::connect(settings, &options.zone_name) {
         Ok(client) => client,
-        Err(trouble) => return findings.add(Err(failure(trouble))),
+        Err(trouble) => return findings.add(Err(trouble.into())),
     };
     let found = check_server(&mut client, settings)
         .and_then(|text| {
@@ -124,17 +124,10 @@ fn check_database(settings: &Settings, options: &Options, findings: &mut Finding
     }
 }
 
-fn failure(trouble: Trouble) -> Failure {
-    match trouble {
-        Trouble::Final(failure) => failure,
-        Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) => Failure::Unreachable(text),
-    }
-}
-
 fn ask(client: &mut Client, settings: &Settings, sql: &str) -> Result<Vec<postgres::Row>, Failure> {
     client
         .query_typed(sql, &[])
-        .map_err(|error| failure(connect::judge(&error, settings)))
+        .map_err(|error| connect::of_call(&error, settings).into())
 }
 
 fn check_server(client: &mut Client, settings: &Settings) -> Result<String, Failure> {

@@ -6,7 +6,7 @@ use indicatif::BinaryBytes;
 use postgres::types::Type;
 
 use crate::cli::{Options, Output};
-use crate::connect::{self, Trouble};
+use crate::connect;
 use crate::failure::Failure;
 
 const FILES: &str = "SELECT path, state, next_byte, size, behind, pg_catalog.to_char(read_at, 'YYYY-MM-DD HH24:MI:SS'), gaps, truncations, \
@@ -32,16 +32,11 @@ pub fn status(options: &Options) -> Result<(), Failure> {
     let Output::Database(settings) = &options.output else {
         return Err(Failure::Usage("--status needs a database".to_owned()));
     };
-    let rows = connect::connect(settings, &options.zone_name)
-        .and_then(|mut client| {
-            client
-                .query_typed(FILES, &[(&options.source, Type::TEXT)])
-                .map_err(|error| connect::judge(&error, settings))
-        })
-        .map_err(|trouble| match trouble {
-            Trouble::Final(failure) => failure,
-            Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) => Failure::Unreachable(text),
-        })?;
+    let rows = connect::connect(settings, &options.zone_name).and_then(|mut client| {
+        client
+            .query_typed(FILES, &[(&options.source, Type::TEXT)])
+            .map_err(|error| connect::of_call(&error, settings))
+    })?;
     let Some(first) = rows.first() else {
         return Err(Failure::NoInput(format!(
             "no tailer has read for source \"{}\" yet; --source names another one",

@@ -146,7 +146,7 @@ impl Database {
         };
         self.last_call = Instant::now();
         client.query_typed(sql, values).map_err(|error| {
-            let trouble = connect::judge(&error, &self.settings);
+            let trouble = connect::of_call(&error, &self.settings);
             if matches!(trouble, Trouble::Later(_)) {
                 self.client = None;
             }

@@ -1,11 +1,12 @@
-//! The dry run: one JSON object for each record, on standard output.
+//! The dry run: prints one JSON object for each record on standard output.
 
 use std::io::{self, Write};
 
 use jiff::Timestamp;
-use jiff::fmt::temporal::DateTimePrinter;
 use jiff::tz::TimeZone;
 use logwatch_record::{Context, Level, Record};
+use serde::Serialize;
+use serde_json::{Map, Value};
 
 use crate::connect::Trouble;
 use crate::failure::Failure;
@@ -13,14 +14,14 @@ use crate::records::reader::Found;
 use crate::sink::database::{Attached, Sink, Stretch};
 use crate::sink::health::Health;
 
-/// So many bytes are written at once.
+/// Bytes written at once.
 const BLOCK: usize = 64 * 1024;
 
 pub struct DryRun<W: Write> {
     out: W,
     least: Level,
     zone: TimeZone,
-    /// What is not written yet.
+    /// Not written yet.
     lines: Vec<u8>,
 }
 
@@ -55,7 +56,7 @@ impl<W: Write> DryRun<W> {
         }
         if let Some(gap) = stretch.gap {
             log::warn!(
-                "{file}: bytes {} to {} are missing: {gap}",
+                "{file}: cannot read bytes {} to {}: {gap}",
                 stretch.from,
                 stretch.proof.offset
             );
@@ -75,7 +76,7 @@ impl<W: Write> Sink for DryRun<W> {
 
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
         self.print(stretch).map_err(|error| match error.kind() {
-            // The reader of a pipe that has seen enough.
+            // `head` closes its pipe when it has enough.
             io::ErrorKind::BrokenPipe => Trouble::Final(Failure::Done),
             _ => Trouble::Final(Failure::Internal(format!("standard output: {error}"))),
         })
@@ -86,101 +87,41 @@ impl<W: Write> Sink for DryRun<W> {
     }
 }
 
+/// What is known of a record.
+#[derive(Serialize)]
+struct Line<'a> {
+    file: &'a str,
+    start: u64,
+    end: u64,
+    level: Option<Level>,
+    logged_at: Option<Timestamp>,
+    message: &'a str,
+    detail: Option<&'a str>,
+    fields: &'a Option<Map<String, Value>>,
+    flags: Vec<&'static str>,
+}
+
 /// Appends the object of a record, and a newline.
 fn line(out: &mut Vec<u8>, file: &str, found: &Found, record: &Record) -> io::Result<()> {
-    const TIME: DateTimePrinter = DateTimePrinter::new();
-    out.extend_from_slice(b"{\"file\":");
-    string(out, file);
-    out.extend_from_slice(b",\"start\":");
-    serde_json::to_writer(&mut *out, &found.start)?;
-    out.extend_from_slice(b",\"end\":");
-    serde_json::to_writer(&mut *out, &found.end)?;
-    out.extend_from_slice(b",\"level\":");
-    serde_json::to_writer(&mut *out, &record.level)?;
-    out.extend_from_slice(b",\"logged_at\":");
-    match &record.logged_at {
-        Some(time) => {
-            out.push(b'"');
-            TIME.print_timestamp(time, &mut *out).map_err(io::Error::other)?;
-            out.push(b'"');
-        }
-        None => out.extend_from_slice(b"null"),
-    }
-    out.extend_from_slice(b",\"message\":");
-    string(out, &record.message);
-    out.extend_from_slice(b",\"detail\":");
-    match &record.detail {
-        Some(detail) => string(out, detail),
-        None => out.extend_from_slice(b"null"),
-    }
-    out.extend_from_slice(b",\"fields\":");
-    serde_json::to_writer(&mut *out, &record.fields)?;
-    out.extend_from_slice(b",\"flags\":");
-    let flags: Vec<_> = (record.flags | found.flags).names().collect();
-    serde_json::to_writer(&mut *out, &flags)?;
-    out.extend_from_slice(b"}\n");
+    let line = Line {
+        file,
+        start: found.start,
+        end: found.end,
+        level: record.level,
+        logged_at: record.logged_at,
+        message: &record.message,
+        detail: record.detail.as_deref(),
+        fields: &record.fields,
+        flags: (record.flags | found.flags).names().collect(),
+    };
+    serde_json::to_writer(&mut *out, &line)?;
+    out.push(b'\n');
     Ok(())
-}
-
-/// Appends a text as a JSON string: what serde_json writes, but what needs no escape goes in blocks.
-fn string(out: &mut Vec<u8>, text: &str) {
-    let (blocks, rest) = text.as_bytes().as_chunks::<16>();
-    out.reserve(text.len() + 2);
-    out.push(b'"');
-    for block in blocks {
-        // Without an early end this is one comparison of vectors.
-        if block.iter().fold(false, |any, byte| any | is_special(*byte)) {
-            escape(out, block);
-        } else {
-            out.extend_from_slice(block);
-        }
-    }
-    escape(out, rest);
-    out.push(b'"');
-}
-
-fn is_special(byte: u8) -> bool {
-    byte < b' ' || byte == b'"' || byte == b'\\'
-}
-
-fn escape(out: &mut Vec<u8>, bytes: &[u8]) {
-    const HEX: &[u8; 16] = b"0123456789abcdef";
-    for byte in bytes {
-        let short = match byte {
-            b'"' | b'\\' => *byte,
-            b'\n' => b'n',
-            b'\t' => b't',
-            b'\r' => b'r',
-            8 => b'b',
-            12 => b'f',
-            0..b' ' => {
-                out.extend_from_slice(b"\\u00");
-                out.extend_from_slice(&[HEX[usize::from(byte >> 4)], HEX[usize::from(byte & 15)]]);
-                continue;
-            }
-            _ => {
-                out.push(*byte);
-                continue;
-            }
-        };
-        out.extend_from_slice(&[b'\\', short]);
-    }
 }
 
 #[cfg(test)]
 mod tests {
-    use proptest::prelude::*;
-
     use super::*;
-
-    proptest! {
-        #[test]
-        fn a_text_is_written_as_serde_json_writes_it(text in "[a-z é\u{0}-\u{1f}\"\\\\\u{7f}\u{2028}]{0,80}") {
-            let mut out = Vec::new();
-            string(&mut out, &text);
-            prop_assert_eq!(out, serde_json::to_vec(&text).unwrap());
-        }
-    }
 
     #[test]
     fn a_line_has_what_is_known_of_a_record() {

@@ -1,0 +1,158 @@
+//! Why the database did not do what was asked, by what the tailer has to do about it.
+//!
+//! The server's SQLSTATE decides, and the driver's causes where the server was not reached. Texts
+//! never decide: a server may speak any language. No message may hold a password.
+
+use std::error::Error;
+use std::io::{self, ErrorKind};
+
+use postgres::error::{DbError, SqlState};
+
+use super::attempts::Attempt;
+use super::functions;
+use super::settings::Settings;
+use crate::failure::Failure;
+
+#[derive(Debug)]
+pub enum Trouble {
+    /// The server is away, overloaded or shutting down: wait, connect again, ask for the offsets again.
+    Later(String),
+    /// The offset in the database is not the one expected (SQLSTATE 40001): ask for the offsets
+    /// again, at once.
+    Moved(String),
+    /// The server refuses these records (SQLSTATE classes 22, 23 and 54): find the one that it means.
+    Data(String),
+    /// Waiting would not help.
+    Final(Failure),
+}
+
+impl From<Trouble> for Failure {
+    /// For a run that does not try again.
+    fn from(trouble: Trouble) -> Failure {
+        match trouble {
+            Trouble::Final(failure) => failure,
+            Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) => Failure::Unreachable(text),
+        }
+    }
+}
+
+/// Returns what a refused connection means.
+pub fn of_connection(error: &postgres::Error, attempt: &Attempt, settings: &Settings) -> Trouble {
+    let text = format!("{}: {}", attempt.name, describe(error));
+    let (user, dbname) = (settings.user(), settings.dbname());
+    let Some(server) = error.as_db_error() else {
+        return unreached(error, text, attempt, user);
+    };
+    match server.code() {
+        code if code.code().starts_with("28") => Trouble::Final(Failure::Denied(format!(
+            "{text}; {}",
+            how_to_log_in(server, user, dbname)
+        ))),
+        &SqlState::INSUFFICIENT_PRIVILEGE => Trouble::Final(Failure::Denied(format!(
+            "{text}; type: GRANT CONNECT ON DATABASE \"{dbname}\" TO \"{user}\";"
+        ))),
+        &SqlState::UNDEFINED_DATABASE => Trouble::Later(format!("{text}; name another database with -d")),
+        &SqlState::INVALID_PARAMETER_VALUE => Trouble::Final(Failure::Usage(format!(
+            "{text}; name a zone that the server knows with --tz"
+        ))),
+        _ => Trouble::Later(text),
+    }
+}
+
+/// Returns what a connection means that failed before the server said anything.
+fn unreached(error: &postgres::Error, text: String, attempt: &Attempt, user: &str) -> Trouble {
+    // The driver gives this complaint no type.
+    if error
+        .source()
+        .is_some_and(|cause| cause.to_string() == "password missing")
+    {
+        return Trouble::Final(Failure::Denied(format!(
+            "{}: the server asks for a password; set PGPASSWORD or add a line for user \"{user}\" to ~/.pgpass",
+            attempt.name
+        )));
+    }
+    let Some(io) = causes(error).find_map(|cause| cause.downcast_ref::<io::Error>()) else {
+        return Trouble::Later(text);
+    };
+    let tls = io
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (io.kind(), tls) {
+        (_, Some(rustls::Error::InvalidCertificate(_))) => Trouble::Final(Failure::Denied(format!(
+            "{text}; check sslrootcert, and that the server's certificate names the host that you connect to"
+        ))),
+        (ErrorKind::ConnectionRefused | ErrorKind::NotFound, _) => Trouble::Later(format!(
+            "{text}; is the server running, and on this port? -p or PGPORT sets another one"
+        )),
+        _ => Trouble::Later(text),
+    }
+}
+
+/// Returns what to type after a refused login. One SQLSTATE stands for several reasons; the name of
+/// the server's function tells them apart, and is never translated.
+fn how_to_log_in(server: &DbError, user: &str, dbname: &str) -> String {
+    match server.routine() {
+        Some("InitializeSessionUserId") => {
+            format!("name another role with -U, or type in the database: CREATE ROLE \"{user}\" LOGIN;")
+        }
+        Some("auth_failed") if server.code() != &SqlState::INVALID_PASSWORD => format!(
+            "on its socket the server accepts a system user under the same name only: run as user \"{user}\", or connect \
+             with -h localhost and a password"
+        ),
+        _ => format!(
+            "check the password (PGPASSWORD, ~/.pgpass) and pg_hba.conf for user \"{user}\", database \"{dbname}\""
+        ),
+    }
+}
+
+/// Returns what an error in a call of the extension's functions means.
+pub fn of_call(error: &postgres::Error, settings: &Settings) -> Trouble {
+    let text = describe(error);
+    let Some(code) = error.code() else {
+        return Trouble::Later(text);
+    };
+    let (user, dbname) = (settings.user(), settings.dbname());
+    match code.code() {
+        "55006" => Trouble::Final(Failure::Held(format!(
+            "{text}; this tailer stops: only one may read a source"
+        ))),
+        "40001" => Trouble::Moved(text),
+        "42883" | "42P01" | "3F000" => Trouble::Final(Failure::Denied(format!(
+            "the extension logwatch is missing in database \"{dbname}\", or not in user \"{user}\"'s search_path ({text}); \
+             type in that database: CREATE EXTENSION logwatch;"
+        ))),
+        "42501" => Trouble::Final(Failure::Denied(format!(
+            "{text}; type in database \"{dbname}\": {}",
+            functions::grant(user)
+        ))),
+        code => match &code[..2] {
+            "22" | "23" | "54" => Trouble::Data(text),
+            _ => Trouble::Later(text),
+        },
+    }
+}
+
+/// Returns the error in one line, with the server's detail and hint, or with the driver's causes.
+fn describe(error: &postgres::Error) -> String {
+    if let Some(server) = error.as_db_error() {
+        let mut text = format!("{} (SQLSTATE {})", server.message(), server.code().code());
+        for extra in [server.detail(), server.hint()].into_iter().flatten() {
+            text.push_str("; ");
+            text.push_str(extra);
+        }
+        return text;
+    }
+    let mut text = error.to_string();
+    for cause in causes(error) {
+        let cause = cause.to_string();
+        if !text.contains(&cause) {
+            text.push_str(": ");
+            text.push_str(&cause);
+        }
+    }
+    text
+}
+
+fn causes(error: &postgres::Error) -> impl Iterator<Item = &(dyn Error + 'static)> {
+    std::iter::successors(error.source(), |cause| (*cause).source())
+}
