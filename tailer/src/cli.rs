@@ -1,7 +1,7 @@
-//! The command line: what the user typed (`Args`), and what it means (`Options`).
+//! The command line as typed ([`Args`]) and its meaning ([`Options`]).
 //!
-//! The rest of the program sees only `Options`. The connection flags are psql's, so `-h` is the host and help is `--help`. Completions and the
-//! manual page are made from the same description.
+//! The rest of the program sees only `Options`. The connection flags are psql's, so `-h` is the host and
+//! help is `--help`. Completions and the manual page are made from the same description.
 
 mod document;
 mod options;
@@ -14,23 +14,26 @@ use clap_complete::Shell;
 
 pub use options::{Mode, Options, Output, Pipe};
 
-/// What the exit code says.
+/// The exit codes and their meanings.
 pub const EXIT_CODES: &[(u8, &str)] = &[
-    (0, "all read"),
-    (2, "usage"),
-    (66, "no input"),
+    (0, "success"),
+    (2, "mistake in the command line or a setting"),
+    (66, "--once or --check found no file, or cannot read one"),
     (69, "database unreachable"),
-    (75, "another tailer has the source"),
-    (77, "not permitted"),
+    (75, "another tailer reads the source"),
+    (77, "login or privilege missing"),
 ];
 
 const EXAMPLES: &[&str] = &[
     "logwatch-tailer -d appdb /var/log/app.log '/var/log/app/*.log'",
-    "logwatch-tailer --check -d appdb /var/log/app.log                # would it work?",
+    "logwatch-tailer --check -d appdb /var/log/app.log                # test the setup",
     "logwatch-tailer --once --max-runtime 50 -d appdb /var/log/app.log      # from cron",
     "journalctl -f -o json | logwatch-tailer --source journal -d appdb -",
     "logwatch-tailer --once --dry-run app.log | jq .message           # no database",
 ];
+
+/// Ends every complaint about the command line.
+const POINTER: &str = "To test a setup, add --check. For the manual, type: logwatch-tailer --man | man -l -";
 
 fn after_help() -> String {
     let codes: Vec<String> = EXIT_CODES
@@ -46,7 +49,7 @@ fn after_help() -> String {
 
 /// Streams the ERROR and FATAL records of log files into PostgreSQL's logwatch extension.
 ///
-/// Follows the files by default, through rotation and restarts, and stores each record exactly once: the offsets live in the
+/// Follows the files by default, through rotation and restarts, and stores each record exactly once: the offsets are in the
 /// database and move in the transaction that stores the records. Connects as psql does: PG* variables, ~/.pgpass and
 /// pg_service.conf apply.
 #[derive(Debug, Parser)]
@@ -60,48 +63,48 @@ fn after_help() -> String {
 )]
 #[command(after_help = after_help())]
 pub struct Args {
-    /// The files to read. A quoted pattern ('/var/log/app/*.log', with * ? [] {} and **) is looked at again each second.
-    /// Or one pipe: - for standard input, or a FIFO.
+    /// Read these files. A quoted pattern ('/var/log/app/*.log', with * ? [] {} and **) also finds files that appear later.
+    /// Or read one pipe: - for standard input, or a FIFO.
     #[arg(value_name = "FILE|GLOB", required_unless_present_any = ["status", "completions", "man"])]
     inputs: Vec<OsString>,
 
-    /// Read to the end and exit, for cron. Silent when all is well.
-    #[arg(long, help_heading = "What to do")]
+    /// Read to the end and exit, for cron. Print nothing when all is well.
+    #[arg(long, help_heading = "Mode")]
     once: bool,
 
-    /// With --once: stop after so many seconds; the next run goes on from there.
-    #[arg(long, value_name = "SECONDS", requires = "once", help_heading = "What to do")]
+    /// With --once, stop after this many seconds; the next run continues there.
+    #[arg(long, value_name = "SECONDS", requires = "once", help_heading = "Mode")]
     max_runtime: Option<u64>,
 
-    /// Print the records as JSON lines instead of streaming them. Needs no database.
-    #[arg(long, help_heading = "What to do")]
+    /// Print the records as JSON lines instead of storing them. Use no database.
+    #[arg(long, help_heading = "Mode")]
     dry_run: bool,
 
-    /// Say whether tailing would work: files, connection, extension, privileges. Changes nothing.
-    #[arg(long, conflicts_with_all = ["once", "dry_run", "status"], help_heading = "What to do")]
+    /// Test files, connection, extension and privileges, and print what to type where one fails. Change nothing.
+    #[arg(long, conflicts_with_all = ["once", "dry_run", "status"], help_heading = "Mode")]
     check: bool,
 
-    /// Show how far the source's files have been read, and what went wrong. Changes nothing.
-    #[arg(long, conflicts_with_all = ["once", "dry_run"], help_heading = "What to do")]
+    /// Print how far the source's files have been read, with gaps and errors. Change nothing.
+    #[arg(long, conflicts_with_all = ["once", "dry_run"], help_heading = "Mode")]
     status: bool,
 
-    /// The name that the records and the offsets are kept under [default: HOST:FILE…].
+    /// Store the records and the offsets under this name [default: HOST:FILE…].
     #[arg(long, value_name = "NAME", help_heading = "Files")]
     source: Option<String>,
 
-    /// Read a file that was never seen before from its beginning. This is the default.
+    /// Read a new file from its beginning. This is the default.
     #[arg(long, help_heading = "Files")]
     from_beginning: bool,
 
-    /// Skip what is in the files when they are seen for the first time.
+    /// Skip the present content of new files.
     #[arg(long, conflicts_with = "from_beginning", help_heading = "Files")]
     from_end: bool,
 
-    /// Read on in a file that was renamed until nothing was written to it for so long.
+    /// Keep reading a renamed file until it has been idle for this long.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400), help_heading = "Files")]
     rotate_wait: u64,
 
-    /// Which lines belong together: auto (stack traces join their headline), off, or a pattern that every first line matches.
+    /// Join lines to records: auto (stack traces join their headline), off, or a pattern that every first line matches.
     #[arg(
         long,
         value_name = "auto|off|REGEX",
@@ -110,40 +113,40 @@ pub struct Args {
     )]
     multiline: String,
 
-    /// What a line is, where it is not recognised: apache, laravel, log4j, nginx, postgresql, postgresql-csv, python, ruby, or a pattern with the
-    /// groups `(?<time>…)`, `(?<level>…)` and `(?<message>…)`. With --multiline auto a line that does not match continues the record.
+    /// Read lines in this format: apache, laravel, log4j, nginx, postgresql, postgresql-csv, python, ruby, or a pattern with the groups
+    /// `(?<time>…)`, `(?<level>…)` and `(?<message>…)`. With --multiline auto a line that does not match continues the record.
     #[arg(long, value_name = "NAME|REGEX", help_heading = "Records")]
     format: Option<String>,
 
-    /// The zone of times that name none, such as Europe/Berlin [default: this host's].
+    /// Read times without a zone in this zone, such as Europe/Berlin [default: this host's].
     #[arg(long, value_name = "ZONE", help_heading = "Records")]
     tz: Option<String>,
 
-    /// The least level to keep [default: what the database says, logwatch.min_level; ERROR in a dry run].
+    /// Keep records of this level and above [default: logwatch.min_level of the database; ERROR in a dry run].
     #[arg(long, value_name = "LEVEL", help_heading = "Records")]
     min_level: Option<String>,
 
-    /// The database, or a connection string: "postgresql://…" or "host=… dbname=…".
+    /// Connect to this database, or by a connection string: "postgresql://…" or "host=… dbname=…".
     #[arg(short = 'd', long, value_name = "DBNAME", help_heading = "Connection")]
     dbname: Option<String>,
 
-    /// The server's name, or the directory of its socket.
+    /// Connect to this server, or to the socket in this directory.
     #[arg(short = 'h', long, value_name = "HOST", help_heading = "Connection")]
     host: Option<String>,
 
-    /// The server's port.
+    /// Connect to this port.
     #[arg(short = 'p', long, value_name = "PORT", help_heading = "Connection")]
     port: Option<String>,
 
-    /// The user to connect as.
+    /// Connect as this role.
     #[arg(short = 'U', long, value_name = "USER", help_heading = "Connection")]
     username: Option<String>,
 
-    /// Say what is done; twice: in detail.
+    /// Print each step; twice: with details.
     #[arg(short = 'v', long, action = ArgAction::Count, help_heading = "Messages")]
     pub verbose: u8,
 
-    /// How to write messages to standard error. Under systemd they have no time of their own.
+    /// Write messages on standard error in this format. Under systemd the journal adds the time.
     #[arg(
         long,
         value_name = "FORMAT",
@@ -153,11 +156,11 @@ pub struct Args {
     )]
     pub log_format: LogFormat,
 
-    /// Show how catching up goes. On a terminal that is done without being asked, for much to read.
+    /// Show a progress bar, or lines where standard error is no terminal. On a terminal, the default for a large backlog.
     #[arg(long, help_heading = "Messages")]
     progress: bool,
 
-    /// Print the completions for a shell.
+    /// Print completions for this shell.
     #[arg(
         long,
         value_name = "SHELL",
@@ -188,7 +191,19 @@ pub enum LogFormat {
 }
 
 impl Args {
-    /// Prints the completions or the manual page, if that is what was asked for.
+    /// Parses the command line. On a mistake, prints it with a pointer to the documentation and exits.
+    pub fn from_command_line() -> Args {
+        Args::try_parse().unwrap_or_else(|error| {
+            // Nothing is left to do when standard error is closed.
+            let _ = error.print();
+            if error.use_stderr() {
+                eprintln!("\n{POINTER}");
+            }
+            std::process::exit(error.exit_code())
+        })
+    }
+
+    /// Prints the completions or the manual page, when that was asked for.
     pub fn document(&self) -> Option<io::Result<()>> {
         match (self.completions, self.man) {
             (Some(shell), _) => Some(document::print_completions(shell)),

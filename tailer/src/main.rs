@@ -1,14 +1,13 @@
-//! The program `logwatch-tailer`: maps what the library says to exit codes.
+//! The program `logwatch-tailer`: maps results to exit codes.
 
 use std::process::ExitCode;
 
-use clap::Parser;
 use logwatch_tailer::cli::Args;
 use logwatch_tailer::failure::Failure;
 use logwatch_tailer::report::log as messages;
 
 fn main() -> ExitCode {
-    let args = Args::parse();
+    let args = Args::from_command_line();
     if let Some(printed) = args.document() {
         return match printed {
             Ok(()) => ExitCode::SUCCESS,

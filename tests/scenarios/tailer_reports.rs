@@ -363,7 +363,7 @@ fn completions_and_manual_page_are_what_their_readers_take() -> Result<()> {
     let file = folder.path().join("logwatch-tailer.8");
     fs::write(&file, &page.out)?;
     for (part, word) in [
-        ("EXIT STATUS", "another tailer has the source"),
+        ("EXIT STATUS", "another tailer reads the source"),
         ("OPTIONS", "rotate\\-wait"),
         ("PIPES", "FIFO"),
     ] {

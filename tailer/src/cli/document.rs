@@ -1,4 +1,4 @@
-//! Shell completions and the manual page, from the same description as `--help`.
+//! Prints shell completions and the manual page, from the same description as `--help`.
 
 use std::io::{self, Write};
 
@@ -10,12 +10,12 @@ use clap_mangen::roff::{Roff, bold, roman};
 use super::{Args, EXAMPLES, EXIT_CODES};
 
 const PIPES: &str = "Standard input (-) and named pipes are read alone, each by a tailer with a --source of its own. \
-     Within a run their records are stored once, whatever happens to the database meanwhile. But a pipe cannot be read again: \
-     what a tailer that is killed had read and not stored is lost unless the writer sends it again, and what a writer sends \
-     again is stored again.";
+     Within a run each record is stored once, even when the database fails meanwhile. A pipe cannot be read again: \
+     a tailer that is killed loses the bytes that it had read and not stored, unless the writer sends them again, and \
+     bytes sent again are stored again.";
 
-const ENVIRONMENT: &str = "The variables of libpq (PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGPASSFILE, PGSERVICE, PGSSLMODE and so \
-     on) mean what they mean to psql(1). NOTIFY_SOCKET and WATCHDOG_USEC are systemd's.";
+const ENVIRONMENT: &str = "The variables of libpq (PGHOST, PGPORT, PGDATABASE, PGUSER, PGPASSWORD, PGPASSFILE, PGSERVICE, \
+     PGSSLMODE and so on) mean the same as for psql(1). NOTIFY_SOCKET and WATCHDOG_USEC are systemd's.";
 
 pub fn print_completions(shell: Shell) -> io::Result<()> {
     let mut text = Vec::new();
