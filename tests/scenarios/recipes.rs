@@ -1,4 +1,4 @@
-//! Shipping from elsewhere: the README's recipes against the real programs – rsyslog, syslog-ng, PostgreSQL's own logs, the
+//! Shipping from elsewhere: the manual's recipes against the real programs – rsyslog, syslog-ng, PostgreSQL's own logs, the
 //! journal.
 
 use std::fs;
@@ -6,31 +6,13 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use anyhow::{Context, Result, ensure};
+use logwatch_tests::manuals;
 use logwatch_tests::process::Process;
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::{Tailer, append};
 
 use crate::SOON;
-
-/// The first block of code in the README that has `text`.
-fn recipe(text: &str) -> Result<String> {
-    let readme = fs::read_to_string(programs::checkout().join("README.md"))?;
-    let (mut fenced, mut block) = (false, String::new());
-    for line in readme.lines() {
-        if line.trim_start().starts_with("```") {
-            if fenced && block.contains(text) {
-                return Ok(block);
-            }
-            fenced = !fenced;
-            block.clear();
-        } else if fenced {
-            block += line;
-            block.push('\n');
-        }
-    }
-    anyhow::bail!("the README has no block with {text}")
-}
 
 #[test]
 fn rsyslog_ships_by_the_manuals_recipe() -> Result<()> {
@@ -51,7 +33,7 @@ fn rsyslog_ships_by_the_manuals_recipe() -> Result<()> {
             "<14>Nov 22 10:00:01 web1 shop: all is well",
         ],
     )?;
-    let recipe = recipe("ompgsql")?
+    let recipe = manuals::block_with("ompgsql")?
         .replace("/var/run/postgresql", &server.env()[0].1)
         .replace("db=\"appdb\"", "db=\"postgres\"");
     let config = folder.path().join("rsyslog.conf");
@@ -106,8 +88,8 @@ fn syslog_ng_ships_by_the_manuals_recipe() -> Result<()> {
     let folder = tempfile::tempdir()?;
     let dir = folder.path().display();
     let tailer = programs::built("logwatch-tailer")?.display().to_string();
-    server.sql(&recipe("CREATE ROLE logwatch_tailer LOGIN")?)?;
-    let recipe = recipe("format-json")?
+    server.sql(&manuals::block_with("CREATE ROLE logwatch_tailer LOGIN")?)?;
+    let recipe = manuals::block_with("format-json")?
         .replace("/usr/local/bin/logwatch-tailer", &tailer)
         .replace("dbname=appdb", "dbname=postgres");
     let config = folder.path().join("syslog-ng.conf");
@@ -259,7 +241,7 @@ fn the_journal_comes_through_a_pipe() -> Result<()> {
     ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
 
     let server = Server::without_worker(&[])?;
-    let recipe = recipe("journalctl -f -n 0 -p err")?;
+    let recipe = manuals::block_with("journalctl -f -n 0 -p err")?;
     let (journalctl, tailer) = recipe.trim().split_once(" | ").context("the recipe is a pipe")?;
     // All of this file instead of what comes from now on.
     let journalctl = journalctl.replace("-f -n 0", &format!("--file {}", journal.display()));

@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::manuals;
 use logwatch_tests::process::{Process, as_root};
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
@@ -74,11 +75,8 @@ fn the_pg_cron_recipe_checks_and_delivers_without_the_worker() -> Result<()> {
 #[test]
 fn a_crontab_line_runs_the_tailer() -> Result<()> {
     // The manual's own line, which is one of a user's crontab.
-    let manual = fs::read_to_string(programs::checkout().join("README.md"))?;
-    let line = manual
-        .lines()
-        .find(|line| line.starts_with("* * * * * "))
-        .context("the README has a crontab line")?;
+    let block = manuals::block_with("* * * * * ")?;
+    let line = block.trim_end();
     cron_runs(
         &line
             .replacen("* * * * * ", "* * * * * root ", 1)

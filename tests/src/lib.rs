@@ -11,6 +11,7 @@ pub mod fleet;
 pub mod journal;
 pub mod link;
 pub mod mail_sink;
+pub mod manuals;
 pub mod process;
 pub mod programs;
 pub mod server;

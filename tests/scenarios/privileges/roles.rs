@@ -1,13 +1,13 @@
-//! What each of the README's roles may do: its GRANT lines are run as they stand there, and then every function and every table
+//! What each of the manual's roles may do: its GRANT lines are run as they stand there, and then every function and every table
 //! of the extension is tried as every role, so that nothing new can be forgotten.
 
 use std::collections::BTreeSet;
 
-use anyhow::{Context, Result};
-use logwatch_tests::programs;
+use anyhow::Result;
+use logwatch_tests::manuals;
 use logwatch_tests::server::{Server, run};
 
-/// A role of the README and all that it may do: functions by name and arguments' number, relations by name and privilege.
+/// A role of the manual and all that it may do: functions by name and arguments' number, relations by name and privilege.
 struct Role {
     name: &'static str,
     /// May read every table and call what only reads.
@@ -63,15 +63,9 @@ const READING: &[&str] = &[
     "logwatch_report_html/1",
 ];
 
-/// The README's block of GRANT lines.
+/// The manual's block of GRANT lines.
 pub fn grants() -> Result<String> {
-    let readme = std::fs::read_to_string(programs::checkout().join("README.md"))?;
-    let block = readme
-        .split("## Who may do what")
-        .nth(1)
-        .and_then(|section| section.split("```sql\n").nth(1))
-        .and_then(|rest| rest.split("```").next());
-    Ok(block.context("the README has a block of GRANT lines")?.to_owned())
+    manuals::block_below("Roles and privileges", "sql")
 }
 
 /// Each function and procedure of the extension: its name with the number of arguments, and a statement that calls it with NULLs.
