@@ -36,6 +36,7 @@ help:
 	@echo "make build         builds without running anything"
 	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject; micro: single steps) and prints a table"
 	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
+	@echo "make pictures      draws the README's pictures again"
 	@echo "make lint          checks formatting, licences, clippy and the documentation"
 	@echo "make clean         removes what was built"
 
@@ -95,6 +96,11 @@ MINUTES ?= 10
 fuzz: missing-fuzz
 	nice -n 19 tests/fuzz/run.sh "$(MINUTES)"
 
+# A test draws them from the demo's data.
+pictures: missing-test build
+	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- readme_pictures::
+	cp target/pages/alert_mail.png target/pages/report_page.png extension/
+
 lint: missing-build
 	cargo fmt --all --check
 	tests/licences.sh
@@ -121,4 +127,4 @@ clean:
 missing-build missing-test missing-bench missing-cassert missing-fuzz:
 	@extension/package/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz lint install package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz
+.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz pictures lint install package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz

@@ -29,6 +29,7 @@ mod page;
 mod pg_upgrade;
 mod postfix;
 mod privileges;
+mod readme_pictures;
 mod recipes;
 mod regress;
 mod rule_changes;

@@ -38,12 +38,17 @@ pub fn draw(page: &Path, width: u32, scheme: &str) -> Result<Vec<u8>> {
         .and_then(|stem| stem.to_str())
         .context("a page without a name")?;
     let picture = page.with_file_name(format!("{name}-{width}-{scheme}.png"));
+    draw_as(&picture, page, width, 2600, scheme)
+}
+
+/// Draws `page` into the PNG file `picture`, in a window of this width and height; returns the picture.
+pub fn draw_as(picture: &Path, page: &Path, width: u32, height: u32, scheme: &str) -> Result<Vec<u8>> {
     let status = Command::new(programs::checkout().join("tests/render_html.sh"))
         .args([page.as_os_str(), width.to_string().as_ref(), picture.as_os_str()])
-        .args([scheme, "2600"])
+        .args([scheme, &height.to_string()])
         .status()?;
     ensure!(status.success(), "render_html.sh ended with {status}");
-    let png = fs::read(&picture)?;
+    let png = fs::read(picture)?;
     ensure!(
         size_of_png(&png).map(|(wide, _)| wide) == Some(width),
         "the picture has another width"
