@@ -28,7 +28,7 @@ maintainer="${DEBFULLNAME:-logwatch} <${DEBEMAIL:-logwatch@example.org}>"
 rm -rf "$out"
 mkdir -p "$out"
 
-# What every package has: licence and changelog. $1: package.
+# Adds the licence, the changelog and the manuals. $1: package.
 documents() {
 	local doc=$out/$1.tree/usr/share/doc/$1
 	install -d "$doc/examples"
@@ -49,7 +49,11 @@ documents() {
 		echo " -- $maintainer  $(date --utc --date="@$epoch" -R)"
 	} | gzip -9n >"$doc/changelog.Debian.gz"
 	gzip -9nc CHANGELOG.md >"$doc/changelog.gz"
-	gzip -9nc README.md >"$doc/README.md.gz"
+	local manual
+	for manual in README.md {extension,tailer,sql,tests}/README.md; do
+		install -d "$doc/$(dirname "$manual")"
+		gzip -9nc "$manual" >"$doc/$manual.gz"
+	done
 }
 
 # What programs and libraries below a tree need, as Debian writes it. $1: package, the rest: files.
@@ -132,7 +136,7 @@ cat >"$out/META.json" <<JSON
     "logwatch": {
       "abstract": "Stores ERROR and FATAL records, checks thresholds, sends notifications",
       "file": "sql/schema.sql",
-      "docfile": "README.md",
+      "docfile": "extension/README.md",
       "version": "$version"
     }
   },

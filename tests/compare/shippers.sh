@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# What rsyslog's imfile and logtail2 lose or repeat, on this machine: the observed cells of the README's table. Not a part of make test.
+# What rsyslog's imfile and logtail2 lose or repeat, on this machine: the observed cells of the table in tailer/README.md. Not a part of make test.
 #
 #   tests/compare/shippers.sh        needs the Debian packages rsyslog and logtail
 #

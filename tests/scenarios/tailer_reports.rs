@@ -13,7 +13,7 @@ use logwatch_tests::wait::wait_until;
 
 use crate::SOON;
 
-/// The README's grant for a tailer.
+/// The manual's grant for a tailer.
 const GRANT: &str = "GRANT EXECUTE ON FUNCTION logwatch_attach, logwatch_heartbeat, logwatch_files,
     logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
     TO feeder";

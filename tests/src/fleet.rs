@@ -28,7 +28,7 @@ const IMPATIENT: [(&str, &str); 6] = [
 ];
 
 impl Edge {
-    /// A running server that has been published, as the README says.
+    /// A running server that has been published, as the manual prescribes.
     pub fn start(name: &'static str, settings: &[(&str, &str)]) -> Result<Edge> {
         let mut all = IMPATIENT.to_vec();
         all.extend_from_slice(settings);
@@ -63,7 +63,7 @@ pub fn centre(settings: &[(&str, &str)]) -> Result<Server> {
     Server::with_worker(&all)
 }
 
-/// Subscribes the centre to an edge by the words of the README, with what the edge has stored before.
+/// Subscribes the centre to an edge by the manual's command, with what the edge has stored before.
 pub fn subscribe(centre: &Server, edge: &Edge) -> Result<String> {
     centre.psql_script(&format!(
         "SELECT logwatch_subscribe('{}', '{}') \\gexec",

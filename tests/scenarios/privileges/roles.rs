@@ -1,5 +1,5 @@
-//! What each of the manual's roles may do: its GRANT lines are run as they stand there, and then every function and every table
-//! of the extension is tried as every role, so that nothing new can be forgotten.
+//! Each of the manual's roles has exactly the privileges that the manual names: its GRANT lines run as printed, and then each
+//! role tries every function and every table of the extension, so that no new object can be forgotten.
 
 use std::collections::BTreeSet;
 
