@@ -91,6 +91,13 @@ fn every_sql_block_of_the_manuals_runs() -> Result<()> {
                 .psql_script(&text)
                 .with_context(|| format!("{manual}, {}", block.section))?;
         }
+        if manual == "extension/README.md" {
+            server.wait_for_sql(
+                SOON,
+                "SELECT count(*) FROM logwatch.alerts WHERE rule = 'fatal'",
+                "1",
+            )?;
+        }
         rules.push(server.sql("SELECT count(*) FROM logwatch.rules WHERE NOT builtin")?);
     }
     assert_eq!(rules, ["6", "11", "0", "2", "0"], "rules in {MANUALS:?}");
