@@ -156,6 +156,60 @@ fn every_shell_block_of_the_manuals_runs_or_has_its_reason() -> Result<()> {
 }
 
 #[test]
+fn every_link_and_path_in_the_manuals_leads_somewhere() -> Result<()> {
+    let mut wrong = Vec::new();
+    for manual in MANUALS {
+        let text = manuals::text(manual)?;
+        let folder = Path::new(manual).parent().unwrap_or(Path::new(""));
+        let links = text
+            .split("](")
+            .skip(1)
+            .chain(text.split("src=\"").skip(1))
+            .filter_map(|rest| rest.split([')', '"']).next())
+            .filter(|link| !link.starts_with("http"));
+        for link in links {
+            let (file, anchor) = link.split_once('#').unwrap_or((link, ""));
+            let path = if file.is_empty() {
+                programs::checkout().join(manual)
+            } else {
+                programs::checkout().join(folder).join(file)
+            };
+            if !path.is_file()
+                || !anchor.is_empty() && !anchors(&fs::read_to_string(&path)?).contains(&anchor.to_owned())
+            {
+                wrong.push(format!("{manual}: link {link}"));
+            }
+        }
+        let paths = text.split('`').skip(1).step_by(2).filter(|word| {
+            let start = word.split_once('/').map(|(start, _)| start);
+            matches!(start, Some("extension" | "sql" | "tailer" | "tests" | "findings"))
+                && !word.contains(' ')
+        });
+        wrong.extend(
+            paths
+                .filter(|path| !programs::checkout().join(path).exists())
+                .map(|path| format!("{manual}: path {path}")),
+        );
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+    Ok(())
+}
+
+/// Returns the anchors of a manual's headings, as GitHub makes them.
+fn anchors(text: &str) -> Vec<String> {
+    text.lines()
+        .filter(|line| line.starts_with('#'))
+        .map(|line| {
+            line.trim_start_matches('#')
+                .trim()
+                .to_lowercase()
+                .replace(' ', "-")
+                .replace(|c: char| !c.is_alphanumeric() && c != '-' && c != '_', "")
+        })
+        .collect()
+}
+
+#[test]
 fn the_quick_start_leads_to_the_first_mail() -> Result<()> {
     let quick_start = manuals::block_below("Quick start", "sh")?;
     assert!(commands_of(&quick_start) <= 8, "{quick_start}");

@@ -25,12 +25,16 @@ pub struct Block {
     pub text: String,
 }
 
+/// Returns the text of a manual.
+pub fn text(manual: &str) -> Result<String> {
+    let path = programs::checkout().join(manual);
+    fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))
+}
+
 /// Returns the blocks of a manual, in order.
 pub fn blocks(manual: &'static str) -> Result<Vec<Block>> {
-    let path = programs::checkout().join(manual);
-    let manual_text = fs::read_to_string(&path).with_context(|| format!("cannot read {}", path.display()))?;
     let (mut blocks, mut section, mut open) = (Vec::new(), String::new(), None::<Block>);
-    for line in manual_text.lines() {
+    for line in text(manual)?.lines() {
         match (line.trim_start().strip_prefix("```"), open.take()) {
             (Some(_), Some(block)) => blocks.push(block),
             (Some(language), None) => {
