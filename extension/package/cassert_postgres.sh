@@ -1,11 +1,12 @@
 #!/usr/bin/env bash
-# Builds PostgreSQL with assertions (--enable-cassert) from Debian's source package of the server that is installed, below the
-# directory given, and prints the path of its pg_config. Called again it changes nothing.
+# Builds PostgreSQL with assertions (--enable-cassert) below the given directory and prints the path
+# of its pg_config. It uses Debian's source package of the installed server, takes some minutes, and
+# changes nothing else on the machine. A second call changes nothing.
 #
-# Such a server checks its own state at every step and overwrites memory that is given back: what an extension does wrong in its
-# calls ends the server at once instead of going unnoticed. It also tells valgrind which of its memory is in use (USE_VALGRIND), where it
-# runs under it; valgrind.supp beside it names what is no fault of the server's. It takes some minutes, and changes nothing of the
-# machine's.
+# Such a server checks its own state at every step and overwrites freed memory: a wrong call of an
+# extension ends the server at once instead of going unnoticed. The server also reports its memory
+# use to valgrind (USE_VALGRIND) if it runs under it; PostgreSQL's own valgrind.supp, copied beside
+# it, lists harmless reports.
 set -euo pipefail
 
 [[ $# -eq 1 && -d $1 ]] || {
@@ -16,12 +17,12 @@ tree=$(cd "$1" && pwd -P)/postgres-cassert
 major=$(printf '%s\n' /usr/lib/postgresql/*/bin/postgres | sort -V | tail -n 1 | cut -d / -f 5)
 package=postgresql-$major
 
-# Debian's own archives as apt knows them, but for source packages, with lists of their own.
+# Prints a sources.list of the source packages of Debian's own archives, which apt knows already.
 archives() {
 	apt-get indextargets --format 'deb-src $(REPO_URI) $(CODENAME) $(COMPONENT)' 'Created-By: Packages' 'Origin: Debian'
 }
 
-# The newest version that can be had: a mirror may lack the sources of the last security update.
+# Fetches the newest sources; a mirror may lack those of the last security update.
 fetch() {
 	local sources=(-q -o "Dir::Etc::SourceList=$tree/sources.list" -o Dir::Etc::SourceParts=/dev/null
 		-o "Dir::State::Lists=$tree/lists" -o APT::Sandbox::User=root)
@@ -43,7 +44,7 @@ if [[ ! -e $tree/stamp ]]; then
 		cd "$tree"/source/*/
 		./configure --quiet --prefix="$tree/root" --enable-cassert --enable-debug --with-openssl --without-readline \
 			CPPFLAGS=-DUSE_VALGRIND CFLAGS='-O1 -g -fno-omit-frame-pointer'
-		# Make's own variables of whoever calls this would reach into the build.
+		# The variables of a calling make would reach into this build.
 		env -u MAKEFLAGS -u MAKELEVEL make --silent -j "$(nproc)"
 		env -u MAKEFLAGS -u MAKELEVEL make --silent install
 		cp src/tools/valgrind.supp "$tree/"

@@ -1,13 +1,14 @@
 #!/usr/bin/env bash
-# Builds logwatch for release and installs it: the extension into a PostgreSQL, the tailer into PREFIX/bin.
+# Builds logwatch for release and installs it: the extension into a PostgreSQL, the tailer into
+# PREFIX/bin.
 #
 #   extension/package/install.sh PG_CONFIG PREFIX
 #
-# Uses sudo for the copying where this user may not write.
+# Copies with sudo if this user may not write there.
 set -euo pipefail
 
 pg_config=$(command -v "$1") || {
-	echo "install.sh: there is no $1; say make install PG_CONFIG=/path/to/pg_config" >&2
+	echo "install.sh: cannot find $1; type make install PG_CONFIG=/path/to/pg_config" >&2
 	exit 1
 }
 bin=${DESTDIR:-}$2/bin

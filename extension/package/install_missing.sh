@@ -1,15 +1,16 @@
 #!/usr/bin/env bash
-# Installs what this machine lacks: Debian packages and cargo-pgrx. Does nothing where nothing is missing.
+# Installs missing Debian packages and cargo subcommands. Does nothing if nothing is missing.
 #
-#   extension/package/install_missing.sh build   what building and the demo need
-#   extension/package/install_missing.sh bench   that of build and what logwatch is measured beside
-#   extension/package/install_missing.sh cassert what building a PostgreSQL from Debian's sources needs, and valgrind
-#   extension/package/install_missing.sh fuzz    what building and fuzzing need: cargo-fuzz, a C++ compiler for libFuzzer
-#   extension/package/install_missing.sh test    that and what the tests meet in real life: pg_cron, cron, logrotate, PgBouncer, systemd-analyze,
-#                                    Postfix, SASL, syslog-ng
+#   install_missing.sh build    for the build and the demo
+#   install_missing.sh bench    build, and the programs that bench compares with
+#   install_missing.sh cassert  build, valgrind, and PostgreSQL's build dependencies
+#   install_missing.sh fuzz     build, cargo-fuzz, and a C++ compiler for libFuzzer
+#   install_missing.sh lint     build, and cargo-deny
+#   install_missing.sh test     build, and the programs that the tests run: pg_cron,
+#                               cron, logrotate, PgBouncer, Postfix, syslog-ng ...
 #
-# Needs root or sudo only when a package is missing. Removes no package, and asks Debian not to start the services
-# that come with the packages: tests and demo run servers of their own.
+# Needs root or sudo only if a package is missing. Removes no package, and starts none of the
+# services that come with the packages: tests and demo run servers of their own.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -23,7 +24,7 @@ fail() {
 
 installed() { [[ $(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null) == installed ]]; }
 
-# Sets `missing` to those of the packages that are not installed.
+# Sets `missing` to the packages that are not installed.
 find_missing() {
 	missing=()
 	for package; do
@@ -42,14 +43,15 @@ as_root() {
 	fi
 }
 
-# Installs what find_missing has found. RUNLEVEL=1: Debian's scripts then start no services.
+# Installs the packages in `missing`. With RUNLEVEL=1 Debian's scripts start no services.
 install_packages() {
 	echo "Installing ${missing[*]}"
 	as_root env DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 \
 		apt-get install -y --no-install-recommends --no-remove "${missing[@]}" </dev/null
 }
 
-# The PostgreSQL major version to build for: the newest server that is here, else the one that Debian chooses.
+# Prints the PostgreSQL major version to build for: the newest installed server's, else Debian's
+# choice.
 postgres_major() {
 	local servers=(/usr/lib/postgresql/*/bin/postgres)
 	if [[ -x ${servers[-1]} ]]; then
@@ -59,7 +61,7 @@ postgres_major() {
 	fi
 }
 
-# Sets `missing` for the goal build, cassert, fuzz or test. Fails when apt knows no PostgreSQL (yet).
+# Sets `missing` for a goal. Fails if apt does not know a PostgreSQL (yet).
 packages_for() {
 	local packages=(gcc libc6-dev make pkg-config libssl-dev libclang-dev)
 	if [[ -z ${PG_CONFIG:-} ]]; then
@@ -82,12 +84,13 @@ install_for() {
 		((${#missing[@]} == 0)) || install_packages
 	fi
 	if [[ $1 == bench ]]; then
-		# What others do the same job with; the bench leaves out what is not there.
+		# The bench leaves out programs that are not installed.
 		find_missing grep ripgrep curl rsyslog rsyslog-pgsql mtail prometheus prometheus-alertmanager sec
 		((${#missing[@]} == 0)) || install_packages || echo "Going on without ${missing[*]}."
 	fi
 	[[ $1 == test ]] || return 0
-	# Postfix would displace another mail server, systemd another init: then the one scenario that needs it says that it is skipped.
+	# Postfix would displace another mail server, systemd another init. The scenario that needs one of
+	# them is skipped then.
 	find_missing postfix sasl2-bin libsasl2-modules chromium faketime systemd
 	if ((${#missing[@]})); then
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
@@ -96,7 +99,8 @@ install_for() {
 	unpack_syslog_ng
 }
 
-# Debian's packages of syslog-ng and rsyslog exclude each other, the programs do not: one test runs syslog-ng from here.
+# Unpacks syslog-ng for one test. Debian's packages of syslog-ng and rsyslog exclude each other; the
+# programs do not.
 unpack_syslog_ng() {
 	local there=target/syslog-ng
 	[[ ! -x $there/usr/sbin/syslog-ng ]] || return 0
@@ -117,7 +121,8 @@ install_pgrx() {
 	tools=$PWD/target/tools
 	present=$(PATH=$tools/bin:$PATH cargo pgrx --version 2>/dev/null) || present=
 	[[ $present != *" $PGRX" ]] || return 0
-	# The version must be the one of the pgrx crate. Another one that is already here belongs to another project.
+	# The version must equal that of the pgrx crate. An installed other version belongs to another
+	# project, so it stays.
 	local where=()
 	[[ -z $present ]] || where=(--root "$tools")
 	echo "Installing cargo-pgrx $PGRX (about five minutes, once)"

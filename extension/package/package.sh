@@ -1,14 +1,16 @@
 #!/usr/bin/env bash
-# Builds the Debian packages postgresql-MAJOR-logwatch and logwatch-tailer, and PGXN's META.json, into target/package/.
+# Builds the Debian packages postgresql-MAJOR-logwatch and logwatch-tailer, and PGXN's META.json,
+# into target/package/.
 #
 #   extension/package/package.sh PG_CONFIG [release|debug]
 #
-# Takes the version from Cargo.toml, the maintainer from DEBFULLNAME and DEBEMAIL. No debhelper: a staged tree, a control file, dpkg-deb.
+# The version comes from Cargo.toml, the maintainer from DEBFULLNAME and DEBEMAIL. The script stages
+# a tree, writes a control file and runs dpkg-deb; debhelper is not needed.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 pg_config=$(command -v "$1") || {
-	echo "package.sh: there is no $1; say make package PG_CONFIG=/path/to/pg_config" >&2
+	echo "package.sh: cannot find $1; type make package PG_CONFIG=/path/to/pg_config" >&2
 	exit 1
 }
 profile=${2:-release}
@@ -56,7 +58,8 @@ documents() {
 	done
 }
 
-# What programs and libraries below a tree need, as Debian writes it. $1: package, the rest: files.
+# Prints the dependencies of programs and libraries in Debian's syntax. $1: package, the rest:
+# files.
 libraries() {
 	local work
 	work=$(mktemp -d)
@@ -66,7 +69,8 @@ libraries() {
 	rm -rf "$work"
 }
 
-# Writes the control file and makes the package. $1: package, $2: its dependencies, $3: one line, the rest: the description's lines.
+# Writes the control file and builds the package. $1: package, $2: dependencies, $3: summary, the
+# rest: the lines of the description.
 finish() {
 	local tree=$out/$1.tree
 	install -d "$tree/DEBIAN"
@@ -92,7 +96,7 @@ export PGRX_PG_CONFIG_PATH=$pg_config
 package=postgresql-$major-logwatch
 tree=$out/$package.tree
 cargo pgrx package "${as_pgrx[@]}" --package logwatch --pg-config "$pg_config" --out-dir "$out/staged" >&2
-# The staged tree repeats the paths of pg_config; Debian's are these.
+# The staged tree has the paths of pg_config; Debian's paths are below.
 install -D -m 644 "$(find "$out/staged" -name logwatch.so)" "$tree/usr/lib/postgresql/$major/lib/logwatch.so"
 strip --strip-unneeded "$tree/usr/lib/postgresql/$major/lib/logwatch.so"
 install -d "$tree/usr/share/postgresql/$major/extension"
@@ -104,7 +108,7 @@ install -m 755 -t "$tree/usr/share/doc/$package/examples" sql/integrations/check
 finish "$package" "postgresql-$major, $(libraries "$package" "$tree/usr/lib/postgresql/$major/lib/logwatch.so")" \
 	"alerting on your logs, inside PostgreSQL" \
 	"The extension logwatch stores ERROR and FATAL records of log files, compares" \
-	"them with rules, keeps alerts as rows and tells people: by e-mail, webhook," \
+	"them with rules, keeps alerts as rows and sends notifications by e-mail, webhook," \
 	"in a file and in the server log. logwatch-tailer brings the records."
 
 package=logwatch-tailer

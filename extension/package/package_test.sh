@@ -1,13 +1,15 @@
 #!/usr/bin/env bash
-# Builds the Debian packages, looks at them with lintian, installs them into a root of their own, uses them, and removes them.
+# Builds the Debian packages, checks them with lintian, installs them into a root of their own, uses
+# them, and removes them.
 #
 #   extension/package/package_test.sh
 #
-# As root, because dpkg unpacks as root; nothing outside a temporary directory and target/package is written.
+# Runs as root, because dpkg unpacks as root. Writes only to a temporary directory and
+# target/package.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-say() { printf -- '-- %s\n' "$*"; }
+step() { printf -- '-- %s\n' "$*"; }
 
 root=$(mktemp -d)
 server=
@@ -22,9 +24,9 @@ pg_config=$(extension/package/private_postgres.sh)
 extension/package/package.sh "$pg_config" debug
 debs=(target/package/*.deb)
 [[ ${#debs[@]} == 2 ]]
-say "META.json"
+step "META.json"
 python3 - target/package/META.json <<'PYTHON'
-# What PGXN's Meta Spec 1.0.0 demands.
+# Checks the requirements of PGXN's Meta Spec 1.0.0.
 import json, os, re, sys
 meta = json.load(open(sys.argv[1]))
 semver = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
@@ -42,19 +44,19 @@ for requires in meta["prereqs"]["runtime"].values():
 PYTHON
 
 if command -v lintian >/dev/null; then
-	say "lintian"
-	# A debug build of Rust is larger than Debian likes; errors alone count.
+	step "lintian"
+	# A debug build of Rust is larger than Debian allows; only errors count.
 	lintian --no-cfg --allow-root --fail-on error --tag-display-limit 0 "${debs[@]}"
 fi
 
-say "install"
+step "install"
 tree=$pg_config
 until [[ -e $tree/stamp ]]; do tree=$(dirname "$tree"); done
 cp -a "$tree/." "$root/"
 find "$root" -name 'logwatch*' -not -type d -delete
 mkdir -p "$root"/var/lib/dpkg/{info,updates}
 touch "$root/var/lib/dpkg/status"
-# The private root has PostgreSQL, but its dpkg does not know that.
+# The private root has PostgreSQL, but its dpkg does not know it.
 dpkg --root="$root" --force-depends --force-script-chrootless --log=/dev/null -i "${debs[@]}" 2>&1 | grep -v 'depends on\|however\|dependency problems\|^$\|Package .* is not installed' || true
 dpkg --root="$root" -l postgresql-\*-logwatch logwatch-tailer | grep -c '^ii' | grep -qx 2
 for file in usr/bin/logwatch-tailer lib/systemd/system/logwatch-tailer@.service usr/share/man/man8/logwatch-tailer.8.gz \
@@ -65,7 +67,7 @@ for file in usr/bin/logwatch-tailer lib/systemd/system/logwatch-tailer@.service 
 done
 bash -n "$root/usr/share/bash-completion/completions/logwatch-tailer"
 
-say "use"
+step "use"
 bin=$(dirname "$(find "$root/usr/lib/postgresql" -name initdb)")
 as_postgres=(setpriv --reuid postgres --regid postgres --clear-groups env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8)
 install -d -o postgres -g postgres "$root/data" "$root/socket"
@@ -85,11 +87,11 @@ kill -INT "$server"
 wait "$server" || true
 server=
 
-say "remove"
+step "remove"
 dpkg --root="$root" --force-script-chrootless --log=/dev/null --purge logwatch-tailer "$(dpkg --root="$root" -l 'postgresql-*-logwatch' | sed -n 's/^ii  \([^ ]*\).*/\1/p')"
 left=$(find "$root" -path "$root/var" -prune -o -path "$root/data" -prune -o -name "*logwatch*" -print)
 [[ -z $left ]] || {
 	echo "left behind: $left" >&2
 	exit 1
 }
-say "the packages are good"
+step "the packages are good"

@@ -37,8 +37,8 @@ fn is_number(bytes: &[u8]) -> bool {
     letters <= 4 || digits.starts_with(b"0x") || digits.iter().all(|b| b.is_ascii_hexdigit() || *b == b'-')
 }
 
-/// Returns true for `/var/log/x`, `~/x`, `./x`, `C:\x`, `a/b/c`. One slash between words (`read/write`) is
-/// none.
+/// Returns true for `/var/log/x`, `~/x`, `./x`, `C:\x`, `a/b/c`. One slash between
+/// words (`read/write`) is none.
 fn is_path(bytes: &[u8]) -> bool {
     let slashes = bytes.iter().filter(|b| matches!(b, b'/' | b'\\')).count();
     match bytes {
