@@ -69,6 +69,7 @@ CREATE TABLE logwatch.notifications (
     seq             integer NOT NULL DEFAULT 1,
     reason          text NOT NULL CHECK (reason IN ('first', 'repeat', 'joined', 'worse', 'resolved', 'late', 'report', 'digest')),
     state           text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'failed', 'suppressed')),
+    urgency         smallint NOT NULL DEFAULT 0,
     attempts        integer NOT NULL DEFAULT 0,
     next_attempt_at timestamptz NOT NULL DEFAULT now(),
     leased_at       timestamptz,
@@ -80,16 +81,19 @@ CREATE TABLE logwatch.notifications (
     payload         jsonb NOT NULL,
     created_at      timestamptz NOT NULL DEFAULT now(),
     sent_at         timestamptz,
+    ended_at        timestamptz,
     UNIQUE (alert_id, channel, recipient, seq)
 );
-CREATE INDEX notifications_due_idx ON logwatch.notifications (next_attempt_at) WHERE state IN ('queued', 'sending');
+CREATE INDEX notifications_due_idx ON logwatch.notifications (channel, next_attempt_at) WHERE state IN ('queued', 'sending');
 CREATE INDEX notifications_sending_idx ON logwatch.notifications (id) WHERE state = 'sending';
 CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at);
 COMMENT ON TABLE logwatch.notifications IS 'Outbox: one row per alert, channel, recipient and seq, written in the transaction that changes the alert';
 COMMENT ON COLUMN logwatch.notifications.alert_id IS 'logwatch.alerts.id; NULL for reports';
 COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, joined (a new pattern), worse (a higher level), resolved, late (over before it was noticed), report or digest (of suppressed ones)';
 COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent, failed, or suppressed: told of in a digest, because the recipient had had enough for the hour';
-COMMENT ON COLUMN logwatch.notifications.leased_at IS 'While it is sent: since when. Another sender takes it over after 2 minutes, or at once when this one is gone';
+COMMENT ON COLUMN logwatch.notifications.urgency IS 'Severity of the rule: 3 critical, 2 warning, 1 info, 0 for reports and digests; a channel sends the highest first, then the oldest';
+COMMENT ON COLUMN logwatch.notifications.ended_at IS 'When it was sent, or failed for good';
+COMMENT ON COLUMN logwatch.notifications.leased_at IS 'While it is sent: since when. Another sender takes it over after 20 minutes, or at once when this one is gone';
 COMMENT ON COLUMN logwatch.notifications.leased_by IS 'While it is sent: pid of the server process that sends it';
 COMMENT ON COLUMN logwatch.notifications.last_error IS 'What the last attempt that failed was told';
 COMMENT ON COLUMN logwatch.notifications.last_code IS 'Reply code of the last attempt, such as 250 or 451';

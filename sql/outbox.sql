@@ -130,6 +130,12 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.audience(logwatch.alerts, text) IS 'Who is to be told of an alert, and how';
 
+CREATE FUNCTION logwatch_private.urgency(severity text) RETURNS smallint
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT CASE severity WHEN 'critical' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END::smallint $$;
+COMMENT ON FUNCTION logwatch_private.urgency(text) IS 'Order in which a channel sends: a higher one first';
+
 CREATE FUNCTION logwatch_private.announce(asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -146,8 +152,8 @@ BEGIN
          WHERE u.id = due.alert_id
         RETURNING * INTO a;
         body := logwatch_private.alert_payload(a, due.reason);
-        INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, message_id, in_reply_to, payload)
-        SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch_private.new_message_id(),
+        INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, urgency, message_id, in_reply_to, payload)
+        SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch_private.urgency(body ->> 'severity'), logwatch_private.new_message_id(),
                (SELECT n.message_id FROM logwatch.notifications AS n
                  WHERE n.alert_id = a.id AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
                body
@@ -247,36 +253,36 @@ CREATE FUNCTION logwatch_private.is_misdated(next_attempt_at timestamptz) RETURN
     AS $$ SELECT next_attempt_at > clock_timestamp() + interval '65 minutes' $$;
 COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the clock was set back since: nothing ever waits for more than an hour';
 
-CREATE FUNCTION logwatch_private.claim(channels text[], most integer DEFAULT 20)
-    RETURNS TABLE (id bigint, channel text, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
+CREATE FUNCTION logwatch_private.claim(channel text, most integer)
+    RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
 BEGIN
     PERFORM logwatch_private.take_over();
-    PERFORM logwatch_private.suppress() WHERE 'email' = ANY (channels);
+    PERFORM logwatch_private.suppress() WHERE $1 = 'email';
     RETURN QUERY
     WITH due AS (
         SELECT n.id FROM logwatch.notifications AS n
-         WHERE n.state IN ('queued', 'sending') AND n.channel = ANY (channels)
+         WHERE n.state IN ('queued', 'sending') AND n.channel = $1
            AND (n.next_attempt_at <= clock_timestamp() OR logwatch_private.is_misdated(n.next_attempt_at))
-         ORDER BY n.next_attempt_at, n.id LIMIT most
+         ORDER BY n.urgency DESC, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
     ), claimed AS (
-        -- The lease: should this sender hang, another one may try from then on.
+        -- The lease is longer than the longest conversation: should this sender hang, another one may try from then on.
         UPDATE logwatch.notifications AS n
            SET state = 'sending', attempts = n.attempts + 1, leased_at = clock_timestamp(), leased_by = pg_backend_pid(),
-               next_attempt_at = clock_timestamp() + interval '2 minutes'
+               next_attempt_at = clock_timestamp() + interval '20 minutes'
           FROM due
          WHERE n.id = due.id
         RETURNING n.*
     )
-    SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch_private.rfc3339(c.created_at), c.payload
-      FROM claimed AS c ORDER BY c.id;
+    SELECT c.id, c.urgency::integer, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch_private.rfc3339(c.created_at), c.payload
+      FROM claimed AS c ORDER BY c.urgency DESC, c.id;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.claim(text[], integer) IS 'Takes due notifications for sending and leases them';
+COMMENT ON FUNCTION logwatch_private.claim(text, integer) IS 'Takes a channel''s due notifications for sending and leases them: the most severe first, then the oldest';
 
 CREATE FUNCTION logwatch_private.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -295,6 +301,7 @@ BEGIN
            leased_by = NULL,
            last_code = $4,
            last_error = CASE WHEN $3 <> 'sent' THEN left($5, 1000) END,
+           ended_at = CASE WHEN $3 <> 'retry' OR clock_timestamp() > n.created_at + interval '48 hours' THEN clock_timestamp() END,
            sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END
      WHERE n.id = $1 AND n.message_id = $2 AND n.state = 'sending';
 END
@@ -319,16 +326,19 @@ CREATE FUNCTION logwatch_private.retry_now() RETURNS void
     $$;
 COMMENT ON FUNCTION logwatch_private.retry_now() IS 'Makes every retry due: called at a reload, which may have mended the settings';
 
-CREATE FUNCTION logwatch_private.next_delivery() RETURNS timestamptz
+CREATE FUNCTION logwatch_private.due_channels() RETURNS TABLE (channel text, seconds double precision)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT least((SELECT min(n.next_attempt_at) FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')),
-                 (SELECT min(n.leased_at) FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch_private.is_abandoned(n)),
-                 (SELECT clock_timestamp() WHERE EXISTS (SELECT FROM logwatch.notifications AS n
-                                                          WHERE n.state IN ('queued', 'sending') AND logwatch_private.is_misdated(n.next_attempt_at))))
+    SELECT n.channel,
+           CASE WHEN bool_or(logwatch_private.is_misdated(n.next_attempt_at) OR logwatch_private.is_abandoned(n)) THEN 0
+                ELSE extract(epoch FROM min(n.next_attempt_at) - clock_timestamp()) END::double precision
+      FROM logwatch.notifications AS n
+     WHERE n.state IN ('queued', 'sending')
+     GROUP BY n.channel
+     ORDER BY n.channel
     $$;
-COMMENT ON FUNCTION logwatch_private.next_delivery() IS 'When the next notification is due';
+COMMENT ON FUNCTION logwatch_private.due_channels() IS 'Channels that have something to send, and the seconds until the next one is due';
 
 CREATE PROCEDURE logwatch_deliver()
     LANGUAGE c AS 'MODULE_PATHNAME', 'deliver_wrapper';

@@ -163,6 +163,27 @@ $$;
 COMMENT ON FUNCTION logwatch_private.check_rule() IS 'Refuses rules that cannot work, and says what would';
 CREATE TRIGGER rules_check BEFORE INSERT OR UPDATE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch_private.check_rule();
 COMMENT ON TRIGGER rules_check ON logwatch.rules IS 'Refuses rules that cannot work';
+CREATE FUNCTION logwatch_private.check_recipients() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    outside text;
+BEGIN
+    SELECT address INTO outside FROM unnest(NEW.recipients) AS address WHERE NOT logwatch_private.recipient_allowed(address) LIMIT 1;
+    IF FOUND THEN
+        RAISE EXCEPTION 'rule "%": logwatch.email_domains does not allow mail to "%"', NEW.name, outside
+            USING ERRCODE = 'check_violation',
+                  DETAIL = format('Allowed are the domains %s and the addresses of logwatch.email_to.', logwatch_private.setting('email_domains')),
+                  HINT = 'Name another recipient, or ask the administrator of the server to add the domain.';
+    END IF;
+    RETURN NEW;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.check_recipients() IS 'Refuses recipients outside logwatch.email_domains';
+CREATE TRIGGER rules_recipients BEFORE INSERT OR UPDATE OF recipients ON logwatch.rules FOR EACH ROW WHEN (NEW.recipients IS NOT NULL)
+    EXECUTE FUNCTION logwatch_private.check_recipients();
+COMMENT ON TRIGGER rules_recipients ON logwatch.rules IS 'Refuses recipients outside logwatch.email_domains';
 CREATE TRIGGER rules_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch_private.wake();
 COMMENT ON TRIGGER rules_wake ON logwatch.rules IS 'A changed rule is evaluated at once';
 

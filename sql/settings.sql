@@ -30,6 +30,10 @@ CREATE FUNCTION logwatch_private.channel_configured(channel text) RETURNS boolea
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_configured_wrapper';
 COMMENT ON FUNCTION logwatch_private.channel_configured(text) IS 'Whether the settings turn a channel on';
 
+CREATE FUNCTION logwatch_private.recipient_allowed(address text) RETURNS boolean
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'recipient_allowed_wrapper';
+COMMENT ON FUNCTION logwatch_private.recipient_allowed(text) IS 'Whether logwatch.email_domains allows mail to an address';
+
 CREATE FUNCTION logwatch_private.default_recipients() RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

@@ -5,15 +5,13 @@ CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, 
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
 COMMENT ON FUNCTION logwatch_private.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands';
 
-CREATE FUNCTION logwatch_private.worker_trouble() RETURNS text
-    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_trouble_wrapper';
-COMMENT ON FUNCTION logwatch_private.worker_trouble() IS 'What the worker''s last tick failed of; NULL when it went well';
+CREATE FUNCTION logwatch_private.worker_error() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_error_wrapper';
+COMMENT ON FUNCTION logwatch_private.worker_error() IS 'Error of the worker''s last tick; NULL when it had none';
 
-CREATE FUNCTION logwatch_private.alert_file_trouble() RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT trouble FROM logwatch_private.worker_trouble() AS trouble WHERE trouble LIKE 'logwatch.alert\_file %' $$;
-COMMENT ON FUNCTION logwatch_private.alert_file_trouble() IS 'Why the worker could not write the alert file';
+CREATE FUNCTION logwatch_private.alert_file_error() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'alert_file_error_wrapper';
+COMMENT ON FUNCTION logwatch_private.alert_file_error() IS 'Why the worker could not write the alert file; NULL when it could';
 
 CREATE FUNCTION logwatch_private.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
     LANGUAGE plpgsql STABLE
@@ -44,7 +42,7 @@ BEGIN
     ELSE
         problem := logwatch_private.library_problem();
         -- A file that cannot be written is told of where the channels are; everything else goes on.
-        trouble := nullif(logwatch_private.worker_trouble(), logwatch_private.alert_file_trouble());
+        trouble := logwatch_private.worker_error();
         RETURN QUERY SELECT CASE WHEN problem IS NOT NULL THEN 'waiting' WHEN trouble IS NOT NULL THEN 'failing' ELSE 'running' END, started,
             COALESCE(problem, 'What it does fails, and is tried again: ' || trouble,
                      format('Checks at every commit of new entries and every %s s.', logwatch_private.setting('check_interval')));
@@ -214,13 +212,13 @@ BEGIN
     SELECT 'channel', c.channel,
            CASE WHEN NOT c.configured THEN 'off'
                 WHEN c.problem IS NOT NULL THEN 'error'
-                WHEN q.failing > 0 THEN 'failing' ELSE 'ok' END,
+                WHEN q.failing > 0 OR q.last_state = 'failed' THEN 'failing' ELSE 'ok' END,
            q.last_at, q.waiting, NULL::bigint,
            concat_ws(', ', c.problem,
                CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch_private.setting('alert_file') END,
                CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
-      FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_trouble() END) AS problem, v.position
+      FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_error() END) AS problem, v.position
               FROM unnest('{email,file,log,webhook}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
@@ -228,6 +226,7 @@ BEGIN
                   count(*) FILTER (WHERE n.state = 'sent') AS sent,
                   count(*) FILTER (WHERE n.state = 'failed') AS failed,
                   max(n.sent_at) AS last_at,
+                  (array_agg(n.state ORDER BY n.ended_at DESC, n.id DESC) FILTER (WHERE n.ended_at IS NOT NULL))[1] AS last_state,
                   (array_agg(n.last_error ORDER BY n.id DESC) FILTER (WHERE n.last_error IS NOT NULL))[1] AS last_error
              FROM logwatch.notifications AS n
             WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q

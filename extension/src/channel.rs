@@ -3,22 +3,25 @@
 mod email;
 mod file;
 mod log;
+mod mime;
+mod reply_limit;
 mod webhook;
 
 use jiff::Timestamp;
 
-pub use email::EmailChannel;
-pub use file::write_status;
+pub use email::{EmailChannel, EmailMemory};
+pub use file::{FileProblem, check_alert_file, write_alert_file};
 pub use log::LogChannel;
 pub use webhook::WebhookChannel;
 
 use crate::message::{Alert, Digest, Message, Status};
 
-/// A claimed row of `logwatch.notifications`; owns everything, so that it can go to the sender's thread.
+/// A claimed row of `logwatch.notifications`. It owns everything, so that it can go to a sender thread.
 #[derive(Debug)]
 pub struct Notification {
     pub id: i64,
-    pub channel: String,
+    /// The severity of the rule, from 0 for a report to 3 for critical.
+    pub urgency: i32,
     pub recipient: String,
     pub reason: String,
     pub message_id: String,
@@ -28,7 +31,7 @@ pub struct Notification {
 }
 
 impl Notification {
-    /// An attempt to send it that ended so.
+    /// Returns the record of an attempt to send it.
     pub fn ended(&self, outcome: Outcome) -> Ended {
         Ended {
             id: self.id,
@@ -37,7 +40,7 @@ impl Notification {
         }
     }
 
-    /// What is to be said; an error for a payload that this version cannot read.
+    /// Returns the content; an error for a payload that this version cannot read.
     fn content(&self) -> Result<Content, serde_json::Error> {
         match self.reason.as_str() {
             "report" => serde_json::from_str(&self.payload).map(Content::Status),
@@ -71,9 +74,11 @@ pub struct Outcome {
     pub verdict: Verdict,
     pub code: Option<i32>,
     pub answer: String,
+    /// False where the server could not be reached: others that wait for it end alike.
+    pub reached: bool,
 }
 
-/// An attempt that has come to its end. The Message-ID goes with the id: after DROP EXTENSION and CREATE EXTENSION ids begin anew.
+/// An attempt that has ended. The Message-ID goes with the id: after DROP EXTENSION and CREATE EXTENSION ids begin anew.
 #[derive(Debug)]
 pub struct Ended {
     pub id: i64,
@@ -89,7 +94,7 @@ pub enum Verdict {
 }
 
 impl Verdict {
-    /// The word that `logwatch_private.settle` takes.
+    /// Returns the word that `logwatch_private.settle` takes.
     pub fn word(self) -> &'static str {
         match self {
             Self::Sent => "sent",
@@ -100,33 +105,41 @@ impl Verdict {
 }
 
 impl Outcome {
-    pub fn sent(answer: impl Into<String>) -> Self {
+    fn new(verdict: Verdict, answer: impl Into<String>) -> Self {
         Self {
-            verdict: Verdict::Sent,
+            verdict,
             code: None,
             answer: answer.into(),
+            reached: true,
         }
+    }
+
+    pub fn sent(answer: impl Into<String>) -> Self {
+        Self::new(Verdict::Sent, answer)
     }
 
     pub fn retry(answer: impl Into<String>) -> Self {
-        Self {
-            verdict: Verdict::Retry,
-            code: None,
-            answer: answer.into(),
-        }
+        Self::new(Verdict::Retry, answer)
     }
 
     pub fn failed(answer: impl Into<String>) -> Self {
+        Self::new(Verdict::Failed, answer)
+    }
+
+    /// Returns the outcome of an attempt that did not reach its server.
+    pub fn unreached(answer: impl Into<String>) -> Self {
         Self {
-            verdict: Verdict::Failed,
-            code: None,
-            answer: answer.into(),
+            reached: false,
+            ..Self::retry(answer)
         }
     }
 }
 
 /// A way to reach people.
 pub trait Channel {
-    /// Makes one attempt and says how it ended; never panics, never waits for longer than its time-out per step.
+    /// Makes one attempt. Every wait in it has a limit.
     fn deliver(&mut self, notification: &Notification) -> Outcome;
+
+    /// Ends what is open, because nothing waits to be sent.
+    fn close(&mut self) {}
 }

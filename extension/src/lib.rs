@@ -12,11 +12,15 @@ mod jsonb;
 mod message;
 mod outbox;
 mod pg;
+mod plans;
 mod regex_cache;
 mod report;
 mod sender;
 mod settings;
+mod smtp;
+mod test_channel;
 mod wake;
+mod with_limit;
 mod worker;
 mod worker_error;
 

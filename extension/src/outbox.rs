@@ -1,37 +1,70 @@
-//! The outbox: claim, commit, send, record. The worker and `CALL logwatch_deliver()` both go this way.
+//! The outbox: claim, commit, send, record. The worker and `CALL logwatch_deliver()` share it.
 //!
 //! Nothing is sent while a transaction holds a lock or a snapshot.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use pgrx::JsonB;
 use pgrx::prelude::*;
 
-use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome, Verdict};
+use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome};
 use crate::pg::{self, IfDropped, Procedure};
-use crate::sender::InFlight;
+use crate::plans::plan;
+use crate::sender::{Route, Sender};
 use crate::settings;
 
-/// Takes due notifications of these channels and leases them.
-pub fn claim(channels: &[&str]) -> spi::Result<Vec<Notification>> {
+/// Log lines that are written before others get their turn.
+const LOG_LINES: usize = 20;
+
+/// A channel with notifications that wait to be sent.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Due {
+    pub channel: String,
+    /// Seconds until the next one is due; not positive when it is.
+    pub seconds: f64,
+}
+
+/// Returns the channels that have something to send, and when. Assigns no transaction id.
+pub fn due() -> spi::Result<Vec<Due>> {
+    Spi::connect(|client| {
+        let query = "SELECT d.channel, d.seconds FROM logwatch_private.due_channels() AS d";
+        client
+            .select(plan(client, query)?, None, &[])?
+            .map(|row| {
+                Ok(Due {
+                    channel: row.get(1)?.unwrap_or_default(),
+                    seconds: row.get(2)?.unwrap_or_default(),
+                })
+            })
+            .collect()
+    })
+}
+
+/// Takes due notifications of a channel and leases them.
+pub fn claim(channel: &str, most: usize) -> spi::Result<Vec<Notification>> {
     Spi::connect_mut(|client| {
         client
             .update(
-                "SELECT c.id, c.channel, c.recipient, c.reason, c.message_id, c.in_reply_to, c.created_at, c.payload::pg_catalog.text
-                   FROM logwatch_private.claim($1) AS c",
+                "SELECT c.id, c.urgency, c.recipient, c.reason, c.message_id, c.in_reply_to, c.created_at, \
+                        c.payload::pg_catalog.text
+                   FROM logwatch_private.claim($1, $2) AS c",
                 None,
-                &[channels.to_vec().into()],
+                &[channel.into(), i32::try_from(most).unwrap_or(i32::MAX).into()],
             )?
             .map(|row| {
+                let created_at: Option<String> = row.get(7)?;
                 Ok(Notification {
                     id: row.get(1)?.unwrap_or_default(),
-                    channel: row.get(2)?.unwrap_or_default(),
+                    urgency: row.get(2)?.unwrap_or_default(),
                     recipient: row.get(3)?.unwrap_or_default(),
                     reason: row.get(4)?.unwrap_or_default(),
                     message_id: row.get(5)?.unwrap_or_default(),
                     in_reply_to: row.get(6)?,
-                    created_at: row.get::<String>(7)?.and_then(|at| at.parse().ok()).unwrap_or_else(Timestamp::now),
+                    created_at: created_at
+                        .and_then(|at| at.parse().ok())
+                        .unwrap_or_else(Timestamp::now),
                     payload: row.get(8)?.unwrap_or_default(),
                 })
             })
@@ -40,39 +73,102 @@ pub fn claim(channels: &[&str]) -> spi::Result<Vec<Notification>> {
 }
 
 /// Records how attempts ended.
-pub fn settle(ended: &[Ended]) -> spi::Result<()> {
-    for Ended {
-        id,
-        message_id,
-        outcome,
-    } in ended
-    {
+pub fn record(ended: &[Ended]) -> spi::Result<()> {
+    for one in ended {
         Spi::run_with_args(
             "SELECT logwatch_private.settle($1, $2, $3, $4, $5)",
             &[
-                (*id).into(),
-                message_id.as_str().into(),
-                outcome.verdict.word().into(),
-                outcome.code.into(),
-                outcome.answer.as_str().into(),
+                one.id.into(),
+                one.message_id.as_str().into(),
+                one.outcome.verdict.word().into(),
+                one.outcome.code.into(),
+                one.outcome.answer.as_str().into(),
             ],
         )?;
     }
     Ok(())
 }
 
-/// Writes the notifications for the server log.
-pub fn write_log(notifications: &[Notification]) -> Vec<Ended> {
-    notifications
-        .iter()
-        .map(|notification| notification.ended(LogChannel.deliver(notification)))
-        .collect()
+/// A sender for each channel, made when the channel has something to send for the first time.
+#[derive(Default)]
+pub struct Senders(BTreeMap<String, Sender>);
+
+impl Senders {
+    /// Returns how many notifications a channel can take now.
+    pub fn room(&self, channel: &str) -> usize {
+        match (channel, self.0.get(channel)) {
+            ("log", _) => LOG_LINES,
+            (_, Some(sender)) => sender.room(),
+            (_, None) => Sender::default().room(),
+        }
+    }
+
+    /// Starts to send claimed notifications; returns those whose attempt has ended already.
+    pub fn send(&mut self, channel: &str, claimed: Vec<Notification>) -> Vec<Ended> {
+        if claimed.is_empty() {
+            return Vec::new();
+        }
+        let end = |outcome: Outcome| {
+            claimed
+                .iter()
+                .map(|notification| notification.ended(outcome.clone()))
+                .collect()
+        };
+        match channel {
+            "log" => claimed
+                .iter()
+                .map(|notification| notification.ended(LogChannel.deliver(notification)))
+                .collect(),
+            _ => match route(channel) {
+                Some(Ok(route)) => {
+                    self.0
+                        .entry(channel.to_owned())
+                        .or_default()
+                        .send(claimed, &route);
+                    Vec::new()
+                }
+                // Settings that cannot work end an attempt at once; it is repeated when they may have been corrected.
+                Some(Err(why)) => end(Outcome::retry(why.to_string())),
+                None => end(Outcome::failed(format!("unknown channel \"{channel}\""))),
+            },
+        }
+    }
+
+    /// Returns the attempts that have ended since the last call; never waits.
+    pub fn collect(&mut self) -> Vec<Ended> {
+        self.0.values_mut().flat_map(Sender::collect).collect()
+    }
+
+    /// Gives up what is under way by other settings than the present ones; returns what had not begun.
+    pub fn cancel_outdated(&mut self) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for (channel, sender) in &mut self.0 {
+            let present = route(channel).and_then(Result::ok);
+            ended.extend(sender.cancel_others(present.as_ref()));
+        }
+        ended
+    }
+
+    /// Whether an attempt by older settings has not ended.
+    pub fn has_outdated(&self) -> bool {
+        self.0.values().any(Sender::has_outdated)
+    }
+
+    pub fn is_idle(&self) -> bool {
+        self.0.values().all(Sender::is_idle)
+    }
 }
 
-/// The channels that the worker and `logwatch_deliver()` send to.
-pub const CHANNELS: &[&str] = &["log", "email", "webhook"];
+/// Reads a channel's settings as they are now; None for a channel that does not exist.
+fn route(channel: &str) -> Option<Result<Route, settings::SettingError>> {
+    match channel {
+        "email" => Some(settings::email().map(|settings| Route::Email(settings.into()))),
+        "webhook" => Some(settings::webhook().map(|settings| Route::Webhook(settings.into()))),
+        _ => None,
+    }
+}
 
-/// How long a look at what is in flight may wait for news.
+/// How long `logwatch_deliver()` waits for a result before it looks for others.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Sends what is due, and returns when nothing is due any more.
@@ -82,153 +178,41 @@ fn deliver() -> spi::Result<()> {
     let procedure = Procedure::begin();
     // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
     procedure.commit();
+    let mut senders = Senders::default();
     loop {
         pg::hold_extension(IfDropped::Wait);
-        let (log, others): (Vec<_>, Vec<_>) = claim(CHANNELS)?
-            .into_iter()
-            .partition(|notification| notification.channel == "log");
-        if log.is_empty() && others.is_empty() {
-            break;
+        let mut claimed = Vec::new();
+        for one in due()?.into_iter().filter(|one| one.seconds <= 0.0) {
+            let room = senders.room(&one.channel);
+            if room > 0 {
+                claimed.push((one.channel.clone(), claim(&one.channel, room)?));
+            }
         }
         procedure.commit();
-        pg::hold_extension(IfDropped::Wait);
-        settle(&write_log(&log))?;
-        procedure.commit();
-        let mut in_flight = InFlight::start(others);
-        while !in_flight.is_done() {
+        let mut ended = Vec::new();
+        let mut sent = false;
+        for (channel, notifications) in claimed {
+            sent |= !notifications.is_empty();
+            ended.extend(senders.send(&channel, notifications));
+        }
+        if !senders.is_idle() {
             pg::wait(LOOK);
+            ended.extend(senders.collect());
+        }
+        if !ended.is_empty() {
             pg::hold_extension(IfDropped::Wait);
-            settle(&in_flight.collect())?;
+            record(&ended)?;
             procedure.commit();
+        }
+        if !sent && senders.is_idle() {
+            break;
         }
     }
     procedure.end();
     Ok(())
 }
 
-/// Sends one test notification now and says what the server answered.
-#[pg_extern(sql = false)]
-fn test_channel(channel: Option<&str>, recipient: Option<&str>) -> String {
-    use PgSqlErrorCode::{ERRCODE_INVALID_PARAMETER_VALUE, ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE};
-    match channel.unwrap_or_default() {
-        "log" => {
-            pg::server_log("logwatch: test notification", "sent by logwatch_test('log')");
-            "written to the server log".to_owned()
-        }
-        "file" => match crate::report::write_file() {
-            Ok(Some(file)) => format!("written to {}", file.display()),
-            Ok(None) => pg::raise(
-                ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                "the alert file is off",
-                "Set logwatch.alert_file in postgresql.conf, then: SELECT pg_reload_conf();",
-            ),
-            Err(why) => pg::raise(
-                ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-                &why,
-                "Set logwatch.alert_file to a file that the server's user may write.",
-            ),
-        },
-        "email" => test_email(recipient),
-        "webhook" => test_webhook(),
-        other => pg::raise(
-            ERRCODE_INVALID_PARAMETER_VALUE,
-            &format!("unknown channel \"{other}\""),
-            "Use email, webhook, file or log, for example: SELECT logwatch_test('email');",
-        ),
-    }
-}
-
-fn test_email(recipient: Option<&str>) -> String {
-    let code = PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE;
-    let settings = match settings::email() {
-        Ok(settings) => settings,
-        Err(problem) => pg::raise(
-            code,
-            &problem.to_string(),
-            "After a change in postgresql.conf: SELECT pg_reload_conf();",
-        ),
-    };
-    let Some(recipient) = recipient
-        .map(str::to_owned)
-        .or_else(|| settings::recipients().into_iter().next())
-    else {
-        pg::raise(
-            code,
-            "nobody to send to: logwatch.email_to is empty",
-            "Name a recipient: SELECT logwatch_test('email', 'ops@example.com');",
-        )
-    };
-    let server = format!("{}:{}", settings.server.host, settings.server.port);
-    let payload = crate::report::status().map(|status| serde_json::json!(status).to_string());
-    let notification = Notification {
-        id: 0,
-        channel: "email".to_owned(),
-        recipient: recipient.clone(),
-        reason: "report".to_owned(),
-        message_id: crate::report::new_message_id(),
-        in_reply_to: None,
-        created_at: Timestamp::now(),
-        payload: payload.unwrap_or_default(),
-    };
-    let answer = send_now(
-        notification,
-        &format!("{server} did not take the message for {recipient}"),
-        "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_ca_file and email_from in postgresql.conf.",
-    );
-    format!("{server} accepted the message for {recipient}: {answer}")
-}
-
-fn test_webhook() -> String {
-    if let Err(problem) = settings::webhook() {
-        pg::raise(
-            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
-            &problem.to_string(),
-            "After a change in postgresql.conf: SELECT pg_reload_conf();",
-        );
-    }
-    let host = settings::host_name();
-    let notification = Notification {
-        id: 0,
-        channel: "webhook".to_owned(),
-        recipient: String::new(),
-        reason: "test".to_owned(),
-        message_id: crate::report::new_message_id(),
-        in_reply_to: None,
-        created_at: Timestamp::now(),
-        payload: crate::message::test_alert(&host, Timestamp::now()).to_string(),
-    };
-    let answer = send_now(
-        notification,
-        "the webhook did not take the test alert",
-        "See logwatch.webhook_url and webhook_headers_file in postgresql.conf.",
-    );
-    format!("the webhook accepted the test alert: {answer}")
-}
-
-/// Sends one notification now and returns the answer; an error when it was not taken.
-fn send_now(notification: Notification, not_taken: &str, hint: &str) -> String {
-    let mut in_flight = InFlight::start(vec![notification]);
-    let mut ended = Vec::new();
-    while ended.is_empty() {
-        pg::wait(LOOK);
-        ended = in_flight.collect();
-    }
-    match ended.pop().map(|ended| ended.outcome) {
-        Some(Outcome {
-            verdict: Verdict::Sent,
-            answer,
-            ..
-        }) => answer,
-        Some(outcome) => pg::raise(
-            PgSqlErrorCode::ERRCODE_CONNECTION_EXCEPTION,
-            &format!("{not_taken}: {}", outcome.answer),
-            hint,
-        ),
-        None => String::new(),
-    }
-}
-
-/// A report's payload, queued to one channel or to all.
+/// Queues a report's payload to channels; those that are not set are left out.
 pub fn queue_report(channels: Vec<&str>, payload: serde_json::Value) -> spi::Result<()> {
     Spi::run_with_args(
         "SELECT logwatch_private.queue_report($1, $2)",

@@ -1,12 +1,12 @@
-//! What the extension asks of the server process it runs in: latches, signals, transactions, settings.
+//! Calls into the server process: latches, signals, transactions, settings, locks, errors.
 //!
-//! All `unsafe` of the extension is here, in `wake` (the latch at commit, shared memory), in `worker_error` (a text in shared memory) and in
-//! `sender` (a thread's signal mask, a signal to itself); each block has its proof beside it. Nothing here may be called from another thread than the process's own:
-//! PostgreSQL is not thread-safe. The proofs in common: every function is called on the main thread of a live backend or worker.
+//! PostgreSQL is not thread-safe: nothing here may be called from another thread than the process's own. All `unsafe` of the
+//! extension is here and in `wake` (the latch at commit, shared memory), `worker_error` (texts in shared memory), `sender`
+//! (a thread's signal mask, a signal to itself) and `channel::file` (access(2)). Each block has its proof beside it. In common they have that
+//! every function is called on the main thread of a live backend or worker.
 
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
-use std::path::Path;
 use std::time::Duration;
 
 use pgrx::pg_sys::panic::CaughtError;
@@ -73,14 +73,6 @@ pub fn config_option(name: &CStr) -> Option<String> {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
         (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
     }
-}
-
-/// Whether this process's user may make files in a directory.
-pub fn may_write(folder: &Path) -> bool {
-    use std::os::unix::ffi::OsStrExt;
-    std::ffi::CString::new(folder.as_os_str().as_bytes())
-        // SAFETY: access(2) reads a terminated path and changes nothing.
-        .is_ok_and(|path| unsafe { libc::access(path.as_ptr(), libc::W_OK | libc::X_OK) } == 0)
 }
 
 /// Prepares the worker's process: SIGTERM ends it as it ends any backend, SIGHUP sets a flag and the latch.
@@ -156,29 +148,21 @@ fn wait_on_latch(limit: Duration) {
     }
 }
 
-/// Why a transaction of the worker came to nothing.
-#[derive(Debug)]
-pub enum Failure {
-    /// Somebody else's lock was in the way: to be tried again soon, and not worth a word.
+/// Why a transaction of the worker was rolled back.
+#[derive(Debug, thiserror::Error)]
+pub enum TransactionError {
+    /// To be tried again soon, and not reported.
+    #[error("another session holds a lock")]
     Locked,
-    Error(String),
-}
-
-impl From<String> for Failure {
-    fn from(why: String) -> Self {
-        Self::Error(why)
-    }
-}
-
-impl From<spi::Error> for Failure {
-    fn from(why: spi::Error) -> Self {
-        Self::Error(why.to_string())
-    }
+    #[error("{message}{}", .detail.as_ref().map(|detail| format!(" ({detail})")).unwrap_or_default())]
+    Raised { message: String, detail: Option<String> },
+    #[error(transparent)]
+    Spi(#[from] spi::Error),
 }
 
 /// Runs `body` in a transaction of the worker and commits it; an error aborts the transaction. The extension is held meanwhile, without
 /// waiting for it: where somebody drops it, the worker is the one that yields.
-pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, Failure> {
+pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, TransactionError> {
     // SAFETY: called by the worker outside of any transaction; a snapshot is pushed for SPI and popped before the commit, or
     // released by the abort.
     unsafe {
@@ -189,7 +173,7 @@ pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, Fa
     }
     let result = PgTryBuilder::new(AssertUnwindSafe(|| {
         if !hold_extension(IfDropped::Yield) {
-            return Err(Failure::Locked);
+            return Err(TransactionError::Locked);
         }
         let value = body();
         // SAFETY: as above.
@@ -214,25 +198,18 @@ pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, Fa
     result
 }
 
-fn failure(error: &CaughtError) -> Failure {
+fn failure(error: &CaughtError) -> TransactionError {
     use PgSqlErrorCode::{ERRCODE_LOCK_NOT_AVAILABLE, ERRCODE_T_R_DEADLOCK_DETECTED};
-    match error {
-        CaughtError::PostgresError(report)
-            if matches!(
-                report.sql_error_code(),
-                ERRCODE_LOCK_NOT_AVAILABLE | ERRCODE_T_R_DEADLOCK_DETECTED
-            ) =>
-        {
-            Failure::Locked
-        }
-        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => {
-            let detail = report
-                .detail()
-                .map(|detail| format!(" ({detail})"))
-                .unwrap_or_default();
-            Failure::Error(format!("{}{detail}", report.message()))
-        }
-        CaughtError::RustPanic { ereport, .. } => Failure::Error(ereport.message().to_owned()),
+    let report = match error {
+        CaughtError::PostgresError(report) | CaughtError::ErrorReport(report) => report,
+        CaughtError::RustPanic { ereport, .. } => ereport,
+    };
+    match report.sql_error_code() {
+        ERRCODE_LOCK_NOT_AVAILABLE | ERRCODE_T_R_DEADLOCK_DETECTED => TransactionError::Locked,
+        _ => TransactionError::Raised {
+            message: report.message().to_owned(),
+            detail: report.detail().map(str::to_owned),
+        },
     }
 }
 

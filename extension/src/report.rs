@@ -1,15 +1,16 @@
-//! The status for people: read from `logwatch_status()`, written by `message`, given to psql, the alert file and the channels.
+//! The status as text: read from `logwatch_status()`, worded by `message`, printed in psql, the alert file and mails.
 
 use std::path::PathBuf;
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
 
+use crate::channel::FileProblem;
 use crate::message::{Page, RuleLine, Status, StatusRow};
 use crate::pg::IfDropped;
 use crate::{channel, outbox, pg, settings};
 
-/// The present status. Only selects, so that it assigns no transaction id and works on a standby.
+/// Returns the present status. Reads only, so that it assigns no transaction id and works on a standby.
 pub fn status() -> spi::Result<Status> {
     let rows = Spi::connect(|client| {
         let schema = client
@@ -53,18 +54,23 @@ pub fn status() -> spi::Result<Status> {
     })
 }
 
-/// Rewrites the alert file; None where there is none.
-pub fn write_file() -> Result<Option<PathBuf>, String> {
+/// Why the alert file was not written.
+#[derive(Debug, thiserror::Error)]
+pub enum AlertFileError {
+    #[error("the status cannot be read for logwatch.alert_file: {0}")]
+    Status(#[from] spi::Error),
+    #[error("{}", settings::alert_file_error(.0, .1))]
+    File(PathBuf, #[source] FileProblem),
+}
+
+/// Replaces the alert file; None where there is none.
+pub fn write_file() -> Result<Option<PathBuf>, AlertFileError> {
     let Some(file) = settings::alert_file() else {
         return Ok(None);
     };
-    let status = status().map_err(|why| why.to_string())?;
-    match channel::write_status(&file, &status.text()) {
+    match channel::write_alert_file(&file, status()?.text()) {
         Ok(()) => Ok(Some(file)),
-        Err(why) => Err(format!(
-            "logwatch.alert_file = '{}' cannot be written: {why}",
-            file.display()
-        )),
+        Err(why) => Err(AlertFileError::File(file, why)),
     }
 }
 
@@ -76,7 +82,7 @@ fn write_alert_file() {
     }
 }
 
-/// The status message; also queued to the channels, threshold met or not.
+/// Returns the status message, and queues it to the channels.
 #[pg_extern(sql = false)]
 fn report(channel: Option<&str>) -> spi::Result<String> {
     pg::hold_extension(IfDropped::Wait);
@@ -100,14 +106,14 @@ fn report(channel: Option<&str>) -> spi::Result<String> {
     };
     let status = status()?;
     let text = status.text();
-    // A standby can tell, but not queue.
+    // On a standby nothing can be queued.
     if !pg::in_recovery() {
         outbox::queue_report(channels, serde_json::json!(status))?;
     }
     Ok(text)
 }
 
-/// The report page. Only selects, as `status()`.
+/// Returns the report page. Reads only, as `status()`.
 #[pg_extern(sql = false)]
 fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
     pg::hold_extension(IfDropped::Wait);
@@ -134,13 +140,13 @@ fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
         Ok(page) => Ok(page.html()),
         Err(why) => pg::raise(
             PgSqlErrorCode::ERRCODE_INTERNAL_ERROR,
-            &format!("logwatch_private.page_data() gives what the page does not know: {why}"),
+            &format!("the report page cannot read its data: {why}"),
             "The library and the extension may have different versions: ALTER EXTENSION logwatch UPDATE;",
         ),
     }
 }
 
-/// A Message-ID as the outbox makes them.
+/// Returns a new Message-ID, as the outbox makes them.
 pub fn new_message_id() -> String {
     Spi::connect(|client| {
         client

@@ -1,116 +1,371 @@
-//! The sender: a thread in which notifications are sent, so that the process itself never waits for a mail server.
+//! Sender threads: each channel, and each webhook receiver, has its own queue and its own thread, so that a server that
+//! hangs delays no other channel.
 //!
-//! The thread touches no PostgreSQL and has all signals blocked: a signal handler on the wrong thread would take the server down.
+//! A thread touches no PostgreSQL and has all signals blocked: a signal handler on the wrong thread would take the server down.
 //! It reports over a channel and wakes the process with SIGUSR1, whose handler in every backend sets the process's latch.
+//!
+//! A channel has one thread, which keeps the queue's order. Where it has been waiting for its server, another one is
+//! started beside it for the other recipients, up to a few; those end when the queue is empty.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{Receiver, Sender as Reports, channel};
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use crate::channel::{Channel, EmailChannel, Ended, Notification, Outcome, WebhookChannel};
-use crate::settings;
+use crate::channel::{Channel, EmailChannel, EmailMemory, Ended, Notification, Outcome, WebhookChannel};
+use crate::settings::{Email, Webhook};
+use crate::smtp::Handle;
 
-/// A step that takes longer than this is given up; its notification is tried again later.
-const LONGEST_ATTEMPT: Duration = Duration::from_secs(55);
+/// A notification that no thread takes for so long gets one more thread.
+const PATIENCE: Duration = Duration::from_secs(1);
+/// Threads of a channel that may be waiting for servers at the same time.
+const MOST_THREADS: usize = 4;
+/// A notification that waits longer than this for a thread goes back to the outbox.
+const LONGEST_QUEUE: Duration = Duration::from_secs(60);
+/// Notifications of a channel that are claimed at the same time.
+const MOST_CLAIMED: usize = 20;
 
-/// Notifications on their way.
-pub struct InFlight {
-    /// Ids and Message-IDs.
-    waiting: Vec<(i64, String)>,
-    results: Receiver<Ended>,
-    last_progress: Instant,
+/// The settings of a channel, as they were when a notification was claimed.
+#[derive(Clone)]
+pub enum Route {
+    Email(Arc<Email>),
+    Webhook(Arc<Webhook>),
 }
 
-impl InFlight {
-    /// Starts a thread that sends these notifications one after the other, by the settings as they are now.
-    pub fn start(notifications: Vec<Notification>) -> Self {
-        let mut routes = Routes::from_settings();
-        let waiting = notifications
-            .iter()
-            .map(|notification| (notification.id, notification.message_id.clone()))
-            .collect();
-        let (reports, results) = channel();
-        let started = with_signals_blocked(|| {
-            std::thread::Builder::new()
-                .name("logwatch sender".to_owned())
-                .spawn(move || send_all(notifications, &mut routes, &reports))
-        });
-        // Where no thread can be had, its end of the channel is gone, and the notifications are given up for now.
-        drop(started);
-        Self {
-            waiting,
-            results,
-            last_progress: Instant::now(),
+impl Route {
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Email(one), Self::Email(two)) => one == two,
+            (Self::Webhook(one), Self::Webhook(two)) => one == two,
+            _ => false,
         }
     }
 
-    /// What has come to an end since the last call; never waits.
-    pub fn collect(&mut self) -> Vec<Ended> {
-        let mut ended: Vec<Ended> = self.results.try_iter().collect();
-        if !ended.is_empty() {
-            self.last_progress = Instant::now();
+    /// Returns the time after which an attempt is given up even where its thread does not return, in a resolver for example.
+    fn longest_attempt(&self) -> Duration {
+        let longest = match self {
+            Self::Email(email) => email.waits.conversation,
+            Self::Webhook(webhook) => webhook.timeout,
+        };
+        longest + Duration::from_secs(30)
+    }
+}
+
+struct Job {
+    notification: Notification,
+    route: Route,
+}
+
+#[derive(Default)]
+struct Queue {
+    jobs: Vec<Job>,
+    /// Threads that wait for a job.
+    idle: usize,
+    threads: usize,
+    closed: bool,
+    /// The conversations that `cancel` ends.
+    open: Vec<(Route, Handle)>,
+}
+
+#[derive(Default)]
+struct Shared {
+    queue: Mutex<Queue>,
+    news: Condvar,
+    email: EmailMemory,
+}
+
+impl Shared {
+    fn queue(&self) -> MutexGuard<'_, Queue> {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A claimed notification.
+struct UnderWay {
+    id: i64,
+    /// Since when it waits for a thread, or is being sent.
+    since: Instant,
+    running: bool,
+    route: Route,
+    /// The settings have changed since.
+    outdated: bool,
+}
+
+/// The sender of one channel.
+pub struct Sender {
+    shared: Arc<Shared>,
+    /// By Message-ID: after DROP EXTENSION and CREATE EXTENSION ids begin anew.
+    under_way: HashMap<String, UnderWay>,
+    reports: Reports<Report>,
+    results: Receiver<Report>,
+}
+
+enum Report {
+    Began(String),
+    Ended(Ended),
+}
+
+impl Default for Sender {
+    fn default() -> Self {
+        let (reports, results) = channel();
+        Self {
+            shared: Arc::default(),
+            under_way: HashMap::new(),
+            reports,
+            results,
         }
-        self.waiting
-            .retain(|(id, _)| !ended.iter().any(|done| done.id == *id));
-        if self.last_progress.elapsed() > LONGEST_ATTEMPT {
-            let given_up = Outcome::retry(format!("no answer for {} s", LONGEST_ATTEMPT.as_secs()));
-            ended.extend(self.waiting.drain(..).map(|(id, message_id)| Ended {
-                id,
-                message_id,
-                outcome: given_up.clone(),
-            }));
+    }
+}
+
+impl Sender {
+    /// Returns how many notifications it can take.
+    pub fn room(&self) -> usize {
+        MOST_CLAIMED.saturating_sub(self.under_way.len())
+    }
+
+    /// Whether everything it was given has ended.
+    pub fn is_idle(&self) -> bool {
+        self.under_way.is_empty()
+    }
+
+    /// Queues notifications: the most urgent first, the older one of two.
+    pub fn send(&mut self, notifications: Vec<Notification>, route: &Route) {
+        let mut queue = self.shared.queue();
+        for notification in notifications {
+            let under_way = UnderWay {
+                id: notification.id,
+                since: Instant::now(),
+                running: false,
+                route: route.clone(),
+                outdated: false,
+            };
+            self.under_way.insert(notification.message_id.clone(), under_way);
+            queue.jobs.push(Job {
+                notification,
+                route: route.clone(),
+            });
+        }
+        queue
+            .jobs
+            .sort_by_key(|job| (Reverse(job.notification.urgency), job.notification.id));
+        drop(queue);
+        self.shared.news.notify_one();
+        self.start_thread_if_stuck();
+    }
+
+    /// Returns the attempts that have ended since the last call; never waits.
+    pub fn collect(&mut self) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        for report in self.results.try_iter() {
+            match report {
+                Report::Began(message_id) => {
+                    if let Some(one) = self.under_way.get_mut(&message_id) {
+                        (one.since, one.running) = (Instant::now(), true);
+                    }
+                }
+                // A thread that was given up may report late.
+                Report::Ended(one) => {
+                    if self.under_way.remove(&one.message_id).is_some() {
+                        ended.push(one);
+                    }
+                }
+            }
+        }
+        ended.extend(self.take_back(|one| {
+            let (limit, why) = if one.running {
+                (one.route.longest_attempt(), "the attempt did not end")
+            } else {
+                (LONGEST_QUEUE, "every connection was waiting for the server")
+            };
+            (one.since.elapsed() > limit).then(|| format!("{why} for {} s", limit.as_secs()))
+        }));
+        self.start_thread_if_stuck();
+        ended
+    }
+
+    /// Ends the attempts by other settings than the present ones, except those whose mail the server may have
+    /// accepted. Returns those that had not begun.
+    pub fn cancel_others(&mut self, present: Option<&Route>) -> Vec<Ended> {
+        let is_present = |route: &Route| present.is_some_and(|present| present.is(route));
+        for one in self.under_way.values_mut() {
+            one.outdated |= !is_present(&one.route);
+        }
+        for (route, handle) in &self.shared.queue().open {
+            if !is_present(route) {
+                handle.cancel();
+            }
+        }
+        self.take_back(|one| (one.outdated && !one.running).then(|| "the settings have changed".to_owned()))
+    }
+
+    /// Gives up the notifications for which there is a reason to.
+    fn take_back(&mut self, reason: impl Fn(&UnderWay) -> Option<String>) -> Vec<Ended> {
+        let mut ended = Vec::new();
+        self.under_way.retain(|message_id, one| {
+            let why = reason(one);
+            if let Some(why) = &why {
+                ended.push(Ended {
+                    id: one.id,
+                    message_id: message_id.clone(),
+                    outcome: Outcome::retry(why.clone()),
+                });
+            }
+            why.is_none()
+        });
+        if !ended.is_empty() {
+            self.shared
+                .queue()
+                .jobs
+                .retain(|job| self.under_way.contains_key(&job.notification.message_id));
         }
         ended
     }
 
-    pub fn is_done(&self) -> bool {
-        self.waiting.is_empty()
-    }
-}
-
-/// The channels that wait for the network, each as far as its settings can work.
-struct Routes {
-    email: Result<EmailChannel, String>,
-    webhook: Result<WebhookChannel, String>,
-}
-
-impl Routes {
-    fn from_settings() -> Self {
-        Self {
-            email: settings::email()
-                .map(EmailChannel::new)
-                .map_err(|why| why.to_string()),
-            webhook: settings::webhook()
-                .map(WebhookChannel::new)
-                .map_err(|why| why.to_string()),
-        }
-    }
-
-    /// Settings that cannot work end an attempt at once, to be repeated when they may have been mended.
-    fn deliver(&mut self, notification: &Notification) -> Outcome {
-        fn through<C: Channel>(route: &mut Result<C, String>, notification: &Notification) -> Outcome {
-            match route {
-                Ok(channel) => channel.deliver(notification),
-                Err(why) => Outcome::retry(why.clone()),
-            }
-        }
-        match notification.channel.as_str() {
-            "email" => through(&mut self.email, notification),
-            "webhook" => through(&mut self.webhook, notification),
-            other => Outcome::failed(format!("unknown channel \"{other}\"")),
-        }
-    }
-}
-
-fn send_all(notifications: Vec<Notification>, routes: &mut Routes, reports: &Reports<Ended>) {
-    for notification in notifications {
-        let outcome =
-            std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| routes.deliver(&notification)))
-                .unwrap_or_else(|_| Outcome::retry("the sender panicked, see the server log"));
-        if reports.send(notification.ended(outcome)).is_err() {
-            // Nobody waits any more; the rest is sent by whoever finds the lease expired.
+    /// Starts a thread where none takes the jobs that wait, or all have been busy with one for a while.
+    fn start_thread_if_stuck(&mut self) {
+        let busy = self
+            .under_way
+            .values()
+            .all(|one| !one.running || one.since.elapsed() >= PATIENCE);
+        let waiting = self
+            .under_way
+            .values()
+            .any(|one| !one.running && one.since.elapsed() >= PATIENCE);
+        let running = self.under_way.values().any(|one| one.running);
+        let mut queue = self.shared.queue();
+        let is_first = queue.threads == 0;
+        let stuck = waiting || running && busy;
+        if queue.jobs.is_empty() || queue.idle > 0 || !(is_first || stuck && queue.threads < MOST_THREADS) {
             return;
         }
-        wake_process();
+        queue.threads += 1;
+        drop(queue);
+        let (shared, reports) = (Arc::clone(&self.shared), self.reports.clone());
+        if spawn("logwatch sender", move || run(&shared, &reports, is_first)).is_err() {
+            // The next call tries again; meanwhile the notifications wait.
+            self.shared.queue().threads -= 1;
+        }
+    }
+
+    /// Whether an attempt by older settings has not ended.
+    pub fn has_outdated(&self) -> bool {
+        self.under_way.values().any(|one| one.outdated)
+    }
+}
+
+impl Drop for Sender {
+    fn drop(&mut self) {
+        let mut queue = self.shared.queue();
+        queue.closed = true;
+        for (_, handle) in &queue.open {
+            handle.cancel();
+        }
+        drop(queue);
+        self.shared.news.notify_all();
+    }
+}
+
+/// An open way to a server.
+struct Open {
+    route: Route,
+    channel: Box<dyn Channel>,
+    handle: Handle,
+}
+
+impl Open {
+    fn new(route: &Route, shared: &Shared) -> Self {
+        let handle = Handle::default();
+        let mut queue = shared.queue();
+        queue.open.retain(|(_, handle)| handle.is_used());
+        queue.open.push((route.clone(), handle.clone()));
+        drop(queue);
+        let channel: Box<dyn Channel> = match route {
+            Route::Email(settings) => Box::new(EmailChannel::new(
+                Arc::clone(settings),
+                shared.email.clone(),
+                handle.clone(),
+            )),
+            Route::Webhook(settings) => Box::new(WebhookChannel::new(settings)),
+        };
+        Self {
+            route: route.clone(),
+            channel,
+            handle,
+        }
+    }
+}
+
+/// One thread: takes jobs in their order until the sender is gone; those beside the first end with the queue.
+fn run(shared: &Shared, reports: &Reports<Report>, is_first: bool) {
+    let mut open: Option<Open> = None;
+    while let Some(job) = next_job(shared, is_first, &mut open) {
+        let began = Report::Began(job.notification.message_id.clone());
+        if reports.send(began).is_err() {
+            break;
+        }
+        let mut way = open
+            .take()
+            .filter(|open| open.route.is(&job.route) && !open.handle.is_cancelled())
+            .unwrap_or_else(|| Open::new(&job.route, shared));
+        let attempt = AssertUnwindSafe(|| way.channel.deliver(&job.notification));
+        let outcome = match catch_unwind(attempt) {
+            Ok(outcome) => {
+                open = Some(way);
+                outcome
+            }
+            Err(_) => Outcome::retry("the sender thread panicked; see the server log"),
+        };
+        if !report(shared, reports, &job, &outcome) {
+            break;
+        }
+    }
+    shared.queue().threads -= 1;
+}
+
+/// Reports an attempt; where the server was not reached, those that wait for it end alike. False when nobody listens.
+fn report(shared: &Shared, reports: &Reports<Report>, job: &Job, outcome: &Outcome) -> bool {
+    let mut ended = vec![job.notification.ended(outcome.clone())];
+    if !outcome.reached {
+        shared.queue().jobs.retain(|waiting| {
+            let same = waiting.route.is(&job.route);
+            if same {
+                ended.push(waiting.notification.ended(outcome.clone()));
+            }
+            !same
+        });
+    }
+    let heard = ended
+        .into_iter()
+        .all(|one| reports.send(Report::Ended(one)).is_ok());
+    wake_process();
+    heard
+}
+
+/// Waits for a job; before it waits it closes the connection. None when the thread is to end.
+fn next_job(shared: &Shared, is_first: bool, open: &mut Option<Open>) -> Option<Job> {
+    let mut queue = shared.queue();
+    loop {
+        if queue.closed {
+            return None;
+        }
+        if !queue.jobs.is_empty() {
+            return Some(queue.jobs.remove(0));
+        }
+        if let Some(mut way) = open.take() {
+            // Without the lock: the server may be slow to say goodbye.
+            drop(queue);
+            way.channel.close();
+            queue = shared.queue();
+            continue;
+        }
+        if !is_first {
+            return None;
+        }
+        queue.idle += 1;
+        queue = shared.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
+        queue.idle -= 1;
     }
 }
 
@@ -120,16 +375,17 @@ fn wake_process() {
     unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) };
 }
 
-/// Runs `spawn` so that the thread it starts inherits a mask with every signal blocked.
-fn with_signals_blocked<R>(spawn: impl FnOnce() -> R) -> R {
-    // SAFETY: sigset_t is plain data that sigfillset initialises; the old mask is restored on the same thread.
+/// Starts a thread that touches no PostgreSQL, with every signal blocked.
+pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
+    let builder = std::thread::Builder::new().name(name.to_owned());
+    // SAFETY: sigset_t is plain data that sigfillset initialises; the thread inherits the mask, and the old one is restored on this thread.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         let mut old: libc::sigset_t = std::mem::zeroed();
         libc::sigfillset(&mut all);
         libc::pthread_sigmask(libc::SIG_BLOCK, &all, &mut old);
-        let result = spawn();
+        let started = builder.spawn(body).map(drop);
         libc::pthread_sigmask(libc::SIG_SETMASK, &old, std::ptr::null_mut());
-        result
+        started
     }
 }

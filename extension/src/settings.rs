@@ -1,15 +1,16 @@
-//! The settings `logwatch.*` of postgresql.conf: their definition, and what they mean once read.
+//! The settings `logwatch.*` of postgresql.conf: their definition and their values.
 //!
-//! A value that cannot work never stops anything: it is reported by [`email`] and by the status, in words that say what to type.
+//! A value that cannot work never stops anything: the status and the server log report it, and say what to type.
 
 use std::ffi::{CStr, CString};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use logwatch_record::Level;
 use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
+use crate::channel::{self, FileProblem};
 use crate::pg;
 
 mod address;
@@ -19,7 +20,7 @@ mod secret;
 mod webhook;
 
 pub use address::{Security, Server};
-pub use email::{Email, email, email_problem, recipients};
+pub use email::{Email, email, email_problem, is_allowed, recipients};
 pub use error::SettingError;
 pub use webhook::{Webhook, webhook};
 
@@ -47,6 +48,7 @@ static RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
 static ALERT_FILE: Text = Text::new(None);
 static EMAIL_FROM: Text = Text::new(None);
 static EMAIL_TO: Text = Text::new(None);
+static EMAIL_DOMAINS: Text = Text::new(None);
 static SMTP_URL: Text = Text::new(None);
 static SMTP_USER: Text = Text::new(None);
 static SMTP_PASSWORD_FILE: Text = Text::new(None);
@@ -55,7 +57,8 @@ static WEBHOOK_URL: Text = Text::new(None);
 static WEBHOOK_HEADERS_FILE: Text = Text::new(None);
 static SMTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(20);
 
-/// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart: PostgreSQL would end the session.
+/// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart: PostgreSQL would end
+/// the session.
 pub fn init(preloading: bool) {
     let text = |name, short, setting, context| {
         GucRegistry::define_string_guc(name, short, c"", setting, context, GucFlags::SUPERUSER_ONLY);
@@ -74,7 +77,7 @@ pub fn init(preloading: bool) {
     };
     text(
         c"logwatch.database",
-        c"Database that the worker runs in; change needs a restart.",
+        c"Sets the database that the worker runs in. A change needs a restart.",
         &DATABASE,
         if preloading {
             GucContext::Postmaster
@@ -84,7 +87,7 @@ pub fn init(preloading: bool) {
     );
     number(
         c"logwatch.check_interval",
-        c"Time between checks when nothing wakes the worker.",
+        c"Sets the time between checks when nothing wakes the worker.",
         &CHECK_INTERVAL,
         1,
         3600,
@@ -92,7 +95,7 @@ pub fn init(preloading: bool) {
     );
     GucRegistry::define_enum_guc(
         c"logwatch.min_level",
-        c"Records below this level are not stored.",
+        c"Sets the level below which records are not stored.",
         c"",
         &MIN_LEVEL,
         GucContext::Sighup,
@@ -100,7 +103,7 @@ pub fn init(preloading: bool) {
     );
     number(
         c"logwatch.max_lateness",
-        c"Records that are older than this when they arrive never alert by themselves.",
+        c"Sets the age from which a record that arrives causes no alert by itself.",
         &MAX_LATENESS,
         60,
         366 * 24 * 60 * 60,
@@ -108,7 +111,7 @@ pub fn init(preloading: bool) {
     );
     number(
         c"logwatch.retention",
-        c"How long entries, counts, alerts and notifications are kept.",
+        c"Sets how long entries, counts, alerts and notifications are kept.",
         &RETENTION,
         60,
         i32::MAX,
@@ -116,49 +119,55 @@ pub fn init(preloading: bool) {
     );
     text(
         c"logwatch.alert_file",
-        c"File that every check rewrites with the present status.",
+        c"Sets the file that every check replaces with the present status.",
         &ALERT_FILE,
         GucContext::Sighup,
     );
     text(
         c"logwatch.email_from",
-        c"Sender of e-mails.",
+        c"Sets the sender of e-mails.",
         &EMAIL_FROM,
         GucContext::Sighup,
     );
     text(
         c"logwatch.email_to",
-        c"Recipients of e-mails, separated by commas; rules may name others.",
+        c"Sets the recipients of e-mails, separated by commas. Rules may name others.",
         &EMAIL_TO,
         GucContext::Sighup,
     );
     text(
+        c"logwatch.email_domains",
+        c"Sets the domains that rules may send mail to, separated by commas. Empty for any.",
+        &EMAIL_DOMAINS,
+        GucContext::Sighup,
+    );
+    text(
         c"logwatch.smtp_url",
-        c"Mail server: smtp://host:587 (STARTTLS required), smtps://host:465 or smtp+plain://localhost:25; more, separated by commas, for when it is down.",
+        c"Sets the mail server: smtp://host:587 (requires STARTTLS), smtps://host:465 or smtp+plain://localhost:25. Others, separated by commas, take over when it is down.",
         &SMTP_URL,
         GucContext::Sighup,
     );
     text(
         c"logwatch.smtp_user",
-        c"User name at the mail server.",
+        c"Sets the user name for the mail server.",
         &SMTP_USER,
         GucContext::Sighup,
     );
     text(
         c"logwatch.smtp_password_file",
-        c"File that holds the password of logwatch.smtp_user.",
+        c"Sets the file that holds the password of logwatch.smtp_user.",
         &SMTP_PASSWORD_FILE,
         GucContext::Sighup,
     );
     text(
         c"logwatch.smtp_ca_file",
-        c"PEM file of the certificate authority that signed the mail server's certificate; empty for the system's.",
+        c"Sets the PEM file of the authority that signed the mail server's certificate. Empty for the system's authorities.",
         &SMTP_CA_FILE,
         GucContext::Sighup,
     );
     number(
         c"logwatch.smtp_timeout",
-        c"Longest wait for a connection to or an answer of the mail server or the webhook.",
+        c"Sets how long to wait for a connection to, and for a reply of, the mail server or the webhook.",
         &SMTP_TIMEOUT,
         1,
         60,
@@ -166,13 +175,13 @@ pub fn init(preloading: bool) {
     );
     text(
         c"logwatch.webhook_url",
-        c"Where alerts are posted as Alertmanager posts them: https://host/path.",
+        c"Sets the URL that alerts are posted to as Alertmanager posts them: https://host/path.",
         &WEBHOOK_URL,
         GucContext::Sighup,
     );
     text(
         c"logwatch.webhook_headers_file",
-        c"File with headers for the webhook, a line \"Name: value\" each.",
+        c"Sets the file with headers for the webhook, a line \"Name: value\" each.",
         &WEBHOOK_HEADERS_FILE,
         GucContext::Sighup,
     );
@@ -208,25 +217,29 @@ pub fn alert_file() -> Option<PathBuf> {
     text(&ALERT_FILE).map(PathBuf::from)
 }
 
-/// Why the alert file cannot be written, as far as its path tells.
-pub fn alert_file_problem() -> Option<String> {
-    let Some(file) = alert_file() else {
-        return Some("off; set logwatch.alert_file in postgresql.conf to an absolute path, then: SELECT pg_reload_conf();".to_owned());
-    };
-    let complain = |why: &str| Some(format!("logwatch.alert_file = '{}': {why}", file.display()));
-    if !file.is_absolute() {
-        return complain("must be an absolute path");
-    }
-    match file.parent() {
-        Some(folder) if folder.is_dir() && !pg::may_write(folder) => {
-            complain("the server's user may not write into its directory")
-        }
-        Some(folder) if folder.is_dir() => None,
-        _ => complain("its directory does not exist"),
-    }
+/// Returns the longest wait for a connection or a reply.
+fn network_timeout() -> Duration {
+    Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into())
 }
 
-/// This server's name, as it stands in subjects and Message-IDs.
+/// Returns a problem of the alert file in the words of the status.
+pub fn alert_file_error(file: &Path, problem: &FileProblem) -> String {
+    format!("logwatch.alert_file = '{}': {problem}", file.display())
+}
+
+/// Returns why the alert file cannot be written, as far as its path tells.
+pub fn alert_file_problem() -> Option<String> {
+    let Some(file) = alert_file() else {
+        return Some(
+            "off; set logwatch.alert_file in postgresql.conf to an absolute path, then: SELECT pg_reload_conf();"
+                .to_owned(),
+        );
+    };
+    let problem = channel::check_alert_file(&file).err()?;
+    Some(alert_file_error(&file, &problem))
+}
+
+/// Returns this server's name for subjects and Message-IDs.
 pub fn host_name() -> String {
     let name = hostname::get().unwrap_or_default();
     let clean: String = name
@@ -241,7 +254,7 @@ pub fn host_name() -> String {
     }
 }
 
-/// The value of `logwatch.<name>` in its base unit.
+/// Returns the value of `logwatch.<name>` in its base unit.
 #[pg_extern(sql = false)]
 fn setting(name: &str) -> Option<String> {
     CString::new(format!("logwatch.{name}"))
@@ -254,7 +267,7 @@ fn host() -> String {
     host_name()
 }
 
-/// Whether the settings turn a channel on.
+/// Whether the settings turn a channel on. A webhook receiver is a channel of its own.
 #[pg_extern(sql = false)]
 fn channel_configured(channel: &str) -> bool {
     match channel {
@@ -266,7 +279,7 @@ fn channel_configured(channel: &str) -> bool {
     }
 }
 
-/// Why a channel cannot work as it is set.
+/// Returns why a channel cannot work as it is set.
 #[pg_extern(sql = false)]
 fn channel_problem(channel: &str) -> Option<String> {
     match channel {
@@ -280,12 +293,26 @@ fn channel_problem(channel: &str) -> Option<String> {
     }
 }
 
+/// Whether a rule may name the address as a recipient.
+#[pg_extern(sql = false)]
+fn recipient_allowed(address: &str) -> bool {
+    is_allowed(address)
+}
+
+/// Returns the known setting whose name is nearest to a misspelt one.
+#[pg_extern(sql = false)]
+fn nearest_name(name: &str, known: Vec<String>) -> Option<String> {
+    known
+        .into_iter()
+        .max_by(|one, two| strsim::jaro_winkler(name, one).total_cmp(&strsim::jaro_winkler(name, two)))
+}
+
 #[pg_extern(sql = false)]
 fn source_id(name: &str) -> i64 {
     logwatch_record::source::id(name)
 }
 
-/// The name of the session's time zone: records that name none are read in it.
+/// Returns the session's time zone: records that name none are read in it.
 pub fn session_zone() -> String {
     const NAME: &CStr = c"TimeZone";
     pg::config_option(NAME).unwrap_or_else(|| "UTC".to_owned())

@@ -1,35 +1,35 @@
 //! The background worker: one per server, on the database `logwatch.database`.
 //!
-//! A *tick* is a few short transactions: check, claim, record, keep house. Between ticks the worker waits on its latch, which a commit
-//! of new batches sets; e-mail goes out in the sender's thread. An idle tick only reads: it assigns no transaction id.
-//! An error ends a tick, never the worker; SIGTERM ends the worker as it ends any backend. Where somebody else's lock is in the way, the worker
-//! yields and tries again soon: nobody's DROP EXTENSION or ALTER TABLE ever waits for more than one of its short transactions.
+//! A *tick* is a few short transactions: check, claim, record, maintain. Between ticks the worker waits on its latch, which a
+//! commit of new batches sets; mail is sent in sender threads. An idle tick only reads: it assigns no transaction id.
+//! An error ends a tick, never the worker; SIGTERM ends the worker as it ends any backend. The worker waits half a second
+//! for another session's lock and then tries later, so that DROP EXTENSION or ALTER TABLE waits for one of its
+//! short transactions at most.
 
-use std::cell::RefCell;
-use std::collections::HashMap;
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
 
 use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTime};
 use pgrx::prelude::*;
-use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
 use crate::channel::Ended;
-use crate::pg::Failure;
-use crate::sender::InFlight;
+use crate::outbox::Senders;
+use crate::pg::TransactionError;
+use crate::plans::plan;
+use crate::worker_error::Subject;
 use crate::{outbox, pg, report, settings, wake, worker_error};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// After a wake has been served, the next one is served this much later at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// How long it waits for somebody else's lock; less than the deadlock_timeout after which others look for somebody to blame.
+/// How long the worker waits for another session's lock: less than deadlock_timeout, after which that session looks for deadlocks.
 const LOCK_TIMEOUT: &CStr = c"500ms";
-/// How soon it tries again what a lock has kept it from.
+/// How soon it tries again after it gave up waiting for a lock.
 const YIELD: Duration = Duration::from_secs(1);
-/// How often, under load, the counts are folded between.
+/// How often counts are folded under load.
 const FOLD_EVERY: Duration = Duration::from_secs(2);
-/// How often the house is kept: partitions, folding, retention.
+/// How often maintenance runs: partitions, folding, retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// Registers the worker; called by the postmaster only.
@@ -50,30 +50,30 @@ pub fn init() {
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
     pg::attach_worker_signals();
     BackgroundWorker::connect_worker_to_spi(Some(&settings::database()), None);
-    // A reload between the fork and the handler was not heard.
+    // The signal of a reload between the fork and the handler was lost.
     pg::reload_config();
     pg::set(c"application_name", c"logwatch worker");
-    // Whatever the cluster's or the database's own search_path is.
+    // The cluster or the database may have a search_path of its own.
     pg::set(c"search_path", c"pg_catalog, pg_temp");
     pg::set(c"lock_timeout", LOCK_TIMEOUT);
-    // To compile a plan takes far longer than any that the worker has takes to run.
+    // Compiling takes far longer than any of the worker's plans takes to run.
     pg::set(c"jit", c"off");
     wake::set_worker_pid(pg::my_pid());
     let mut worker = Worker::default();
-    worker.tell_problems();
+    worker.log_setting_problems();
     loop {
         let began = Instant::now();
         if BackgroundWorker::sighup_received() {
             pg::reload_config();
-            worker.tell_problems();
-            worker.reloaded = true;
+            worker.log_setting_problems();
+            worker.retry = Retry::Reloaded;
         }
         worker.tick();
         // A storm of commits is served in steps, and long ticks leave the processor to others for as long as they took.
         let took = began.elapsed();
         let next = SHORTEST_PAUSE.max(took + took.min(settings::check_interval()));
         pg::wait_idle(worker.longest_wait());
-        // What sets the latch meanwhile is served with the next one.
+        // A wake in this pause is served by the next tick.
         while let Some(rest) = next.checked_sub(began.elapsed()).filter(|rest| !rest.is_zero()) {
             pg::wait_idle(rest);
         }
@@ -82,20 +82,31 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
 
 #[derive(Default)]
 struct Worker {
-    in_flight: Option<InFlight>,
-    /// What was sent and could not be recorded yet. Nothing else is claimed meanwhile: it would be sent twice.
+    senders: Senders,
+    /// Attempts that have ended and are not recorded yet. Nothing else is claimed meanwhile: it would be sent twice.
     unrecorded: Vec<Ended>,
-    /// A lock was in the way of the last tick.
+    /// Another session's lock was in the way of the last tick.
     yielded: bool,
-    /// The next notification is due in this many seconds.
+    /// Seconds until the next notification is due for which there is room.
     next_delivery: Option<f64>,
     maintained: Option<Instant>,
     folded: Option<Instant>,
-    /// Set by a reload: what could not be sent may be possible now.
-    reloaded: bool,
-    /// What was last written to the server log about settings and about failed ticks; nothing is told twice in a row.
-    told_settings: Vec<String>,
-    told_tick: Option<String>,
+    retry: Retry,
+    /// The last lines about settings and failed ticks in the server log: none is written twice in a row.
+    logged_settings: Vec<String>,
+    logged_tick: Option<String>,
+    logged_file: Option<String>,
+}
+
+/// After a reload, failed notifications are tried again at once: the settings may have been corrected.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Retry {
+    #[default]
+    None,
+    /// The settings were read again.
+    Reloaded,
+    /// Attempts by older settings have yet to end.
+    WhenEnded,
 }
 
 /// Whether the extension can be served in this database.
@@ -105,38 +116,45 @@ enum Installed {
     OtherVersion(String),
 }
 
+/// Why a tick was not completed.
+#[derive(Debug, thiserror::Error)]
+enum TickError {
+    #[error(transparent)]
+    Transaction(#[from] TransactionError),
+    #[error(
+        "the library is version {library}, the extension {0}; type: ALTER EXTENSION logwatch UPDATE; and restart \
+         the server if it was not restarted after the new files were installed",
+        library = env!("CARGO_PKG_VERSION")
+    )]
+    OtherVersion(String),
+}
+
+impl From<spi::Error> for TickError {
+    fn from(why: spi::Error) -> Self {
+        Self::Transaction(why.into())
+    }
+}
+
 impl Worker {
     fn tick(&mut self) {
-        let problem = match pg::transaction(c"logwatch: look", installed) {
+        let error = match pg::transaction(c"logwatch: look", installed) {
             Ok(Ok(Installed::Yes)) => self.serve().err(),
             Ok(Ok(Installed::No)) => {
                 self.unrecorded.clear();
                 None
             }
-            Ok(Ok(Installed::OtherVersion(version))) => Some(Failure::Error(format!(
-                "the library is version {}, the extension {version}; type: ALTER EXTENSION logwatch UPDATE; and restart the server if it was not restarted since the new files came",
-                env!("CARGO_PKG_VERSION")
-            ))),
+            Ok(Ok(Installed::OtherVersion(version))) => Some(TickError::OtherVersion(version)),
             Ok(Err(why)) => Some(why.into()),
-            Err(why) => Some(why),
+            Err(why) => Some(why.into()),
         };
-        self.yielded = matches!(problem, Some(Failure::Locked));
-        let problem = match problem {
-            Some(Failure::Error(why)) => Some(why),
-            Some(Failure::Locked) | None => None,
-        };
-        worker_error::set(problem.as_deref());
-        if let Some(problem) = problem
-            .as_ref()
-            .filter(|problem| self.told_tick.as_ref() != Some(problem))
-        {
-            log!("logwatch worker: {problem}");
-        }
-        self.told_tick = problem;
+        self.yielded = matches!(error, Some(TickError::Transaction(TransactionError::Locked)));
+        let error = error.filter(|_| !self.yielded).map(|error| error.to_string());
+        worker_error::set(Subject::Tick, error.as_deref());
+        log_change(&mut self.logged_tick, error);
     }
 
-    /// Each part is tried, whatever became of the others; the first failure is told.
-    fn serve(&mut self) -> Result<(), Failure> {
+    /// Runs each part, whatever became of the others; returns the first error.
+    fn serve(&mut self) -> Result<(), TickError> {
         let tended = if_due(
             "SELECT logwatch_private.fleet_due(clock_timestamp())",
             c"logwatch: fleet",
@@ -145,22 +163,30 @@ impl Worker {
         let checked = if_due(
             "SELECT logwatch_private.open_changes(clock_timestamp())",
             c"logwatch: check",
-            // What a crash takes back is checked again. Nothing is sent before the claim, whose commit waits for the disk and for all before it.
+            // A check that a crash undoes is repeated. Nothing is sent before the claim, whose commit waits for the disk.
             "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check()",
         );
         let delivered = self.deliver();
-        // After the rows, because it tells of them; it is only a file, so that a failure is told but stops nothing.
-        let written = pg::transaction(c"logwatch: alert file", report::write_file);
+        let written = self.write_alert_file();
         let maintained = self.maintain();
         tended?;
         checked?;
         delivered?;
-        written??;
+        written?;
         maintained
     }
 
-    /// Folds what checks would have to read over and over, and once in a while does the rest of the housekeeping.
-    fn maintain(&mut self) -> Result<(), Failure> {
+    /// Replaces the alert file, after the rows that it describes. A failure is reported and stops nothing.
+    fn write_alert_file(&mut self) -> Result<(), TickError> {
+        let written = pg::transaction(c"logwatch: alert file", report::write_file)?;
+        let error = written.err().map(|error| error.to_string());
+        worker_error::set(Subject::AlertFile, error.as_deref());
+        log_change(&mut self.logged_file, error);
+        Ok(())
+    }
+
+    /// Folds what checks would have to read over and over, and once a minute does the rest of the maintenance.
+    fn maintain(&mut self) -> Result<(), TickError> {
         if self.folded.is_none_or(|at| at.elapsed() >= FOLD_EVERY) {
             self.folded = Some(Instant::now());
             if_due(
@@ -180,87 +206,88 @@ impl Worker {
         )
     }
 
-    /// Records what has been sent, and starts sending what is due.
-    fn deliver(&mut self) -> Result<(), Failure> {
-        if let Some(in_flight) = &mut self.in_flight {
-            self.unrecorded.extend(in_flight.collect());
-            if in_flight.is_done() {
-                self.in_flight = None;
-            }
-        }
+    /// Records what has been sent, and hands what is due to the senders, channel by channel.
+    fn deliver(&mut self) -> Result<(), TickError> {
+        self.unrecorded.extend(self.senders.collect());
         self.record()?;
-        // What is under way by the old settings is tried again by the new ones as soon as it has failed.
-        if self.reloaded && self.in_flight.is_none() {
+        if self.retry == Retry::Reloaded {
+            self.unrecorded.extend(self.senders.cancel_outdated());
+            self.record()?;
+        }
+        let outdated = self.senders.has_outdated();
+        if self.retry == Retry::Reloaded || self.retry == Retry::WhenEnded && !outdated {
             run(c"logwatch: retry", "SELECT logwatch_private.retry_now()")?;
-            self.reloaded = false;
+            self.retry = if outdated { Retry::WhenEnded } else { Retry::None };
         }
-        self.next_delivery = look_for_delivery()?;
-        if self.next_delivery.is_none_or(|seconds| seconds > 0.0) {
-            return Ok(());
+        for due in look_for_delivery()?.into_iter().filter(|due| due.seconds <= 0.0) {
+            let room = self.senders.room(&due.channel);
+            if room == 0 {
+                continue;
+            }
+            let claimed = pg::transaction(c"logwatch: claim", || outbox::claim(&due.channel, room))??;
+            self.unrecorded.extend(self.senders.send(&due.channel, claimed));
+            self.record()?;
         }
-        let channels: &[&str] = if self.in_flight.is_none() {
-            outbox::CHANNELS
-        } else {
-            &["log"]
-        };
-        let claimed = pg::transaction(c"logwatch: claim", || outbox::claim(channels))??;
-        let (log, others): (Vec<_>, Vec<_>) = claimed
+        self.next_delivery = look_for_delivery()?
             .into_iter()
-            .partition(|notification| notification.channel == "log");
-        if !others.is_empty() {
-            self.in_flight = Some(InFlight::start(others));
-        }
-        self.unrecorded.extend(outbox::write_log(&log));
-        self.record()?;
-        self.next_delivery = look_for_delivery()?;
+            .filter(|due| self.senders.room(&due.channel) > 0)
+            .map(|due| due.seconds)
+            .min_by(f64::total_cmp);
         Ok(())
     }
 
-    fn record(&mut self) -> Result<(), Failure> {
+    fn record(&mut self) -> Result<(), TickError> {
         if !self.unrecorded.is_empty() {
-            pg::transaction(c"logwatch: record", || outbox::settle(&self.unrecorded))??;
+            pg::transaction(c"logwatch: record", || outbox::record(&self.unrecorded))??;
             self.unrecorded.clear();
         }
         Ok(())
     }
 
-    /// How long nothing needs to be done unless the latch is set.
+    /// Returns how long nothing needs to be done unless the latch is set.
     fn longest_wait(&self) -> Duration {
         let mut limit = settings::check_interval();
         if self.yielded || !self.unrecorded.is_empty() {
             limit = limit.min(YIELD);
         }
-        if self.in_flight.is_some() {
-            // Only for the sender's deadline; its results set the latch.
+        if !self.senders.is_idle() {
+            // For deadlines and for one more thread; results set the latch.
             limit = limit.min(Duration::from_secs(1));
-        } else if let Some(seconds) = self.next_delivery.filter(|_| self.unrecorded.is_empty()) {
+        }
+        if let Some(seconds) = self.next_delivery.filter(|_| self.unrecorded.is_empty()) {
             limit = limit.min(Duration::from_secs_f64(seconds.clamp(0.05, 86_400.0)));
         }
         limit
     }
 
     /// Writes to the server log which settings cannot work, once.
-    fn tell_problems(&mut self) {
-        let mut problems = Vec::new();
-        match settings::email_problem() {
-            None | Some(settings::SettingError::Off) => {}
-            Some(problem) => problems.push(problem.to_string()),
-        }
-        match settings::webhook() {
-            Ok(_) | Err(settings::SettingError::WebhookOff) => {}
-            Err(problem) => problems.push(problem.to_string()),
-        }
+    fn log_setting_problems(&mut self) {
+        let channels = [settings::email_problem(), settings::webhook().err()];
+        let mut problems: Vec<String> = channels
+            .into_iter()
+            .flatten()
+            .filter(|problem| !problem.is_off())
+            .map(|problem| problem.to_string())
+            .collect();
         if settings::alert_file().is_some() {
             problems.extend(settings::alert_file_problem());
         }
         for problem in problems
             .iter()
-            .filter(|problem| !self.told_settings.contains(problem))
+            .filter(|problem| !self.logged_settings.contains(problem))
         {
             log!("logwatch worker: {problem}");
         }
-        self.told_settings = problems;
+        self.logged_settings = problems;
     }
+}
+
+/// Writes an error to the server log, unless the last line about the subject was the same.
+fn log_change(logged: &mut Option<String>, error: Option<String>) {
+    if let Some(error) = error.as_ref().filter(|error| logged.as_ref() != Some(error)) {
+        log!("logwatch worker: {error}");
+    }
+    *logged = error;
 }
 
 fn installed() -> spi::Result<Installed> {
@@ -274,7 +301,7 @@ fn installed() -> spi::Result<Installed> {
     })
 }
 
-/// One value, read without assigning a transaction id.
+/// Returns one value, read without assigning a transaction id.
 fn select<T: FromDatum + IntoDatum>(query: &'static str) -> spi::Result<Option<T>> {
     Spi::connect(|client| {
         let rows = client.select(plan(client, query)?, Some(1), &[])?;
@@ -286,25 +313,12 @@ fn select<T: FromDatum + IntoDatum>(query: &'static str) -> spi::Result<Option<T
     })
 }
 
-/// The plan of a statement that each tick runs: made once, and never given up.
-fn plan(client: &SpiClient, query: &'static str) -> spi::Result<&'static OwnedPreparedStatement> {
-    thread_local! {
-        static PLANS: RefCell<HashMap<&'static str, &'static OwnedPreparedStatement>> = RefCell::default();
-    }
-    if let Some(plan) = PLANS.with_borrow(|plans| plans.get(query).copied()) {
-        return Ok(plan);
-    }
-    let plan: &'static OwnedPreparedStatement = Box::leak(Box::new(client.prepare(query, &[])?.keep()));
-    PLANS.with_borrow_mut(|plans| plans.insert(query, plan));
-    Ok(plan)
-}
-
-/// One value, read in a transaction of its own.
-fn look<T: FromDatum + IntoDatum>(query: &'static str) -> Result<Option<T>, Failure> {
+/// Returns one value, read in a transaction of its own.
+fn look<T: FromDatum + IntoDatum>(query: &'static str) -> Result<Option<T>, TickError> {
     Ok(pg::transaction(c"logwatch: look", || select(query))??)
 }
 
-fn run(activity: &CStr, command: &'static str) -> Result<(), Failure> {
+fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
     Ok(pg::transaction(activity, || {
         Spi::connect_mut(|client| {
             let plan = plan(client, command)?;
@@ -314,14 +328,14 @@ fn run(activity: &CStr, command: &'static str) -> Result<(), Failure> {
 }
 
 /// Runs a command only when a look, which assigns no transaction id, says that there is something to do.
-fn if_due(question: &'static str, activity: &CStr, command: &'static str) -> Result<(), Failure> {
+fn if_due(question: &'static str, activity: &CStr, command: &'static str) -> Result<(), TickError> {
     if look(question)? == Some(true) {
         run(activity, command)?;
     }
     Ok(())
 }
 
-/// Seconds until the next notification is due.
-fn look_for_delivery() -> Result<Option<f64>, Failure> {
-    look("SELECT extract(epoch FROM logwatch_private.next_delivery() - clock_timestamp())::float8")
+/// Returns the channels that have something to send.
+fn look_for_delivery() -> Result<Vec<outbox::Due>, TickError> {
+    Ok(pg::transaction(c"logwatch: look", outbox::due)??)
 }

@@ -1,14 +1,21 @@
-//! What keeps the worker from its work, for everybody to see: the error of its last tick, in shared memory.
-//!
-//! The server log has it too, but people ask `logwatch_status()` first.
+//! The worker's present errors in shared memory, for `logwatch_status()`. The server log has them too.
 
 use std::cell::Cell;
 
 use pgrx::prelude::*;
 use pgrx::{PGRXSharedMemory, PgLwLock, pg_shmem_init};
 
-/// As much of an error as a line of the status can hold.
+/// Bytes of an error that are kept.
 const LONGEST: usize = 500;
+
+/// The parts of the worker's work whose errors are kept apart.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subject {
+    Tick,
+    AlertFile,
+}
+
+const SUBJECTS: usize = 2;
 
 #[derive(Clone, Copy)]
 struct Text {
@@ -16,20 +23,24 @@ struct Text {
     bytes: [u8; LONGEST],
 }
 
-impl Default for Text {
+#[derive(Clone, Copy)]
+struct Errors([Text; SUBJECTS]);
+
+impl Default for Errors {
     fn default() -> Self {
-        Self {
+        let empty = Text {
             length: 0,
             bytes: [0; LONGEST],
-        }
+        };
+        Self([empty; SUBJECTS])
     }
 }
 
 // SAFETY: plain data without pointers, which means the same in every process.
-unsafe impl PGRXSharedMemory for Text {}
+unsafe impl PGRXSharedMemory for Errors {}
 
 // SAFETY: the name is this extension's own.
-static TROUBLE: PgLwLock<Text> = unsafe { PgLwLock::new(c"logwatch_trouble") };
+static ERRORS: PgLwLock<Errors> = unsafe { PgLwLock::new(c"logwatch_worker_errors") };
 
 thread_local! {
     static PRELOADED: Cell<bool> = const { Cell::new(false) };
@@ -39,29 +50,39 @@ thread_local! {
 pub fn init(preloading: bool) {
     if preloading {
         PRELOADED.set(true);
-        pg_shmem_init!(TROUBLE);
+        pg_shmem_init!(ERRORS);
     }
 }
 
-/// The worker tells what its tick failed of; None when it went well.
-pub fn set(trouble: Option<&str>) {
+/// Sets the present error of a subject; None when all is well.
+pub fn set(subject: Subject, error: Option<&str>) {
     if !PRELOADED.get() {
         return;
     }
-    let trouble = trouble.unwrap_or_default();
-    let cut = trouble.floor_char_boundary(LONGEST);
-    let mut shared = TROUBLE.exclusive();
-    shared.length = cut;
-    shared.bytes[..cut].copy_from_slice(&trouble.as_bytes()[..cut]);
+    let error = error.unwrap_or_default();
+    let cut = error.floor_char_boundary(LONGEST);
+    let text = &mut ERRORS.exclusive().0[subject as usize];
+    text.length = cut;
+    text.bytes[..cut].copy_from_slice(&error.as_bytes()[..cut]);
 }
 
-/// What the last tick failed of; NULL when nothing did.
-#[pg_extern(sql = false)]
-fn worker_trouble() -> Option<String> {
+fn get(subject: Subject) -> Option<String> {
     if !PRELOADED.get() {
         return None;
     }
-    let shared = *TROUBLE.share();
-    let text = String::from_utf8_lossy(&shared.bytes[..shared.length.min(LONGEST)]);
+    let text = ERRORS.share().0[subject as usize];
+    let text = String::from_utf8_lossy(&text.bytes[..text.length.min(LONGEST)]);
     (!text.is_empty()).then(|| text.into_owned())
+}
+
+/// Returns the error of the worker's last tick; NULL when it had none.
+#[pg_extern(sql = false)]
+fn worker_error() -> Option<String> {
+    get(Subject::Tick)
+}
+
+/// Returns why the worker could not write the alert file; NULL when it could.
+#[pg_extern(sql = false)]
+fn alert_file_error() -> Option<String> {
+    get(Subject::AlertFile)
 }

@@ -119,14 +119,18 @@ fn no_step_of_the_conversation_can_lose_an_alert() -> Result<()> {
         Step::Data,
         Step::EndOfData,
     ];
-    let actions = [
-        Action::reply("421 4.3.2 shutting down"),
-        Action::Close,
-        Action::Stall,
-    ];
+    let mut attempts = 1;
     for step in &steps {
-        for action in &actions {
-            sink.times(1, step.clone(), action.clone());
+        for action in [
+            Action::reply("421 4.3.2 shutting down"),
+            Action::Close,
+            Action::Stall,
+        ] {
+            // For these two a server may take minutes: `senders` has them.
+            if action != Action::Stall || !matches!(step, Step::Greeting | Step::EndOfData) {
+                sink.times(1, step.clone(), action);
+                attempts += 1;
+            }
         }
     }
     server.sql(INGEST_FATAL)?;
@@ -135,7 +139,7 @@ fn no_step_of_the_conversation_can_lose_an_alert() -> Result<()> {
         Ok(sink.mails().into_iter().next())
     })?;
     assert!(mail.subject().contains("fatal"));
-    server.wait_for_sql(SOON, EMAIL, &format!("sent|{}", steps.len() * actions.len() + 1))?;
+    server.wait_for_sql(SOON, EMAIL, &format!("sent|{attempts}"))?;
     assert_eq!(server.sql("SELECT state FROM logwatch.alerts")?, "firing");
     Ok(())
 }
@@ -153,11 +157,12 @@ fn twenty_refusals_at_each_step_disable_nothing() -> Result<()> {
     server.sql(INGEST_FATAL)?;
     assert_eq!(server.sql("SELECT rule FROM logwatch_check()")?, "fatal");
     let refusals = [
-        // Before a recipient is named, no refusal is his fault: it is never final.
+        // Before a recipient is named, a refusal is nothing that the recipient could mend: it is never final.
         (Step::Greeting, "554 5.3.2 not today"),
         (Step::Ehlo, "550 5.7.1 go away"),
         (Step::MailFrom, "550 5.7.1 sender refused"),
         (Step::Rcpt, "450 4.2.1 mailbox busy"),
+        (Step::Rcpt, "554 5.7.1 relay access denied"),
         (Step::Data, "451 4.3.0 no space"),
         (Step::EndOfData, "452 4.3.1 later"),
     ];
@@ -183,26 +188,8 @@ fn twenty_refusals_at_each_step_disable_nothing() -> Result<()> {
     assert_eq!(sink.mails().len(), 2);
     assert_eq!(
         server.sql("SELECT count(*), count(*) FILTER (WHERE outcome = 'retry') FROM logwatch.attempts")?,
-        "122|120"
+        "142|140"
     );
-    Ok(())
-}
-
-/// Case A19; takes a minute, in which it does nothing but wait.
-#[test]
-fn an_attempt_ends_within_a_minute_whatever_the_time_out() -> Result<()> {
-    let sink = MailSink::plain()?;
-    sink.times(1, Step::EndOfData, Action::Stall);
-    let server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
-    server.sql(INGEST_FATAL)?;
-    server.wait_for_sql(
-        Duration::from_secs(90),
-        "SELECT outcome, duration < interval '60 seconds' FROM logwatch.attempts
-           JOIN logwatch.notifications AS n ON n.id = notification_id WHERE n.channel = 'email'",
-        "retry|t",
-    )?;
-    hurry_retries(&server)?;
-    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     Ok(())
 }
 

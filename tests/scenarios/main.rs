@@ -35,6 +35,7 @@ mod regress;
 mod rule_changes;
 mod rules;
 mod scheduling;
+mod senders;
 mod service;
 mod settings;
 mod standby;

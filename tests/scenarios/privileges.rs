@@ -75,7 +75,7 @@ fn a_role_without_grants_gets_nowhere() -> Result<()> {
         "SELECT logwatch_test('log')",
         "SELECT logwatch_maintain()",
         "SELECT * FROM logwatch.entries",
-        "SELECT * FROM logwatch_private.claim('{log}')",
+        "SELECT * FROM logwatch_private.claim('log', 1)",
         "INSERT INTO logwatch.rules (name) VALUES ('x')",
     ] {
         let error = server.sql_as("nobody", statement).unwrap_err().to_string();

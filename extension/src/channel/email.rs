@@ -1,185 +1,119 @@
-//! E-mail over SMTP: one transaction per recipient, over one connection for as long as that holds.
+//! E-mail: one SMTP transaction per recipient, over one connection while that lasts.
 //!
-//! Runs in the sender's thread and must never call PostgreSQL. The password gets into no error text: lettre's errors hold replies only.
+//! Runs in a sender thread and never calls PostgreSQL.
 
-use std::fmt::{self, Display};
-use std::time::SystemTime;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
 
-use lettre::message::header::{Header, HeaderName, HeaderValue};
-use lettre::message::{Mailbox, MultiPart};
-use lettre::transport::smtp::authentication::{Credentials, Mechanism};
-use lettre::transport::smtp::client::{Certificate, CertificateStore, SmtpConnection, TlsParameters};
-use lettre::transport::smtp::commands::{Data, Mail, Rcpt, Rset};
-use lettre::transport::smtp::extension::ClientId;
-use lettre::transport::smtp::{Error, response::Response};
-use lettre::{Address, Message};
+use rustls::ClientConfig;
 
+use super::mime::compose;
 use super::{Channel, Notification, Outcome, Verdict};
-use crate::settings::{Email, Security, Server, host_name};
+use crate::settings::{Email, host_name};
+use crate::smtp::{self, Enhanced, Error, Handle, Reply, Session, Step};
 
+/// What the threads of the channel remember of the server.
+#[derive(Clone, Default)]
+pub struct EmailMemory {
+    /// It has accepted some recipient: a refusal without an enhanced code is about the recipient.
+    accepts: Arc<AtomicBool>,
+}
+
+/// One thread's way to the mail server.
 pub struct EmailChannel {
-    settings: Email,
-    connection: Option<SmtpConnection>,
-    /// Set once the server could not be reached: the rest of the batch need not wait for it as well.
-    unreachable: Option<Outcome>,
-}
-
-/// A mail as it follows DATA, with its end. lettre writes the end by itself, after the mail: the kernel keeps such a small second piece back until
-/// the server has acknowledged the first one, which most do only 40 ms later.
-struct Content<'a>(&'a str);
-
-impl Display for Content<'_> {
-    fn fmt(&self, to: &mut fmt::Formatter) -> fmt::Result {
-        for line in self.0.split_inclusive('\n') {
-            // RFC 5321, 4.5.2: a line with nothing but a dot would be the end.
-            if line.starts_with('.') {
-                to.write_str(".")?;
-            }
-            to.write_str(line)?;
-        }
-        to.write_str(if self.0.ends_with("\r\n") {
-            ".\r\n"
-        } else {
-            "\r\n.\r\n"
-        })
-    }
-}
-
-/// RFC 3834: no vacation message shall answer this one.
-#[derive(Clone)]
-struct AutoSubmitted;
-
-impl Header for AutoSubmitted {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("Auto-Submitted")
-    }
-
-    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self)
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
-}
-
-/// RFC 2919: what mail programs file and filter by.
-#[derive(Clone)]
-struct ListId(String);
-
-impl Header for ListId {
-    fn name() -> HeaderName {
-        HeaderName::new_from_ascii_str("List-Id")
-    }
-
-    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
-        Ok(Self(text.to_owned()))
-    }
-
-    fn display(&self) -> HeaderValue {
-        HeaderValue::new(Self::name(), self.0.clone())
-    }
+    settings: Arc<Email>,
+    memory: EmailMemory,
+    handle: Handle,
+    session: Option<Session>,
+    tls: Option<Arc<ClientConfig>>,
 }
 
 impl EmailChannel {
-    pub fn new(settings: Email) -> Self {
+    pub fn new(settings: Arc<Email>, memory: EmailMemory, handle: Handle) -> Self {
         Self {
             settings,
-            connection: None,
-            unreachable: None,
+            memory,
+            handle,
+            session: None,
+            tls: None,
         }
     }
 
-    /// The open connection, or a new one that is secured and logged in as the settings say.
-    fn connect(&mut self) -> Result<&mut SmtpConnection, Error> {
-        // A connection that a failed step has left in an unknown state is not used again.
-        let connection = match self
-            .connection
-            .take()
-            .filter(|connection| !connection.has_broken())
-        {
-            Some(connection) => connection,
-            None => self.open()?,
+    /// Returns the open conversation, or a new one that is secured and logged in as the settings say.
+    fn session(&mut self) -> Result<&mut Session, Error> {
+        let session = match self.session.take() {
+            Some(session) if session.has_time() => session,
+            spent => {
+                if let Some(session) = spent {
+                    session.quit();
+                }
+                self.open()?
+            }
         };
-        Ok(self.connection.insert(connection))
+        Ok(self.session.insert(session))
     }
 
     /// Tries the servers in their order; the error is the last one's.
-    fn open(&self) -> Result<SmtpConnection, Error> {
-        let mut opened = self.open_at(&self.settings.server);
-        for relay in &self.settings.relays {
-            if opened.is_err() {
-                opened = self.open_at(relay);
+    fn open(&mut self) -> Result<Session, Error> {
+        let tls = match &self.tls {
+            Some(tls) => Arc::clone(tls),
+            None => {
+                let tls = smtp::client_config(self.settings.ca.as_deref())?;
+                Arc::clone(self.tls.insert(tls))
+            }
+        };
+        let hello = host_name();
+        let began = Instant::now();
+        let mut opened = Err(Error::Cancelled);
+        for (number, server) in self.settings.servers.iter().enumerate() {
+            let mut waits = self.settings.waits;
+            if number + 1 < self.settings.servers.len() {
+                // Another server is nearer than a late greeting.
+                waits.greeting = waits.reply;
+            }
+            let login = self.settings.login.as_ref();
+            opened = Session::open(server, &hello, login, &tls, waits, &self.handle, began);
+            if opened.is_ok() {
+                break;
             }
         }
         opened
     }
 
-    fn open_at(&self, server: &Server) -> Result<SmtpConnection, Error> {
-        let settings = &self.settings;
-        let hello = ClientId::Domain(host_name());
-        let tls = match server.security {
-            Security::Plain => None,
-            Security::StartTls | Security::ImplicitTls => Some(self.tls(&server.host)?),
-        };
-        let address = (server.host.as_str(), server.port);
-        let implicit = tls.as_ref().filter(|_| server.security == Security::ImplicitTls);
-        let mut connection =
-            SmtpConnection::connect(address, Some(settings.timeout), &hello, implicit, None)?;
-        if let Some(tls) = tls.as_ref().filter(|_| server.security == Security::StartTls) {
-            // An error when the server does not offer it: nothing is ever sent in the clear instead.
-            connection.starttls(tls, &hello)?;
-        }
-        if let Some((user, password)) = &settings.login {
-            let credentials = Credentials::new(user.clone(), password.clone());
-            connection.auth(&[Mechanism::Plain, Mechanism::Login], &credentials)?;
-        }
-        Ok(connection)
-    }
-
-    fn tls(&self, host: &str) -> Result<TlsParameters, Error> {
-        let builder = TlsParameters::builder(host.to_owned());
-        match &self.settings.ca {
-            None => builder.build_rustls(),
-            Some(pem) => builder
-                .certificate_store(CertificateStore::None)
-                .add_root_certificate(Certificate::from_pem(pem)?)
-                .build_rustls(),
-        }
-    }
-
-    fn transaction(&mut self, to: Address, mail: &str) -> Outcome {
-        let from = self.settings.from.email.clone();
-        let connection = match self.connect() {
-            Ok(connection) => connection,
-            // Whatever the code: that the server does not want to talk to us is for its operator to mend, not the recipient's fault.
+    fn transaction(&mut self, to: &str, mail: &str) -> Outcome {
+        let from = self.settings.from.email.to_string();
+        let accepts = Arc::clone(&self.memory.accepts);
+        let session = match self.session() {
+            Ok(session) => session,
+            // The rest of the queue need not wait for the same.
             Err(error) => {
-                let outcome = outcome(&error, Verdict::Retry);
-                self.unreachable = Some(outcome.clone());
-                return outcome;
+                return Outcome {
+                    code: error.code().map(Into::into),
+                    ..Outcome::unreached(explain(&error))
+                };
             }
         };
-        let sent = connection
-            .command(Mail::new(Some(from), vec![]))
-            .map_err(|error| outcome(&error, Verdict::Retry))
-            .and_then(|_| {
-                connection
-                    .command(Rcpt::new(to, vec![]))
-                    .map_err(|error| refusal(&error))
-            })
-            .and_then(|_| connection.command(Data).map_err(|error| refusal(&error)))
-            .and_then(|_| connection.command(Content(mail)).map_err(|error| refusal(&error)));
-        match sent {
-            Ok(response) => Outcome {
-                verdict: Verdict::Sent,
-                code: Some(u16::from(response.code()).into()),
-                answer: reply(&response),
-            },
-            Err(outcome) => {
-                // After a plain refusal the connection goes on with the next recipient; otherwise it is given up.
-                if outcome.code.is_none() || connection.command(Rset).is_err() {
-                    connection.abort();
-                    self.connection = None;
+        match session.send(&from, to, mail) {
+            Ok(reply) => {
+                accepts.store(true, Ordering::Relaxed);
+                Outcome {
+                    code: Some(reply.code.into()),
+                    ..Outcome::sent(reply.to_string())
+                }
+            }
+            Err(error) => {
+                if refused_after_recipient(&error) {
+                    accepts.store(true, Ordering::Relaxed);
+                }
+                let outcome = Outcome {
+                    verdict: verdict(&error, accepts.load(Ordering::Relaxed)),
+                    code: error.code().map(Into::into),
+                    ..Outcome::retry(explain(&error))
+                };
+                // After a plain refusal the conversation goes on with the next recipient; otherwise it is given up.
+                if error.code().is_none_or(|code| code == 421) || session.reset().is_err() {
+                    self.session = None;
                 }
                 outcome
             }
@@ -189,130 +123,196 @@ impl EmailChannel {
 
 impl Channel for EmailChannel {
     fn deliver(&mut self, notification: &Notification) -> Outcome {
-        if let Some(outcome) = &self.unreachable {
-            return outcome.clone();
+        if !self.settings.may_receive(&notification.recipient) {
+            return Outcome::failed(format!(
+                "{} is outside logwatch.email_domains",
+                notification.recipient
+            ));
         }
         match compose(notification, &self.settings.from) {
             // All of it is ASCII: lettre encodes what is not.
-            Ok((to, mail)) => self.transaction(to, &String::from_utf8_lossy(&mail.formatted())),
+            Ok((to, mail)) => self.transaction(to.as_ref(), &String::from_utf8_lossy(&mail.formatted())),
             Err(why) => Outcome::failed(why.to_string()),
         }
     }
-}
 
-impl Drop for EmailChannel {
-    fn drop(&mut self) {
-        if let Some(connection) = &mut self.connection {
-            // The mails are accepted already; a server that is gone by now loses nothing.
-            let _ = connection.quit();
+    fn close(&mut self) {
+        if let Some(session) = self.session.take() {
+            session.quit();
         }
     }
 }
 
-#[derive(Debug, thiserror::Error)]
-enum ComposeError {
-    #[error("the notification's payload cannot be read: {0}")]
-    Payload(#[from] serde_json::Error),
-    #[error("\"{0}\" is not an e-mail address")]
-    Address(String),
-    #[error("the message cannot be built: {0}")]
-    Build(#[from] lettre::error::Error),
+/// Whether the server has taken the recipient before it refused.
+fn refused_after_recipient(error: &Error) -> bool {
+    matches!(error, Error::Refused(Step::Data | Step::EndOfData, _))
 }
 
-/// The mail as it goes over the wire; the same bytes but for the boundary on each attempt.
-fn compose(notification: &Notification, from: &Mailbox) -> Result<(Address, Message), ComposeError> {
-    let message = notification.content()?.message();
-    let to: Address = notification
-        .recipient
-        .parse()
-        .map_err(|_| ComposeError::Address(notification.recipient.clone()))?;
-    let mut mail = Message::builder()
-        .from(from.clone())
-        .to(Mailbox::new(None, to.clone()))
-        .subject(message.subject)
-        .date(SystemTime::from(notification.created_at))
-        .message_id(Some(notification.message_id.clone()))
-        .header(AutoSubmitted)
-        .header(ListId(format!("logwatch <logwatch.{}>", host_name())));
-    if let Some(first) = &notification.in_reply_to {
-        mail = mail.in_reply_to(first.clone()).references(first.clone());
+/// Returns whether an attempt that failed so is repeated. Final is only a refusal of this one recipient or of this one mail;
+/// what the operator can mend stays queued: all before RCPT, and at RCPT what is about HELO, sender or relaying,
+/// which servers such as Postfix report there.
+fn verdict(error: &Error, accepts_others: bool) -> Verdict {
+    let Error::Refused(step, reply) = error else {
+        return Verdict::Retry;
+    };
+    if reply.class() != 5 {
+        return Verdict::Retry;
     }
-    Ok((
-        to,
-        mail.multipart(MultiPart::alternative_plain_html(message.text, message.html))?,
-    ))
+    let of_recipient = match (step, reply.enhanced()) {
+        (Step::Rcpt, Some(Enhanced(_, 1, detail))) => !matches!(detail, 7 | 8),
+        (Step::Rcpt, Some(Enhanced(_, 2, _))) => true,
+        (Step::Rcpt, Some(_)) => false,
+        (Step::Rcpt, None) => accepts_others,
+        // 530 and 538 ask for a login or for encryption.
+        (Step::Data | Step::EndOfData, _) => !matches!(reply.code, 530 | 538),
+        _ => false,
+    };
+    if of_recipient {
+        Verdict::Failed
+    } else {
+        Verdict::Retry
+    }
 }
 
-/// A refusal by the server is final when it says so (5xx); everything else is tried again.
-fn refusal(error: &Error) -> Outcome {
-    outcome(
-        error,
-        if error.is_permanent() {
-            Verdict::Failed
-        } else {
-            Verdict::Retry
-        },
-    )
+/// Returns an error's text with the setting to look at.
+fn explain(error: &Error) -> String {
+    let setting = match error {
+        Error::Refused(step, reply) if reply.class() == 5 => setting_for(*step, reply),
+        _ => None,
+    };
+    match setting {
+        Some(setting) => format!("{error} (reply to {}; see {setting})", step_of(error)),
+        None => error.to_string(),
+    }
 }
 
-fn outcome(error: &Error, verdict: Verdict) -> Outcome {
-    let mut answer = error.to_string();
-    let mut cause = std::error::Error::source(error);
-    while let Some(why) = cause {
-        let why_text = why.to_string();
-        if !answer.contains(&why_text) {
-            answer = format!("{answer}: {why_text}");
+fn step_of(error: &Error) -> Step {
+    match error {
+        Error::Refused(step, _) => *step,
+        _ => Step::Other,
+    }
+}
+
+/// Returns the setting that a refusal is about; None for one that is about the recipient or the mail.
+fn setting_for(step: Step, reply: &Reply) -> Option<&'static str> {
+    const SENDER: &str = "logwatch.email_from";
+    const SERVER: &str = "logwatch.smtp_url";
+    const LOGIN: &str = "logwatch.smtp_user and logwatch.smtp_password_file";
+    match (step, reply.enhanced()) {
+        (Step::Greeting | Step::StartTls, _) => Some(SERVER),
+        (Step::Ehlo, _) | (Step::Rcpt, Some(Enhanced(_, 5, _))) => Some("this server's host name"),
+        (Step::Auth, _) | (_, Some(Enhanced(_, 7, 0 | 8 | 9 | 11))) => Some(LOGIN),
+        (_, _) if matches!(reply.code, 530 | 538) => Some(LOGIN),
+        (Step::MailFrom, _) | (Step::Rcpt, Some(Enhanced(_, 1, 7 | 8))) => Some(SENDER),
+        (Step::Rcpt, Some(Enhanced(_, 7, _)) | None) => {
+            Some("logwatch.smtp_url, logwatch.smtp_user and logwatch.email_from")
         }
-        cause = why.source();
+        _ => None,
     }
-    Outcome {
-        verdict,
-        code: error.status().map(|code| u16::from(code).into()),
-        answer,
-    }
-}
-
-fn reply(response: &Response) -> String {
-    let text: Vec<&str> = response.message().collect();
-    format!("{} {}", u16::from(response.code()), text.join(" "))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    #[test]
-    fn dots_at_line_starts_are_doubled_and_the_end_is_one_dot() {
-        assert_eq!(Content("a\r\n.\r\n..b.").to_string(), "a\r\n..\r\n...b.\r\n.\r\n");
-        assert_eq!(Content("a\r\n").to_string(), "a\r\n.\r\n");
+    fn refused(step: Step, text: &str) -> Error {
+        let (code, rest) = text.split_once(' ').unwrap();
+        let reply = Reply {
+            code: code.parse().unwrap(),
+            lines: vec![rest.to_owned()],
+        };
+        Error::Refused(step, reply)
     }
 
     #[test]
-    fn a_mail_has_the_headers_that_mail_programs_go_by() {
-        let payload = serde_json::json!({"host": "db01", "database": "appdb", "at": "2026-11-22T10:00:00Z", "zone": "UTC", "rows": [
-            {"component": "rule", "name": "error", "state": "ok", "message": "x\r\nBcc: a@b"}]});
-        let notification = Notification {
-            id: 1,
-            channel: "email".into(),
-            recipient: "ops@example.com".into(),
-            reason: "report".into(),
-            message_id: "<1@db01>".into(),
-            in_reply_to: Some("<0@db01>".into()),
-            created_at: "2026-11-22T10:00:00Z".parse().unwrap(),
-            payload: payload.to_string(),
-        };
-        let (_, mail) = compose(&notification, &"logwatch@db01".parse().unwrap()).unwrap();
-        let mail = String::from_utf8(mail.formatted()).unwrap();
-        for line in [
-            "Subject: [OK] status of db01/appdb (logwatch)",
-            "Message-ID: <1@db01>",
-            "In-Reply-To: <0@db01>",
-            "References: <0@db01>",
-            "Auto-Submitted: auto-generated",
-            "Date: Sun, 22 Nov 2026 10:00:00 +0000",
+    fn only_a_refusal_of_this_recipient_or_mail_is_final() {
+        for (step, reply, alone, beside_others) in [
+            (
+                Step::Greeting,
+                "554 5.3.2 not today",
+                Verdict::Retry,
+                Verdict::Retry,
+            ),
+            (Step::Ehlo, "550 5.7.1 go away", Verdict::Retry, Verdict::Retry),
+            (
+                Step::Auth,
+                "535 5.7.8 bad credentials",
+                Verdict::Retry,
+                Verdict::Retry,
+            ),
+            (
+                Step::MailFrom,
+                "550 5.7.1 sender refused",
+                Verdict::Retry,
+                Verdict::Retry,
+            ),
+            (
+                Step::Rcpt,
+                "550 5.1.1 no such user",
+                Verdict::Failed,
+                Verdict::Failed,
+            ),
+            (
+                Step::Rcpt,
+                "552 5.2.2 mailbox full",
+                Verdict::Failed,
+                Verdict::Failed,
+            ),
+            (
+                Step::Rcpt,
+                "504 5.5.2 need fully-qualified hostname",
+                Verdict::Retry,
+                Verdict::Retry,
+            ),
+            (
+                Step::Rcpt,
+                "554 5.7.1 relay access denied",
+                Verdict::Retry,
+                Verdict::Retry,
+            ),
+            (
+                Step::Rcpt,
+                "550 5.1.8 sender's domain not found",
+                Verdict::Retry,
+                Verdict::Retry,
+            ),
+            (
+                Step::Rcpt,
+                "530 5.7.0 authentication required",
+                Verdict::Retry,
+                Verdict::Retry,
+            ),
+            (Step::Rcpt, "550 unknown user", Verdict::Retry, Verdict::Failed),
+            (Step::Rcpt, "451 4.7.1 greylisted", Verdict::Retry, Verdict::Retry),
+            (
+                Step::EndOfData,
+                "554 5.7.1 looks like spam",
+                Verdict::Failed,
+                Verdict::Failed,
+            ),
+            (Step::EndOfData, "452 4.3.1 later", Verdict::Retry, Verdict::Retry),
         ] {
-            assert!(mail.contains(&format!("{line}\r\n")), "{line}\n{mail}");
+            let error = refused(step, reply);
+            assert_eq!(verdict(&error, false), alone, "{reply}");
+            assert_eq!(verdict(&error, true), beside_others, "{reply}");
         }
-        assert!(!mail.contains("\r\nBcc"));
+    }
+
+    #[test]
+    fn a_refusal_names_the_setting_to_look_at() {
+        for (step, reply, setting) in [
+            (Step::Auth, "535 5.7.8 bad credentials", "smtp_password_file"),
+            (Step::MailFrom, "550 5.7.1 not yours", "email_from"),
+            (Step::Rcpt, "554 5.7.1 relay access denied", "smtp_url"),
+            (Step::Rcpt, "504 5.5.2 helo refused", "host name"),
+            (Step::Rcpt, "550 5.1.8 unknown sender domain", "email_from"),
+        ] {
+            let text = explain(&refused(step, reply));
+            assert!(text.starts_with(reply) && text.contains(setting), "{text}");
+        }
+        assert_eq!(
+            explain(&refused(Step::Rcpt, "550 5.1.1 unknown")),
+            "550 5.1.1 unknown"
+        );
     }
 }

@@ -1,31 +1,38 @@
-//! The webhook: an HTTP POST of what Alertmanager would send (version 4 of its JSON), so that receivers made for it work.
+//! The webhook: an HTTP POST of Alertmanager's JSON (version 4), so that receivers made for it work.
 //!
-//! Runs in the sender's thread and must never call PostgreSQL. Headers, which may hold a secret, get into no answer.
+//! Runs in a sender thread and never calls PostgreSQL. No answer holds a header, which may be a secret.
 
 use serde_json::{Value, json};
+use ureq::unversioned::resolver::DefaultResolver;
+use ureq::unversioned::transport::{Connector, DefaultConnector};
 
+use super::reply_limit::ReplyLimit;
 use super::{Channel, Content, Notification, Outcome, Verdict};
 use crate::message::Alert;
 use crate::settings::Webhook;
 
-/// How much of an answer is kept.
-const MAX_ANSWER: u64 = 1000;
+/// Characters of an answer that are kept.
+const MAX_ANSWER: usize = 1000;
 
 pub struct WebhookChannel {
     agent: ureq::Agent,
-    settings: Webhook,
+    url: String,
+    headers: Vec<(String, String)>,
 }
 
 impl WebhookChannel {
-    pub fn new(settings: Webhook) -> Self {
+    pub fn new(settings: &Webhook) -> Self {
         let config = ureq::Agent::config_builder()
             .timeout_global(Some(settings.timeout))
             .http_status_as_error(false)
             .max_redirects(0)
-            .user_agent(concat!("logwatch/", env!("CARGO_PKG_VERSION")));
+            .user_agent(concat!("logwatch/", env!("CARGO_PKG_VERSION")))
+            .build();
+        let connector = DefaultConnector::new().chain(ReplyLimit);
         Self {
-            agent: config.build().new_agent(),
-            settings,
+            agent: ureq::Agent::with_parts(config, connector, DefaultResolver::default()),
+            url: settings.url.clone(),
+            headers: settings.headers.clone(),
         }
     }
 }
@@ -39,39 +46,39 @@ impl Channel for WebhookChannel {
         };
         let mut request = self
             .agent
-            .post(&self.settings.url)
-            .content_type("application/json");
-        // The same on each attempt, so that a receiver can tell a repetition.
-        request = request.header("Idempotency-Key", &notification.message_id);
-        for (name, value) in &self.settings.headers {
+            .post(&self.url)
+            .content_type("application/json")
+            // The same on each attempt, so that a receiver recognises a repetition.
+            .header("Idempotency-Key", &notification.message_id);
+        for (name, value) in &self.headers {
             request = request.header(name, value);
         }
-        match request.send(body) {
-            Ok(mut response) => {
-                let code = response.status().as_u16();
-                let text = response
-                    .body_mut()
-                    .with_config()
-                    .limit(MAX_ANSWER)
-                    .read_to_string()
-                    .unwrap_or_default();
-                let verdict = match code {
-                    200..=299 => Verdict::Sent,
-                    408 | 425 | 429 | 500..=599 => Verdict::Retry,
-                    _ => Verdict::Failed,
-                };
-                Outcome {
-                    verdict,
-                    code: Some(code.into()),
-                    answer: format!("{code} {}", text.trim()),
-                }
-            }
-            Err(why) => Outcome::retry(why.to_string()),
+        let mut response = match request.send(body) {
+            Ok(response) => response,
+            Err(why) => return Outcome::unreached(why.to_string()),
+        };
+        let code = response.status().as_u16();
+        // The code says how it went; a body that cannot be read to its end changes nothing.
+        let text = response.body_mut().read_to_string().unwrap_or_default();
+        let text: String = text.trim().chars().take(MAX_ANSWER).collect();
+        Outcome {
+            code: Some(code.into()),
+            verdict: verdict(code),
+            ..Outcome::retry(format!("{code} {text}").trim_end())
         }
     }
 }
 
-/// One group with one alert, as Alertmanager's webhook_config documents it.
+/// Returns whether a status code means success, another attempt, or a refusal.
+fn verdict(code: u16) -> Verdict {
+    match code {
+        200..=299 => Verdict::Sent,
+        408 | 425 | 429 | 500..=599 => Verdict::Retry,
+        _ => Verdict::Failed,
+    }
+}
+
+/// Returns one group with one alert, as Alertmanager's webhook_config documents it.
 fn alertmanager_json(alert: &Alert) -> Value {
     let resolved = alert.state == "resolved";
     let status = if resolved { "resolved" } else { "firing" };

@@ -1,6 +1,27 @@
-//! The addresses in the settings: mail servers, the webhook, its headers. Plain text in, plain values out: no PostgreSQL, no I/O.
+//! The addresses in the settings: mail servers, the webhook, its headers. No PostgreSQL, no I/O.
 
 use url::Url;
+
+/// Why a setting's text is not what it should be.
+#[derive(Debug, PartialEq, Eq, thiserror::Error)]
+pub enum AddressError {
+    #[error("{0}")]
+    Url(#[from] url::ParseError),
+    #[error("unknown scheme \"{0}\"")]
+    Scheme(String),
+    #[error("the host is missing")]
+    NoHost,
+    #[error("a login does not belong here but into logwatch.smtp_user and smtp_password_file")]
+    Login,
+    #[error("nothing may follow host and port")]
+    Trailing,
+    #[error("it must begin with https:// (http:// to this host only)")]
+    NotHttps,
+    #[error("a secret does not belong here but into logwatch.webhook_headers_file")]
+    Secret,
+    #[error("each line must be \"Name: value\"")]
+    Header,
+}
 
 /// How a connection to the mail server is secured.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -18,26 +39,24 @@ pub struct Server {
     pub security: Security,
 }
 
-/// What `logwatch.smtp_url` says of one server; an error says what is wrong with it.
-pub fn smtp_server(text: &str) -> Result<Server, String> {
-    let url = Url::parse(text).map_err(|why| why.to_string())?;
+/// Parses one server of `logwatch.smtp_url`.
+pub fn smtp_server(text: &str) -> Result<Server, AddressError> {
+    let url = Url::parse(text)?;
     let (security, port) = match url.scheme() {
         "smtp" => (Security::StartTls, 587),
         "smtps" => (Security::ImplicitTls, 465),
         "smtp+plain" => (Security::Plain, 25),
-        other => return Err(format!("unknown scheme \"{other}\"")),
+        other => return Err(AddressError::Scheme(other.to_owned())),
     };
     let host = url
         .host_str()
         .filter(|host| !host.is_empty())
-        .ok_or("the host is missing")?;
+        .ok_or(AddressError::NoHost)?;
     if !url.username().is_empty() || url.password().is_some() {
-        return Err(
-            "a login does not belong here but into logwatch.smtp_user and smtp_password_file".to_owned(),
-        );
+        return Err(AddressError::Login);
     }
     if !matches!(url.path(), "" | "/") || url.query().is_some() || url.fragment().is_some() {
-        return Err("nothing may follow host and port".to_owned());
+        return Err(AddressError::Trailing);
     }
     let host = host.trim_start_matches('[').trim_end_matches(']');
     Ok(Server {
@@ -47,7 +66,7 @@ pub fn smtp_server(text: &str) -> Result<Server, String> {
     })
 }
 
-/// The setting as it may be shown: whatever stands before an `@`, but for the scheme, could be a secret.
+/// Returns the setting with the part before an `@` masked, which could be a secret.
 pub fn without_password(setting: &str) -> String {
     let Some(at) = setting.rfind('@') else {
         return setting.to_owned();
@@ -70,29 +89,29 @@ pub fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// What keeps `logwatch.webhook_url` from working.
-pub fn check_webhook_url(text: &str) -> Result<(), String> {
-    let url = Url::parse(text).map_err(|why| why.to_string())?;
+/// Checks a value of `logwatch.webhook_url`.
+pub fn check_webhook_url(text: &str) -> Result<(), AddressError> {
+    let url = Url::parse(text)?;
     match (url.scheme(), url.host_str()) {
-        (_, None) => return Err("the host is missing".to_owned()),
+        (_, None) => return Err(AddressError::NoHost),
         ("https", _) => {}
         ("http", Some(host)) if is_loopback(host.trim_start_matches('[').trim_end_matches(']')) => {}
-        _ => return Err("it must begin with https:// (http:// to this host only)".to_owned()),
+        _ => return Err(AddressError::NotHttps),
     }
     if url.password().is_some() {
-        return Err("a secret does not belong here but into logwatch.webhook_headers_file".to_owned());
+        return Err(AddressError::Secret);
     }
     Ok(())
 }
 
-/// The headers of `logwatch.webhook_headers_file`, a line `Name: value` each.
-pub fn headers(text: &str) -> Result<Vec<(String, String)>, String> {
+/// Parses the headers of `logwatch.webhook_headers_file`, a line `Name: value` each.
+pub fn headers(text: &str) -> Result<Vec<(String, String)>, AddressError> {
     text.lines()
         .map(str::trim)
         .filter(|line| !line.is_empty())
         .map(|line| match line.split_once(':') {
             Some((name, value)) => Ok((name.trim().to_owned(), value.trim().to_owned())),
-            None => Err("each line must be \"Name: value\"".to_owned()),
+            None => Err(AddressError::Header),
         })
         .collect()
 }

@@ -13,13 +13,13 @@ UPDATE logwatch.rules SET severity = 'warning' WHERE name = 'error';
 TRUNCATE logwatch.notifications;
 INSERT INTO logwatch.notifications (channel, recipient, reason, message_id, payload)
 SELECT 'email', 'ops@example.com', 'first', '<' || i || '@test>', '{"rule": "error", "state": "firing", "reason": "first"}' FROM generate_series(1, 30) AS i;
-SELECT count(*) FROM logwatch_private.claim('{email}', 100);
+SELECT count(*) FROM logwatch_private.claim('email', 100);
 SELECT state, count(*) FROM logwatch.notifications GROUP BY state ORDER BY state;
 SELECT reason, jsonb_array_length(payload -> 'suppressed') AS suppressed, next_attempt_at > now() + interval '59 minutes' AS later
   FROM logwatch.notifications WHERE reason = 'digest';
 INSERT INTO logwatch.notifications (channel, recipient, reason, message_id, payload) VALUES
     ('email', 'ops@example.com', 'first', '<31@test>', '{"rule": "fatal"}'), ('email', 'dba@example.com', 'first', '<32@test>', '{"rule": "fatal"}');
-SELECT recipient FROM logwatch_private.claim('{email}', 100);
+SELECT recipient FROM logwatch_private.claim('email', 100);
 SELECT reason, jsonb_array_length(payload -> 'suppressed') AS suppressed FROM logwatch.notifications WHERE reason = 'digest';
 -- Every attempt leaves a trace.
 SELECT logwatch_private.settle(n.id, n.message_id, 'retry', 451, 'greylisted') FROM logwatch.notifications AS n WHERE message_id = '<1@test>';

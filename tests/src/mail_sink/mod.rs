@@ -44,6 +44,8 @@ pub enum Action {
     Close,
     /// Say nothing more; the connection stays open.
     Stall,
+    /// Do the usual after this time.
+    Delay(Duration),
     /// At [`Step::EndOfData`]: keep the mail as if accepted, but close before saying so.
     KeepAndClose,
     /// At [`Step::EndOfData`]: keep the mail as if accepted, but never say so.

@@ -102,6 +102,10 @@ impl Session<'_> {
     fn at(&mut self, step: Step) -> Result<Outcome> {
         match self.shared.reach(step) {
             None => Ok(Outcome::Usual),
+            Some(Action::Delay(time)) => {
+                std::thread::sleep(time);
+                Ok(Outcome::Usual)
+            }
             Some(Action::Reply(text)) => {
                 self.say(&text)?;
                 Ok(Outcome::Answered)
@@ -281,7 +285,15 @@ impl Session<'_> {
                 self.shared.state().mails.push(mail);
                 return Err(ErrorKind::ConnectionAborted.into());
             }
-            Some(Action::Reply(_)) | None => self.shared.state().mails.push(mail),
+            Some(Action::Delay(time)) => {
+                std::thread::sleep(time);
+                self.shared.state().mails.push(mail);
+            }
+            Some(Action::Reply(text)) => {
+                self.shared.state().mails.push(mail);
+                return self.say(&text);
+            }
+            None => self.shared.state().mails.push(mail),
         }
         self.say("250 2.0.0 kept")
     }

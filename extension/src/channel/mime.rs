@@ -1,0 +1,114 @@
+//! The MIME message of a notification, built by lettre.
+
+use std::time::SystemTime;
+
+use lettre::message::header::{Header, HeaderName, HeaderValue};
+use lettre::message::{Mailbox, MultiPart};
+use lettre::{Address, Message};
+
+use super::Notification;
+use crate::settings::host_name;
+
+/// RFC 3834: keeps vacation messages from answering.
+#[derive(Clone)]
+struct AutoSubmitted;
+
+impl Header for AutoSubmitted {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Auto-Submitted")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "auto-generated".to_owned())
+    }
+}
+
+/// RFC 2919: mail programs filter by it.
+#[derive(Clone)]
+struct ListId(String);
+
+impl Header for ListId {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("List-Id")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), self.0.clone())
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum ComposeError {
+    #[error("the notification's payload cannot be read: {0}")]
+    Payload(#[from] serde_json::Error),
+    #[error("\"{0}\" is not an e-mail address")]
+    Address(String),
+    #[error("the message cannot be built: {0}")]
+    Build(#[from] lettre::error::Error),
+}
+
+/// Returns the recipient and the mail; each attempt has the same bytes but for the boundary.
+pub fn compose(notification: &Notification, from: &Mailbox) -> Result<(Address, Message), ComposeError> {
+    let message = notification.content()?.message();
+    let to: Address = notification
+        .recipient
+        .parse()
+        .map_err(|_| ComposeError::Address(notification.recipient.clone()))?;
+    let mut mail = Message::builder()
+        .from(from.clone())
+        .to(Mailbox::new(None, to.clone()))
+        .subject(message.subject)
+        .date(SystemTime::from(notification.created_at))
+        .message_id(Some(notification.message_id.clone()))
+        .header(AutoSubmitted)
+        .header(ListId(format!("logwatch <logwatch.{}>", host_name())));
+    if let Some(first) = &notification.in_reply_to {
+        mail = mail.in_reply_to(first.clone()).references(first.clone());
+    }
+    Ok((
+        to,
+        mail.multipart(MultiPart::alternative_plain_html(message.text, message.html))?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_mail_has_the_headers_that_mail_programs_go_by() {
+        let payload = serde_json::json!({"host": "db01", "database": "appdb", "at": "2026-11-22T10:00:00Z", "zone": "UTC", "rows": [
+            {"component": "rule", "name": "error", "state": "ok", "message": "x\r\nBcc: a@b"}]});
+        let notification = Notification {
+            id: 1,
+            urgency: 0,
+            recipient: "ops@example.com".into(),
+            reason: "report".into(),
+            message_id: "<1@db01>".into(),
+            in_reply_to: Some("<0@db01>".into()),
+            created_at: "2026-11-22T10:00:00Z".parse().unwrap(),
+            payload: payload.to_string(),
+        };
+        let (_, mail) = compose(&notification, &"logwatch@db01".parse().unwrap()).unwrap();
+        let mail = String::from_utf8(mail.formatted()).unwrap();
+        for line in [
+            "Subject: [OK] status of db01/appdb (logwatch)",
+            "Message-ID: <1@db01>",
+            "In-Reply-To: <0@db01>",
+            "References: <0@db01>",
+            "Auto-Submitted: auto-generated",
+            "Date: Sun, 22 Nov 2026 10:00:00 +0000",
+        ] {
+            assert!(mail.contains(&format!("{line}\r\n")), "{line}\n{mail}");
+        }
+        assert!(!mail.contains("\r\nBcc"));
+    }
+}

@@ -1,0 +1,286 @@
+//! One connection to a mail server. Each reply is read until the step's time is up and up to a limit of bytes; when
+//! the conversation's time is up, every read and write fails.
+
+use std::io::{self, ErrorKind, Read, Write};
+use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::{Duration, Instant};
+
+use rustls::pki_types::ServerName;
+use rustls::{ClientConfig, ClientConnection, StreamOwned};
+
+use super::reply::{self, Reply};
+use super::{Error, Step};
+
+/// Longest reply that is read. RFC 5321 allows 512 bytes a line; servers list a few dozen extensions.
+const MAX_REPLY: usize = 64 * 1024;
+
+/// Ends a conversation from another thread, unless the server may have accepted the mail already.
+#[derive(Clone, Default)]
+pub struct Handle(Arc<Mutex<HandleState>>);
+
+#[derive(Default)]
+struct HandleState {
+    socket: Option<TcpStream>,
+    cancelled: bool,
+    /// The whole mail has been sent: to end the conversation now would send it twice.
+    committed: bool,
+}
+
+impl Handle {
+    fn state(&self) -> MutexGuard<'_, HandleState> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Closes the socket and refuses a new one. A mail whose data was sent in full is waited for.
+    pub fn cancel(&self) {
+        let mut state = self.state();
+        if state.committed {
+            return;
+        }
+        state.cancelled = true;
+        if let Some(socket) = &state.socket {
+            // Where the peer has closed it already there is nothing left to do.
+            let _ = socket.shutdown(Shutdown::Both);
+        }
+    }
+
+    /// Whether somebody else holds the handle too.
+    pub fn is_used(&self) -> bool {
+        Arc::strong_count(&self.0) > 1
+    }
+
+    pub fn is_cancelled(&self) -> bool {
+        self.state().cancelled
+    }
+
+    fn attach(&self, socket: &TcpStream) -> io::Result<()> {
+        let mut state = self.state();
+        if state.cancelled {
+            return Err(ErrorKind::ConnectionAborted.into());
+        }
+        state.socket = Some(socket.try_clone()?);
+        state.committed = false;
+        Ok(())
+    }
+
+    fn detach(&self) {
+        let mut state = self.state();
+        state.socket = None;
+        state.committed = false;
+    }
+
+    /// From now on the mail may have been accepted; false when the conversation was cancelled before.
+    pub fn commit(&self) -> bool {
+        let mut state = self.state();
+        state.committed = !state.cancelled;
+        state.committed
+    }
+
+    pub fn uncommit(&self) {
+        self.state().committed = false;
+    }
+}
+
+/// A socket whose reads and writes end at a moment.
+struct Socket {
+    tcp: TcpStream,
+    until: Instant,
+}
+
+impl Socket {
+    fn left(&self) -> io::Result<Duration> {
+        match self.until.checked_duration_since(Instant::now()) {
+            Some(left) if !left.is_zero() => Ok(left),
+            _ => Err(ErrorKind::TimedOut.into()),
+        }
+    }
+}
+
+/// A time-out of the socket is `WouldBlock` on Linux.
+fn as_timeout(error: io::Error) -> io::Error {
+    match error.kind() {
+        ErrorKind::WouldBlock => ErrorKind::TimedOut.into(),
+        _ => error,
+    }
+}
+
+impl Read for Socket {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.tcp.set_read_timeout(Some(self.left()?))?;
+        self.tcp.read(buffer).map_err(as_timeout)
+    }
+}
+
+impl Write for Socket {
+    fn write(&mut self, buffer: &[u8]) -> io::Result<usize> {
+        self.tcp.set_write_timeout(Some(self.left()?))?;
+        self.tcp.write(buffer).map_err(as_timeout)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.tcp.flush()
+    }
+}
+
+enum Stream {
+    Plain(Socket),
+    Tls(Box<StreamOwned<ClientConnection, Socket>>),
+}
+
+impl Stream {
+    fn socket(&mut self) -> &mut Socket {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => &mut stream.sock,
+        }
+    }
+
+    fn io(&mut self) -> &mut dyn ReadWrite {
+        match self {
+            Self::Plain(socket) => socket,
+            Self::Tls(stream) => stream,
+        }
+    }
+}
+
+trait ReadWrite: Read + Write {}
+impl<T: Read + Write> ReadWrite for T {}
+
+/// A connection, encrypted or not.
+pub struct Connection {
+    stream: Stream,
+    /// When the whole conversation must have come to its end.
+    deadline: Instant,
+    handle: Handle,
+    /// How long a reply may take once it has begun.
+    tail: Duration,
+}
+
+/// A reply that did not arrive in full: the bytes so far, and the reason.
+pub struct Incomplete {
+    pub bytes: Vec<u8>,
+    pub why: Error,
+}
+
+impl Connection {
+    /// Connects to the first address of the host that accepts, each within `wait`.
+    pub fn open(
+        host: &str,
+        port: u16,
+        wait: Duration,
+        deadline: Instant,
+        handle: &Handle,
+    ) -> Result<Self, Error> {
+        let addresses = (host, port)
+            .to_socket_addrs()
+            .map_err(|why| Error::Resolve(host.to_owned(), why))?;
+        let mut failed = io::Error::from(ErrorKind::AddrNotAvailable);
+        for address in addresses {
+            match TcpStream::connect_timeout(&address, wait) {
+                Ok(tcp) => {
+                    // Commands are small and each waits for its reply: nothing is gained by collecting them.
+                    tcp.set_nodelay(true).map_err(Error::Connect)?;
+                    handle.attach(&tcp).map_err(|_| Error::Cancelled)?;
+                    return Ok(Self {
+                        stream: Stream::Plain(Socket { tcp, until: deadline }),
+                        deadline,
+                        handle: handle.clone(),
+                        tail: wait,
+                    });
+                }
+                Err(why) => failed = why,
+            }
+        }
+        Err(Error::Connect(failed))
+    }
+
+    /// Begins TLS and completes the handshake, so that what is wrong with it is reported as such.
+    pub fn encrypt(&mut self, host: &str, config: Arc<ClientConfig>, wait: Duration) -> Result<(), Error> {
+        let Stream::Plain(plain) = &self.stream else {
+            return Ok(());
+        };
+        let tcp = plain.tcp.try_clone().map_err(Error::Connect)?;
+        let until = self.deadline.min(Instant::now() + wait);
+        let name = ServerName::try_from(host.to_owned())
+            .map_err(|why| Error::Tls(io::Error::new(ErrorKind::InvalidInput, why)))?;
+        let client = ClientConnection::new(config, name)
+            .map_err(|why| Error::Tls(io::Error::new(ErrorKind::InvalidData, why)))?;
+        let mut stream = StreamOwned::new(client, Socket { tcp, until });
+        while stream.conn.is_handshaking() {
+            stream
+                .conn
+                .complete_io(&mut stream.sock)
+                .map_err(|why| handshake_error(why, wait))?;
+        }
+        self.stream = Stream::Tls(Box::new(stream));
+        Ok(())
+    }
+
+    /// Sends a command, or a whole mail.
+    pub fn write(&mut self, step: Step, bytes: &[u8], wait: Duration) -> Result<(), Error> {
+        self.stream.socket().until = self.deadline.min(Instant::now() + wait);
+        let written = self.stream.io().write_all(bytes);
+        written
+            .and_then(|()| self.stream.io().flush())
+            .map_err(|why| self.io_error(step, why, wait))
+    }
+
+    /// Reads one reply within `wait`, positive or not. Once it has begun it must end within the ordinary time.
+    pub fn read(&mut self, step: Step, wait: Duration) -> Result<Reply, Incomplete> {
+        self.stream.socket().until = self.deadline.min(Instant::now() + wait);
+        let mut bytes = Vec::new();
+        loop {
+            let mut piece = [0_u8; 1024];
+            let why = match self.stream.io().read(&mut piece) {
+                Ok(0) if self.handle.is_cancelled() => Error::Cancelled,
+                Ok(0) => Error::Closed(step),
+                Ok(n) => {
+                    if bytes.is_empty() {
+                        let socket = self.stream.socket();
+                        socket.until = socket.until.min(Instant::now() + self.tail);
+                    }
+                    bytes.extend_from_slice(&piece[..n]);
+                    match reply::parse(&bytes) {
+                        Ok(Some(reply)) => return Ok(reply),
+                        Ok(None) if bytes.len() <= MAX_REPLY => continue,
+                        Ok(None) => Error::TooLong(step),
+                        Err(line) => Error::NotSmtp(step, line.chars().take(200).collect()),
+                    }
+                }
+                Err(why) if why.kind() == ErrorKind::Interrupted => continue,
+                Err(why) => self.io_error(step, why, wait),
+            };
+            return Err(Incomplete { bytes, why });
+        }
+    }
+
+    fn io_error(&self, step: Step, why: io::Error, wait: Duration) -> Error {
+        match why.kind() {
+            _ if self.handle.is_cancelled() => Error::Cancelled,
+            ErrorKind::TimedOut => Error::Timeout(step, wait),
+            ErrorKind::ConnectionReset | ErrorKind::UnexpectedEof | ErrorKind::BrokenPipe => {
+                Error::Closed(step)
+            }
+            _ => Error::Io(step, why),
+        }
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        self.handle.detach();
+    }
+}
+
+fn handshake_error(why: io::Error, wait: Duration) -> Error {
+    let not_tls = why
+        .get_ref()
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
+        .is_some_and(|error| matches!(error, rustls::Error::InvalidMessage(_)));
+    match why.kind() {
+        _ if not_tls => Error::NotTls,
+        ErrorKind::TimedOut => Error::Timeout(Step::StartTls, wait),
+        _ => Error::Tls(why),
+    }
+}

@@ -1,0 +1,132 @@
+//! A session against scripted servers on 127.0.0.1, with short waits.
+
+use std::io::{BufRead, BufReader, Write};
+use std::net::{TcpListener, TcpStream};
+use std::thread::JoinHandle;
+
+use super::*;
+use crate::smtp::client_config;
+
+const SHORT: Duration = Duration::from_millis(300);
+
+/// A server that replies to each command with the next of its lines, and to the end of the mail as well; after the last one it stalls
+/// until the client goes.
+fn server(replies: &[&[u8]]) -> (Server, JoinHandle<()>) {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let port = listener.local_addr().unwrap().port();
+    let replies: Vec<Vec<u8>> = replies.iter().map(|reply| reply.to_vec()).collect();
+    let thread = std::thread::spawn(move || {
+        let (stream, _) = listener.accept().unwrap();
+        let mut reader = BufReader::new(stream.try_clone().unwrap());
+        for reply in replies {
+            // The client may close the connection in the middle of a long reply.
+            let _ = write_reply(&stream, &reply);
+            let mut line = String::new();
+            let in_mail = reply.starts_with(b"354");
+            while reader.read_line(&mut line).unwrap_or(0) > 0 && in_mail && !line.ends_with("\r\n.\r\n") {}
+        }
+        let mut rest = Vec::new();
+        let _ = std::io::Read::read_to_end(&mut reader, &mut rest);
+    });
+    let server = Server {
+        host: "127.0.0.1".to_owned(),
+        port,
+        security: Security::Plain,
+    };
+    (server, thread)
+}
+
+fn write_reply(mut stream: &TcpStream, reply: &[u8]) -> std::io::Result<()> {
+    stream.write_all(reply)
+}
+
+/// Sends one mail to a server that replies `last` to its end.
+fn send(last: &[u8], waits: Waits) -> Result<Reply, Error> {
+    let (server, thread) = server(&[
+        b"220 hi\r\n",
+        b"250-sink\r\n250 SIZE\r\n",
+        b"250 ok\r\n",
+        b"250 ok\r\n",
+        b"354 go\r\n",
+        last,
+    ]);
+    let tls = client_config(Some(b"-")).ok();
+    assert!(tls.is_none(), "a file without certificates is refused");
+    let tls = Arc::new(
+        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
+            .with_safe_default_protocol_versions()
+            .unwrap()
+            .with_root_certificates(rustls::RootCertStore::empty())
+            .with_no_client_auth(),
+    );
+    let handle = Handle::default();
+    let sent = Session::open(&server, "db01", None, &tls, waits, &handle, Instant::now())
+        .and_then(|mut session| session.send("a@db01", "b@db01", "Subject: x\r\n\r\n.\r\n"));
+    // The session is gone, and its socket with it: the server ends.
+    thread.join().unwrap();
+    sent
+}
+
+#[test]
+fn a_final_reply_that_begins_with_2_is_acceptance_whatever_follows() {
+    let waits = Waits::impatient(SHORT);
+    let long = [b"250 ".as_slice(), &vec![b'x'; 1024 * 1024], b"\r\n"].concat();
+    let lines = [b"250-x\r\n".repeat(100_000).as_slice(), b"250 x\r\n"].concat();
+    for reply in [
+        b"250\r\n".as_slice(),
+        b"250 2.0.0 \xff\xfe\r\n",
+        b"250-first\r\n550 mixed\r\n",
+        b"250 no end",
+        &long,
+        &lines,
+    ] {
+        match send(reply, waits) {
+            Ok(accepted) => assert_eq!(accepted.code, 250),
+            Err(why) => panic!("{:?}: {why}", &reply[..reply.len().min(20)]),
+        }
+    }
+}
+
+#[test]
+fn a_refusal_that_has_no_end_is_read_to_the_limit_and_is_no_acceptance() {
+    let long = [b"550 ".as_slice(), &vec![b'x'; 1024 * 1024]].concat();
+    assert!(matches!(
+        send(&long, Waits::impatient(Duration::from_secs(5))),
+        Err(Error::TooLong(Step::EndOfData))
+    ));
+}
+
+#[test]
+fn the_reply_to_the_mail_may_take_longer_than_others() {
+    let waits = Waits {
+        end_of_data: SHORT * 4,
+        ..Waits::impatient(SHORT)
+    };
+    let began = Instant::now();
+    assert!(matches!(
+        send(b"", waits),
+        Err(Error::Timeout(Step::EndOfData, _))
+    ));
+    assert!(began.elapsed() >= SHORT * 4, "{:?}", began.elapsed());
+}
+
+#[test]
+fn the_deadline_of_the_conversation_ends_any_wait() {
+    let waits = Waits {
+        end_of_data: Duration::from_secs(600),
+        conversation: SHORT,
+        ..Waits::impatient(SHORT)
+    };
+    let began = Instant::now();
+    assert!(matches!(
+        send(b"", waits),
+        Err(Error::Timeout(Step::EndOfData, _))
+    ));
+    assert!(began.elapsed() < SHORT * 8, "{:?}", began.elapsed());
+}
+
+#[test]
+fn dots_at_line_starts_are_doubled_and_the_end_is_one_dot() {
+    assert_eq!(stuffed("a\r\n.\r\n..b."), "a\r\n..\r\n...b.\r\n.\r\n");
+    assert_eq!(stuffed("a\r\n"), "a\r\n.\r\n");
+}
