@@ -39,7 +39,7 @@ help:
 	@echo "make bench         measures speed beside other programs (ONLY=scan: one subject; micro: single steps) and prints a table"
 	@echo "make fuzz          feeds random inputs to all parsers for MINUTES (10)"
 	@echo "make pictures      draws the README's pictures again"
-	@echo "make lint          checks formatting, licences, clippy, the documentation and the language of all texts"
+	@echo "make lint          checks formatting, crates (cargo-deny), language, clippy and the documentation"
 	@echo "make clean         removes all build results"
 
 demo: build
@@ -103,9 +103,9 @@ pictures: missing-test build
 	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- readme_pictures::
 	cp target/pages/alert_mail.png target/pages/report_page.png extension/
 
-lint: missing-build
+lint: missing-lint
 	cargo fmt --all --check
-	tests/licences.sh
+	cargo deny --locked check bans licenses sources
 	@cargo run --quiet -p logwatch-tests --bin lint
 	$(private) cargo clippy --workspace --all-targets -- -D warnings
 	$(private) RUSTDOCFLAGS=-Dwarnings cargo doc --workspace --no-deps
@@ -127,7 +127,7 @@ clean:
 	extension/package/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test missing-bench missing-cassert missing-fuzz:
+missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint:
 	@extension/package/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz pictures lint install package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz
+.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz pictures lint install package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint

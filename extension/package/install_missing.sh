@@ -16,6 +16,7 @@ cd "$(dirname "$0")/../.."
 
 PGRX=0.18.1
 CARGO_FUZZ=0.13.2
+CARGO_DENY=0.20.2
 
 fail() {
 	printf 'install_missing.sh: %s\n' "$@" >&2
@@ -129,24 +130,25 @@ install_pgrx() {
 	cargo install cargo-pgrx --version "$PGRX" --locked "${where[@]}"
 }
 
-install_cargo_fuzz() {
-	PATH=$PWD/target/tools/bin:$PATH cargo fuzz --version >/dev/null 2>&1 ||
-		cargo install cargo-fuzz --version "$CARGO_FUZZ" --locked --root target/tools
+# Installs a cargo subcommand into target/tools if it is missing. $1: its name, $2: its version.
+install_subcommand() {
+	PATH=$PWD/target/tools/bin:$PATH cargo "$1" --version >/dev/null 2>&1 ||
+		cargo install "cargo-$1" --version "$2" --locked --root target/tools
 }
 
 missing=()
 case ${1:-} in
-build | bench | cassert | fuzz | test)
+build | bench | cassert | fuzz | lint | test)
 	if command -v dpkg-query >/dev/null; then
 		install_for "$1"
 	else
 		echo "This is not Debian: going on with what is here."
 	fi
-	if [[ $1 == fuzz ]]; then
-		install_cargo_fuzz
-	else
-		install_pgrx
-	fi
+	case $1 in
+	fuzz) install_subcommand fuzz "$CARGO_FUZZ" ;;
+	lint) install_pgrx && install_subcommand deny "$CARGO_DENY" ;;
+	*) install_pgrx ;;
+	esac
 	;;
-*) fail "usage: install_missing.sh build|bench|cassert|fuzz|test" ;;
+*) fail "usage: install_missing.sh build|bench|cassert|fuzz|lint|test" ;;
 esac

@@ -58,6 +58,11 @@ documents() {
 	done
 }
 
+# Adds the licences of the crates that are built in. $1: crate, the rest: options of cargo tree.
+third_party() {
+	extension/package/third_party.sh "$@" | gzip -9n >"$tree/usr/share/doc/$package/THIRD_PARTY.txt.gz"
+}
+
 # Prints the dependencies of programs and libraries in Debian's syntax. $1: package, the rest:
 # files.
 libraries() {
@@ -103,6 +108,7 @@ install -d "$tree/usr/share/postgresql/$major/extension"
 find "$out/staged" \( -name 'logwatch*.sql' -o -name logwatch.control \) -exec install -m 644 -t "$tree/usr/share/postgresql/$major/extension" {} +
 rm -rf "$out/staged"
 documents "$package"
+third_party logwatch --no-default-features --features "pg$major"
 install -m 644 -t "$tree/usr/share/doc/$package/examples" sql/integrations/pg_cron.sql sql/integrations/grafana_dashboard.json
 install -m 755 -t "$tree/usr/share/doc/$package/examples" sql/integrations/check_logwatch
 finish "$package" "postgresql-$major, $(libraries "$package" "$tree/usr/lib/postgresql/$major/lib/logwatch.so")" \
@@ -123,6 +129,7 @@ install -d "$tree/usr/share/man/man8" "$tree/usr/share/bash-completion/completio
 "$built/logwatch-tailer" --completions zsh >"$tree/usr/share/zsh/vendor-completions/_logwatch-tailer"
 "$built/logwatch-tailer" --completions fish >"$tree/usr/share/fish/vendor_completions.d/logwatch-tailer.fish"
 documents "$package"
+third_party logwatch-tailer
 install -m 644 -t "$tree/usr/share/doc/$package/examples" tailer/package/*
 finish "$package" "$(libraries "$package" "$tree/usr/bin/logwatch-tailer")" \
 	"streams the errors of log files into PostgreSQL" \

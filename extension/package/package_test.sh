@@ -67,6 +67,17 @@ for file in usr/bin/logwatch-tailer lib/systemd/system/logwatch-tailer@.service 
 done
 bash -n "$root/usr/share/bash-completion/completions/logwatch-tailer"
 
+step "third-party notices"
+for notices in "$root"/usr/share/doc/{postgresql-*-logwatch,logwatch-tailer}/THIRD_PARTY.txt.gz; do
+	for needed in '^ring [0-9.]+: Apache-2.0 AND ISC$' '^memchr [0-9.]+: Unlicense OR MIT$' \
+		'^Permission is hereby granted, free of charge' '^ +Apache License$'; do
+		grep -Eq "$needed" <(zcat "$notices") || {
+			echo "$notices has no line $needed" >&2
+			exit 1
+		}
+	done
+done
+
 step "use"
 bin=$(dirname "$(find "$root/usr/lib/postgresql" -name initdb)")
 as_postgres=(setpriv --reuid postgres --regid postgres --clear-groups env -i PATH=/usr/bin:/bin LC_ALL=C.UTF-8)
