@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Prints the names, licences and licence texts of all crates that a package of the workspace builds in.
+# Prints names, licences and licence texts of all crates that a package of the workspace builds
+# in.
 #
 #   extension/package/third_party.sh PACKAGE [OPTION OF cargo tree]...
 #
-# The texts come from the sources that cargo has fetched. Each different text is printed once, after the
-# crates that carry it.
+# The texts come from the sources that cargo has fetched. Each different text is printed once, after
+# the crates that carry it.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
