@@ -22,10 +22,12 @@ CREATE TABLE logwatch.alerts (
     announced_worst logwatch.level,
     repeats     integer NOT NULL DEFAULT 0,
     notified_at timestamptz,
+    announced_with bigint,
     seq         integer NOT NULL DEFAULT 0
 );
 CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
 CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
+CREATE INDEX alerts_announced_with_idx ON logwatch.alerts (announced_with) WHERE announced_with IS NOT NULL AND state <> 'resolved';
 CREATE INDEX alerts_unannounced_idx ON logwatch.alerts (id) WHERE state = 'resolved' AND announced IS DISTINCT FROM 'resolved';
 COMMENT ON TABLE logwatch.alerts IS 'Episodes in which a rule was met: at most one open row per rule and group';
 COMMENT ON COLUMN logwatch.alerts.group_by IS 'The rule''s group_by when the alert began';
@@ -42,6 +44,7 @@ COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches this one row h
 COMMENT ON COLUMN logwatch.alerts.worst IS 'Highest level among its records';
 COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'The worst that notifications told of';
 COMMENT ON COLUMN logwatch.alerts.repeats IS 'How often it was announced again';
+COMMENT ON COLUMN logwatch.alerts.announced_with IS 'Alert whose notifications announce this one too, because many groups of the rule became due at once; NULL for notifications of its own';
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
 

@@ -29,11 +29,15 @@ BEGIN
       FROM (SELECT a AS alert, a.id,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
                         WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
-                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(a.id) AND a.notified_at + interval '5 minutes' <= asof
+                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) AND a.notified_at + interval '5 minutes' <= asof
                              AND a.group_by <> 'pattern' AND logwatch_private.has_new_pattern(a) THEN 'joined'
-                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(a.id)
+                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(a.id) AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id))
                              AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof THEN 'repeat'
-                        WHEN a.state = 'resolved' AND a.announced = 'firing' THEN 'resolved'
+                        -- Alerts that were announced together are over when the last one is.
+                        WHEN a.state = 'resolved' AND a.announced = 'firing'
+                             AND (a.announced_with IS NULL
+                                  OR NOT EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.announced_with = a.announced_with AND o.state <> 'resolved'))
+                             THEN 'resolved'
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
                    END AS reason
               FROM logwatch.alerts AS a
@@ -122,7 +126,7 @@ BEGIN
     -- The end is for all who were told of the alert, whatever the rule says by now; anything else for those whom the rule names.
     RETURN QUERY
     SELECT DISTINCT n.channel, n.recipient FROM logwatch.notifications AS n
-     WHERE $2 = 'resolved' AND n.alert_id = alert.id AND n.state <> 'failed' AND logwatch_private.channel_configured(n.channel)
+     WHERE $2 = 'resolved' AND n.alert_id = COALESCE(alert.announced_with, alert.id) AND n.state <> 'failed' AND logwatch_private.channel_configured(n.channel)
     UNION ALL
     SELECT t.channel, t.recipient FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch_private.targets(r.channels, r.recipients) AS t
      WHERE $2 <> 'resolved' AND r.name = alert.rule;
@@ -136,6 +140,29 @@ CREATE FUNCTION logwatch_private.urgency(severity text) RETURNS smallint
     AS $$ SELECT CASE severity WHEN 'critical' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END::smallint $$;
 COMMENT ON FUNCTION logwatch_private.urgency(text) IS 'Order in which a channel sends: a higher one first';
 
+CREATE FUNCTION logwatch_private.announcement_sets(asof timestamptz, most integer DEFAULT 10)
+    RETURNS TABLE (lead_id bigint, reason text, alert_ids bigint[])
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- More groups of one rule than that, due at once, share one notification, and go on sharing them.
+    WITH due AS (
+        SELECT d.alert_id, d.reason, a.announced_with, count(*) OVER together AS groups,
+               first_value(d.alert_id) OVER (together ORDER BY a.worst DESC NULLS LAST, a.peak DESC, d.alert_id) AS lead_id
+          FROM logwatch_private.due_announcements(asof) AS d
+          JOIN logwatch.alerts AS a ON a.id = d.alert_id
+        WINDOW together AS (PARTITION BY a.rule, d.reason, a.announced_with)
+    )
+    SELECT s.lead_id, s.reason, array_agg(s.alert_id ORDER BY s.alert_id <> s.lead_id, s.alert_id)
+      FROM (SELECT due.alert_id, due.reason,
+                   CASE WHEN due.announced_with IS NOT NULL OR due.groups > most THEN due.lead_id ELSE due.alert_id END AS lead_id
+              FROM due) AS s
+     GROUP BY s.lead_id, s.reason
+     ORDER BY s.lead_id
+    $$;
+COMMENT ON FUNCTION logwatch_private.announcement_sets(timestamptz, integer)
+    IS 'Announcements that are due: each with the alert that it describes, and all alerts that it is about';
+
 CREATE FUNCTION logwatch_private.announce(asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -143,25 +170,34 @@ CREATE FUNCTION logwatch_private.announce(asof timestamptz) RETURNS void
 DECLARE
     due record;
     a logwatch.alerts;
+    thread bigint;                 -- the alert that the notifications of a set belong to
     body jsonb;
 BEGIN
-    FOR due IN SELECT d.alert_id, d.reason FROM logwatch_private.due_announcements(asof) AS d ORDER BY d.alert_id LOOP
+    FOR due IN SELECT d.lead_id, d.reason, d.alert_ids FROM logwatch_private.announcement_sets(asof) AS d LOOP
         UPDATE logwatch.alerts AS u
            SET announced = CASE WHEN due.reason = 'late' THEN 'resolved' ELSE u.state END, announced_worst = u.worst,
-               repeats = u.repeats + (due.reason = 'repeat')::integer, notified_at = asof, seq = u.seq + 1
-         WHERE u.id = due.alert_id
-        RETURNING * INTO a;
-        body := logwatch_private.alert_payload(a, due.reason);
+               repeats = u.repeats + (due.reason = 'repeat')::integer, notified_at = asof, seq = u.seq + 1,
+               announced_with = CASE WHEN cardinality(due.alert_ids) > 1 THEN COALESCE(u.announced_with, due.lead_id) ELSE u.announced_with END
+         WHERE u.id = ANY (due.alert_ids);
+        SELECT * INTO a FROM logwatch.alerts AS u WHERE u.id = due.lead_id;
+        thread := COALESCE(a.announced_with, a.id);
+        body := logwatch_private.alert_payload(a, due.reason)
+             || jsonb_build_object('more', cardinality(due.alert_ids) - 1,
+                                   'others', (SELECT COALESCE(jsonb_agg(o.group_key ORDER BY o.id), '[]')
+                                                FROM (SELECT u.id, u.group_key FROM logwatch.alerts AS u
+                                                       WHERE u.id = ANY (due.alert_ids[2:21])) AS o));
         INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, urgency, message_id, in_reply_to, payload)
-        SELECT a.id, t.channel, t.recipient, a.seq, due.reason, logwatch_private.urgency(body ->> 'severity'), logwatch_private.new_message_id(),
+        SELECT thread, t.channel, t.recipient,
+               (SELECT COALESCE(max(n.seq), 0) + 1 FROM logwatch.notifications AS n WHERE n.alert_id = thread),
+               due.reason, logwatch_private.urgency(body ->> 'severity'), logwatch_private.new_message_id(),
                (SELECT n.message_id FROM logwatch.notifications AS n
-                 WHERE n.alert_id = a.id AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
+                 WHERE n.alert_id = thread AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
                body
           FROM logwatch_private.audience(a, due.reason) AS t
         ON CONFLICT DO NOTHING;
-        -- For LISTENers; delivered by PostgreSQL when this transaction commits.
-        PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', a.id, 'rule', a.rule, 'group', a.group_key, 'state', a.state,
-                                                         'reason', due.reason, 'count', a.count, 'message', left(logwatch_private.alert_message(a), 1000))::text);
+        -- PostgreSQL delivers it to sessions that LISTEN when this transaction commits. Anybody may LISTEN: no details.
+        PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', u.id, 'state', u.state)::text)
+           FROM logwatch.alerts AS u WHERE u.id = ANY (due.alert_ids);
     END LOOP;
 END
 $$;
@@ -185,12 +221,12 @@ CREATE FUNCTION logwatch_private.new_message_id() RETURNS text
     AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch_private.host()) $$;
 COMMENT ON FUNCTION logwatch_private.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has';
 
-CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20) RETURNS void
+CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20, most_in_all integer DEFAULT 300) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    -- A recipient gets so many mails an hour; what comes on top is told of in one digest when the hour has passed.
+    -- A recipient gets so many mails an hour, and all of them so many; one digest lists the rest when the hour has passed.
     WITH had AS (
         SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
           FROM logwatch.notifications AS n
@@ -198,12 +234,14 @@ BEGIN
            AND (n.state = 'sent' AND n.sent_at > clock_timestamp() - interval '1 hour' OR n.state = 'sending')
          GROUP BY n.recipient
     ), waiting AS (
-        SELECT n.id, n.recipient, row_number() OVER (PARTITION BY n.recipient ORDER BY n.id) + COALESCE(h.n, 0) AS number, h.first_at
+        SELECT n.id, n.recipient, h.first_at,
+               row_number() OVER (PARTITION BY n.recipient ORDER BY n.urgency DESC, n.id) + COALESCE(h.n, 0) AS number,
+               row_number() OVER (ORDER BY n.urgency DESC, n.id) + (SELECT COALESCE(sum(had.n), 0) FROM had) AS number_in_all
           FROM logwatch.notifications AS n LEFT JOIN had AS h ON h.recipient = n.recipient
          WHERE n.channel = 'email' AND n.state = 'queued' AND n.reason <> 'digest' AND n.next_attempt_at <= clock_timestamp()
     ), too_many AS (
         UPDATE logwatch.notifications AS n SET state = 'suppressed'
-          FROM waiting AS w WHERE n.id = w.id AND w.number > most AND n.state = 'queued'
+          FROM waiting AS w WHERE n.id = w.id AND (w.number > most OR w.number_in_all > most_in_all) AND n.state = 'queued'
         RETURNING n.id, n.recipient, n.payload, w.first_at
     )
     INSERT INTO logwatch.notifications AS d (channel, recipient, reason, message_id, next_attempt_at, payload)
@@ -218,7 +256,7 @@ BEGIN
     DO UPDATE SET payload = jsonb_set(d.payload, '{suppressed}', (d.payload -> 'suppressed') || (EXCLUDED.payload -> 'suppressed'));
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.suppress(integer) IS 'Puts mails above the hourly number of a recipient into one digest';
+COMMENT ON FUNCTION logwatch_private.suppress(integer, integer) IS 'Puts mails above the hourly number of a recipient, or of all, into one digest';
 
 CREATE FUNCTION logwatch_private.is_abandoned(n logwatch.notifications) RETURNS boolean
     LANGUAGE sql STABLE

@@ -305,6 +305,94 @@ fn a_rule_cannot_send_mail_outside_the_allowed_domains() -> Result<()> {
 }
 
 #[test]
+fn three_thousand_groups_of_a_rule_are_one_mail() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    server.sql(
+        "DELETE FROM logwatch.rules;
+         INSERT INTO logwatch.rules (name, group_by, within, keep_firing_for) VALUES ('each', 'source', '10 seconds', '1 second')",
+    )?;
+    // In one transaction, so that one check finds them all.
+    server.sql(
+        "SELECT count(logwatch_ingest('ERROR disk full', 'host' || n)) FROM generate_series(1, 3000) AS n",
+    )?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:1] each")?;
+    ensure!(
+        mail.subject().contains("and 2 999 more groups"),
+        "{}",
+        mail.subject()
+    );
+    let words: Vec<String> = mail.text().split_whitespace().map(str::to_owned).collect();
+    ensure!(
+        words.join(" ").contains("… and 2 979 more groups"),
+        "{}",
+        mail.text()
+    );
+    assert_eq!(
+        server.sql("SELECT count(*) FROM logwatch.alerts WHERE state = 'firing'")?,
+        "3000"
+    );
+    // One of them fires for longer: the others are not reported as resolved one by one.
+    let last = mail
+        .subject()
+        .split("source ")
+        .nth(1)
+        .and_then(|rest| rest.split(' ').next().map(str::to_owned));
+    let last = last.context("the group in the subject")?;
+    stays(Duration::from_secs(15), "one mail", || {
+        server.sql(&format!("SELECT logwatch_ingest('ERROR disk full', '{last}')"))?;
+        Ok(sink.mails().len() == 1)
+    })?;
+    assert_eq!(
+        server.sql("SELECT count(*) FROM logwatch.alerts WHERE state = 'firing'")?,
+        "1"
+    );
+    let over = sink.wait_for_subject(2 * SOON, "[RESOLVED] each")?;
+    ensure!(
+        over.subject().contains("and 2 999 more groups"),
+        "{}",
+        over.subject()
+    );
+    assert_eq!(over.header("In-Reply-To"), Some(mail.message_id()));
+    assert_eq!(
+        server.sql("SELECT channel, count(*) FROM logwatch.notifications GROUP BY 1 ORDER BY 1")?,
+        "email|2\nlog|2"
+    );
+    Ok(())
+}
+
+#[test]
+fn three_hundred_mails_an_hour_leave_the_server() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = Server::without_worker(&[
+        ("logwatch.smtp_url", &sink.url()),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.sql("SELECT logwatch_report('email')")?;
+    server.sql(
+        "INSERT INTO logwatch.notifications (channel, recipient, reason, message_id, payload)
+         SELECT n.channel, format('%s@example.com', g), n.reason, format('<%s@db.test>', g), n.payload
+           FROM logwatch.notifications AS n, generate_series(1, 310) AS g",
+    )?;
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(sink.mails().len(), 300);
+    assert_eq!(
+        server.sql(
+            "SELECT state, count(*) FROM logwatch.notifications WHERE reason = 'report' GROUP BY 1 ORDER BY 1"
+        )?,
+        "sent|300\nsuppressed|11"
+    );
+    // Each recipient of the rest is told in an hour.
+    assert_eq!(
+        server.sql(
+            "SELECT count(*) FROM logwatch.notifications WHERE reason = 'digest' AND state = 'queued'"
+        )?,
+        "11"
+    );
+    Ok(())
+}
+
+#[test]
 fn one_thread_is_kept_for_a_channel() -> Result<()> {
     let sink = MailSink::plain()?;
     let server = mailing_server(&sink, &[])?;

@@ -102,7 +102,7 @@ fn alertmanager_json(alert: &Alert) -> Value {
     json!({
         "version": "4",
         "groupKey": format!("{{}}:{{alertname={:?}, group={:?}}}", alert.rule, alert.group_key),
-        "truncatedAlerts": 0,
+        "truncatedAlerts": alert.more,
         "status": status,
         "receiver": "logwatch",
         "groupLabels": { "alertname": alert.rule },

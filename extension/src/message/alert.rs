@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::clean::{clean, log_text};
-use super::words::{duration, time, zone};
+use super::words::{duration, grouped, time, zone};
 use super::{Message, RuleLine};
 
 /// What an alert's notification is made from: the `payload` of a row of `logwatch.notifications`.
@@ -23,6 +23,12 @@ pub struct Alert {
     pub group: String,
     #[serde(default)]
     pub group_key: String,
+    /// How many other groups of the rule the notification is about.
+    #[serde(default)]
+    pub more: i64,
+    /// The first of them.
+    #[serde(default)]
+    pub others: Vec<String>,
     pub level: String,
     #[serde(default)]
     pub acked_by: Option<String>,
@@ -76,10 +82,11 @@ impl Alert {
 
     /// State in the brackets, identity outside, no log text. The same line serves the server log.
     pub fn subject(&self) -> String {
-        let group = if self.group.is_empty() {
-            String::new()
+        let group = self.groups();
+        let group = if group.is_empty() {
+            group
         } else {
-            format!(" ({})", clean(&self.group))
+            format!(" ({})", clean(&group))
         };
         format!(
             "[{}] {}{group} on {}/{} (logwatch)",
@@ -103,16 +110,25 @@ impl Alert {
         if self.reason == "test" {
             return "Test notification of logwatch: nothing is wrong".to_owned();
         }
-        self.rule_line().headline()
+        self.rule_line(&self.groups()).headline()
     }
 
-    fn rule_line(&self) -> RuleLine<'_> {
+    /// Returns the group, and how many others share the notification.
+    fn groups(&self) -> String {
+        match self.more {
+            ..=0 => self.group.clone(),
+            1 => format!("{} and 1 more group", self.group),
+            more => format!("{} and {} more groups", self.group, grouped(more)),
+        }
+    }
+
+    fn rule_line<'a>(&'a self, group: &'a str) -> RuleLine<'a> {
         let over = matches!(self.reason.as_str(), "late" | "resolved");
         RuleLine {
             kind: &self.kind,
             state: if over { "resolved" } else { "firing" },
             rule: &self.rule,
-            group: &self.group,
+            group,
             level: &self.level,
             count: if over { self.peak } else { self.count },
             threshold: self.threshold,
@@ -155,7 +171,7 @@ impl Alert {
                     self.peak,
                     duration(self.within),
                     self.threshold,
-                    self.rule_line().met().map_or(String::new(), |met| format!(
+                    self.rule_line("").met().map_or(String::new(), |met| format!(
                         ", {}",
                         met.trim_start_matches("threshold ")
                     ))
@@ -184,6 +200,14 @@ impl Alert {
         }
         if !self.group.is_empty() {
             facts.push(("Group", clean(&self.group)));
+        }
+        if self.more > 0 {
+            let named: Vec<String> = self.others.iter().map(|other| clean(other)).collect();
+            let rest = match self.more - self.others.len() as i64 {
+                ..=0 => String::new(),
+                rest => format!(", … and {} more groups", grouped(rest)),
+            };
+            facts.push(("Groups beside it", named.join(", ") + &rest));
         }
         if !self.sources.is_empty() {
             let sources: Vec<String> = self

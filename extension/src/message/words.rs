@@ -31,9 +31,30 @@ pub fn duration(seconds: i64) -> String {
     }
 }
 
+/// Returns a number with a space between groups of three digits: "2 990".
+pub fn grouped(number: i64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            text.push(' ');
+        }
+        text.push(digit);
+    }
+    text
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn numbers_are_grouped() {
+        assert_eq!(
+            [7, 999, 2_990, 1_234_567].map(grouped),
+            ["7", "999", "2 990", "1 234 567"]
+        );
+    }
 
     #[test]
     fn durations_are_words() {
