@@ -30,8 +30,8 @@ fn main() {
 
 fn context() -> Context {
     Context {
-        zone: TimeZone::UTC,
         now: jiff::Timestamp::now(),
+        ..Context::of(TimeZone::UTC)
     }
 }
 

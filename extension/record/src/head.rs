@@ -6,15 +6,13 @@
 mod around_level;
 mod before_level;
 mod cursor;
-mod names;
-mod one_letter;
 mod syslog;
 
 use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::level::detect::{self, Word};
-use crate::level::one_letter_levels::{self, Family, Letter};
+use crate::shapes::{self, Shaped};
 use crate::{Context, time};
 use cursor::Cursor;
 
@@ -39,10 +37,11 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
         end: line.len(),
         head: Head::default(),
         timed: false,
+        lead: shapes::lead(line.as_bytes()),
         context,
     };
-    match one_letter_levels::read(cursor.bytes) {
-        Some(letter) => cursor.lettered(letter),
+    match shapes::read(cursor.bytes, cursor.lead.as_ref()) {
+        Some(shaped) => cursor.shaped(&shaped),
         None => {
             if let Some((len, _)) = detect::pri_head(cursor.bytes) {
                 cursor.at = len;
@@ -57,17 +56,14 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
 }
 
 impl<'a> Cursor<'a, '_> {
-    fn lettered(&mut self, letter: Letter) {
-        if let Some(start) = letter.time {
-            self.at = start;
-            if letter.family == Family::Glog {
-                self.head.time = one_letter_levels::glog_time(&self.bytes[start..])
-                    .and_then(|stamp| stamp.resolve(self.context));
-            } else {
-                self.time();
-            }
+    /// Takes the parts of a head that a row of the table describes.
+    fn shaped(&mut self, shaped: &Shaped) {
+        self.head.time = shaped.stamp.and_then(|stamp| stamp.resolve(self.context));
+        for (name, start, end) in shaped.fields() {
+            // Fields end at ASCII bytes, and so does a head.
+            self.keep(name, self.line.get(start..end).unwrap_or_default());
         }
-        one_letter::keep_head(self, letter);
+        self.at = shaped.message;
     }
 
     /// RFC 5424's `1 time host program pid id [data] `, or RFC 3164's `time host program[pid]: `.
@@ -133,7 +129,9 @@ impl<'a> Cursor<'a, '_> {
     /// Returns the first level word from the cursor on, if it looks like one and no key said the
     /// level before it.
     fn level_word(&self) -> Option<Word> {
-        let word = detect::first(self.rest())?.word.filter(|word| word.shaped)?;
+        let word = detect::first(self.rest(), self.lead.as_ref().filter(|_| self.at == 0))?
+            .word
+            .filter(|word| word.shaped)?;
         let (start, end) = (word.start + self.at, word.end + self.at);
         // `level=error` is part of the message.
         let value = start > 0 && self.bytes[start - 1] == b'=' && start > self.at + 1;

@@ -1,7 +1,6 @@
 //! The levels and the words that programs use for them.
 
 pub(crate) mod detect;
-pub(crate) mod one_letter_levels;
 pub(crate) mod words;
 
 use std::fmt;

@@ -10,19 +10,35 @@ use serde_json::{Map, Value};
 use crate::head::{self, Head};
 use crate::level::detect;
 use crate::structured::{Parts, container, json, logfmt};
-use crate::{Flags, Level, text, time};
+use crate::time::{self, DateOrder};
+use crate::{Flags, Level, text};
 
 /// The most bytes of a message. A longer one is cut at a character's boundary and flagged.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
 /// A time further ahead than this is flagged.
-const FUTURE: SignedDuration = SignedDuration::from_mins(5);
+pub(crate) const FUTURE: SignedDuration = SignedDuration::from_mins(5);
 
-/// Completes a time that names no zone or no year.
+/// Completes a time that names no zone or no year, or whose day may be its month.
 #[derive(Clone, Debug)]
 pub struct Context {
     pub zone: TimeZone,
     pub now: Timestamp,
+    /// A time of the same file, if one is known.
+    pub near: Option<Timestamp>,
+    pub date_order: DateOrder,
+}
+
+impl Context {
+    /// Returns the context of a reader in this zone, now.
+    pub fn of(zone: TimeZone) -> Context {
+        Context {
+            zone,
+            now: Timestamp::now(),
+            near: None,
+            date_order: DateOrder::default(),
+        }
+    }
 }
 
 /// A record as read from its text.

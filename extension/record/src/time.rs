@@ -11,7 +11,7 @@ use jiff::Timestamp;
 use jiff::civil::DateTime;
 use jiff::tz::{AmbiguousOffset, Offset};
 
-use crate::Context;
+use crate::record::{Context, FUTURE};
 use crate::scan::Scanner;
 use clock::Clock;
 use zone::Zone;
@@ -31,6 +31,8 @@ pub(crate) enum Stamp {
         day: i8,
         clock: Clock,
         zone: Zone,
+        /// The day may be the month and the month the day: `03/12/2026`.
+        either_order: bool,
     },
     /// Microseconds since 1970.
     Epoch(i64),
@@ -44,6 +46,7 @@ pub(crate) fn scan(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let stamp = match bytes.first()? {
         b'0'..=b'9' => date::numeric(&mut s)?,
         b'A'..=b'Z' => date::named(&mut s)?,
+        b'@' => date::tai64n(&mut s)?,
         _ => return None,
     };
     // Never half a number or half a word.
@@ -51,6 +54,13 @@ pub(crate) fn scan(bytes: &[u8]) -> Option<(Stamp, usize)> {
         Some(b) if b.is_ascii_alphanumeric() || b == b'_' => None,
         _ => Some((stamp, s.at())),
     }
+}
+
+/// Reads glog's `mmdd hh:mm:ss.uuuuuu`, or `yyyymmdd hh:…`.
+pub(crate) fn glog(bytes: &[u8]) -> Option<(Stamp, usize)> {
+    let mut s = Scanner::new(bytes);
+    let stamp = date::glog(&mut s)?;
+    Some((stamp, s.at()))
 }
 
 /// Returns the moment that a whole text means: a date with a time, or an epoch.
@@ -92,6 +102,39 @@ pub(crate) fn epoch_whole(value: i64) -> Option<Timestamp> {
 }
 
 impl Stamp {
+    /// Marks a date whose day and month may be swapped.
+    fn in_either_order(self) -> Stamp {
+        match self {
+            Stamp::Civil {
+                year,
+                month,
+                day,
+                clock,
+                zone,
+                ..
+            } => Stamp::Civil {
+                year,
+                month,
+                day,
+                clock,
+                zone,
+                either_order: true,
+            },
+            other => other,
+        }
+    }
+
+    /// Returns true for a date whose day and month may be swapped.
+    pub(crate) fn is_in_either_order(self) -> bool {
+        matches!(
+            self,
+            Stamp::Civil {
+                either_order: true,
+                ..
+            }
+        )
+    }
+
     /// Returns the moment, None when it is not certain or not plausible.
     pub(crate) fn resolve(self, context: &Context) -> Option<Timestamp> {
         match self {
@@ -103,13 +146,26 @@ impl Stamp {
                 day,
                 clock,
                 zone,
-            } => plausible(moment(year, month, day, clock, zone, context)?),
+                either_order,
+            } => {
+                let written = moment(year, month, day, clock, zone, context).and_then(plausible);
+                if !either_order || context.date_order == DateOrder::MonthFirst {
+                    return written;
+                }
+                let swapped = moment(year, day, month, clock, zone, context).and_then(plausible);
+                match (written, swapped, context.date_order) {
+                    (_, swapped, DateOrder::DayFirst) => swapped,
+                    (Some(written), Some(swapped), _) => Some(context.likelier(written, swapped)),
+                    (written, swapped, _) => written.or(swapped),
+                }
+            }
             Stamp::Civil {
                 year: None,
                 month,
                 day,
                 clock,
                 zone,
+                ..
             } => {
                 let now = context.zone.to_datetime(context.now);
                 let latest = if now.month() == 12 && month == 1 {
@@ -124,6 +180,40 @@ impl Stamp {
                     .find(|moment| moment.as_second() <= limit)
                     .and_then(plausible)
             }
+        }
+    }
+}
+
+impl DateOrder {
+    /// The names that `--date-order` takes.
+    pub const NAMES: [(&str, DateOrder); 3] = [
+        ("nearest", DateOrder::Nearest),
+        ("day-first", DateOrder::DayFirst),
+        ("month-first", DateOrder::MonthFirst),
+    ];
+}
+
+/// The order of day and month in a date such as `03/12/2026`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum DateOrder {
+    /// Takes the order under which the date is nearest to the file's other times and to now.
+    #[default]
+    Nearest,
+    DayFirst,
+    MonthFirst,
+}
+
+impl Context {
+    /// Returns the likelier of two readings of one date. A log holds no times of the future, so
+    /// such a reading is taken only if both are.
+    fn likelier(&self, one: Timestamp, other: Timestamp) -> Timestamp {
+        let ahead = |moment: Timestamp| moment.duration_since(self.now) > FUTURE;
+        let distance = |moment: Timestamp| moment.duration_since(self.near.unwrap_or(self.now)).abs();
+        match (ahead(one), ahead(other)) {
+            (false, true) => one,
+            (true, false) => other,
+            _ if distance(one) <= distance(other) => one,
+            _ => other,
         }
     }
 }
@@ -144,14 +234,23 @@ fn moment(year: i16, month: i8, day: i8, clock: Clock, zone: Zone, context: &Con
         return Offset::from_seconds(seconds).ok()?.to_timestamp(written).ok();
     }
     let ambiguous = context.zone.to_ambiguous_timestamp(written);
-    if let (Zone::Abbreviation(name), AmbiguousOffset::Fold { after, .. }) = (zone, ambiguous.offset()) {
+    let Zone::Abbreviation(name) = zone else {
+        return ambiguous.compatible().ok();
+    };
+    let name = name.split(|&b| b == 0).next().unwrap_or_default();
+    let is_named = |moment: Timestamp| context.zone.to_offset_info(moment).abbreviation().as_bytes() == name;
+    if let AmbiguousOffset::Fold { after, .. } = ambiguous.offset() {
         let later = after.to_timestamp(written).ok()?;
-        let name = name.split(|&b| b == 0).next().unwrap_or_default();
-        if context.zone.to_offset_info(later).abbreviation().as_bytes() == name {
+        if is_named(later) {
             return Some(later);
         }
     }
-    ambiguous.compatible().ok()
+    // An ambiguous abbreviation is the reader's own, and so is one that its zone uses at that time.
+    let local = ambiguous.compatible().ok()?;
+    match zone::offset(name).filter(|_| !is_named(local)) {
+        Some(seconds) => Offset::from_seconds(seconds).ok()?.to_timestamp(written).ok(),
+        None => Some(local),
+    }
 }
 
 #[cfg(test)]
@@ -161,8 +260,8 @@ mod tests {
 
     fn at(text: &str, now: &str) -> String {
         let context = Context {
-            zone: TimeZone::get("America/New_York").unwrap(),
             now: now.parse().unwrap(),
+            ..Context::of(TimeZone::get("America/New_York").unwrap())
         };
         let moment = scan(text.as_bytes()).and_then(|(stamp, _)| stamp.resolve(&context));
         moment.map_or("-".to_owned(), |moment| moment.to_string())
@@ -186,7 +285,11 @@ mod tests {
             ("2026-11-22 10:00:00 UTC", "2026-11-22T10:00:00Z"),
             ("2026-11-22 10:00:00 GMT", "2026-11-22T10:00:00Z"),
             ("2026-11-22 10:00:00", "2026-11-22T15:00:00Z"),
-            ("2026-11-22 10:00:00 CET", "2026-11-22T15:00:00Z"),
+            ("2026-11-22 10:00:00 CET", "2026-11-22T09:00:00Z"),
+            ("2026-11-22 10:00:00 CST", "2026-11-22T15:00:00Z"),
+            ("2026-11-22 10:00:00 AEDT", "2026-11-21T23:00:00Z"),
+            ("2026-11-22 10:00:00.5 -03 [7]", "2026-11-22T13:00:00.5Z"),
+            ("2026-11-22  1:45:45", "2026-11-22T06:45:45Z"),
             ("2026-11-22 10:00:00 - x", "2026-11-22T15:00:00Z"),
             ("2026-11-22 10:00:00 INFO", "2026-11-22T15:00:00Z"),
             ("2026/11/22 10:00:00", "2026-11-22T15:00:00Z"),
@@ -210,6 +313,10 @@ mod tests {
             ("081109 203518", "2008-11-10T01:35:18Z"),
             ("20171223-22:15:29:606", "2017-12-24T03:15:29.606Z"),
             ("2005-06-03-15.42.50.675872", "2005-06-03T19:42:50.675872Z"),
+            ("20261122:100000.095", "2026-11-22T15:00:00.095Z"),
+            ("2026-11-22_10:00:00.12345", "2026-11-22T15:00:00.12345Z"),
+            ("6b0a2f94.140d3067", "2026-11-28T01:34:12.336408Z"),
+            ("@400000006b0a2f9e140d3067", "2026-11-28T01:34:12.336408Z"),
         ]);
     }
 
@@ -255,6 +362,32 @@ mod tests {
     }
 
     #[test]
+    fn a_date_in_two_orders_is_the_one_nearest_to_now_or_to_the_file() {
+        let context = |order, near: Option<&str>| Context {
+            now: "2026-12-03T12:00:00Z".parse().unwrap(),
+            near: near.map(|near| near.parse().unwrap()),
+            date_order: order,
+            ..Context::of(TimeZone::UTC)
+        };
+        let read = |text, context| whole(text, &context).unwrap().to_string();
+        use DateOrder::*;
+        let date = "03/12/2026 10:00:00";
+        assert_eq!(read(date, context(Nearest, None)), "2026-12-03T10:00:00Z");
+        assert_eq!(read(date, context(MonthFirst, None)), "2026-03-12T10:00:00Z");
+        assert_eq!(
+            read("11/12/2026 10:00:00", context(DayFirst, None)),
+            "2026-12-11T10:00:00Z"
+        );
+        // A reading ahead of now is not taken.
+        assert_eq!(
+            read("11/12/2026 10:00:00", context(Nearest, None)),
+            "2026-11-12T10:00:00Z"
+        );
+        let march = Some("2026-03-10T00:00:00Z");
+        assert_eq!(read(date, context(Nearest, march)), "2026-03-12T10:00:00Z");
+    }
+
+    #[test]
     fn the_two_half_past_one_of_a_clock_change() {
         all(&[
             ("2026-11-01 01:30:00", "2026-11-01T05:30:00Z"),
@@ -281,8 +414,8 @@ mod tests {
     #[test]
     fn a_whole_text_is_a_time_and_nothing_else() {
         let context = Context {
-            zone: TimeZone::UTC,
             now: "2026-11-22T12:00:00Z".parse().unwrap(),
+            ..Context::of(TimeZone::UTC)
         };
         assert!(whole(" 2026-11-22T10:00:00+01:00[Europe/Berlin] ", &context).is_some());
         assert!(whole("2026-11-22T10:00:00 and more", &context).is_none());

@@ -1,8 +1,8 @@
 //! The shapes of what programs put around a level: pid, thread, logger, host, source position.
 
 use super::cursor::Cursor;
-use super::names::{LONGEST, group, is_dotted, is_name, is_name_byte, is_position};
 use crate::level::detect::Word;
+use crate::names::{LONGEST, group, is_dotted, is_name, is_name_byte, is_position};
 use crate::scan::Scanner;
 
 /// Returns the rest of a bracket that the time opened: `[… #1234]` (Ruby), `[… ERROR main]`

@@ -2,7 +2,7 @@
 
 use super::around_level::keep_group;
 use super::cursor::Cursor;
-use super::names::{LONGEST, group, is_dotted, is_name, is_position};
+use crate::names::{LONGEST, group, is_dotted, is_name, is_position};
 
 /// Keeps all parts up to `end` and tells so when each has the shape of a head's part; keeps nothing
 /// otherwise.

@@ -4,6 +4,7 @@
 use serde_json::Value;
 
 use super::Head;
+use crate::shapes::Lead;
 use crate::{Context, time};
 
 pub(crate) struct Cursor<'a, 'c> {
@@ -16,6 +17,8 @@ pub(crate) struct Cursor<'a, 'c> {
     pub(crate) end: usize,
     pub(crate) head: Head<'a>,
     pub(super) timed: bool,
+    /// The time that the line begins with.
+    pub(super) lead: Option<Lead>,
     pub(super) context: &'c Context,
 }
 
@@ -61,8 +64,12 @@ impl<'a> Cursor<'a, '_> {
         if self.timed {
             return false;
         }
-        let Some((stamp, len)) = time::scan(self.rest()) else {
-            return false;
+        let (stamp, len) = match &self.lead {
+            Some(lead) if lead.start == self.at => (lead.stamp, lead.end - lead.start),
+            _ => match time::scan(self.rest()) {
+                Some(read) => read,
+                None => return false,
+            },
         };
         self.timed = true;
         self.head.time = stamp.resolve(self.context).or(self.head.time);

@@ -2,8 +2,8 @@
 //! time.
 
 use super::cursor::Cursor;
-use super::names::LONGEST;
 use crate::level::words::word_level;
+use crate::names::LONGEST;
 
 /// RFC 5424 after its time: `host program pid id [data] message`. None (and nothing kept) when it
 /// is not that.

@@ -2,11 +2,12 @@
 //! at the head of plain text.
 //!
 //! A structured line says its level by key; anything else by its first level word among the first
-//! 128 bytes, so that an INFO line that mentions ERROR is no error. A single letter counts only
-//! where the whole line has its program's shape ([`one_letter_levels`]).
+//! 128 bytes, so that an INFO line that mentions ERROR is no error. The table of
+//! [`shapes`] knows the programs that say it in another way.
 
+use super::Level;
 use super::words::{Evidence, syslog_level, word_level};
-use super::{Level, one_letter_levels};
+use crate::shapes::{self, Lead};
 use crate::structured::json_level::{self, Json};
 use crate::structured::{container, logfmt};
 use crate::text;
@@ -79,9 +80,10 @@ fn pri(line: &[u8]) -> Option<Level> {
 }
 
 fn plain(line: &[u8]) -> Option<Level> {
-    match one_letter_levels::read(line) {
-        Some(letter) => Some(letter.level),
-        None => first(line).map(|found| found.level),
+    let lead = shapes::lead(line);
+    match shapes::decisive(line, lead.as_ref()) {
+        Some(shaped) => shaped.level,
+        None => first(line, lead.as_ref()).map(|found| found.level),
     }
 }
 
@@ -103,8 +105,10 @@ pub(crate) struct Word {
 
 /// Returns the first level word of a line, or the level of the structured text that starts before
 /// it.
-pub(crate) fn first(line: &[u8]) -> Option<FirstLevel> {
-    let mut at = 0;
+///
+/// No word of a time names a level, so the search begins behind it.
+pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
+    let mut at = lead.map_or(0, |lead| lead.end);
     let mut looked_for_pairs = false;
     let mut level_key = false;
     while at < line.len().min(LEVEL_WITHIN) {

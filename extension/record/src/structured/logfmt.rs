@@ -180,8 +180,8 @@ mod tests {
 
     fn context() -> Context {
         Context {
-            zone: jiff::tz::TimeZone::UTC,
             now: "2026-11-22T12:00:00Z".parse().unwrap(),
+            ..Context::of(jiff::tz::TimeZone::UTC)
         }
     }
 

@@ -24,7 +24,9 @@ fn any_numeric(s: &mut Scanner) -> Option<Stamp> {
             let day = s.number(1, 2)?;
             date_then_clock(s, Some(year), month, day)
         }
-        (8, Some(b' ' | b'T' | b'-')) => {
+        // OpenLDAP: seconds and nanoseconds in hexadecimal, `6b0a2f94.140d3067`.
+        (_, Some(b'a'..=b'f' | b'.')) if is_hex_seconds(s.rest()) => hex_seconds(s),
+        (8, Some(b' ' | b'T' | b'-' | b':')) => {
             let (year, month, day) = (s.digits(4)? as i16, s.digits(2)?, s.digits(2)?);
             date_then_clock(s, Some(year), month, day)
         }
@@ -98,7 +100,14 @@ fn day_or_month_first(s: &mut Scanner, separator: u8) -> Option<Stamp> {
                     } else {
                         (first, second)
                     };
-                    date_then_clock(s, Some(year), month, day)
+                    let stamp = date_then_clock(s, Some(year), month, day)?;
+                    Some(
+                        if separator != b'.' && first != second && first <= 12 && second <= 12 {
+                            stamp.in_either_order()
+                        } else {
+                            stamp
+                        },
+                    )
                 }
                 2 if separator == b'/' => {
                     let day = s.digits(2)?;
@@ -109,6 +118,52 @@ fn day_or_month_first(s: &mut Scanner, separator: u8) -> Option<Stamp> {
         }
         _ => None,
     }
+}
+
+/// Reads `1122 10:00:00.123456`, with the year before it in newer versions of glog.
+pub(super) fn glog(s: &mut Scanner) -> Option<Stamp> {
+    let run = s.rest().iter().take_while(|b| b.is_ascii_digit()).count();
+    let year = match run {
+        4 => None,
+        8 => Some(s.digits(4)? as i16),
+        _ => return None,
+    };
+    let (month, day) = (s.digits(2)?, s.digits(2)?);
+    (s.peek() == Some(b' ')).then_some(())?;
+    date_then_clock(s, year, month, day)
+}
+
+/// Returns true for eight hexadecimal digits, a point and eight more: the seconds lie between 2004
+/// and 2038, and some digit is a letter or the clock would have read it otherwise.
+fn is_hex_seconds(bytes: &[u8]) -> bool {
+    bytes.first_chunk::<17>().is_some_and(|text| {
+        matches!(text[0], b'4'..=b'7')
+            && text[8] == b'.'
+            && text[..8].iter().chain(&text[9..]).all(u8::is_ascii_hexdigit)
+            && text.iter().any(u8::is_ascii_alphabetic)
+    })
+}
+
+fn hex_seconds(s: &mut Scanner) -> Option<Stamp> {
+    let text = std::str::from_utf8(s.rest().get(..17)?).ok()?;
+    let seconds = i64::from_str_radix(&text[..8], 16).ok()?;
+    let nanos = i64::from_str_radix(&text[9..], 16).ok()?;
+    s.skip(17);
+    (nanos < 1_000_000_000).then_some(Stamp::Epoch(seconds * 1_000_000 + nanos / 1000))
+}
+
+/// Reads a TAI64N label: `@` and 24 hexadecimal digits. daemontools and runit put 10 s between TAI
+/// and UTC whatever the leap seconds; s6-log's labels, which count 37 s, look alike.
+pub(super) fn tai64n(s: &mut Scanner) -> Option<Stamp> {
+    const UTC: i64 = (1 << 62) + 10;
+    let text = s.rest().first_chunk::<25>()?;
+    text[1..].iter().all(u8::is_ascii_hexdigit).then_some(())?;
+    let digits = std::str::from_utf8(&text[1..]).ok()?;
+    let seconds = i64::from_str_radix(&digits[..16], 16).ok()?.checked_sub(UTC)?;
+    let nanos = i64::from_str_radix(&digits[16..], 16).ok()?;
+    let fits = (1_000_000_000..TOO_LATE).contains(&seconds) && nanos < 1_000_000_000;
+    s.skip(25);
+    fits.then_some(Stamp::Epoch(seconds * 1_000_000 + nanos / 1000))
 }
 
 /// Ten digits are seconds, thirteen milliseconds, sixteen microseconds, nineteen nanoseconds.
@@ -136,6 +191,17 @@ fn epoch_digits(s: &mut Scanner, run: usize) -> Option<Stamp> {
 /// Reads `Nov 22 10:00:00`, `Nov 22 2026 10:00:00`, `Nov 22, 2026 10:00:00 AM`,
 /// `Sun Nov 22 10:00:00.123 2026`, `Sun, 22 Nov 2026 10:00:00 +0100`.
 pub(super) fn named(s: &mut Scanner) -> Option<Stamp> {
+    // Most words are told by their first letter and by the length of the names.
+    let [
+        b'A' | b'D' | b'F' | b'J' | b'M' | b'N' | b'O' | b'S' | b'T' | b'W',
+        _,
+        _,
+        b' ' | b',',
+        ..,
+    ] = s.rest()
+    else {
+        return None;
+    };
     if weekday(s) {
         let comma = s.eat(b',');
         s.eat(b' ').then_some(())?;
@@ -181,6 +247,8 @@ pub(super) fn named(s: &mut Scanner) -> Option<Stamp> {
 /// Returns after a date: `T`, a blank or what else programs write, the clock, the zone.
 fn date_then_clock(s: &mut Scanner, year: Option<i16>, month: u64, day: u64) -> Option<Stamp> {
     match s.peek()? {
+        // MariaDB pads hours with a blank.
+        b' ' if s.rest().get(1) == Some(&b' ') => s.skip(2),
         b'T' | b't' | b' ' | b'-' | b'_' => s.skip(1),
         b':' => {
             s.skip(1);
@@ -204,6 +272,7 @@ fn civil(year: Option<i16>, month: u64, day: u64, clock: Clock, zone: Zone) -> O
         day: day as i8,
         clock,
         zone,
+        either_order: false,
     })
 }
 

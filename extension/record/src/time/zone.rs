@@ -9,7 +9,7 @@ pub(crate) enum Zone {
     Local,
     /// Seconds east of UTC.
     Offset(i32),
-    /// An abbreviation, which tells the two 02:30 of a clock change apart.
+    /// An abbreviation: the reader's zone explains it, or it means the same all over the world.
     Abbreviation([u8; 5]),
 }
 
@@ -43,6 +43,8 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
             let (minutes, len) = match minutes {
                 Some(minutes) if ends(gap + 5 + colon) => (minutes, 5 + colon),
                 None if gap == 0 && ends(3) && rest.get(3) != Some(&b'-') => (0, 3),
+                // PostgreSQL's zones without a name: ` -03 [4711]`.
+                None if gap == 1 && rest.get(4..6) == Some(b" [") => (0, 3),
                 _ => return Zone::Local,
             };
             s.skip(gap + len);
@@ -76,50 +78,52 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
     }
 }
 
-/// Known abbreviations. They are ambiguous across the world (IST, CST), so they only mark where the
-/// time ends and choose between the two times of a clock change. None has more than five letters.
+/// Returns the offset of an abbreviation that means the same all over the world, in seconds east of
+/// UTC. The reader's zone alone explains the others.
+pub(crate) fn offset(name: &[u8]) -> Option<i32> {
+    let minutes = match abbreviation(name)? {
+        AMBIGUOUS => return None,
+        minutes => minutes,
+    };
+    Some(minutes * 60)
+}
+
 fn is_abbreviation(word: &[u8]) -> bool {
-    matches!(
-        word,
-        b"CET"
-            | b"CEST"
-            | b"MEZ"
-            | b"MESZ"
-            | b"WET"
-            | b"WEST"
-            | b"EET"
-            | b"EEST"
-            | b"MSK"
-            | b"BST"
-            | b"IST"
-            | b"EST"
-            | b"EDT"
-            | b"CST"
-            | b"CDT"
-            | b"MST"
-            | b"MDT"
-            | b"PST"
-            | b"PDT"
-            | b"AKST"
-            | b"AKDT"
-            | b"HST"
-            | b"AST"
-            | b"ADT"
-            | b"NST"
-            | b"NDT"
-            | b"BRT"
-            | b"ART"
-            | b"JST"
-            | b"KST"
-            | b"HKT"
-            | b"SGT"
-            | b"PKT"
-            | b"AEST"
-            | b"AEDT"
-            | b"ACST"
-            | b"ACDT"
-            | b"AWST"
-            | b"NZST"
-            | b"NZDT"
-    )
+    abbreviation(word).is_some()
+}
+
+const AMBIGUOUS: i32 = i32::MAX;
+
+/// Returns the minutes east of UTC. No known abbreviation has more than five letters.
+fn abbreviation(word: &[u8]) -> Option<i32> {
+    Some(match word {
+        b"WET" => 0,
+        b"CET" | b"MEZ" | b"WEST" => 60,
+        b"CEST" | b"MESZ" | b"EET" | b"SAST" => 2 * 60,
+        b"EEST" | b"MSK" => 3 * 60,
+        b"PKT" => 5 * 60,
+        b"WIB" => 7 * 60,
+        b"HKT" | b"SGT" | b"AWST" => 8 * 60,
+        b"JST" | b"KST" => 9 * 60,
+        b"ACST" => 9 * 60 + 30,
+        b"AEST" => 10 * 60,
+        b"ACDT" => 10 * 60 + 30,
+        b"AEDT" => 11 * 60,
+        b"NZST" => 12 * 60,
+        b"NZDT" => 13 * 60,
+        b"NDT" => -(2 * 60 + 30),
+        b"BRT" | b"ART" => -3 * 60,
+        b"NST" => -(3 * 60 + 30),
+        b"EDT" => -4 * 60,
+        b"EST" | b"CDT" => -5 * 60,
+        b"MDT" => -6 * 60,
+        b"PDT" => -7 * 60,
+        b"PST" | b"AKDT" => -8 * 60,
+        b"AKST" => -9 * 60,
+        b"HST" => -10 * 60,
+        // British or Bangladesh; Indian, Irish or Israeli; American or Chinese; mountain or
+        // Malaysian; Atlantic or Arabian; Gulf or South Georgian.
+        b"BST" | b"IST" | b"CST" | b"MST" | b"AST" | b"ADT" | b"GST" => AMBIGUOUS,
+        _ => return None,
+    })
 }

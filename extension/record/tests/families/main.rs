@@ -10,8 +10,8 @@ use logwatch_record::{Context, Level, parse};
 
 fn context() -> Context {
     Context {
-        zone: TimeZone::get("Europe/Berlin").unwrap(),
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        ..Context::of(TimeZone::get("Europe/Berlin").unwrap())
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 pub fn context() -> Context {
     Context {
-        zone: TimeZone::get("Europe/Berlin").unwrap(),
         now: "2026-11-22T12:00:00Z".parse().unwrap(),
+        ..Context::of(TimeZone::get("Europe/Berlin").unwrap())
     }
 }
 

@@ -1,0 +1,306 @@
+//! The heads of programs that the general reading would not understand: one table of rows, each a
+//! template that says where time, level, pid, logger and message are.
+//!
+//! A new program is one row of [`table`] and its example. A line is compared with the few rows that
+//! its first bytes allow, so that most lines are compared with none.
+
+mod table;
+mod template;
+
+use std::sync::LazyLock;
+
+use crate::level::Level;
+use crate::level::words::word_level;
+use crate::time::{self, Stamp};
+use template::Template;
+
+/// The most parts of a head that are kept.
+const MOST_FIELDS: usize = 7;
+/// A message is searched for words this far.
+const SEARCHED: usize = 240;
+
+/// A row of the table.
+pub(crate) struct Row {
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests name a row by it"))]
+    pub(crate) name: &'static str,
+    /// The template; [`template`] says how to write one.
+    pub(crate) like: &'static str,
+    pub(crate) says: Says,
+    /// A line of the program, which the tests read with this row.
+    #[cfg_attr(not(test), allow(dead_code, reason = "the tests read it"))]
+    pub(crate) example: &'static str,
+}
+
+/// The way in which the lines of a row name their level.
+#[derive(Clone, Copy)]
+pub(crate) enum Says {
+    /// `{level}` is one of the usual words, which the general reading finds as well.
+    Word,
+    /// `{level}` is one of these, or one of the usual words.
+    Words(&'static [(&'static str, Level)]),
+    /// `{level}` is one of these, and the row is for no other line.
+    Only(&'static [(&'static str, Level)]),
+    /// `{level}` is a letter: F, C or A, E, W, I, D or V.
+    Letter,
+    /// The program names no level in such a line, whatever words it quotes.
+    Nothing,
+    /// Every such line has this level.
+    Always(Level),
+    /// A level word counts at the beginning of the message, or right before its first colon.
+    Start,
+    /// The first of these texts that the message holds gives the level; `^` binds one to its start,
+    /// and `$` ends one with a word's end. Small letters stand for capitals too.
+    Text(&'static [(&'static str, Level)], Option<Level>),
+    /// The general reading decides, from the message on.
+    Message,
+}
+
+/// The time that a line begins with, perhaps behind a bracket.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Lead {
+    pub(crate) stamp: Stamp,
+    pub(crate) start: usize,
+    pub(crate) end: usize,
+    bracket: usize,
+}
+
+/// Reads the time at the start of a line, behind `[` or `(` perhaps.
+pub(crate) fn lead(line: &[u8]) -> Option<Lead> {
+    let bracket = match line.first()? {
+        b'0'..=b'9' | b'A'..=b'Z' | b'@' => 0,
+        b'[' => 1,
+        b'(' => 2,
+        _ => return None,
+    };
+    let start = usize::from(bracket > 0);
+    let (stamp, len) = time::scan(&line[start..])?;
+    Some(Lead {
+        stamp,
+        start,
+        end: start + len,
+        bracket,
+    })
+}
+
+/// A line that a row describes. Positions are in the line.
+pub(crate) struct Shaped {
+    #[cfg(test)]
+    row: &'static Row,
+    template: &'static Template,
+    pub(crate) level: Option<Level>,
+    pub(crate) stamp: Option<Stamp>,
+    ends: [(u8, u8); MOST_FIELDS],
+    pub(crate) message: usize,
+}
+
+impl Shaped {
+    /// Returns the parts of the head, by name.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
+        self.template
+            .names()
+            .zip(self.ends)
+            .map(|(name, (start, end))| (name, usize::from(start), usize::from(end)))
+    }
+}
+
+/// Returns the shape of a line if it decides the line's level: the general reading would find
+/// another one. Does not allocate.
+pub(crate) fn decisive(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
+    TABLE.read(line, lead, &TABLE.decisive)
+}
+
+/// Returns the shape of a line.
+pub(crate) fn read(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
+    TABLE.read(line, lead, &TABLE.all)
+}
+
+static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
+
+struct Table {
+    rows: Vec<(&'static Row, Template)>,
+    all: Index,
+    decisive: Index,
+}
+
+/// A bit for each row, in the order of the table.
+type Rows = u128;
+
+/// The rows that three bytes of a line allow: the first two, and the first of the next word. Behind a
+/// time these are those of the text after it.
+struct Index {
+    /// By the bracket before the time; the last are the rows that begin without a time.
+    first: [[Rows; 256]; 4],
+    second: [Rows; 256],
+    next_word: [Rows; 256],
+}
+
+impl Table {
+    fn new() -> Table {
+        let rows: Vec<_> = table::ROWS
+            .iter()
+            .map(|row| (row, Template::new(row.like)))
+            .collect();
+        assert!(rows.len() <= 128, "a bit for each row");
+        let index = |takes: &dyn Fn(&Row) -> bool| {
+            let mut index = Index {
+                first: [[0; 256]; 4],
+                second: [0; 256],
+                next_word: [0; 256],
+            };
+            for (at, (row, template)) in rows.iter().enumerate() {
+                if takes(row) {
+                    index.add(1 << at, row, template);
+                }
+            }
+            index
+        };
+        Table {
+            all: index(&|_| true),
+            decisive: index(&|row| !matches!(row.says, Says::Word | Says::Message)),
+            rows,
+        }
+    }
+
+    fn read(&'static self, line: &[u8], lead: Option<&Lead>, index: &Index) -> Option<Shaped> {
+        let (place, text) = match lead {
+            None => (NO_TIME, line),
+            Some(lead) => (lead.bracket, &line[lead.end..]),
+        };
+        let text = &text[template::blanks(text)..];
+        let byte = |at: usize| usize::from(text.get(at).copied().unwrap_or(b'\n'));
+        let mut bits = index.first[place][byte(0)] & index.second[byte(1)];
+        if bits != 0 {
+            bits &= index.next_word[byte(template::next_word(text))];
+        }
+        while bits != 0 {
+            let (row, template) = &self.rows[bits.trailing_zeros() as usize];
+            if let Some(shaped) = template.read(row, line, lead) {
+                return Some(shaped);
+            }
+            bits &= bits - 1;
+        }
+        None
+    }
+}
+
+/// The place of the rows that begin without a time.
+const NO_TIME: usize = 3;
+
+impl Index {
+    fn add(&mut self, bit: Rows, row: &Row, template: &Template) {
+        let place = template.lead().unwrap_or(NO_TIME);
+        for byte in 0..=255 {
+            let [first, second, next_word] = template.may_have(row.says, byte);
+            let at = usize::from(byte);
+            self.first[place][at] |= if first { bit } else { 0 };
+            self.second[at] |= if second { bit } else { 0 };
+            self.next_word[at] |= if next_word { bit } else { 0 };
+        }
+    }
+}
+
+impl Says {
+    /// Returns the level that a `{level}` names, None if the row is not for such a line.
+    fn of_word(self, word: &[u8]) -> Option<Level> {
+        let listed = |words: &[(&str, Level)]| {
+            words
+                .iter()
+                .find(|(known, _)| known.as_bytes() == word)
+                .map(|(_, level)| *level)
+        };
+        match self {
+            Says::Only(words) => listed(words),
+            Says::Words(words) => listed(words).or_else(|| word_level(word).map(|(level, _)| level)),
+            Says::Letter => match word {
+                [letter] => crate::level::words::letter_level(*letter),
+                _ => None,
+            },
+            _ => word_level(word).map(|(level, _)| level),
+        }
+    }
+
+    /// Returns the level that a message has, if the head names none.
+    fn of_message(self, message: &[u8]) -> Option<Level> {
+        match self {
+            Says::Always(level) => Some(level),
+            Says::Start => start_level(message),
+            Says::Text(texts, otherwise) => {
+                let message = &message[..message.len().min(SEARCHED)];
+                texts
+                    .iter()
+                    .find(|(text, _)| holds(message, text.as_bytes()))
+                    .map(|(_, level)| *level)
+                    .or(otherwise)
+            }
+            _ => None,
+        }
+    }
+}
+
+/// Returns the level of a message that begins with a level word, or has one before its first colon.
+fn start_level(message: &[u8]) -> Option<Level> {
+    let word_at = |bytes: &[u8]| {
+        let len = bytes.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        word_level(&bytes[..len]).map(|(level, _)| level)
+    };
+    if let Some(level) = word_at(message) {
+        return Some(level);
+    }
+    let colon = message.iter().take(40).position(|b| *b == b':')?;
+    let before = message[..colon]
+        .strip_suffix(b"]")
+        .map_or(&message[..colon], |counted| {
+            let open = counted.iter().rposition(|b| *b == b'[').unwrap_or(counted.len());
+            &counted[..open]
+        });
+    let start = before
+        .iter()
+        .rposition(|b| !b.is_ascii_alphabetic())
+        .map_or(0, |at| at + 1);
+    word_at(&before[start..])
+}
+
+/// Returns true if `text` holds `wanted`, as [`Says::Text`] writes it.
+fn holds(text: &[u8], wanted: &[u8]) -> bool {
+    let (bound, wanted) = match wanted.strip_prefix(b"^") {
+        Some(wanted) => (true, wanted),
+        None => (false, wanted),
+    };
+    let (word, wanted) = match wanted.strip_suffix(b"$") {
+        Some(wanted) => (true, wanted),
+        None => (false, wanted),
+    };
+    let fits = |at: usize| {
+        text[at..at + wanted.len()]
+            .iter()
+            .zip(wanted)
+            .all(|(b, w)| b == w || b.to_ascii_lowercase() == *w)
+            && !(word && text.get(at + wanted.len()).is_some_and(u8::is_ascii_alphanumeric))
+    };
+    let last = text.len().checked_sub(wanted.len());
+    last.is_some_and(|last| (0..=if bound { 0 } else { last }).any(fits))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_row_reads_its_example() {
+        for (row, _) in &TABLE.rows {
+            let line = row.example.as_bytes();
+            let line = &line[line.iter().take_while(|b| **b == b' ').count()..];
+            let shaped = read(line, lead(line).as_ref());
+            let name = shaped.map(|shaped| shaped.row.name);
+            assert_eq!(name, Some(row.name), "{}", row.example);
+        }
+    }
+
+    #[test]
+    fn texts_are_bound_to_starts_and_words() {
+        assert!(holds(b"Fatal error loading", b"^fatal"));
+        assert!(!holds(b"a Fatal error", b"^fatal"));
+        assert!(holds(b"saving error", b"error$") && !holds(b"0 errors found", b"error$"));
+        assert!(!holds(b"x", b"longer than the text"));
+    }
+}

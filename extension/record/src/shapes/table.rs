@@ -1,0 +1,183 @@
+//! The table of shapes. A row earlier in the table is tried earlier.
+
+use super::{Row, Says};
+use crate::level::Level::{self, *};
+
+const PLURALS: &[(&str, Level)] = &[
+    ("emergencies", Fatal),
+    ("alerts", Fatal),
+    ("critical", Fatal),
+    ("errors", Error),
+    ("warnings", Warn),
+    ("notifications", Info),
+    ("informational", Info),
+    ("debugging", Debug),
+];
+
+/// cups: emergency, alert, critical, error, warning, notice, info, debug, and more debug.
+const CUPS: &[(&str, Level)] = &[
+    ("X", Fatal),
+    ("A", Fatal),
+    ("C", Fatal),
+    ("E", Error),
+    ("W", Warn),
+    ("N", Info),
+    ("I", Info),
+    ("D", Debug),
+];
+
+/// gluster: emergency, alert, critical, error, warning, notice, info, debug, trace.
+const GLUSTER: &[(&str, Level)] = &[
+    ("M", Fatal),
+    ("A", Fatal),
+    ("C", Fatal),
+    ("E", Error),
+    ("W", Warn),
+    ("N", Info),
+    ("I", Info),
+    ("D", Debug),
+    ("T", Debug),
+];
+
+/// nagios and icinga 1: the state that an object has changed to.
+const STATES: &[(&str, Level)] = &[
+    ("CRITICAL", Fatal),
+    ("DOWN", Fatal),
+    ("UNREACHABLE", Fatal),
+    ("UNKNOWN", Error),
+    ("WARNING", Warn),
+    ("OK", Info),
+    ("UP", Info),
+    ("RECOVERY", Info),
+];
+
+/// sssd's masks of debug levels: fatal, critical, serious, minor failures; then traces.
+const SSSD: &[(&str, Level)] = &[
+    ("0x0010", Fatal),
+    ("0x0020", Fatal),
+    ("0x0040", Error),
+    ("0x0080", Warn),
+    ("0x0100", Info),
+    ("0x0200", Info),
+    ("0x0400", Debug),
+    ("0x1000", Debug),
+    ("0x2000", Debug),
+    ("0x4000", Debug),
+];
+
+/// The marks and words of Redis: `#` is a warning unless its text says more.
+const REDIS: &[(&str, Level)] = &[
+    ("^warning", Warn),
+    ("abort", Fatal),
+    ("^fatal", Fatal),
+    ("fatal error", Fatal),
+    ("exiting", Fatal),
+    ("crashed by signal", Fatal),
+    ("^failed", Error),
+    ("error$", Error),
+    ("can't ", Error),
+    ("^can't", Error),
+];
+
+const PHP: &[(&str, Level)] = &[
+    ("php fatal error:", Fatal),
+    ("php parse error:", Fatal),
+    ("php recoverable fatal error:", Error),
+];
+
+const fn row(name: &'static str, like: &'static str, says: Says, example: &'static str) -> Row {
+    Row {
+        name,
+        like,
+        says,
+        example,
+    }
+}
+
+/// One row a line, for programs that write a time first, then for others.
+#[rustfmt::skip]
+pub(super) const ROWS: &[Row] = &[
+    // One-letter, numbered and plural levels.
+    row("glog", "{level}{mmdd} {pid.digits} {caller}] {message}", Says::Letter, "E1122 10:00:00.123456   12345 reflector.go:125] Failed to list *v1.Pod: x"),
+    row("glog without a thread", "{level}{mmdd} {caller}] {message}", Says::Letter, "W20261122 10:00:00.123456 main.cc:12] Check failed"),
+    row("android", "{time} {pid.digits} {_tid.digits} {level} {logger.any}:{message}", Says::Letter, "11-22 10:00:00.123  1234  1235 E AndroidRuntime: FATAL EXCEPTION: main"),
+    row("android with users", "{time} {_uid.digits} {pid.digits} {_tid.digits} {level} {logger.any}:{message}", Says::Letter, "11-22 10:00:00.123  1000  1234  1235 E AndroidRuntime: FATAL EXCEPTION: main"),
+    row("android's short time", "{time} {level}/{logger.any}(~{pid.digits}):{message}", Says::Letter, "11-22 10:00:00.123 E/ActivityManager( 1234): ANR in com.example"),
+    row("android's brief form", "{level}/{logger.any}(~{pid.digits}):{message}", Says::Letter, "E/ActivityManager( 1234): ANR in com.example"),
+    row("mongodb before 4.4", "{time} {level} {logger.upper} [{thread.any}]{message}", Says::Letter, "2026-11-22T10:00:00.123+0000 E STORAGE  [initandlisten] WiredTiger error"),
+    row("tornado", "[{level} {time} {logger}]{message}", Says::Letter, "[E 261122 10:00:00 web:2064] 500 GET /x (127.0.0.1) 1.00ms"),
+    row("tornado without a logger", "[{level} {time}]{message}", Says::Letter, "[E 2026-11-22 10:00:00.123] x"),
+    row("cups", "{level} [{time}]~{message}", Says::Only(CUPS), "E [28/Nov/2026:01:32:59 +0000] cupsdLoadBanners: Unable to open banner directory"),
+    row("gluster", "[{time}] {level} [MSGID: {code.digits}] [{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:22.153680 +0000] E [MSGID: 101032] [store.c:461:gf_store_handle_retrieve] 0-: Path corresponding to /w."),
+    row("gluster without a number", "[{time}] {level} [{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:28.527124 +0000] E [socket.c:938:__socket_server_bind] 0-socket.management: binding to  failed"),
+    row("samba at its start", "[{time}, 0] {caller}(main)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050031,  0] ../../source3/smbd/server.c:1741(main)"),
+    row("samba when it is ready", "[{time}, 0] {caller}(daemon_ready)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050031,  0] ../../lib/util/become_daemon.c:135(daemon_ready)"),
+    row("samba's ignored option", "[{time}, 0] {caller}(lpcfg_do_global_parameter)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../lib/param/loadparm.c:1896(lpcfg_do_global_parameter)"),
+    row("samba's service option", "[{time}, 0] {caller}(lpcfg_do_service_parameter)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../lib/param/loadparm.c:1936(lpcfg_do_service_parameter)"),
+    row("samba at its end", "[{time}, 0] {caller}(sig_term)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/nmbd/nmbd.c:59(sig_term)"),
+    row("samba at nmbd's end", "[{time}, 0] {caller}(terminate)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/nmbd/nmbd.c:57(terminate)"),
+    row("samba's winbind at its start", "[{time}, 0] {caller}(initialize_winbindd_cache)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/winbindd/winbindd_cache.c:3203(initialize_winbindd_cache)"),
+    row("samba's local master", "[{time}, 0] {caller}(become_local_master_stage2)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/nmbd/nmbd_become_lmb.c:397(become_local_master_stage2)"),
+    row("samba", "[{time}, {level}] {caller}({function})~{message}", Says::Words(&[("0", Error), ("1", Warn), ("2", Info), ("3", Info), ("4", Info), ("5", Info), ("6", Debug), ("7", Debug), ("8", Debug), ("9", Debug), ("10", Debug)]), "[2026/11/28 01:38:37.106679,  0] ../../lib/util/become_daemon.c:119(exit_daemon)"),
+    row("samba with its process", "[{time}, {level}, pid={pid.digits}, {_ids.any}] {caller}({function})~{message}", Says::Words(&[("0", Error), ("1", Warn), ("2", Info), ("3", Info), ("4", Info), ("5", Info), ("6", Debug), ("7", Debug), ("8", Debug), ("9", Debug), ("10", Debug)]), "[2026/11/28 01:38:37.106679,  0, pid=4711, effective(0, 0), real(0, 0)] ../../lib/util/x.c:119(exit_daemon)"),
+    row("sssd with its process", "({time}): [be[{program}]] [{pid.digits}] [{function}] ({level}): {message}", Says::Only(SSSD), "(2026-11-28  1:45:45): [be[x]] [4711] [dp_req] (0x0040): Cannot start"),
+    row("sssd", "({time}): [{program.any}] [{function}] ({level}): {message}", Says::Only(SSSD), "(2026-11-28  1:45:45): [sssd] [confdb_get_domain_internal] (0x0010): Unknown domain [x]"),
+    row("redis", "{pid.digits}:{_role} {time} # {message}", Says::Text(REDIS, Some(Warn)), "4843:M 28 Nov 2026 01:35:53.661 # Failed listening on port 6379 (TCP), aborting."),
+    row("redis' notices", "{pid.digits}:{_role} {time} * {message}", Says::Always(Info), "4843:M 28 Nov 2026 01:35:53.661 * Ready to accept connections"),
+    row("redis' details", "{pid.digits}:{_role} {time} - {message}", Says::Always(Debug), "4843:M 28 Nov 2026 01:35:53.661 - Accepted 127.0.0.1:1"),
+    row("redis' debug lines", "{pid.digits}:{_role} {time} . {message}", Says::Always(Debug), "4843:M 28 Nov 2026 01:35:53.661 . x"),
+    row("frr", "{time} {level}: {logger}: [{code}]{message}", Says::Only(PLURALS), "2026/11/28 01:37:48.303 errors: ZEBRA: [SHWNK-NWT5S][EC 100663304] No such command on config line 5: foo bar"),
+    row("plural levels", "{time} {level}: {message}", Says::Only(PLURALS), "2026/11/28 01:37:48.303 errors: BGP: x"),
+    row("frr without levels", "{time} {logger.upper}: [{code.upper}]{message}", Says::Nothing, "2026/11/28 01:37:54 ZEBRA: [NTCMZ-C8X80][EC 100663303] Could not lock pid_file"),
+    // Lines that quote names which others chose.
+    row("freeradius", "{time} : {level}: {message}", Says::Words(&[("Auth", Info), ("Proxy", Info), ("Acct", Info)]), "Sat Nov 28 01:34:26 2026 : Auth: (2) Login incorrect: [error] (from client localhost port 0)"),
+    row("freeradius with a request", "{time} : ({_request.digits}) {level}: {message}", Says::Words(&[("Auth", Info), ("Proxy", Info), ("Acct", Info)]), "Sat Nov 28 01:34:26 2026 : (2) Error: x"),
+    row("mosquitto", "{epoch}: {message}", Says::Start, "1795829743: Error: Address already in use"),
+    row("exim of a host", "{time} H={message}", Says::Nothing, "2026-11-28 01:58:17 H=(error) [127.0.0.1] F=<error@example.org> rejected RCPT <no@example.com>: denied here"),
+    row("exim of a session", "{time} SMTP {message}", Says::Nothing, "2026-11-28 01:58:17 SMTP connection from (error) [127.0.0.1] closed by QUIT"),
+    row("exim of a message", "{time} 1{_id.any}-00{_number.any}-{_part} {message}", Says::Nothing, "2026-11-28 01:58:17 1xX7hh-0002A5-17 <= a@example.org H=(error) T=\"disk error on db1\""),
+    row("exim of a login", "{time} no host name found for {message}", Says::Nothing, "2026-11-28 01:58:17 no host name found for IP address 192.0.2.1"),
+    row("nagios service alerts", "[{time}] SERVICE ALERT: {_host.any};{_service.any};{level};{_kind};{_try};{message}", Says::Only(STATES), "[1795830541] SERVICE ALERT: h1;errors;OK;HARD;1;OK - 0 errors"),
+    row("nagios host alerts", "[{time}] HOST ALERT: {_host.any};{level};{_kind};{_try};{message}", Says::Only(STATES), "[1795830538] HOST ALERT: h1;DOWN;HARD;1;no answer"),
+    row("nagios flapping", "[{time}] SERVICE FLAPPING ALERT: {message}", Says::Nothing, "[1795831118] SERVICE FLAPPING ALERT: h1;errors;STARTED; Service seems to flap"),
+    row("nagios host flapping", "[{time}] HOST FLAPPING ALERT: {message}", Says::Nothing, "[1795831118] HOST FLAPPING ALERT: h1;STARTED; Host seems to flap"),
+    row("nagios downtime", "[{time}] SERVICE DOWNTIME ALERT: {message}", Says::Nothing, "[1795831118] SERVICE DOWNTIME ALERT: h1;errors;STARTED; x"),
+    row("nagios host downtime", "[{time}] HOST DOWNTIME ALERT: {message}", Says::Nothing, "[1795831118] HOST DOWNTIME ALERT: h1;STARTED; x"),
+    row("nagios commands", "[{time}] EXTERNAL COMMAND: {message}", Says::Nothing, "[1795830537] EXTERNAL COMMAND: PROCESS_SERVICE_CHECK_RESULT;h1;errors;2;CRITICAL fatal error"),
+    row("nagios passive checks", "[{time}] PASSIVE {_what} CHECK: {message}", Says::Nothing, "[1795830537] PASSIVE SERVICE CHECK: h1;errors;2;CRITICAL - fatal error in app"),
+    row("nagios notifications", "[{time}] SERVICE NOTIFICATION: {message}", Says::Nothing, "[1795830532] SERVICE NOTIFICATION: admin;h1;errors;CRITICAL;notify;CRITICAL - fatal error in app"),
+    row("nagios host notifications", "[{time}] HOST NOTIFICATION: {message}", Says::Nothing, "[1795830532] HOST NOTIFICATION: admin;h1;DOWN;notify;fatal"),
+    row("nagios states", "[{time}] {_when.upper} {_what.upper} STATE: {message}", Says::Nothing, "[1795831115] INITIAL SERVICE STATE: h1;errors;CRITICAL;HARD;1;CRITICAL - fatal error in app"),
+    row("nagios handlers", "[{time}] {_what.upper} EVENT HANDLER: {message}", Says::Nothing, "[1795831115] SERVICE EVENT HANDLER: h1;errors;CRITICAL;HARD;1;x"),
+    row("php-fpm's children", "[{time}] WARNING: [pool {pool}] child {pid.digits} said into {_stream}: {message}", Says::Text(PHP, Some(Warn)), "[28-Nov-2026 01:30:59] WARNING: [pool www] child 31080 said into stderr: \"NOTICE: PHP message: PHP Fatal error:  Uncaught RuntimeException\""),
+    row("pgbouncer's log lines", "{time} [{pid.digits}] LOG {message}", Says::Always(Info), "2026-11-28 01:46:45.554 UTC [2351] LOG S-0x5581f1557db0: db/u@127.0.0.1:9 closing because: connect failed (age=0s)"),
+    row("slapd", "{time} 0x{thread.hex} conn={message}", Says::Nothing, "6b0a2f96.16f24533 0x7fd648bfd6c0 conn=1002 op=1 SRCH base=\"dc=x\" filter=\"(cn=fatal error)\""),
+    row("uwsgi requests", "[pid: {pid.digits}|app: {_app.any}] {message}", Says::Nothing, "[pid: 31202|app: 0|req: 4/4] 127.0.0.1 () {24 vars in 281 bytes} [Sat Nov 28 01:31:05 2026] GET /errors?level=error => generated"),
+    // Usual level words behind parts that leave the message.
+    row("haproxy", "[{level}] ({pid.digits}) : {message}", Says::Word, "[ALERT]    (30953) : config : parsing [/etc/haproxy/haproxy.cfg:2] : unknown keyword 'foo' in 'global' section"),
+    row("haproxy before 2.4", "[{level}] {_day.digits}/{_clock.digits} ({pid.digits}) : {message}", Says::Word, "[ALERT] 331/013055 (30953) : Starting proxy web: cannot bind socket"),
+    row("pgpool", "{time}: {thread.any} pid {pid.digits}: {level}: {message}", Says::Word, "2026-11-28 01:48:29.517: main pid 9094: FATAL:  9 is outside the valid range"),
+    row("pgbackrest", "{time} P{thread.digits} {level}: {message}", Says::Word, "2026-11-28 01:46:53.829 P00  ERROR: [075]: no backup set found to restore"),
+    row("tomcat", "{time} {level} [{thread.any}] {logger.method} {message}", Says::Word, "28-Nov-2026 01:41:09.947 SEVERE [main] org.apache.catalina.util.LifecycleBase.handleSubClassException Failed to initialize component"),
+    row("kea", "{time} {level} [{logger}/{pid.digits}.{thread.digits}] {message}", Says::Word, "2026-11-28 01:33:13.041 ERROR [kea-dhcp4.dhcp4/588.139628710973952] DHCP4_INIT_FAIL failed to initialize Kea server"),
+    row("libvirt", "{time}: {pid.digits}: {level} : {caller} : {message}", Says::Word, "2026-11-28 01:42:55.691+0000: 30157: error : main:918 : Can't load config file"),
+    row("libvirt without a place", "{time}: {pid.digits}: {level} : {message}", Says::Word, "2026-11-28 01:42:51.687+0000: 30102: info : libvirt version: 9.0.0"),
+    row("prosody", "{time} {logger} {level}\t{message}", Says::Word, "Nov 28 01:35:33 portmanager\terror\tFailed to open server port 5222 on 127.0.0.1"),
+    row("corosync", "{time} [{pid.digits}] {host} {program} {level} [{logger.any}] {message}", Says::Word, "Nov 28 01:38:59 [13572] web1 corosync error   [MAIN  ] Another Corosync instance is already running."),
+    row("corosync's own file", "{time} {level} [{logger.upper}~] {message}", Says::Word, "Nov 28 01:38:59 error   [MAIN  ] Another Corosync instance is already running."),
+    row("pacemaker", "{time} {host} {program} [{pid.digits}] ({function})~{level}: {message}", Says::Word, "Nov 28 01:38:59.378 web1 pacemaker-attrd     [13178] (pcmk_cpg_dispatch) \terror: Connection to the CPG API failed: Library error (2)"),
+    row("fail2ban", "{time} {logger} [{pid.digits}]: {level} {message}", Says::Word, "2026-11-28 01:33:42,994 fail2ban.utils          [1285]: ERROR   7f219bac7230 -- returned 127"),
+    row("gearmand", "{level} {time} [ {thread.any} ] {message}", Says::Word, "  ERROR 2026-11-28 01:33:51.000000 [     3 ] invalid command value"),
+    row("monit", "[{time}] {level} : {message}", Says::Word, "[2026-11-28T01:50:59+0000] error    : 'nginx' process is not running"),
+    row("clamd", "{time} -> {level}: {message}", Says::Word, "Sat Nov 28 01:39:36 2026 -> ERROR: Can't open file or directory"),
+    row("clamd's console", "{level}: {time} -> {message}", Says::Word, "ERROR: Sat Nov 28 01:39:36 2026 -> Can't open file or directory"),
+    row("libclamav", "LibClamAV {level}: {message}", Says::Word, "LibClamAV Error: cli_loaddbdir: No supported database files found in /db"),
+    row("chronyd", "{time} Fatal error : {message}", Says::Always(Fatal), "2026-11-28T01:38:12Z Fatal error : Invalid directive at line 11 in file c2.conf"),
+    row("strongswan", "{time} {thread.digits}[{logger.upper}] {message}", Says::Message, "2026-11-28T01:39:20.331 00[KNL1] received netlink error: No such file or directory (2)"),
+    row("strongswan's console", "{thread.digits}[{logger.upper}] {message}", Says::Message, "00[CFG] syntax error, unexpected end of file, expecting : or '{' or '='"),
+    row("nestjs", "[Nest] {pid.digits} - {time} {level} [{logger.any}] {message}", Says::Word, "[Nest] 4711  - 11/28/2026, 1:35:43 AM   ERROR [ExceptionsHandler] boom"),
+    row("celery", "[{time}: {level}/{thread}] {message}", Says::Word, "[2026-11-28 01:33:51,123: ERROR/MainProcess] Task app.add raised unexpected"),
+    row("ceph", "{time} {thread.hex} -1 {message}", Says::Always(Error), "2026-11-28T01:33:51.123+0000 7f219bac7230 -1 osd.0 0 log_to_monitors error"),
+    row("ceph's other levels", "{time} {thread.hex} {_level.digits} {message}", Says::Nothing, "2026-11-28T01:33:51.123+0000 7f219bac7230  0 osd.0 0 no error"),
+    row("zabbix", "{pid.digits}:{time} {message}", Says::Nothing, "21494:20261128:015055.095 database is down: reconnecting in 10 seconds"),
+];

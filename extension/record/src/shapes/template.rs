@@ -1,0 +1,302 @@
+//! The templates of the table, and the comparison of a line with one.
+//!
+//! `{time}` is any time, `{epoch}` one in seconds, `{mmdd}` glog's. `{level}` is a word, letter or
+//! number that the row explains. `{message}` is the rest. Any other `{name}` is a part without
+//! blanks, which is kept in `fields` unless its name begins with `_`. It may be narrowed:
+//! `{pid.digits}`, `{thread.hex}`, `{logger.dotted}` (`com.example.Class`), `{logger.method}`
+//! (`com.example.Class.method`), `{id.upper}` (capitals, digits, `_` and `-`), or widened:
+//! `{thread.any}` goes up to the next character of the template, over blanks. A blank stands for
+//! one or more blanks or tabs, `~` for none or more, every other character for itself.
+
+use super::{Lead, MOST_FIELDS, Row, Says, Shaped};
+use crate::names::is_dotted;
+use crate::time;
+
+/// The longest part of a head that is believed.
+const LONGEST: usize = 100;
+
+pub(super) struct Template {
+    parts: Vec<Part>,
+}
+
+#[derive(Debug, PartialEq)]
+pub(super) enum Part {
+    Text(Vec<u8>),
+    Blank,
+    AnyBlank,
+    Time,
+    Epoch,
+    GlogTime,
+    Level,
+    Field(&'static str, Kind),
+    Message,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Kind {
+    Token,
+    Digits,
+    Hex,
+    Dotted,
+    Method,
+    Upper,
+    Any,
+}
+
+impl Template {
+    /// Reads a template; the table's own test reads every one.
+    pub(super) fn new(like: &'static str) -> Template {
+        let mut parts = Vec::new();
+        let mut rest = like;
+        while let Some(first) = rest.chars().next() {
+            let mut len = first.len_utf8();
+            match first {
+                '{' => {
+                    let inside = rest[1..].split('}').next().unwrap_or_default();
+                    len = inside.len() + 2;
+                    parts.push(field(inside));
+                }
+                ' ' => parts.push(Part::Blank),
+                '~' => parts.push(Part::AnyBlank),
+                _ => match parts.last_mut() {
+                    Some(Part::Text(text)) => text.extend_from_slice(&rest.as_bytes()[..len]),
+                    _ => parts.push(Part::Text(rest.as_bytes()[..len].to_vec())),
+                },
+            }
+            rest = rest.get(len..).unwrap_or_default();
+        }
+        Template { parts }
+    }
+
+    /// Returns the bracket before the time that the template begins with, as [`Lead`] counts them.
+    pub(super) fn lead(&self) -> Option<usize> {
+        match &self.parts[..] {
+            [Part::Time | Part::Epoch, ..] => Some(0),
+            [Part::Text(open), Part::Time, ..] if open == b"[" => Some(1),
+            [Part::Text(open), Part::Time, ..] if open == b"(" => Some(2),
+            _ => None,
+        }
+    }
+
+    /// Returns the parts behind the time that the template begins with.
+    pub(super) fn after_lead(&self) -> &[Part] {
+        match self.lead() {
+            None => &self.parts,
+            Some(0) => &self.parts[1..],
+            Some(_) => &self.parts[2..],
+        }
+    }
+
+    /// Returns the names of the parts that are kept.
+    pub(super) fn names(&self) -> impl Iterator<Item = &'static str> {
+        self.parts.iter().filter_map(|part| match part {
+            Part::Field(name, _) if !name.starts_with('_') => Some(*name),
+            _ => None,
+        })
+    }
+
+    /// Tells whether a line of this template may have a byte in each of three places: the first two
+    /// of the text (behind a time, of the text after it and a blank), and the first of its next word.
+    pub(super) fn may_have(&self, says: Says, byte: u8) -> [bool; 3] {
+        let parts = match self.after_lead() {
+            [Part::Blank | Part::AnyBlank, parts @ ..] if self.lead().is_some() => parts,
+            parts => parts,
+        };
+        let one_byte = |part: &Part| match part {
+            Part::Text(text) => text.len() == 1,
+            Part::Level => matches!(says, Says::Letter),
+            Part::Blank => false,
+            _ => false,
+        };
+        let second = match parts {
+            [Part::Text(text), ..] if text.len() > 1 => text[1] == byte,
+            [first, second, ..] if one_byte(first) => second.may_begin_with(says, byte),
+            _ => true,
+        };
+        // A word ends at the first blank that no part can hold.
+        let blank = parts.iter().position(|part| {
+            matches!(
+                part,
+                Part::Blank | Part::AnyBlank | Part::Message | Part::Time | Part::Field(_, Kind::Any)
+            )
+        });
+        let next_word = match blank.map(|at| &parts[at..]) {
+            Some([Part::Blank, next, ..]) => next.may_begin_with(says, byte),
+            _ => true,
+        };
+        let first = parts.first().is_none_or(|part| part.may_begin_with(says, byte));
+        [first, second, next_word]
+    }
+
+    /// Compares a line with the template.
+    pub(super) fn read(&'static self, row: &'static Row, line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
+        let mut ends = [(0, 0); MOST_FIELDS];
+        let (mut stamp, mut level) = (None, None);
+        let mut count = 0;
+        let mut at = 0;
+        let mut parts = &self.parts[..];
+        if self.lead().is_some() {
+            let lead = lead?;
+            let seconds = self.parts[0] == Part::Epoch;
+            (!seconds || lead.end == 10).then_some(())?;
+            (stamp, at) = (Some(lead.stamp), lead.end);
+            parts = self.after_lead();
+        }
+        let mut named = false;
+        while let [part, following @ ..] = parts {
+            parts = following;
+            let rest = &line[at..];
+            at += match part {
+                Part::Text(text) => rest.starts_with(text).then_some(text.len())?,
+                Part::Blank => Some(blanks(rest)).filter(|len| *len > 0)?,
+                Part::AnyBlank => blanks(rest),
+                Part::Time | Part::Epoch => {
+                    let (read, len) = time::scan(rest)?;
+                    stamp = Some(read);
+                    len
+                }
+                Part::GlogTime => {
+                    let (read, len) = time::glog(rest)?;
+                    stamp = Some(read);
+                    len
+                }
+                Part::Level => {
+                    let len = match row.says {
+                        Says::Letter => rest.len().min(1),
+                        _ => rest
+                            .iter()
+                            .take_while(|b| b.is_ascii_alphanumeric() || !b.is_ascii())
+                            .count(),
+                    };
+                    named = true;
+                    level = Some(row.says.of_word(&rest[..len])?);
+                    len
+                }
+                Part::Field(name, kind) => {
+                    let len = field_len(rest, *kind, following.first())?;
+                    if !name.starts_with('_') {
+                        // A head further on than this is none.
+                        *ends.get_mut(count)? = (u8::try_from(at).ok()?, u8::try_from(at + len).ok()?);
+                        count += 1;
+                    }
+                    len
+                }
+                Part::Message => break,
+            };
+        }
+        if !named {
+            level = row.says.of_message(&line[at..]);
+        }
+        Some(Shaped {
+            #[cfg(test)]
+            row,
+            template: self,
+            level,
+            stamp,
+            ends,
+            message: at,
+        })
+    }
+}
+
+fn field(inside: &'static str) -> Part {
+    let (name, kind) = inside.split_once('.').unwrap_or((inside, ""));
+    let kind = match kind {
+        "digits" => Kind::Digits,
+        "hex" => Kind::Hex,
+        "dotted" => Kind::Dotted,
+        "method" => Kind::Method,
+        "upper" => Kind::Upper,
+        "any" => Kind::Any,
+        _ => Kind::Token,
+    };
+    match name {
+        "time" => Part::Time,
+        "epoch" => Part::Epoch,
+        "mmdd" => Part::GlogTime,
+        "level" => Part::Level,
+        "message" => Part::Message,
+        _ => Part::Field(name, kind),
+    }
+}
+
+pub(super) fn blanks(bytes: &[u8]) -> usize {
+    bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
+}
+
+/// Returns the position of the word after the first blanks.
+pub(super) fn next_word(text: &[u8]) -> usize {
+    let word = text
+        .iter()
+        .take(LONGEST)
+        .position(|b| matches!(b, b' ' | b'\t'))
+        .unwrap_or(text.len());
+    word + blanks(&text[word..])
+}
+
+/// Returns the length of a field at the start of `rest`, which ends before the next part.
+fn field_len(rest: &[u8], kind: Kind, next: Option<&Part>) -> Option<usize> {
+    let head = &rest[..rest.len().min(LONGEST + 1)];
+    let len = match (kind, next) {
+        (Kind::Any, Some(Part::Text(text))) => {
+            memchr::memchr_iter(text[0], head).find(|at| head[*at..].starts_with(text))?
+        }
+        (Kind::Digits, _) => head.iter().take_while(|b| b.is_ascii_digit()).count(),
+        (Kind::Hex, _) => head.iter().take_while(|b| b.is_ascii_hexdigit()).count(),
+        (Kind::Upper, _) => head
+            .iter()
+            .take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
+            .count(),
+        (_, Some(Part::Text(text))) => head
+            .iter()
+            .position(|b| *b == text[0] || b.is_ascii_whitespace())
+            .unwrap_or(head.len()),
+        _ => head
+            .iter()
+            .position(|b| b.is_ascii_whitespace())
+            .unwrap_or(head.len()),
+    };
+    let fits = (1..=LONGEST).contains(&len)
+        && match kind {
+            Kind::Dotted => std::str::from_utf8(&rest[..len]).is_ok_and(is_dotted),
+            Kind::Method => std::str::from_utf8(&rest[..len]).is_ok_and(is_method),
+            _ => true,
+        };
+    fits.then_some(len)
+}
+
+/// Returns true for a class and its method: `org.apache.catalina.Lifecycle.init`.
+fn is_method(text: &str) -> bool {
+    let mut parts = text.rsplit('.');
+    let starts = |part: Option<&str>, kind: fn(&char) -> bool| {
+        part.and_then(|part| part.chars().next())
+            .is_some_and(|c| kind(&c))
+    };
+    starts(parts.next(), char::is_ascii_lowercase)
+        && starts(parts.next(), char::is_ascii_uppercase)
+        && is_dotted(text)
+}
+
+impl Part {
+    /// Returns true if a line's part may begin with this byte.
+    fn may_begin_with(&self, says: Says, byte: u8) -> bool {
+        match self {
+            Part::Text(text) => text[0] == byte,
+            Part::Blank => matches!(byte, b' ' | b'\t'),
+            Part::Time | Part::Epoch => byte.is_ascii_alphanumeric() || byte == b'@',
+            Part::GlogTime | Part::Field(_, Kind::Digits) => byte.is_ascii_digit(),
+            Part::Field(_, Kind::Hex) => byte.is_ascii_hexdigit(),
+            Part::Field(_, Kind::Upper) => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
+            Part::Field(_, Kind::Dotted | Kind::Method) => {
+                byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$')
+            }
+            Part::Level => match says {
+                Says::Only(words) => words.iter().any(|(word, _)| word.as_bytes()[0] == byte),
+                Says::Letter => byte.is_ascii_uppercase(),
+                _ => byte.is_ascii_alphanumeric() || !byte.is_ascii(),
+            },
+            Part::Field(_, Kind::Token) => !byte.is_ascii_whitespace(),
+            Part::Field(_, Kind::Any) | Part::AnyBlank | Part::Message => true,
+        }
+    }
+}

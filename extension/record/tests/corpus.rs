@@ -1,0 +1,167 @@
+//! Reads tests/corpus/daemons.tsv: lines that real daemons wrote, each as a file of its own, in
+//! UTC.
+//!
+//! A new program is some rows there, and at most one row in the table of shapes.
+
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+use logwatch_record::{Context, Level, level, line, parse};
+
+const CORPUS: &str = include_str!("../../../tests/corpus/daemons.tsv");
+
+struct Row<'a> {
+    number: usize,
+    program: &'a str,
+    level: &'a str,
+    time: &'a str,
+    text: String,
+    message: String,
+    format: &'a str,
+}
+
+fn rows() -> Vec<Row<'static>> {
+    CORPUS
+        .lines()
+        .enumerate()
+        .filter(|(_, line)| !line.starts_with('#') && !line.starts_with("program\t"))
+        .map(|(at, line)| {
+            let columns: Vec<&str> = line.split('\t').collect();
+            let [program, _version, level, time, text, message, format] = columns[..] else {
+                panic!("line {}: seven columns", at + 1);
+            };
+            Row {
+                number: at + 1,
+                program,
+                level,
+                time,
+                text: unescaped(text),
+                message: unescaped(message),
+                format,
+            }
+        })
+        .collect()
+}
+
+fn unescaped(text: &str) -> String {
+    let mut out = String::new();
+    let mut chars = text.chars();
+    while let Some(c) = chars.next() {
+        if c != '\\' {
+            out.push(c);
+            continue;
+        }
+        match chars.next() {
+            Some('t') => out.push('\t'),
+            Some('n') => out.push('\n'),
+            Some('e') => out.push('\x1b'),
+            Some(other) => out.push(other),
+            None => out.push('\\'),
+        }
+    }
+    out
+}
+
+fn context() -> Context {
+    Context {
+        now: "2026-11-28T02:00:00Z".parse().unwrap(),
+        ..Context::of(TimeZone::UTC)
+    }
+}
+
+/// Returns the records of ERROR or worse in a file, as the tailer cuts them.
+fn records(file: &str) -> Vec<String> {
+    let mut records: Vec<String> = Vec::new();
+    let mut open = false;
+    for (number, text) in file.split('\n').enumerate() {
+        let continues = number > 0 && line::continues(text.as_bytes());
+        if open && continues {
+            let record = records.last_mut().unwrap();
+            record.push('\n');
+            record.push_str(text);
+            continue;
+        }
+        open = !continues && level(text.as_bytes()).is_some_and(|level| level >= Level::Error);
+        if open {
+            records.push(text.to_owned());
+        }
+    }
+    records
+}
+
+/// The reasons for which a row can be wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum Wrong {
+    Missed,
+    FalseAlarm,
+    Split,
+    Level,
+    Time,
+    Message,
+}
+
+fn judge(row: &Row) -> (Result<(), Wrong>, String) {
+    let records = records(&row.text);
+    let Some(first) = records.first() else {
+        let verdict = if row.level == "-" {
+            Ok(())
+        } else {
+            Err(Wrong::Missed)
+        };
+        return (verdict, String::new());
+    };
+    let record = parse(first, &context());
+    let level = record.level.map_or("-", Level::as_str);
+    let time = record.logged_at.map_or("-".to_owned(), |time| time.to_string());
+    let expected = row
+        .time
+        .parse::<Timestamp>()
+        .map_or("-".to_owned(), |time| time.to_string());
+    let got = format!("{level} {time} {:?} fields {:?}", record.message, record.fields);
+    let verdict = if row.level == "-" {
+        Err(Wrong::FalseAlarm)
+    } else if records.len() > 1 {
+        Err(Wrong::Split)
+    } else if level != row.level {
+        Err(Wrong::Level)
+    } else if time != expected {
+        Err(Wrong::Time)
+    } else if row.message != "?" && record.message != row.message {
+        Err(Wrong::Message)
+    } else {
+        Ok(())
+    };
+    (verdict, got)
+}
+
+#[test]
+fn lines_of_real_daemons_are_read_as_they_are_meant() {
+    let mut wrong = Vec::new();
+    for row in rows().iter().filter(|row| row.format == "-") {
+        let (verdict, got) = judge(row);
+        if std::env::var_os("CORPUS_DUMP").is_some() {
+            println!(
+                "{}\t{}\t{verdict:?}\t{}\t{got}",
+                row.number,
+                row.program,
+                row.text.escape_debug()
+            );
+        }
+        if let Err(why) = verdict {
+            wrong.push((why, row.number, row.program, row.level, got));
+        }
+    }
+    wrong.sort();
+    let count = |kind| wrong.iter().filter(|(why, ..)| *why == kind).count();
+    let kinds = [
+        Wrong::Missed,
+        Wrong::FalseAlarm,
+        Wrong::Split,
+        Wrong::Level,
+        Wrong::Time,
+        Wrong::Message,
+    ];
+    println!("{:?}", kinds.map(|kind| (kind, count(kind))));
+    for row in &wrong {
+        println!("{row:?}");
+    }
+}
