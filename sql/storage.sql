@@ -89,7 +89,7 @@ COMMENT ON COLUMN logwatch.entries.fingerprint IS 'logwatch.patterns.fingerprint
 COMMENT ON COLUMN logwatch.entries.message IS 'The record''s first line without time and level';
 COMMENT ON COLUMN logwatch.entries.detail IS 'Continuation lines, a stack trace for instance';
 COMMENT ON COLUMN logwatch.entries.fields IS 'The other keys of a JSON or logfmt record';
-COMMENT ON COLUMN logwatch.entries.flags IS 'What was odd: time_missing, time_future, truncated, bad_utf8, nul; NULL when nothing was';
+COMMENT ON COLUMN logwatch.entries.flags IS 'What was odd: time_missing, time_future, truncated, bad_utf8, nul, time_doubtful; NULL when nothing was';
 
 CREATE TABLE logwatch.patterns (
     fingerprint bigint PRIMARY KEY,

@@ -344,10 +344,7 @@ fn context() -> Context {
             zone
         }
     });
-    Context {
-        zone,
-        now: Timestamp::now(),
-    }
+    Context::of(zone)
 }
 
 /// Refuses to store by the statements of this library into the tables of another version: new files, old extension.

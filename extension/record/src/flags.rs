@@ -21,14 +21,18 @@ impl Flags {
     /// The record held NULs, which PostgreSQL cannot store.
     pub const NUL: Flags = Flags(1 << 4);
 
-    const NAMES: [(Flags, &'static str); 5] = [
+    /// The record's date can be read in two orders, and neither gives a time of the last day.
+    pub const TIME_DOUBTFUL: Flags = Flags(1 << 5);
+
+    const NAMES: [(Flags, &'static str); 6] = [
         (Flags::TIME_MISSING, "time_missing"),
         (Flags::TIME_FUTURE, "time_future"),
         (Flags::TRUNCATED, "truncated"),
         (Flags::BAD_UTF8, "bad_utf8"),
         (Flags::NUL, "nul"),
+        (Flags::TIME_DOUBTFUL, "time_doubtful"),
     ];
-    const ALL: u8 = (1 << 5) - 1;
+    const ALL: u8 = (1 << 6) - 1;
 
     /// Returns the empty set.
     pub const fn empty() -> Flags {
@@ -100,7 +104,7 @@ mod tests {
         let mut flags = Flags::TRUNCATED;
         flags |= Flags::BAD_UTF8;
         assert_eq!(Flags::from_bits_truncate(flags.bits()), flags);
-        assert_eq!(Flags::from_bits_truncate(0b1110_0000), Flags::empty());
+        assert_eq!(Flags::from_bits_truncate(0b1100_0000), Flags::empty());
         assert!(flags.contains(Flags::BAD_UTF8) && !flags.contains(Flags::NUL));
     }
 }

@@ -23,6 +23,8 @@ const LONGEST_HEAD: usize = 200;
 #[derive(Debug, Default)]
 pub(crate) struct Head<'a> {
     pub(crate) time: Option<Timestamp>,
+    /// The date can be read in two orders, and neither gives a time of the last day.
+    pub(crate) doubtful: bool,
     /// The rest of the line. May be empty.
     pub(crate) body: &'a str,
     pub(crate) fields: Map<String, Value>,
@@ -58,7 +60,9 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
 impl<'a> Cursor<'a, '_> {
     /// Takes the parts of a head that a row of the table describes.
     fn shaped(&mut self, shaped: &Shaped) {
-        self.head.time = shaped.stamp.and_then(|stamp| stamp.resolve(self.context));
+        if let Some(stamp) = shaped.stamp {
+            self.resolve(stamp);
+        }
         for (name, start, end) in shaped.fields() {
             // Fields end at ASCII bytes, and so does a head.
             self.keep(name, self.line.get(start..end).unwrap_or_default());
@@ -97,6 +101,12 @@ impl<'a> Cursor<'a, '_> {
             self.at += 3;
         }
         let mut word = self.level_word();
+        if word.is_none()
+            && self.at == 0
+            && let Some((_, end)) = detect::far(self.bytes)
+        {
+            return self.far(end);
+        }
         // Each turn takes at least a byte; a real head has few parts.
         for _ in 0..8 {
             self.separators();
@@ -110,6 +120,15 @@ impl<'a> Cursor<'a, '_> {
         if self.head.time.is_none() && self.at == 0 {
             self.access_log();
         }
+    }
+
+    /// Takes a long prefix of PostgreSQL up to the colon behind its severity.
+    fn far(&mut self, end: usize) {
+        self.timestamp(None);
+        let prefix = self.line.get(self.at..end).unwrap_or_default();
+        let session = prefix.rsplit_once(' ').map_or(prefix, |(session, _)| session);
+        self.keep("session", session);
+        self.at = end;
     }
 
     /// Returns the time of `192.0.2.1 - - [22/Nov/2026:10:00:00 +0100] "GET / HTTP/1.1" …`, whose

@@ -1,6 +1,9 @@
 //! The levels and the words that programs use for them.
 
+pub(crate) mod crash;
 pub(crate) mod detect;
+mod evidence;
+pub mod needles;
 pub(crate) mod words;
 
 use std::fmt;

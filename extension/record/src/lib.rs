@@ -25,7 +25,7 @@ mod time;
 
 pub use flags::Flags;
 pub use level::detect::level;
-pub use level::{Level, UnknownLevel};
+pub use level::{Level, UnknownLevel, needles};
 pub use record::{Context, MAX_MESSAGE, Record, parse};
 pub use text::clean;
 pub use time::DateOrder;

@@ -1,12 +1,19 @@
 //! Decides whether a line belongs to the record before it.
 //!
-//! Only the line itself is looked at, so that it does not matter how a file was cut into reads. A
-//! line that starts with a time is never a continuation.
+//! [`continues`] looks at the line alone. [`joins`] knows the record that is open as well, and
+//! [`begins`] the line before where none is. A line that starts with a time is a continuation only
+//! if it repeats the head of the record, as RabbitMQ does for each line of one event.
+
+mod before;
 
 use memchr::{memchr_iter, memmem};
 
+use crate::level::words::word_level;
+use crate::shapes;
 use crate::structured::container;
 use crate::time;
+
+pub use before::{Open, Piece, begins, joins, piece};
 
 /// The bytes of a line that are looked at.
 const LOOKED_AT: usize = 256;
@@ -17,6 +24,7 @@ const LOOKED_AT: usize = 256;
 pub fn continues(line: &[u8]) -> bool {
     let mut buffer = [0; LOOKED_AT];
     let line = container::inner_start(line, &mut buffer).unwrap_or(line);
+    let line = without_colour(line);
     let text = line.trim_ascii();
     let Some(first) = text.first() else { return false };
     let text = &text[..text.len().min(LOOKED_AT)];
@@ -25,7 +33,7 @@ pub fn continues(line: &[u8]) -> bool {
         return companion(text);
     }
     if line[0].is_ascii_whitespace() {
-        return true;
+        return !has_its_own_head(text);
     }
     match first {
         // The end of an object printed over several lines; Laravel's `"} `.
@@ -50,7 +58,34 @@ pub fn continues(line: &[u8]) -> bool {
     }
 }
 
-const STARTS: [&[u8]; 18] = [
+/// Returns the line without the terminal's colours at its start.
+fn without_colour(mut line: &[u8]) -> &[u8] {
+    while let Some(sequence) = line.strip_prefix(b"\x1b[") {
+        let Some(end) = sequence.iter().take(12).position(u8::is_ascii_alphabetic) else {
+            return line;
+        };
+        line = &sequence[end + 1..];
+    }
+    line
+}
+
+/// Returns true for a right-aligned head: `  ERROR 2026-11-28 01:33:52 x`,
+/// ` 21494:20261128:015055.095 x`.
+fn has_its_own_head(text: &[u8]) -> bool {
+    let len = text
+        .iter()
+        .take(12)
+        .take_while(|b| b.is_ascii_alphabetic())
+        .count();
+    if len >= 3 && word_level(&text[..len]).is_some() {
+        let rest = text[len..].trim_ascii_start();
+        let rest = rest.strip_prefix(b"[").unwrap_or(rest);
+        return rest.len() < text.len() - len && time::scan(rest).is_some();
+    }
+    text[0].is_ascii_digit() && shapes::is_timed(text)
+}
+
+const STARTS: [&[u8]; 22] = [
     b"Caused by:",
     b"Suppressed:",
     b"Wrapped by:",
@@ -69,6 +104,11 @@ const STARTS: [&[u8]; 18] = [
     b"PHP Stack trace:",
     b"PHP   ",
     b"note: run with `RUST_BACKTRACE",
+    b"Location:",
+    b"HINT: ",
+    b"DETAIL: ",
+    // OpenVPN's second line of every such error.
+    b"Options error: Please correct",
 ];
 
 /// Returns the line of a trace that names the exception: `java.io.IOException: x`, `ValueError: x`,
@@ -125,6 +165,16 @@ fn frame(text: &[u8]) -> bool {
 /// PostgreSQL's lines about the one before: `… DETAIL:  Key (id)=(1) already exists.`, with its two
 /// blanks.
 fn companion(text: &[u8]) -> bool {
+    // repmgr's `[2026-11-28 01:48:28] [DETAIL] x`.
+    if text.first() == Some(&b'[') {
+        let rest = &text[text.iter().position(|b| *b == b']').unwrap_or(0)..];
+        if [&b"] [DETAIL]"[..], b"] [HINT]"]
+            .iter()
+            .any(|start| rest.starts_with(start))
+        {
+            return true;
+        }
+    }
     const NAMES: [&[u8]; 7] = [
         b"DETAIL:  ",
         b"HINT:  ",
@@ -180,6 +230,24 @@ app/models/user.rb:12:in `find'
 --- End of stack trace from previous location ---
 ** (RuntimeError) boom
 }"#,
+            true,
+        );
+    }
+
+    #[test]
+    fn a_right_aligned_head_begins_a_record() {
+        all(
+            "  ERROR 2026-11-28 01:33:52 b
+   INFO 2026-11-28 01:33:51.000000 [  main ] a
+ 21494:20261128:015055.095 database is down
+ WARNING [2026-11-28 01:33:52] x",
+            false,
+        );
+        all(
+            "  error in line 3
+    12: foo
+  ERROR: indented text of a message
+[31m    at com.example.Foo.bar(Foo.java:12)[0m",
             true,
         );
     }

@@ -78,12 +78,39 @@ pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
         _ => read(text, context),
     };
     record.level = level;
+    if record.message.starts_with(TRACEBACK) {
+        traceback(&mut record);
+    }
     match record.logged_at {
         None => record.flags |= Flags::TIME_MISSING,
         Some(time) if time.duration_since(context.now) > FUTURE => record.flags |= Flags::TIME_FUTURE,
         Some(_) => {}
     }
     record
+}
+
+/// The first line of a trace of Python.
+const TRACEBACK: &str = "Traceback (most recent call last):";
+
+/// Takes the exception, which Python writes last, for the message of a bare trace. The process has
+/// ended if the error came from the module that was started.
+fn traceback(record: &mut Record) {
+    let Some(detail) = record.detail.take() else {
+        return;
+    };
+    let frame = detail.lines().find(|line| line.trim_start().starts_with("File "));
+    if record.level == Some(Level::Error) && frame.is_some_and(|frame| frame.ends_with("in <module>")) {
+        record.level = Some(Level::Fatal);
+    }
+    let exception = detail
+        .lines()
+        .rfind(|line| line.starts_with(|c: char| c.is_ascii_alphabetic()) && line.contains([':', '.']))
+        .map(str::to_owned);
+    let whole = format!("{}\n{detail}", record.message);
+    if let Some(exception) = exception {
+        record.message = stored(Cow::Owned(exception), &mut record.flags);
+    }
+    record.detail = Some(Cow::Owned(whole));
 }
 
 /// Returns the text without blank lines before it and blanks after it.
@@ -152,7 +179,11 @@ fn read<'a>(text: &'a str, context: &Context) -> Record<'a> {
 }
 
 fn plain_record<'a>(line: &'a str, head: Head<'a>, rest: &'a str) -> Record<'a> {
-    let mut flags = Flags::empty();
+    let mut flags = if head.doubtful {
+        Flags::TIME_DOUBTFUL
+    } else {
+        Flags::empty()
+    };
     let mut fields = head.fields;
     let mut message = head.body;
     let mut rest = rest;

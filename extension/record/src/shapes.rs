@@ -114,6 +114,11 @@ pub(crate) fn read(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
     TABLE.read(line, lead, &TABLE.all)
 }
 
+/// Returns true for a line of a program that writes its pid before its time.
+pub(crate) fn is_timed(line: &[u8]) -> bool {
+    read(line, lead(line).as_ref()).is_some_and(|shaped| shaped.stamp.is_some())
+}
+
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
 struct Table {
@@ -125,8 +130,8 @@ struct Table {
 /// A bit for each row, in the order of the table.
 type Rows = u128;
 
-/// The rows that three bytes of a line allow: the first two, and the first of the next word. Behind a
-/// time these are those of the text after it.
+/// The rows that three bytes of a line allow: the first two, and the first of the next word. Behind
+/// a time these are those of the text after it.
 struct Index {
     /// By the bracket before the time; the last are the rows that begin without a time.
     first: [[Rows; 256]; 4],

@@ -14,7 +14,7 @@
 
 mod buckets;
 
-use logwatch_record::Level;
+use logwatch_record::{Level, needles};
 
 /// The longest word that names a level, and one more byte.
 const WORD: usize = 14;
@@ -80,7 +80,10 @@ impl Shapes {
         let rest = &window[mark + 1..];
         match window[mark] {
             b'e' | b'E' | b'f' | b'F' | b'c' | b'C' | b'a' | b'A' | b's' | b'S' | b'p' | b'P' | b'w'
-            | b'W' => self.word(&window[mark..]),
+            | b'W' => {
+                self.word(&window[mark..])
+                    || begins_phrase(&window[mark..]) && needles::is_phrase(window, mark)
+            }
             b'l' | b'L' | b'y' | b'Y' | b'o' | b'O' | b'r' | b'R' => number(rest) && key(&window[..=mark]),
             b'<' => {
                 let edge = mark.checked_sub(1).is_none_or(|before| is_edge(window[before]));
@@ -96,11 +99,21 @@ impl Shapes {
                 [_, _, _, ..] => false,
                 _ => true,
             },
+            b'(' => needles::MASKS
+                .iter()
+                .any(|mask| window[mark..].starts_with(mask) || mask.starts_with(&window[mark..])),
+            // Samba's `,  0]`.
+            b',' => rest.starts_with(b"  0") || rest.len() < 3,
+            b':' => needles::is_phrase(window, mark),
+            // gluster's `] E [`.
+            b']' => match *rest {
+                [b' ', letter, b' ', ..] => self.is_letter(letter) || needles::LETTERS.contains(&letter),
+                [_, _, _, ..] => false,
+                _ => true,
+            },
             // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `.
             b'0'..=b'9' | b'Z' | b'z' => match *rest {
-                [b' ', letter, b' ', ..] => {
-                    self.is_letter(letter) || letter == b'#' && self.least == Level::Warn
-                }
+                [b' ', letter, b' ', ..] => self.is_letter(letter) || letter == b'#',
                 [_, _, _, ..] => false,
                 _ => true,
             },
@@ -121,7 +134,7 @@ impl Shapes {
             .iter()
             .position(|byte| !(byte.is_ascii_alphanumeric() || *byte == b'_'))
         {
-            Some(end) => Level::of_word(&text[..end]).is_some_and(|level| level >= self.least),
+            Some(end) => needles::word(&text[..end], text.get(end)).is_some_and(|level| level >= self.least),
             None => text.len() < WORD,
         }
     }
@@ -140,6 +153,9 @@ impl Shapes {
     fn first_letter(self, text: &[u8]) -> bool {
         match *text {
             [letter, b',' | b'/', ..] => self.is_letter(letter),
+            // cups.
+            [letter, b' ', b'[', ..] => needles::LETTERS.contains(&letter) || self.is_letter(letter),
+            [_, b' '] => true,
             [letter, b'0'..=b'9', ..] => {
                 self.is_letter(letter) && text.iter().skip(1).take(4).all(u8::is_ascii_digit)
             }
@@ -170,6 +186,12 @@ fn begins_word(start: [u8; 4]) -> bool {
             | [b'w', b'r', b'n', _]
             | b"warn"
     )
+}
+
+/// Tells the marks of a phrase quickly from the others.
+fn begins_phrase(text: &[u8]) -> bool {
+    text.first_chunk::<4>()
+        .is_none_or(|start| matches!(start, b"Exce" | b"exce" | b"ceba" | b"pani" | b"e-du"))
 }
 
 /// What may stand before the first byte of a line: a newline, what a container puts there, a hole.
@@ -274,6 +296,26 @@ mod tests {
         "2026-11-22T10:00:00.123+0000 E STORAGE  [thread] x",
         "2026-11-22T10:00:00.123Z F STORAGE  [thread] x",
         "2026-11-22T10:00:00.123456789Z stderr F E1122 10:00:00.000000 1 file.go:1] x",
+        "E [28/Nov/2026:01:32:59 +0000] cupsdLoadBanners: Unable to open banner directory",
+        "X [28/Nov/2026:01:32:59 +0000] x",
+        "[2026-11-28 01:39:22.153680 +0000] E [MSGID: 101032] [store.c:461:gf_store] 0-: x",
+        "[2026-11-28 01:39:22.153680 +0000] M [store.c:461:gf_store] 0-x: x",
+        "[2026/11/28 01:38:37.106679,  0] ../../lib/util/become_daemon.c:119(exit_daemon)",
+        "(2026-11-28  1:45:45): [sssd] [confdb_get] (0x0020): x",
+        "4843:M 28 Nov 2026 01:35:53.661 # Failed listening on port 6379 (TCP), aborting.",
+        "2026/11/28 01:37:48.303 errors: ZEBRA: [SHWNK-NWT5S] x",
+        "Traceback (most recent call last):",
+        "Exception in thread \"main\" java.lang.X: x",
+        "Unhandled exception. System.X: x",
+        "thread 'main' panicked at src/main.rs:2:5:",
+        "TypeError: x is not a function",
+        "[ 1234.567890] Out of memory: Killed process 4711 (java) total-vm:1kB",
+        "[ 1234.567890] Kernel panic - not syncing: x",
+        "Nov 28 01:35:33 h systemd[1]: app.service: Failed with result 'core-dump'.",
+        r#"{"record":{"level":{"name":"ERROR"}},"text":"x"}"#,
+        r#"{"level":"\u001b[31merror\u001b[39m","message":"x"}"#,
+        r#"{"level":"ERROR+4","msg":"x"}"#,
+        r#"{"PRIORITY":["3","3"],"MESSAGE":"x"}"#,
     ];
 
     #[test]

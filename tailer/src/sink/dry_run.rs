@@ -36,10 +36,7 @@ impl<W: Write> DryRun<W> {
     }
 
     fn print(&mut self, stretch: &Stretch) -> io::Result<()> {
-        let context = Context {
-            zone: self.zone.clone(),
-            now: Timestamp::now(),
-        };
+        let context = Context::of(self.zone.clone());
         let file = stretch.path.to_string_lossy();
         self.lines.clear();
         for found in stretch.records {
@@ -126,8 +123,8 @@ mod tests {
     #[test]
     fn a_line_has_what_is_known_of_a_record() {
         let context = Context {
-            zone: TimeZone::UTC,
             now: "2026-11-22T12:00:00Z".parse().unwrap(),
+            ..Context::of(TimeZone::UTC)
         };
         let line_of = |text: &str| {
             let found = Found {

@@ -1,11 +1,16 @@
 //! A cursor over the head of a plain line: it takes parts from the front and keeps them in
 //! `fields`.
 
+use jiff::SignedDuration;
 use serde_json::Value;
 
 use super::Head;
+use crate::Context;
 use crate::shapes::Lead;
-use crate::{Context, time};
+use crate::time::{self, Stamp};
+
+/// A date further from now is doubtful, if it can be read in two orders.
+const PLAUSIBLE: SignedDuration = SignedDuration::from_hours(24);
 
 pub(crate) struct Cursor<'a, 'c> {
     pub(crate) line: &'a str,
@@ -59,6 +64,16 @@ impl<'a> Cursor<'a, '_> {
         }
     }
 
+    /// Keeps the moment of a time.
+    pub(super) fn resolve(&mut self, stamp: Stamp) {
+        let Some(moment) = stamp.resolve(self.context) else {
+            return;
+        };
+        self.head.time = Some(moment);
+        self.head.doubtful =
+            stamp.is_in_either_order() && moment.duration_since(self.context.now).abs() > PLAUSIBLE;
+    }
+
     /// Takes the time at the cursor.
     pub(super) fn time(&mut self) -> bool {
         if self.timed {
@@ -72,7 +87,7 @@ impl<'a> Cursor<'a, '_> {
             },
         };
         self.timed = true;
-        self.head.time = stamp.resolve(self.context).or(self.head.time);
+        self.resolve(stamp);
         self.at += len;
         true
     }

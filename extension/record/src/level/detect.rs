@@ -5,8 +5,8 @@
 //! 128 bytes, so that an INFO line that mentions ERROR is no error. The table of
 //! [`shapes`] knows the programs that say it in another way.
 
-use super::Level;
 use super::words::{Evidence, syslog_level, word_level};
+use super::{Level, crash, evidence};
 use crate::shapes::{self, Lead};
 use crate::structured::json_level::{self, Json};
 use crate::structured::{container, logfmt};
@@ -14,6 +14,8 @@ use crate::text;
 
 /// A level word starts within this many bytes.
 const LEVEL_WITHIN: usize = 128;
+/// PostgreSQL's severity starts within this many bytes.
+const LONGEST_PREFIX: usize = 1024;
 /// The bytes of a container's line that are looked at.
 const UNESCAPED: usize = 4096;
 
@@ -81,10 +83,37 @@ fn pri(line: &[u8]) -> Option<Level> {
 
 fn plain(line: &[u8]) -> Option<Level> {
     let lead = shapes::lead(line);
-    match shapes::decisive(line, lead.as_ref()) {
-        Some(shaped) => shaped.level,
-        None => first(line, lead.as_ref()).map(|found| found.level),
+    if let Some(shaped) = shapes::decisive(line, lead.as_ref()) {
+        return shaped.level;
     }
+    if lead.is_none()
+        && let Some(level) = crash::level(line)
+    {
+        return Some(level);
+    }
+    let named = first(line, lead.as_ref()).map(|found| found.level);
+    named.or_else(|| far(line).map(|(level, _)| level)).or_else(|| {
+        let kernel_s = lead.is_some() || line.first() == Some(&b'[');
+        kernel_s.then(|| crash::report(line))?
+    })
+}
+
+/// Returns the severity that PostgreSQL writes behind a long `log_line_prefix`, and the position
+/// after its colon. Two blanks after the colon tell it from a word of a sentence.
+pub(crate) fn far(line: &[u8]) -> Option<(Level, usize)> {
+    if line.len() <= LEVEL_WITHIN {
+        return None;
+    }
+    let head = &line[..line.len().min(LONGEST_PREFIX)];
+    memchr::memmem::find_iter(head, b":  ").find_map(|colon| {
+        let word = head[..colon]
+            .iter()
+            .rposition(|b| !(b.is_ascii_uppercase() || b.is_ascii_digit()))
+            .map_or(0, |at| at + 1);
+        let stands = word == 0 || matches!(head[word - 1], b' ' | b']' | b':' | b',' | b'|' | b'>');
+        let (level, _) = word_level(&head[word..colon]).filter(|_| stands)?;
+        Some((level, colon + 1))
+    })
 }
 
 /// The first level of a line of text.
@@ -137,18 +166,29 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
         at = end;
         let next = line.get(end).copied();
         if next == Some(b'=') && !matches!(line.get(end + 1), None | Some(b'=' | b' ')) {
+            // A query's parameter is no key, and the text of a key says nothing:
+            // `filter="(cn=error)"`.
+            let before = start.checked_sub(1).map(|i| line[i]);
+            if matches!(before, Some(b'?' | b'&')) {
+                level_key = false;
+                continue;
+            }
             if !looked_for_pairs && start.checked_sub(1).is_none_or(|i| line[i] == b' ') {
                 looked_for_pairs = true;
                 if let Some(level) = logfmt::level(&line[start..]) {
                     return Some(FirstLevel { level, word: None });
                 }
             }
-            level_key = logfmt::names_level(&line[start..end]);
+            let key = &line[start..end];
+            level_key = logfmt::names_level(key);
+            if !level_key && line[end + 1] == b'"' && !logfmt::names_message(key) {
+                at = after_quoted(line, end + 1);
+            }
             continue;
         }
         let word = &line[start..end];
         if let Some((level, proof)) = word_level(word)
-            && let Some(look) = look(line, start, end, level_key)
+            && let Some(look) = evidence::of(line, start, end, level_key)
             && proof <= look
         {
             return Some(FirstLevel {
@@ -166,6 +206,12 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
         level_key = false;
     }
     None
+}
+
+/// Returns the position after the quoted text that opens at `at`, or after the quote if it never
+/// closes.
+fn after_quoted(line: &[u8], at: usize) -> usize {
+    json_level::string(line, at).map_or(at + 1, |(_, end)| end)
 }
 
 fn word_len(bytes: &[u8]) -> usize {
@@ -201,74 +247,6 @@ fn is_request(line: &[u8], start: usize, word: &[u8]) -> bool {
                 | b"CONNECT"
                 | b"TRACE"
         )
-}
-
-/// Returns the evidence that the surroundings and the case of a word give; None when it does not
-/// stand alone (`error.log`, `/error`, `on-error`).
-fn look(line: &[u8], start: usize, end: usize, level_key: bool) -> Option<Evidence> {
-    let before = start.checked_sub(1).map(|i| line[i]);
-    let next = line.get(end).copied();
-    let after_next = line.get(end + 1).copied();
-    let upper = !line[start..end].iter().any(u8::is_ascii_lowercase);
-    if level_key && before.is_some_and(|b| matches!(b, b'=' | b'"' | b'\'')) {
-        return Some(Evidence::Key);
-    }
-    let ends = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_whitespace());
-    let coloured =
-        before == Some(b'm') && start >= 2 && line[..start].iter().rev().take(8).any(|b| *b == 0x1b);
-    let stands_before = coloured
-        || match before {
-            None => true,
-            Some(b) if b.is_ascii_whitespace() => true,
-            Some(
-                b'[' | b'(' | b'<' | b'{' | b'|' | b',' | b';' | b'"' | b'\'' | b'>' | b'!' | b'*' | b'#',
-            ) => true,
-            Some(b'^' | b'~' | b']' | b')') => true,
-            // `=ERROR REPORT====`, but not `state=ERROR`.
-            Some(b'=') => upper && start == 1,
-            // A path of names is no head: `std::error::Error`.
-            Some(b':') => start < 2 || line[start - 2] != b':',
-            // `app-ERROR`, `local.ERROR:`.
-            Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
-            Some(b'.') => upper && matches!(next, Some(b':' | b']')),
-            Some(0x80..) => upper,
-            Some(_) => false,
-        };
-    let stands_after = match next {
-        Some(b':') => after_next != Some(b':'),
-        Some(b']' | b')' | b'>' | b'}' | b'|' | b',' | b';' | b'"' | b'\'' | b'!' | b'?' | b'[' | 0x1b) => {
-            true
-        }
-        Some(b'(' | b'*' | b'#' | b'<' | 0x80..) => upper,
-        Some(b'-') => upper || ends(after_next),
-        Some(b'.') => ends(after_next),
-        other => ends(other),
-    };
-    if !stands_before || !stands_after || denied(line, start, upper) {
-        return None;
-    }
-    let opens = matches!(before, Some(b'[' | b'(' | b'<' | b'|'));
-    let closes = matches!(next, Some(b']' | b')' | b'>' | b'|'));
-    // Apache's `[core:error]`.
-    let grouped = (opens && closes) || (before == Some(b':') && next == Some(b']'));
-    let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
-    let colon = next == Some(b':');
-    Some(if grouped || (upper && colon) {
-        Evidence::Heading
-    } else if upper || tabbed || coloured || (colon && matches!(after_next, None | Some(b' ' | b'\t'))) {
-        Evidence::Shape
-    } else {
-        Evidence::Word
-    })
-}
-
-/// Returns true after a denial: `no error`, `without error`, `0 error`.
-fn denied(line: &[u8], start: usize, upper: bool) -> bool {
-    let Some(head) = line[..start].strip_suffix(b" ") else {
-        return false;
-    };
-    let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
-    word.eq_ignore_ascii_case(b"no") || word.eq_ignore_ascii_case(b"without") || (!upper && word == b"0")
 }
 
 #[cfg(test)]

@@ -57,6 +57,30 @@ pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
     })
 }
 
+/// Returns the level that the value of a key names: a word, in colours perhaps (`\u001b[31merror`),
+/// or with slog's distance from it (`ERROR+4`).
+pub(crate) fn value_level(value: &[u8]) -> Option<Level> {
+    let mut word = value.trim_ascii();
+    for escape in [&b"\\u001b["[..], b"\\u001B[", b"\x1b["] {
+        if let Some(rest) = word.strip_prefix(escape) {
+            let sequence = rest.iter().position(|b| *b == b'm')?;
+            let rest = &rest[sequence + 1..];
+            let end = rest
+                .iter()
+                .position(|b| matches!(b, b'\\' | 0x1b))
+                .unwrap_or(rest.len());
+            word = &rest[..end];
+        }
+    }
+    let sign = word.iter().position(|b| matches!(b, b'+' | b'-'));
+    if let Some(sign) =
+        sign.filter(|at| word.len() - at <= 4 && word[at + 1..].iter().all(u8::is_ascii_digit))
+    {
+        word = &word[..sign];
+    }
+    word_level(word.trim_ascii()).map(|(level, _)| level)
+}
+
 /// For each first letter, a bit for each length that its words below have: most words of a line are
 /// told by these two.
 const LENGTHS: [u16; 27] = {

@@ -149,7 +149,7 @@ pub(super) const ROWS: &[Row] = &[
     row("nagios host notifications", "[{time}] HOST NOTIFICATION: {message}", Says::Nothing, "[1795830532] HOST NOTIFICATION: admin;h1;DOWN;notify;fatal"),
     row("nagios states", "[{time}] {_when.upper} {_what.upper} STATE: {message}", Says::Nothing, "[1795831115] INITIAL SERVICE STATE: h1;errors;CRITICAL;HARD;1;CRITICAL - fatal error in app"),
     row("nagios handlers", "[{time}] {_what.upper} EVENT HANDLER: {message}", Says::Nothing, "[1795831115] SERVICE EVENT HANDLER: h1;errors;CRITICAL;HARD;1;x"),
-    row("php-fpm's children", "[{time}] WARNING: [pool {pool}] child {pid.digits} said into {_stream}: {message}", Says::Text(PHP, Some(Warn)), "[28-Nov-2026 01:30:59] WARNING: [pool www] child 31080 said into stderr: \"NOTICE: PHP message: PHP Fatal error:  Uncaught RuntimeException\""),
+    row("php-fpm's children", "[{time}] WARNING: [pool {pool}] child {pid.digits} {_verb} into {_stream}: {message}", Says::Text(PHP, Some(Warn)), "[28-Nov-2026 01:30:59] WARNING: [pool www] child 31080 sa\x69d into stderr: \"NOTICE: PHP message: PHP Fatal error:  Uncaught RuntimeException\""),
     row("pgbouncer's log lines", "{time} [{pid.digits}] LOG {message}", Says::Always(Info), "2026-11-28 01:46:45.554 UTC [2351] LOG S-0x5581f1557db0: db/u@127.0.0.1:9 closing because: connect failed (age=0s)"),
     row("slapd", "{time} 0x{thread.hex} conn={message}", Says::Nothing, "6b0a2f96.16f24533 0x7fd648bfd6c0 conn=1002 op=1 SRCH base=\"dc=x\" filter=\"(cn=fatal error)\""),
     row("uwsgi requests", "[pid: {pid.digits}|app: {_app.any}] {message}", Says::Nothing, "[pid: 31202|app: 0|req: 4/4] 127.0.0.1 () {24 vars in 281 bytes} [Sat Nov 28 01:31:05 2026] GET /errors?level=error => generated"),

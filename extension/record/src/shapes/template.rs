@@ -96,7 +96,8 @@ impl Template {
     }
 
     /// Tells whether a line of this template may have a byte in each of three places: the first two
-    /// of the text (behind a time, of the text after it and a blank), and the first of its next word.
+    /// of the text (behind a time, of the text after it and a blank), and the first of its next
+    /// word.
     pub(super) fn may_have(&self, says: Says, byte: u8) -> [bool; 3] {
         let parts = match self.after_lead() {
             [Part::Blank | Part::AnyBlank, parts @ ..] if self.lead().is_some() => parts,

@@ -102,6 +102,19 @@ fn docker(line: &str) -> Option<Docker<'_>> {
     serde_json::from_str(line).ok()
 }
 
+/// Returns the stream of a wrapped line, and whether the next line of that stream goes on with it.
+/// Docker cuts a line at 16 KiB and leaves out the newline of each piece but the last.
+pub(crate) fn piece(line: &[u8]) -> Option<(&[u8], bool)> {
+    if let Some(cri) = cri(line) {
+        let stream = &line[cri.time.len() + 1..];
+        return Some((&stream[..6], cri.partial));
+    }
+    line.strip_prefix(b"{\"log\":\"")?;
+    let stream = memchr::memmem::rfind(line, b"\"stream\":\"std")?;
+    let partial = !line[..stream].ends_with(b"\\n\",");
+    Some((line.get(stream + 10..stream + 16)?, partial))
+}
+
 /// Returns the start of a wrapped line's text, which tells whether it continues a record. None when
 /// it is not wrapped.
 pub(crate) fn inner_start<'b>(line: &'b [u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {

@@ -5,7 +5,7 @@ use memchr::{memchr, memmem};
 use serde_json::{Map, Value};
 
 use super::{Keys, MESSAGE, Parts, STACK, TIME, take_text, take_text_of};
-use crate::level::words::word_level;
+use crate::level::words::value_level;
 use crate::{Context, text, time};
 
 const LEVEL: [&str; 14] = [
@@ -37,6 +37,9 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
         nul,
         ..Parts::default()
     };
+    if let Some(message) = fields.get("MESSAGE").and_then(journald) {
+        fields.insert("MESSAGE".to_owned(), Value::String(message));
+    }
     let keys = Keys::of(&fields);
     for key in TIME.into_iter().filter(|key| keys.may_hold(key)) {
         if let Some(moment) = fields.get(key).and_then(|value| json_time(value, context)) {
@@ -63,7 +66,7 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
     }
     for key in LEVEL.into_iter().filter(|key| keys.may_hold(key)) {
         let spent = match fields.get(key) {
-            Some(Value::String(word)) => word_level(word.trim().as_bytes()).is_some(),
+            Some(Value::String(word)) => value_level(word.as_bytes()).is_some(),
             Some(Value::Number(_)) => matches!(key, "level" | "lvl" | "severity"),
             _ => false,
         };
@@ -78,6 +81,24 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
     }
     parts.fields = fields;
     Some(parts)
+}
+
+/// Returns the text of a journald field that is a list: its bytes, or its values if it was set
+/// twice.
+fn journald(value: &Value) -> Option<String> {
+    let values = value.as_array().filter(|values| !values.is_empty())?;
+    let bytes: Option<Vec<u8>> = values
+        .iter()
+        .map(|value| u8::try_from(value.as_u64()?).ok())
+        .collect();
+    if let Some(bytes) = bytes {
+        return Some(text::clean(&bytes).0.into_owned());
+    }
+    let texts = values.iter().map(|value| match value {
+        Value::String(text) => Some(text.clone()),
+        other => journald(other),
+    });
+    Some(texts.collect::<Option<Vec<_>>>()?.join("\n"))
 }
 
 fn json_time(value: &Value, context: &Context) -> Option<Timestamp> {
@@ -184,6 +205,20 @@ mod tests {
             Value::Object(parts.fields),
             value!({"logger":"http.log", "status":502})
         );
+    }
+
+    #[test]
+    fn journald_messages_may_be_lists() {
+        let message = |text| of(text).message;
+        assert_eq!(
+            message(r#"{"PRIORITY":"3","MESSAGE":[101,114,114,27,91,109]}"#).as_deref(),
+            Some("err\u{1b}[m")
+        );
+        assert_eq!(
+            message(r#"{"PRIORITY":"3","MESSAGE":["first","second"]}"#).as_deref(),
+            Some("first\nsecond")
+        );
+        assert_eq!(message(r#"{"PRIORITY":"3","MESSAGE":null}"#), None);
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use memchr::memchr2;
 
 use crate::level::Level;
-use crate::level::words::{letter_level, syslog_level, word_level};
+use crate::level::words::{letter_level, syslog_level, value_level};
 
 /// The outcome of the scan of a JSON object.
 pub(crate) enum Json<'a> {
@@ -22,12 +22,15 @@ pub(crate) enum Json<'a> {
 /// Looks for the level in the JSON object at the start of `bytes`.
 pub(crate) fn json(bytes: &[u8]) -> Json<'_> {
     let mut seen = Seen::default();
-    match object(bytes, &mut seen, 0) {
+    match object(bytes, &mut seen, 0, 0) {
         _ if seen.level.is_some() => seen.level.map_or(Json::Silent, Json::Level),
         None => Json::Broken,
         Some(_) => seen.verdict(),
     }
 }
+
+/// Objects are read this deep for a level.
+const DEEPEST: u8 = 3;
 
 #[derive(Default)]
 struct Seen<'a> {
@@ -39,6 +42,8 @@ struct Seen<'a> {
     stream: bool,
     message: Option<&'a [u8]>,
     serilog: u8,
+    /// This object is the level itself: its name is the level.
+    of_level: bool,
 }
 
 impl<'a> Seen<'a> {
@@ -79,6 +84,9 @@ impl<'a> Seen<'a> {
             (b"@t", _) => self.serilog |= 1,
             (b"@mt" | b"@m", _) => self.serilog |= 2,
             (b"level", Value::Number(number @ 0..=7)) => self.gelf_level = Some(number),
+            (b"name" | b"label" | b"text" | b"value", Value::String(word)) if self.of_level => {
+                self.level = self.level.or(value_level(word));
+            }
             (key, value) if self.level.is_none() => self.level = keyed(key, value),
             _ => {}
         }
@@ -133,7 +141,7 @@ fn keyed(key: &[u8], value: Value) -> Option<Level> {
                 [b'D', b'1'..=b'5'] => Some(Level::Debug),
                 // No level has more digits as a string; what has is a time or an order's number.
                 [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9'] => number(word).and_then(|n| numbered(key, n)),
-                _ => word_level(word.trim_ascii()).map(|(level, _)| level),
+                _ => value_level(word),
             }
         }
         Value::Number(n) => numbered(key, n),
@@ -185,7 +193,7 @@ fn number(digits: &[u8]) -> Option<u64> {
 
 /// Reads an object's keys; returns the position after it, None when it is broken. Stops early once
 /// the level is known.
-fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize) -> Option<usize> {
+fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize, depth: u8) -> Option<usize> {
     let mut at = blanks(bytes, start + 1);
     if bytes.get(at) == Some(&b'}') {
         return Some(at + 1);
@@ -204,13 +212,24 @@ fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize) -> Option<usiz
                 let (raw, next) = string(bytes, at)?;
                 (value, at) = (Value::String(raw), next);
             }
-            // ECS nests: {"log":{"level":"error"}}.
-            b'{' if start == 0 && key == b"log" => {
-                let mut inner = Seen::default();
-                let next = object(bytes, &mut inner, at);
+            // ECS nests: {"log":{"level":"error"}}; loguru: {"record":{"level":{"name":"ERROR"}}}.
+            b'{' if depth < DEEPEST
+                && matches!(key, b"log" | b"record" | b"body" | b"level" | b"severity") =>
+            {
+                let mut inner = Seen {
+                    of_level: matches!(key, b"level" | b"severity"),
+                    ..Seen::default()
+                };
+                let next = object(bytes, &mut inner, at, depth + 1);
                 seen.level = seen.level.or(inner.level);
                 at = if seen.level.is_some() { at } else { next? };
                 value = Value::Other;
+            }
+            // journald's field that is set twice: {"PRIORITY":["3","3"]}.
+            b'[' if key == b"PRIORITY" => {
+                let first = string(bytes, blanks(bytes, at + 1)).map(|(raw, _)| raw);
+                value = first.map_or(Value::Other, Value::String);
+                at = nested(bytes, at)?;
             }
             b'{' | b'[' => (value, at) = (Value::Other, nested(bytes, at)?),
             _ => {
@@ -354,6 +373,26 @@ mod tests {
             of(r#"{"@timestamp":"x","log":{"level":"error","logger":"a"},"message":"m"}"#),
             Some(Level::Error)
         );
+        assert_eq!(
+            of(
+                r#"{"text":"x","record":{"elapsed":{"repr":"0"},"level":{"icon":"x","name":"ERROR","no":40}}}"#
+            ),
+            Some(Level::Error)
+        );
+        assert_eq!(of(r#"{"level":{"name":"fatal"},"msg":"x"}"#), Some(Level::Fatal));
+        assert_eq!(of(r#"{"ts":"x","body":{"level":"error"}}"#), Some(Level::Error));
+        assert_eq!(of(r#"{"PRIORITY":["3","3"],"MESSAGE":"x"}"#), Some(Level::Error));
+    }
+
+    #[test]
+    fn coloured_and_shifted_values_name_a_level() {
+        assert_eq!(
+            of(r#"{"level":"\u001b[31merror\u001b[39m","message":"x"}"#),
+            Some(Level::Error)
+        );
+        assert_eq!(of(r#"{"level":"ERROR+4","msg":"x"}"#), Some(Level::Error));
+        assert_eq!(of(r#"{"level":"INFO-2","msg":"x"}"#), Some(Level::Info));
+        assert_eq!(of(r#"{"level":"ERROR-42x","msg":"x"}"#), None);
     }
 
     #[test]

@@ -8,7 +8,7 @@ use serde_json::Value;
 use super::json_level::{blanks, string};
 use super::{Parts, STACK, TIME, take_text};
 use crate::level::Level;
-use crate::level::words::word_level;
+use crate::level::words::value_level;
 use crate::{Context, text, time};
 
 /// One `key=value` of a logfmt line, as written; `quoted` values are still escaped.
@@ -58,6 +58,11 @@ pub(crate) fn names_level(key: &[u8]) -> bool {
     )
 }
 
+/// Returns true for the keys that hold the message.
+pub(crate) fn names_message(key: &[u8]) -> bool {
+    matches!(key, b"msg" | b"message")
+}
+
 /// Returns the level of a line that starts with `key=value` pairs, two at least or nothing else.
 pub(crate) fn level(bytes: &[u8]) -> Option<Level> {
     let mut rest = bytes;
@@ -66,7 +71,7 @@ pub(crate) fn level(bytes: &[u8]) -> Option<Level> {
     while let Some((pair, next)) = pair(rest) {
         pairs += 1;
         if level.is_none() && names_level(pair.key) {
-            level = word_level(pair.value.trim_ascii()).map(|(level, _)| level);
+            level = value_level(pair.value);
         }
         if level.is_some() && pairs >= 2 {
             break;
@@ -89,11 +94,10 @@ pub(crate) fn read(line: &str, context: &Context) -> Option<Parts> {
         pairs.push(pair);
         at += next;
     }
-    let is_message = |key: &[u8]| matches!(key, b"msg" | b"message");
     if pairs.len() < 2
         || !pairs
             .iter()
-            .any(|pair| names_level(pair.key) || is_message(pair.key))
+            .any(|pair| names_level(pair.key) || names_message(pair.key))
     {
         return None;
     }
@@ -117,11 +121,11 @@ pub(crate) fn read(line: &str, context: &Context) -> Option<Parts> {
             && let Some(moment) = time::whole(&value, context)
         {
             parts.time = Some(moment);
-        } else if parts.message.is_none() && is_message(pair.key) && !value.trim().is_empty() {
+        } else if parts.message.is_none() && names_message(pair.key) && !value.trim().is_empty() {
             parts.message = Some(value);
         } else if parts.detail.is_none() && STACK.contains(&&*key) && value.contains('\n') {
             parts.detail = Some(value);
-        } else if !(names_level(pair.key) && word_level(value.trim().as_bytes()).is_some()) {
+        } else if !(names_level(pair.key) && value_level(value.as_bytes()).is_some()) {
             parts.fields.insert(key.into_owned(), Value::String(value));
         }
     }

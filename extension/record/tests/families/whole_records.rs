@@ -1,6 +1,6 @@
 //! Records of several lines, odd times, lengths and bytes.
 
-use logwatch_record::{Flags, MAX_MESSAGE, parse};
+use logwatch_record::{Flags, Level, MAX_MESSAGE, parse};
 
 use crate::{all, context};
 
@@ -192,6 +192,20 @@ fn continuation_lines_are_the_detail() {
 }
 
 #[test]
+fn a_bare_trace_of_python_is_its_exception() {
+    let worker = "Traceback (most recent call last):\n  File \"ok.py\", line 4, in application\n    raise ValueError('x')\nValueError: no such order";
+    let record = parse(worker, &context());
+    assert_eq!(record.level, Some(Level::Error));
+    assert_eq!(record.message, "ValueError: no such order");
+    assert_eq!(record.detail.as_deref(), Some(worker));
+    let record_level = |text: &str| parse(text, &context()).level;
+    assert_eq!(
+        record_level(&worker.replace("application", "<module>")),
+        Some(Level::Fatal)
+    );
+}
+
+#[test]
 fn a_long_message_is_cut_and_flagged() {
     let record_text = format!("ERROR {}", "é".repeat(MAX_MESSAGE));
     let record = parse(&record_text, &context());
@@ -217,6 +231,13 @@ fn a_time_ahead_is_kept_and_flagged() {
     let record = parse("2026-11-22T12:05:01Z ERROR x", &context());
     assert!(record.logged_at.is_some() && record.flags.contains(Flags::TIME_FUTURE));
     assert!(parse("2026-11-22T12:05:00Z ERROR x", &context()).flags.is_empty());
+}
+
+#[test]
+fn a_date_in_two_orders_far_from_now_is_flagged() {
+    let flags = |text: &str| parse(text, &context()).flags;
+    assert_eq!(flags("03/12/2025 10:00:00 ERROR x"), Flags::TIME_DOUBTFUL);
+    assert_eq!(flags("11/22/2026 10:00:00 ERROR x"), Flags::empty());
 }
 
 #[test]

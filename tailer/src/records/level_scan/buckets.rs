@@ -29,31 +29,33 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
         } else {
             [Some(b"ef"), Some(b"rt"), Some(b"rl"), None]
         },
-        // fail, fata(l), crit, eror, emer(g).
-        [Some(b"fce"), Some(b"arm"), Some(b"iteo"), Some(b"latr")],
-        // aler(t), seve(re), pani(c); warn.
+        // fail, fata(l), crit, eror, emer(g); Tra(ceba)ck, cor(e-du)mp.
+        [Some(b"fce"), Some(b"arme-"), Some(b"iteobd"), Some(b"latru")],
+        // aler(t), seve(re), pani(c), exce(ption); warn.
         if warn {
-            [Some(b"aspw"), Some(b"lea"), Some(b"evnr"), Some(b"rein")]
+            [Some(b"aspwe"), Some(b"leax"), Some(b"evnrc"), Some(b"rein")]
         } else {
-            [Some(b"asp"), Some(b"lea"), Some(b"evn"), Some(b"rei")]
+            [Some(b"aspe"), Some(b"leax"), Some(b"evnc"), Some(b"rei")]
         },
-        // A digit or a letter as a string, whatever follows: "3", "E"; Tornado's [E 2.
+        // A digit or a letter as a string, whatever follows: "3", "E"; Tornado's [E 2; cups' E [ at the
+        // start of a line; sssd's (0x0.
         [
-            Some(b"\"["),
+            Some(b"\"[\n("),
             if warn {
-                Some(b"0123456789efcaw")
+                Some(b"0123456789efcaxw")
             } else {
-                Some(b"0123456789efca")
+                Some(b"0123456789efcax")
             },
-            Some(b"\" "),
+            Some(b"\" x"),
             None,
         ],
-        // The end of a key before a number: l":5, y" :, o\":, \" :; an escaped character: \u003c.
+        // The end of a key before a number: l":5, y" :, o\":, \" :; an escaped character: \u003c;
+        // Samba's ,  0; memory: Ki(lled).
         [
-            Some(b"lyor\\"),
-            Some(b"\"\\u"),
-            Some(b": \"0"),
-            Some(b"0123456789:"),
+            Some(b"lyor\\,:"),
+            Some(b"\"\\u "),
+            Some(b": \"0k"),
+            Some(b"0123456789:i"),
         ],
         // A number of two digits as a string: "50"; one, or a letter, that ends escaped: "3\", "E\".
         [
@@ -73,11 +75,12 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             Some(b"0123456789,/"),
             None,
         ],
-        // A lone letter after a number or a time: 5678 E Tag, .123 # msg; a key's quote before a number: ": 5.
+        // A lone letter after a number or a time: 5678 E Tag, .123 # msg, ] E [; a key's quote before a
+        // number: ": 5.
         [
-            Some(b"0123456789z\""),
+            Some(b"0123456789z\"]"),
             Some(b" :"),
-            if warn { Some(b"efcaw# ") } else { Some(b"efca ") },
+            if warn { Some(b"efcamw# ") } else { Some(b"efcam# ") },
             Some(b"0123456789 "),
         ],
     ]

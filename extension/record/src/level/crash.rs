@@ -1,0 +1,145 @@
+//! Crashes that name no level: an uncaught error of a language's runtime, a signal, the kernel.
+//!
+//! A crash is an ERROR, and FATAL where the process ends by it.
+
+use super::Level;
+
+/// The beginnings of a crash's first line.
+const HEADLINES: [(&[u8], Level); 15] = [
+    // Python. `record::parse` finds out whether the process has ended.
+    (b"Traceback (most recent call last):", Level::Error),
+    // Java.
+    (b"Exception in thread \"main\" ", Level::Fatal),
+    (b"Exception in thread ", Level::Error),
+    // Rust.
+    (b"thread 'main' panicked at ", Level::Fatal),
+    (b"thread 'main' (", Level::Fatal),
+    (b"thread '", Level::Error),
+    // Go and .NET; Mono and Dart.
+    (b"panic: ", Level::Fatal),
+    (b"fatal error: ", Level::Fatal),
+    (b"Unhandled exception", Level::Fatal),
+    (b"Unhandled Exception", Level::Fatal),
+    // Node.
+    (b"Uncaught ", Level::Fatal),
+    (b"Uncaught:", Level::Fatal),
+    // PHP.
+    (b"PHP Fatal error:", Level::Fatal),
+    // The kernel.
+    (b"Kernel panic", Level::Fatal),
+    (b"Out of memory: Kill", Level::Error),
+];
+
+/// The texts that the kernel and systemd write of a process that crashed.
+const REPORTS: [(&str, Level); 5] = [
+    ("Kernel panic - not syncing", Level::Fatal),
+    ("Out of memory: Kill", Level::Error),
+    ("Memory cgroup out of memory: Kill", Level::Error),
+    (": segfault at ", Level::Error),
+    ("Failed with result 'core-dump'", Level::Error),
+];
+
+/// Returns the level of a line that a crash begins with.
+pub(crate) fn level(line: &[u8]) -> Option<Level> {
+    if !matches!(
+        line.first()?,
+        b'T' | b'E' | b't' | b'p' | b'f' | b'U' | b'S' | b'A' | b'P' | b'K' | b'O'
+    ) {
+        return None;
+    }
+    HEADLINES
+        .iter()
+        .find(|(start, _)| line.starts_with(start))
+        .filter(|(start, _)| match start[0] {
+            b't' => holds(line, b" panicked at "),
+            b'U' if start.starts_with(b"Uncaught") => holds(line, b"Error: "),
+            _ => true,
+        })
+        .map(|(_, level)| *level)
+        .or_else(|| is_exception(line).then_some(Level::Error))
+}
+
+/// Returns the level of a report by the kernel or systemd, which stands behind a head.
+pub(crate) fn report(line: &[u8]) -> Option<Level> {
+    let line = &line[..line.len().min(512)];
+    REPORTS
+        .iter()
+        .find(|(text, _)| memchr::memmem::find(line, text.as_bytes()).is_some())
+        // The kernel says the kind of access behind the addresses.
+        .filter(|(text, _)| !text.contains("segfault") || memchr::memmem::find(line, b" error ").is_some())
+        .map(|(_, level)| *level)
+}
+
+fn holds(line: &[u8], text: &[u8]) -> bool {
+    memchr::memmem::find(&line[..line.len().min(200)], text).is_some()
+}
+
+/// Returns true for an error that Node or a script prints before its stack: `TypeError: x`.
+fn is_exception(line: &[u8]) -> bool {
+    let len = line
+        .iter()
+        .take(80)
+        .take_while(|b| b.is_ascii_alphanumeric())
+        .count();
+    len > 5 && line[..len].ends_with(b"Error") && line[len..].starts_with(b": ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_runtime_s_crash_has_a_level() {
+        for (line, expected) in [
+            ("Traceback (most recent call last):", Level::Error),
+            (
+                "Exception in thread \"main\" java.lang.IllegalStateException: closed",
+                Level::Fatal,
+            ),
+            (
+                "Exception in thread \"pool-1\" java.lang.IllegalStateException: closed",
+                Level::Error,
+            ),
+            ("Exception in thread Thread-1:", Level::Error),
+            ("thread 'main' panicked at src/main.rs:2:5:", Level::Fatal),
+            ("thread 'main' (4711) panicked at src/main.rs:2:5:", Level::Fatal),
+            ("thread 'worker' panicked at 'x', src/main.rs:2:5", Level::Error),
+            (
+                "panic: runtime error: index out of range [3] with length 3",
+                Level::Fatal,
+            ),
+            ("fatal error: all goroutines are asleep - deadlock!", Level::Fatal),
+            (
+                "Unhandled exception. System.InvalidOperationException: x",
+                Level::Fatal,
+            ),
+            ("Uncaught TypeError: x is not a function", Level::Fatal),
+            (
+                "TypeError: Cannot read properties of undefined (reading 'x')",
+                Level::Error,
+            ),
+        ] {
+            assert_eq!(level(line.as_bytes()), Some(expected), "{line}");
+        }
+        for line in [
+            "thread 'main' started",
+            "Traceback is off",
+            "MyErrors: 3",
+            "Error: x",
+            "There: x",
+        ] {
+            assert_eq!(level(line.as_bytes()), None, "{line}");
+        }
+    }
+
+    #[test]
+    fn the_kernel_and_systemd_report_crashes_behind_a_head() {
+        for line in [
+            "[ 1234.567890] Out of memory: Killed process 4711 (java) total-vm:1kB",
+            "Nov 28 01:35:33 h kernel: [12.3] app[7]: segfault at 0 ip 00007f sp 00007f error 4 in libc.so",
+            "Nov 28 01:35:33 h systemd[1]: app.service: Failed with result 'core-dump'.",
+        ] {
+            assert_eq!(report(line.as_bytes()), Some(Level::Error), "{line}");
+        }
+    }
+}

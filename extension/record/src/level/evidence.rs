@@ -1,0 +1,111 @@
+//! The evidence that a word of a line is its level: case, brackets, colon, and the words before it.
+
+use super::words::Evidence;
+
+/// Returns the evidence that the surroundings and the case of a word give; None when it does not
+/// stand alone (`error.log`, `/error`, `on-error`).
+pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Option<Evidence> {
+    let before = start.checked_sub(1).map(|i| line[i]);
+    let next = line.get(end).copied();
+    let after_next = line.get(end + 1).copied();
+    let upper = !line[start..end].iter().any(u8::is_ascii_lowercase);
+    if level_key && before.is_some_and(|b| matches!(b, b'=' | b'"' | b'\'')) {
+        return Some(Evidence::Key);
+    }
+    let ends = |b: Option<u8>| b.is_none_or(|b| b.is_ascii_whitespace());
+    let coloured =
+        before == Some(b'm') && start >= 2 && line[..start].iter().rev().take(8).any(|b| *b == 0x1b);
+    let stands_before = coloured
+        || match before {
+            None => true,
+            Some(b) if b.is_ascii_whitespace() => true,
+            Some(
+                b'[' | b'(' | b'<' | b'{' | b'|' | b',' | b';' | b'"' | b'\'' | b'>' | b'!' | b'*' | b'#',
+            ) => true,
+            Some(b'^' | b'~' | b']' | b')') => true,
+            // `=ERROR REPORT====`, but not `state=ERROR`.
+            Some(b'=') => upper && start == 1,
+            // A path of names is no head: `std::error::Error`.
+            Some(b':') => start < 2 || line[start - 2] != b':',
+            // `app-ERROR`, `local.ERROR:`.
+            Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
+            Some(b'.') => upper && matches!(next, Some(b':' | b']')),
+            Some(0x80..) => upper,
+            Some(_) => false,
+        };
+    let stands_after = match next {
+        Some(b':') => after_next != Some(b':'),
+        Some(b']' | b')' | b'>' | b'}' | b'|' | b',' | b';' | b'"' | b'\'' | b'!' | b'?' | b'[' | 0x1b) => {
+            true
+        }
+        Some(b'(' | b'*' | b'#' | b'<' | 0x80..) => upper,
+        Some(b'-') => upper || ends(after_next),
+        // `ERROR/MainProcess]`, `error/Component:`.
+        Some(b'/') => slashed(&line[end + 1..], upper),
+        Some(b'.') => ends(after_next),
+        other => ends(other),
+    };
+    if !stands_before || !stands_after || denied(line, start, upper) || is_name_of(line, start, end, upper) {
+        return None;
+    }
+    let opens = matches!(before, Some(b'[' | b'(' | b'<' | b'|'));
+    let closes = matches!(next, Some(b']' | b')' | b'>' | b'|'));
+    // Apache's `[core:error]`.
+    let grouped = (opens && closes) || (before == Some(b':') && next == Some(b']'));
+    let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
+    let colon = next == Some(b':');
+    Some(if grouped || (upper && colon) {
+        Evidence::Heading
+    } else if upper || tabbed || coloured || (colon && matches!(after_next, None | Some(b' ' | b'\t'))) {
+        Evidence::Shape
+    } else {
+        Evidence::Word
+    })
+}
+
+/// Returns true for the component behind a level and a slash.
+fn slashed(rest: &[u8], upper: bool) -> bool {
+    let len = rest
+        .iter()
+        .take(40)
+        .take_while(|b| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_'))
+        .count();
+    len > 0
+        && match rest.get(len) {
+            Some(b']') => true,
+            Some(b':') => rest.get(len + 1).is_none_or(|b| *b == b' '),
+            _ => upper && rest.get(len).is_none_or(|b| *b == b' '),
+        }
+}
+
+/// Returns true if a word of running text is somebody's name, or what is done to an error: `from
+/// user error`, `(error)`, `error ignored`.
+fn is_name_of(line: &[u8], start: usize, end: usize, upper: bool) -> bool {
+    const BEFORE: [&[u8]; 8] = [
+        b"from", b"as", b"user", b"for", b"by", b"named", b"called", b"client",
+    ];
+    if upper || start == 0 {
+        return false;
+    }
+    if line[start - 1] == b'(' && line.get(end) == Some(&b')') {
+        return line[..start - 1].iter().any(u8::is_ascii_alphabetic);
+    }
+    if line[end..].starts_with(b" ignored") {
+        return true;
+    }
+    let Some(head) = line[..start].strip_suffix(b" ") else {
+        return false;
+    };
+    let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
+    // `user error: …` is a kind of error all the same.
+    BEFORE.iter().any(|name| word.eq_ignore_ascii_case(name)) && line.get(end) != Some(&b':')
+}
+
+/// Returns true after a denial: `no error`, `without error`, `0 error`.
+fn denied(line: &[u8], start: usize, upper: bool) -> bool {
+    let Some(head) = line[..start].strip_suffix(b" ") else {
+        return false;
+    };
+    let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
+    word.eq_ignore_ascii_case(b"no") || word.eq_ignore_ascii_case(b"without") || (!upper && word == b"0")
+}
