@@ -36,10 +36,10 @@ BEGIN
     UPDATE logwatch.files AS f SET size = o.size, truncated = f.truncated OR o.truncated
       FROM unnest($3, $4, $5) AS o (id, size, truncated)
      WHERE f.source_id = this_source AND f.id = o.id AND (f.size IS DISTINCT FROM o.size OR o.truncated AND NOT f.truncated);
-    DELETE FROM logwatch.read_errors AS e WHERE e.source_id = this_source AND e.path <> ALL (COALESCE($6, '{}'));
+    DELETE FROM logwatch.read_errors AS e WHERE e.source_id = this_source AND e.path <> ALL (ARRAY(SELECT logwatch_private.printable(p) FROM unnest($6) AS p));
     INSERT INTO logwatch.read_errors AS e (source_id, path, error)
     SELECT DISTINCT ON (o.path) this_source, o.path, left(o.error, 1000)
-      FROM unnest($6, $7) AS o (path, error) WHERE length(o.path) <= 1024 AND o.error IS NOT NULL LIMIT 1000
+      FROM (SELECT logwatch_private.printable(u.path) AS path, logwatch_private.printable(u.error) AS error FROM unnest($6, $7) AS u (path, error)) AS o WHERE length(o.path) <= 1024 AND o.error IS NOT NULL LIMIT 1000
         ON CONFLICT (source_id, path) DO UPDATE SET error = EXCLUDED.error WHERE e.error <> EXCLUDED.error;
 
     SELECT s.written_at, s.watched_since INTO before FROM logwatch.sources AS s WHERE s.id = this_source;

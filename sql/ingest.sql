@@ -25,7 +25,7 @@ CREATE FUNCTION logwatch_private.claim(source text, path text, host text, versio
     SELECT logwatch_private.hold();
     -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at, watched_since)
-    VALUES (logwatch_private.source_id($1), $1, 1, left($2, 4096), left($3, 255), left($4, 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
+    VALUES (logwatch_private.source_id($1), logwatch_private.printable($1), 1, left(logwatch_private.printable($2), 4096), left(logwatch_private.printable($3), 255), left(logwatch_private.printable($4), 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
        SET epoch = s.epoch + 1, path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
            attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at,
@@ -48,7 +48,7 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     AS $$
     -- First come, first served. A tailer that was ended while it waited leaves a backend that still claims the source: that claim must
     -- come before the next tailer's, not shut it out afterwards. No other lock is taken here, so that all wait in this one queue.
-    SELECT logwatch_private.queue_for_source($1);
+    SELECT logwatch_private.queue_for_source(logwatch_private.printable($1));
     SELECT * FROM logwatch_private.claim($1, $2, $3, $4)
     $$;
 COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';
@@ -96,12 +96,12 @@ BEGIN
         RAISE EXCEPTION 'byte range %..% of "%" is not one', $7, $8, $4 USING ERRCODE = 'invalid_parameter_value';
     END IF;
     UPDATE logwatch.files AS f
-       SET path = $4, dev = $5, inode = $6, next_byte = $8, head_bytes = $9, head_hash = $10, tail_bytes = $11, tail_hash = $12,
+       SET path = logwatch_private.printable($4), dev = $5, inode = $6, next_byte = $8, head_bytes = $9, head_hash = $10, tail_bytes = $11, tail_hash = $12,
            state = $14, updated_at = clock_timestamp()
      WHERE f.source_id = this_source AND f.id = $3 AND f.next_byte = $7;
     IF NOT FOUND THEN
         INSERT INTO logwatch.files (source_id, id, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state)
-        VALUES (this_source, $3, $4, $5, $6, $9, $10, $11, $12, $8, $14)
+        VALUES (this_source, $3, logwatch_private.printable($4), $5, $6, $9, $10, $11, $12, $8, $14)
         ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN
             SELECT f.next_byte INTO stored FROM logwatch.files AS f WHERE f.source_id = this_source AND f.id = $3;
@@ -112,7 +112,7 @@ BEGIN
         END IF;
     END IF;
     IF $13 IS NOT NULL THEN
-        INSERT INTO logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason) VALUES (this_source, $3, $4, $7, $8, left($13, 1000));
+        INSERT INTO logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason) VALUES (this_source, $3, logwatch_private.printable($4), $7, $8, left(logwatch_private.printable($13), 1000));
     END IF;
 END
 $$;

@@ -59,7 +59,7 @@ CREATE FUNCTION logwatch_private.page_data(period interval, asof timestamptz) RE
         'host', logwatch_private.host(), 'database', current_database(), 'zone', logwatch_private.zone(),
         'from', logwatch_private.rfc3339(f.from_at), 'to', logwatch_private.rfc3339(f.to_at), 'within', extract(epoch FROM period)::bigint,
         'timeline', (SELECT COALESCE(jsonb_agg(jsonb_build_object('level', t.level, 'counts', t.counts) ORDER BY t.level), '[]') FROM timeline AS t),
-        'standing', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
+        'status', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
                        FROM @extschema@.logwatch_status() AS s WHERE s.component <> 'source'),
         'alerts', (SELECT COALESCE(jsonb_agg(jsonb_build_object(
                               'id', a.id, 'state', CASE WHEN a.silenced AND a.state <> 'resolved' THEN 'silenced' ELSE a.state END,

@@ -22,6 +22,27 @@ CREATE FUNCTION logwatch_private.host() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'host_wrapper';
 COMMENT ON FUNCTION logwatch_private.host() IS 'This server''s host name';
 
+CREATE FUNCTION logwatch_private.printable(name text) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'printable_wrapper';
+COMMENT ON FUNCTION logwatch_private.printable(text) IS 'A name or a reason from outside, with blanks in place of control and invisible characters';
+
+CREATE FUNCTION logwatch_private.nearest_name(name text, known text[]) RETURNS text
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'nearest_name_wrapper';
+COMMENT ON FUNCTION logwatch_private.nearest_name(text, text[]) IS 'The known name that is most like a misspelt one';
+
+CREATE FUNCTION logwatch_private.unknown_settings() RETURNS TABLE (name text, nearest text, file text, line integer)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- PostgreSQL removes such settings with a warning in the server log only. They are still in the files.
+    SELECT f.name, logwatch_private.nearest_name(f.name, known.names), f.sourcefile, f.sourceline
+      FROM (SELECT array_agg(s.name) AS names FROM pg_settings AS s WHERE s.name LIKE 'logwatch.%') AS known
+     CROSS JOIN pg_file_settings AS f
+     WHERE f.name LIKE 'logwatch.%' AND lower(f.name) <> ALL (known.names)
+     ORDER BY f.seqno
+    $$;
+COMMENT ON FUNCTION logwatch_private.unknown_settings() IS 'Settings logwatch.* in the configuration files that do not exist, and the existing ones that are most like them';
+
 CREATE FUNCTION logwatch_private.channel_problem(channel text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_problem_wrapper';
 COMMENT ON FUNCTION logwatch_private.channel_problem(text) IS 'Why a channel cannot work as it is set, what to type included; NULL when it can';

@@ -112,7 +112,7 @@ BEGIN
             USING ERRCODE = 'invalid_parameter_value', HINT = 'repeat_every must be at least an hour, and longer than the silence; for example ''1 day''.';
     END IF;
     INSERT INTO logwatch.silences (rule, source, pattern, starts_at, ends_at, repeat_every, repeat_until, reason)
-    VALUES (COALESCE(rule, '*'), COALESCE(source, '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, left(COALESCE(reason, ''), 1000))
+    VALUES (COALESCE(logwatch_private.printable(rule), '*'), COALESCE(logwatch_private.printable(source), '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, left(COALESCE(logwatch_private.printable(reason), ''), 1000))
     RETURNING id INTO made;
     RETURN made;
 END
@@ -175,7 +175,7 @@ BEGIN
         RAISE EXCEPTION 'there is no open alert %', $1
             USING ERRCODE = 'no_data_found', HINT = 'See: SELECT id, rule, state FROM logwatch.alerts WHERE state <> ''resolved'';';
     END IF;
-    INSERT INTO logwatch.acknowledgements (alert_id, note) VALUES ($1, left(COALESCE($2, ''), 1000));
+    INSERT INTO logwatch.acknowledgements (alert_id, note) VALUES ($1, left(COALESCE(logwatch_private.printable($2), ''), 1000));
     RETURN format('alert %s (%s) is yours: it is not repeated any more, and you are told when it is over', $1, rule);
 END
 $$;

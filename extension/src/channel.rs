@@ -1,4 +1,5 @@
-//! Channels: the ways in which a notification reaches people. A channel is a small module behind one trait.
+//! Channels: the ways in which a notification reaches people. A channel is a small module behind
+//! one trait.
 
 mod email;
 mod file;
@@ -16,7 +17,8 @@ pub use webhook::WebhookChannel;
 
 use crate::message::{Alert, Digest, Message, Status};
 
-/// A claimed row of `logwatch.notifications`. It owns everything, so that it can go to a sender thread.
+/// A claimed row of `logwatch.notifications`. It owns everything, so that it can go to a sender
+/// thread.
 #[derive(Debug)]
 pub struct Notification {
     pub id: i64,
@@ -78,7 +80,8 @@ pub struct Outcome {
     pub reached: bool,
 }
 
-/// An attempt that has ended. The Message-ID goes with the id: after DROP EXTENSION and CREATE EXTENSION ids begin anew.
+/// An attempt that has ended. The Message-ID goes with the id: after DROP EXTENSION and CREATE
+/// EXTENSION ids begin anew.
 #[derive(Debug)]
 pub struct Ended {
     pub id: i64,

@@ -14,6 +14,7 @@ use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
 use crate::column::{Column, Micros};
 use crate::jsonb::Jsonb;
+use crate::message::printable;
 use crate::pg::{self, IfDropped};
 use crate::settings;
 
@@ -399,7 +400,7 @@ fn ingest<'a>(
 }
 
 /// Makes the row of a source that no tailer has claimed.
-fn know_source(source: Option<&str>) -> spi::Result<&str> {
+fn know_source(source: Option<&str>) -> spi::Result<String> {
     let Some(source) = source.filter(|source| !source.is_empty()) else {
         pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
@@ -407,7 +408,8 @@ fn know_source(source: Option<&str>) -> spi::Result<&str> {
             "Give it a name, for example: SELECT logwatch_ingest('ERROR disk full', source => 'backup-job');",
         );
     };
-    let args: [DatumWithOid; 2] = [source::id(source).into(), source.into()];
+    let source = printable(source);
+    let args: [DatumWithOid; 2] = [source::id(&source).into(), source.as_str().into()];
     let known = with_plans(|client, plans| {
         client
             .select(&plans.source, Some(1), &args[..1])
@@ -434,7 +436,7 @@ fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
     know_version()?;
     pg::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
-    ingest(std::iter::once(line), std::iter::empty(), source)
+    ingest(std::iter::once(line), std::iter::empty(), &source)
 }
 
 #[pg_extern(sql = false)]
@@ -444,7 +446,7 @@ fn ingest_lines(lines: Option<Array<&str>>, source: Option<&str>) -> spi::Result
     know_version()?;
     pg::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
-    ingest(lines.iter(), std::iter::empty(), source)
+    ingest(lines.iter(), std::iter::empty(), &source)
 }
 
 #[pg_extern(sql = false)]
@@ -477,13 +479,14 @@ fn ingest_range(
             "Take both from logwatch_attach().",
         );
     };
+    let source = printable(source);
     // First the offset: when it does not hold, nothing of the batch is even looked at.
     with_plans(|client, plans| {
         client.update(
             &plans.offset,
             None,
             &[
-                source.into(),
+                source.as_str().into(),
                 epoch.into(),
                 file.into(),
                 path.into(),
@@ -507,5 +510,5 @@ fn ingest_range(
         .flat_map(|flags| flags.iter())
         .map(|bits| Flags::from_bits_truncate(bits.unwrap_or_default() as u8))
         .collect();
-    ingest(records.iter(), flags.into_iter(), source)
+    ingest(records.iter(), flags.into_iter(), &source)
 }

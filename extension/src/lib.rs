@@ -1,7 +1,7 @@
 //! logwatch: alerting on your logs, inside PostgreSQL.
 //!
-//! This file loads the parts: settings, the worker, and the hand-written SQL in `sql/`, in its load order.
-//! Parsing and I/O are Rust, set logic is SQL.
+//! This file loads the parts: settings, the worker, and the hand-written SQL in `sql/`, in its load
+//! order. Parsing and I/O are Rust, set logic is SQL.
 
 use pgrx::prelude::*;
 
@@ -68,7 +68,8 @@ extension_sql_file!(
     finalize
 );
 
-/// Called by PostgreSQL when the library is loaded: by the postmaster when it is preloaded, else by the first session that needs it.
+/// Initialises the library when PostgreSQL loads it: in the postmaster when it is preloaded, else
+/// in the first session that needs it.
 #[pg_guard]
 pub extern "C-unwind" fn _PG_init() {
     if pg::in_binary_upgrade() {
@@ -84,7 +85,7 @@ pub extern "C-unwind" fn _PG_init() {
     }
 }
 
-/// The version of this library, to be compared with the version of the installed extension.
+/// Returns the version of this library, which must be the version of the installed extension.
 #[pg_extern(sql = false)]
 fn library_version() -> &'static str {
     env!("CARGO_PKG_VERSION")

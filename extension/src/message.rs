@@ -1,7 +1,7 @@
-//! The one message generator: what people are told, on the console, in the server log, in the alert file and by e-mail.
+//! The texts of the console, the server log, the alert file, mails and the report page.
 //!
-//! Plain Rust, no PostgreSQL, no I/O. Log text is hostile: it never gets into a subject, control characters never get out, and HTML is
-//! escaped.
+//! No PostgreSQL, no I/O. Log text is hostile: it never gets into a subject, control characters are
+//! removed, and HTML is escaped.
 
 mod alert;
 mod chart;
@@ -15,6 +15,7 @@ mod text;
 mod words;
 
 pub use alert::{Alert, test_alert};
+pub use clean::printable;
 pub use digest::Digest;
 pub use page::Page;
 pub use rule_line::RuleLine;

@@ -127,7 +127,8 @@ impl Senders {
                         .send(claimed, &route);
                     Vec::new()
                 }
-                // Settings that cannot work end an attempt at once; it is repeated when they may have been corrected.
+                // Settings that cannot work end an attempt at once; it is repeated when they may
+                // have been corrected.
                 Some(Err(why)) => end(Outcome::retry(why.to_string())),
                 None => end(Outcome::failed(format!("unknown channel \"{channel}\""))),
             },
@@ -139,7 +140,8 @@ impl Senders {
         self.0.values_mut().flat_map(Sender::collect).collect()
     }
 
-    /// Gives up what is under way by other settings than the present ones; returns what had not begun.
+    /// Gives up what is under way by other settings than the present ones; returns what had not
+    /// begun.
     pub fn cancel_outdated(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
         for (channel, sender) in &mut self.0 {

@@ -1,8 +1,9 @@
 //! Calls into the server process: latches, signals, transactions, settings, locks, errors.
 //!
-//! PostgreSQL is not thread-safe: nothing here may be called from another thread than the process's own. All `unsafe` of the
-//! extension is here and in `wake` (the latch at commit, shared memory), `worker_error` (texts in shared memory), `sender`
-//! (a thread's signal mask, a signal to itself) and `channel::file` (access(2)). Each block has its proof beside it. In common they have that
+//! PostgreSQL is not thread-safe: nothing here may be called from another thread than the process's
+//! own. All `unsafe` of the extension is here and in `wake` (the latch at commit, shared memory),
+//! `worker_error` (texts in shared memory), `sender` (a thread's signal mask, a signal to itself)
+//! and `channel::file` (access(2)). Each block has its proof beside it. In common they have that
 //! every function is called on the main thread of a live backend or worker.
 
 use std::ffi::CStr;
@@ -12,9 +13,10 @@ use std::time::Duration;
 use pgrx::pg_sys::panic::CaughtError;
 use pgrx::prelude::*;
 
-/// A value made of two stretches of bytes, where PostgreSQL's functions expect it; it goes with the current memory context.
+/// Returns a value made of two byte strings, allocated in the current memory context.
 pub fn varlena(head: &[u8], rest: &[u8]) -> pg_sys::Datum {
-    // SAFETY: palloc gives so many bytes, aligned for any type, or raises an error; new memory overlaps nothing.
+    // SAFETY: palloc gives so many bytes, aligned for any type, or raises an error; new memory
+    // overlaps nothing.
     unsafe {
         let value = pg_sys::palloc(head.len() + rest.len()).cast::<u8>();
         value.copy_from_nonoverlapping(head.as_ptr(), head.len());
@@ -25,11 +27,12 @@ pub fn varlena(head: &[u8], rest: &[u8]) -> pg_sys::Datum {
     }
 }
 
-/// PostgreSQL's own jsonb of a value, with its length word.
+/// Returns PostgreSQL's own jsonb of a value, with its length word.
 pub fn jsonb(value: serde_json::Value) -> Option<Vec<u8>> {
     let datum = pgrx::JsonB(value).into_datum()?;
     let jsonb = datum.cast_mut_ptr::<pg_sys::varlena>();
-    // SAFETY: jsonb_in gives a new value that begins with its length; it is copied before it is freed.
+    // SAFETY: jsonb_in gives a new value that begins with its length; it is copied before it is
+    // freed.
     unsafe {
         let bytes = std::slice::from_raw_parts(jsonb.cast::<u8>(), pgrx::varsize_any(jsonb)).to_vec();
         pg_sys::pfree(jsonb.cast());
@@ -49,7 +52,8 @@ pub fn preloading() -> bool {
     unsafe { pg_sys::process_shared_preload_libraries_in_progress }
 }
 
-/// Keeps Rust backtraces out of the DETAIL of errors that users read: pgrx puts them there when the server's environment asks for them.
+/// Keeps Rust backtraces out of the DETAIL of errors, where pgrx puts them if the server's
+/// environment asks for them.
 pub fn forget_backtraces() {
     // SAFETY: called from _PG_init, when this process has no other thread.
     unsafe { std::env::remove_var("RUST_BACKTRACE") };
@@ -66,24 +70,27 @@ pub fn reserve_setting_prefix(prefix: &'static CStr) {
     }
 }
 
-/// A setting's value as text, without its unit; None for one that does not exist.
+/// Returns a setting's value as text, without its unit; None for one that does not exist.
 pub fn config_option(name: &CStr) -> Option<String> {
-    // SAFETY: the result points into memory that PostgreSQL keeps until the setting changes, and is copied at once.
+    // SAFETY: the result points into memory that PostgreSQL keeps until the setting changes, and is
+    // copied at once.
     unsafe {
         let value = pg_sys::GetConfigOption(name.as_ptr(), true, false);
         (!value.is_null()).then(|| CStr::from_ptr(value).to_string_lossy().into_owned())
     }
 }
 
-/// Prepares the worker's process: SIGTERM ends it as it ends any backend, SIGHUP sets a flag and the latch.
+/// Prepares the worker's process: SIGTERM ends it as it ends any backend, SIGHUP sets a flag and
+/// the latch.
 pub fn attach_worker_signals() {
     use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
     unsafe extern "C-unwind" {
-        /// PostgreSQL's own handler of SIGTERM, without the guard of pgrx that has no place in a signal handler.
+        /// PostgreSQL's own handler of SIGTERM, without the guard of pgrx that has no place in a
+        /// signal handler.
         fn die(signal: std::ffi::c_int);
     }
-    // SAFETY: called once at the start of the worker's main function, with signals still blocked. pgrx's own SIGTERM handler
-    // would only set a flag, which cannot stop a running query.
+    // SAFETY: called once at the start of the worker's main function, with signals still blocked.
+    // pgrx's own SIGTERM handler would only set a flag, which cannot stop a running query.
     unsafe {
         #[cfg(feature = "pg18")]
         pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
@@ -99,7 +106,7 @@ pub fn reload_config() {
     unsafe { pg_sys::ProcessConfigFile(pg_sys::GucContext::PGC_SIGHUP) }
 }
 
-/// This process's id, as the server knows it.
+/// Returns this process's id.
 pub fn my_pid() -> i32 {
     // SAFETY: a plain read of a variable of this process.
     unsafe { pg_sys::MyProcPid }
@@ -118,16 +125,18 @@ pub fn set(name: &'static CStr, value: &'static CStr) {
     }
 }
 
-/// Waits until the latch is set or the time is up; honours termination, cancellation and the postmaster's death.
+/// Waits until the latch is set or the time is up; honours termination, cancellation and the
+/// postmaster's death.
 pub fn wait(limit: Duration) {
     wait_on_latch(limit);
     pgrx::check_for_interrupts!();
 }
 
-/// As `wait`, between the worker's ticks: a cancel has nothing to end there, and is forgotten as an idle session forgets it.
+/// As `wait`, between the worker's ticks. A cancel is dropped there, as by an idle session.
 pub fn wait_idle(limit: Duration) {
     wait_on_latch(limit);
-    // SAFETY: a plain write of a flag of this process, which otherwise only its signal handler sets.
+    // SAFETY: a plain write of a flag of this process, which otherwise only its signal handler
+    // sets.
     unsafe { pg_sys::QueryCancelPending = 0 };
     pgrx::check_for_interrupts!();
 }
@@ -160,11 +169,11 @@ pub enum TransactionError {
     Spi(#[from] spi::Error),
 }
 
-/// Runs `body` in a transaction of the worker and commits it; an error aborts the transaction. The extension is held meanwhile, without
-/// waiting for it: where somebody drops it, the worker is the one that yields.
+/// Runs `body` in a transaction of the worker and commits it; an error aborts the transaction. The
+/// extension is locked meanwhile, without waiting: while DROP EXTENSION has it, the worker yields.
 pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, TransactionError> {
-    // SAFETY: called by the worker outside of any transaction; a snapshot is pushed for SPI and popped before the commit, or
-    // released by the abort.
+    // SAFETY: called by the worker outside of any transaction; a snapshot is pushed for SPI and
+    // popped before the commit, or released by the abort.
     unsafe {
         pg_sys::SetCurrentStatementStartTimestamp();
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_RUNNING, activity.as_ptr());
@@ -186,8 +195,8 @@ pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, Tr
     .catch_others(|error| Err(failure(&error)))
     .catch_rust_panic(|error| Err(failure(&error)))
     .execute();
-    // SAFETY: as above; after an error the transaction is still open and must be aborted. Between transactions the statistics of
-    // this worker's writes are reported: autovacuum goes by them.
+    // SAFETY: as above; after an error the transaction is still open and must be aborted. Between
+    // transactions the statistics of this worker's writes are reported: autovacuum depends on them.
     unsafe {
         if result.is_err() {
             pg_sys::AbortCurrentTransaction();
@@ -213,18 +222,19 @@ fn failure(error: &CaughtError) -> TransactionError {
     }
 }
 
-/// What to do where the extension is being dropped.
+/// How to lock an extension that is being dropped.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum IfDropped {
     Wait,
     Yield,
 }
 
-/// Makes DROP EXTENSION wait for the end of this transaction. That command locks the extension before any of its tables: whoever does the
-/// same, before it locks a second table, cannot deadlock with it. False: it is being dropped, and the caller is not to wait.
+/// Makes DROP EXTENSION wait for the end of this transaction. That command locks the extension
+/// before any of its tables; a session that does the same cannot deadlock with it. Returns false
+/// when the extension is being dropped and the caller does not want to wait.
 pub fn hold_extension(if_dropped: IfDropped) -> bool {
-    // SAFETY: called within a transaction, which releases the lock at its end. An extension that does not exist needs no lock; a lock on
-    // one that has just gone hurts nobody.
+    // SAFETY: called within a transaction, which releases the lock at its end. An extension that
+    // does not exist needs no lock; a lock on one that has just been dropped has no effect.
     unsafe {
         let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
         let mode = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
@@ -239,7 +249,7 @@ pub fn hold_extension(if_dropped: IfDropped) -> bool {
     }
 }
 
-/// Work that one session does at a time; the number is part of the lock's tag.
+/// Work that one session does at a time. The number is part of the lock's tag.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Turn {
     Check = 1,
@@ -247,10 +257,12 @@ pub enum Turn {
     Fleet = 3,
 }
 
-/// Takes a turn until the transaction ends; returns false when another session has it. The lock is on a part of the extension that
-/// no SQL command locks, so that nobody without the right to call this can be in its way, as with an advisory lock.
+/// Takes a turn until the transaction ends; returns false when another session has it. The lock is
+/// on a part of the extension that no SQL command locks, so that nobody without the right to call
+/// this can be in its way, as with an advisory lock.
 pub fn take_turn(turn: Turn) -> bool {
-    // SAFETY: called within a transaction, which releases the lock at its end; the tag need not name an object that exists.
+    // SAFETY: called within a transaction, which releases the lock at its end; the tag need not
+    // name an object that exists.
     unsafe {
         let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
         let mode = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
@@ -258,10 +270,11 @@ pub fn take_turn(turn: Turn) -> bool {
     }
 }
 
-/// Waits until no other session has the queue of this source, and keeps it until the transaction ends. Waiters are served in the
-/// order in which they came, unlike those for a row.
+/// Waits until no other session has the queue of this source, and keeps it until the transaction
+/// ends. Waiters are served in the order in which they came, unlike those for a row.
 pub fn queue_for_source(source_id: i64) {
-    // SAFETY: as above; no catalog has the extension's oid as its own, so that nothing else locks objects of this class.
+    // SAFETY: as above; no catalog has the extension's oid as its own, so that nothing else locks
+    // objects of this class.
     unsafe {
         let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
         let mode = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
@@ -274,14 +287,17 @@ pub fn queue_for_source(source_id: i64) {
 pub struct Procedure(());
 
 impl Procedure {
-    /// Opens a non-atomic SPI session: PostgreSQL itself refuses a commit where the procedure was called inside a transaction block.
+    /// Opens a non-atomic SPI session: PostgreSQL itself refuses a commit where the procedure was
+    /// called inside a transaction block.
     pub fn begin() -> Self {
-        // SAFETY: paired with SPI_finish in `end`; an error in between releases the session with the transaction.
+        // SAFETY: paired with SPI_finish in `end`; an error in between releases the session with
+        // the transaction.
         unsafe { pg_sys::SPI_connect_ext(pg_sys::SPI_OPT_NONATOMIC as i32) };
         Self(())
     }
 
-    /// Commits what was done and begins a new transaction, which holds no snapshot until it is used.
+    /// Commits what was done and begins a new transaction, which holds no snapshot until it is
+    /// used.
     pub fn commit(&self) {
         // SAFETY: the non-atomic session of `begin` is the innermost: all others were closed.
         unsafe { pg_sys::SPI_commit() };
@@ -299,13 +315,14 @@ pub fn in_recovery() -> bool {
     unsafe { pg_sys::RecoveryInProgress() }
 }
 
-/// Raises PostgreSQL's own error where the server is in recovery; `what` is the command in its message.
+/// Raises PostgreSQL's own error where the server is in recovery; `what` is the command in its
+/// message.
 pub fn refuse_in_recovery(what: &'static CStr) {
     // SAFETY: a static, terminated string.
     unsafe { pg_sys::PreventCommandDuringRecovery(what.as_ptr()) }
 }
 
-/// Raises an error that says what to do.
+/// Raises an error with a hint.
 pub fn raise(code: PgSqlErrorCode, message: &str, hint: &str) -> ! {
     pgrx::pg_sys::panic::ErrorReport::new(code, message.to_owned(), "logwatch")
         .set_hint(hint)
@@ -313,7 +330,7 @@ pub fn raise(code: PgSqlErrorCode, message: &str, hint: &str) -> ! {
     unreachable!("an ERROR does not return")
 }
 
-/// One line in the server log, at level LOG, with a DETAIL.
+/// Writes one line to the server log, at level LOG, with a DETAIL.
 pub fn server_log(message: &str, detail: &str) {
     pgrx::pg_sys::panic::ErrorReport::new(
         PgSqlErrorCode::ERRCODE_SUCCESSFUL_COMPLETION,

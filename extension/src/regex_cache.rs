@@ -1,7 +1,8 @@
-//! Which templates a rule's regular expressions match, remembered for the session.
+//! A cache of which templates the rules' regular expressions match, one in each session.
 //!
-//! PostgreSQL keeps 32 compiled expressions in a session and takes a hundred times as long to compile one as to use it; a check asks hundreds of
-//! rules about the same few patterns over and over. The answer depends on the two texts only, so that nothing ever makes it stale.
+//! PostgreSQL keeps 32 compiled expressions in a session and takes a hundred times as long to
+//! compile one as to use it; a check tests the same few patterns against hundreds of rules. An
+//! answer depends on the two texts only, so it never becomes stale.
 
 use std::cell::RefCell;
 use std::collections::HashMap;
@@ -11,18 +12,18 @@ use pgrx::fn_call::{Arg, FnCallError, fn_call};
 use pgrx::prelude::*;
 use xxhash_rust::xxh3::xxh3_128_with_seed;
 
-/// What a regular expression without any of these looks for is its own text.
+/// A regular expression without any of these matches its own text.
 const SPECIAL: &[char] = &[
     '[', ']', '\\', '^', '$', '.', '|', '?', '*', '+', '(', ')', '{', '}',
 ];
-/// So many answers take some 10 MB; then it begins anew.
+/// Answers that are kept, in some 10 MB; beyond that the cache is emptied.
 const MOST_ANSWERS: usize = 200_000;
 
 struct Answers {
-    /// Another one in each session, so that no log text can be made to be taken for another.
+    /// Random in each session, so that nobody can write two texts that share a key.
     seed: u64,
     by_texts: HashMap<u128, bool>,
-    /// The two texts of the question, kept for its memory.
+    /// A buffer for the two texts of a key.
     question: Vec<u8>,
 }
 
@@ -38,7 +39,7 @@ impl Answers {
     fn key(&mut self, template: &str, pattern: &str) -> u128 {
         self.question.clear();
         self.question.extend_from_slice(pattern.as_bytes());
-        // No text of PostgreSQL holds a zero byte.
+        // A separator: no text of PostgreSQL holds a zero byte.
         self.question.push(0);
         self.question.extend_from_slice(template.as_bytes());
         xxh3_128_with_seed(&self.question, self.seed)
@@ -52,7 +53,7 @@ impl Answers {
     }
 }
 
-/// What `template ~ pattern` says.
+/// Returns the result of `template ~ pattern`.
 #[pg_extern(sql = false)]
 fn pattern_matches(template: &str, pattern: &str) -> Result<Option<bool>, FnCallError> {
     // Most rules look for plain words.
@@ -66,7 +67,7 @@ fn pattern_matches(template: &str, pattern: &str) -> Result<Option<bool>, FnCall
     if known.is_some() {
         return Ok(known);
     }
-    // Not within the borrow: a bad expression is an error.
+    // Outside the borrow, because a bad expression raises an error.
     let answer = fn_call::<bool>(
         "pg_catalog.textregexeq",
         &[&Arg::Value(template), &Arg::Value(pattern)],

@@ -1,4 +1,5 @@
-//! The status as text: read from `logwatch_status()`, worded by `message`, printed in psql, the alert file and mails.
+//! The status as text: read from `logwatch_status()`, worded by `message`, printed in psql, the
+//! alert file and mails.
 
 use std::path::PathBuf;
 
@@ -10,7 +11,8 @@ use crate::message::{Page, RuleLine, Status, StatusRow};
 use crate::pg::IfDropped;
 use crate::{channel, outbox, pg, settings};
 
-/// Returns the present status. Reads only, so that it assigns no transaction id and works on a standby.
+/// Returns the present status. Reads only, so that it assigns no transaction id and works on a
+/// standby.
 pub fn status() -> spi::Result<Status> {
     let rows = Spi::connect(|client| {
         let schema = client

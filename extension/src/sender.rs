@@ -1,11 +1,13 @@
-//! Sender threads: each channel, and each webhook receiver, has its own queue and its own thread, so that a server that
-//! hangs delays no other channel.
+//! Sender threads: each channel, and each webhook receiver, has its own queue and its own thread,
+//! so that a server that hangs delays no other channel.
 //!
-//! A thread touches no PostgreSQL and has all signals blocked: a signal handler on the wrong thread would take the server down.
-//! It reports over a channel and wakes the process with SIGUSR1, whose handler in every backend sets the process's latch.
+//! A thread touches no PostgreSQL and has all signals blocked: a signal handler on the wrong thread
+//! would take the server down. It reports over a channel and wakes the process with SIGUSR1, whose
+//! handler in every backend sets the process's latch.
 //!
-//! A channel has one thread, which keeps the queue's order. Where it has been waiting for its server, another one is
-//! started beside it for the other recipients, up to a few; those end when the queue is empty.
+//! A channel has one thread, which keeps the queue's order. Where it has been waiting for its
+//! server, another one is started beside it for the other recipients, up to a few; those end when
+//! the queue is empty.
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
@@ -18,7 +20,7 @@ use crate::channel::{Channel, EmailChannel, EmailMemory, Ended, Notification, Ou
 use crate::settings::{Email, Webhook};
 use crate::smtp::Handle;
 
-/// A notification that no thread takes for so long gets one more thread.
+/// One more thread is started for a notification that has waited for this long.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// Threads of a channel that may be waiting for servers at the same time.
 const MOST_THREADS: usize = 4;
@@ -43,7 +45,8 @@ impl Route {
         }
     }
 
-    /// Returns the time after which an attempt is given up even where its thread does not return, in a resolver for example.
+    /// Returns the time after which an attempt is given up even where its thread does not return,
+    /// in a resolver for example.
     fn longest_attempt(&self) -> Duration {
         let longest = match self {
             Self::Email(email) => email.waits.conversation,
@@ -85,7 +88,7 @@ impl Shared {
 /// A claimed notification.
 struct UnderWay {
     id: i64,
-    /// Since when it waits for a thread, or is being sent.
+    /// The time from which it waits for a thread, or is being sent.
     since: Instant,
     running: bool,
     route: Route,
@@ -185,8 +188,8 @@ impl Sender {
         ended
     }
 
-    /// Ends the attempts by other settings than the present ones, except those whose mail the server may have
-    /// accepted. Returns those that had not begun.
+    /// Ends the attempts by other settings than the present ones, except those whose mail the
+    /// server may have accepted. Returns those that had not begun.
     pub fn cancel_others(&mut self, present: Option<&Route>) -> Vec<Ended> {
         let is_present = |route: &Route| present.is_some_and(|present| present.is(route));
         for one in self.under_way.values_mut() {
@@ -223,7 +226,8 @@ impl Sender {
         ended
     }
 
-    /// Starts a thread where none takes the jobs that wait, or all have been busy with one for a while.
+    /// Starts a thread where jobs wait and none takes them, because there is none or all have been
+    /// busy for a while.
     fn start_thread_if_stuck(&mut self) {
         let busy = self
             .under_way
@@ -297,7 +301,8 @@ impl Open {
     }
 }
 
-/// One thread: takes jobs in their order until the sender is gone; those beside the first end with the queue.
+/// Takes jobs in their order until the sender is gone; threads beside the first end when the queue
+/// is empty.
 fn run(shared: &Shared, reports: &Reports<Report>, is_first: bool) {
     let mut open: Option<Open> = None;
     while let Some(job) = next_job(shared, is_first, &mut open) {
@@ -324,7 +329,8 @@ fn run(shared: &Shared, reports: &Reports<Report>, is_first: bool) {
     shared.queue().threads -= 1;
 }
 
-/// Reports an attempt; where the server was not reached, those that wait for it end alike. False when nobody listens.
+/// Reports an attempt; where the server was not reached, those that wait for it end alike. False
+/// when nobody listens.
 fn report(shared: &Shared, reports: &Reports<Report>, job: &Job, outcome: &Outcome) -> bool {
     let mut ended = vec![job.notification.ended(outcome.clone())];
     if !outcome.reached {
@@ -336,11 +342,11 @@ fn report(shared: &Shared, reports: &Reports<Report>, job: &Job, outcome: &Outco
             !same
         });
     }
-    let heard = ended
+    let received = ended
         .into_iter()
         .all(|one| reports.send(Report::Ended(one)).is_ok());
     wake_process();
-    heard
+    received
 }
 
 /// Waits for a job; before it waits it closes the connection. None when the thread is to end.
@@ -371,14 +377,16 @@ fn next_job(shared: &Shared, is_first: bool, open: &mut Option<Open>) -> Option<
 
 /// Sets the latch of this process, by the one way that is open to a thread.
 fn wake_process() {
-    // SAFETY: kill(2) with our own pid; all other threads block the signal, so that the main thread handles it.
+    // SAFETY: kill(2) with our own pid; all other threads block the signal, so that the main thread
+    // handles it.
     unsafe { libc::kill(libc::getpid(), libc::SIGUSR1) };
 }
 
 /// Starts a thread that touches no PostgreSQL, with every signal blocked.
 pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Result<()> {
     let builder = std::thread::Builder::new().name(name.to_owned());
-    // SAFETY: sigset_t is plain data that sigfillset initialises; the thread inherits the mask, and the old one is restored on this thread.
+    // SAFETY: sigset_t is plain data that sigfillset initialises; the thread inherits the mask, and
+    // the old one is restored on this thread.
     unsafe {
         let mut all: libc::sigset_t = std::mem::zeroed();
         let mut old: libc::sigset_t = std::mem::zeroed();

@@ -1,6 +1,7 @@
 //! The settings `logwatch.*` of postgresql.conf: their definition and their values.
 //!
-//! A value that cannot work never stops anything: the status and the server log report it, and say what to type.
+//! A value that cannot work never stops anything: the status and the server log report it, and say
+//! what to type.
 
 use std::ffi::{CStr, CString};
 use std::path::{Path, PathBuf};
@@ -11,7 +12,7 @@ use pgrx::guc::{GucContext, GucFlags, GucRegistry, GucSetting};
 use pgrx::prelude::*;
 
 use crate::channel::{self, FileProblem};
-use crate::pg;
+use crate::{message, pg};
 
 mod address;
 mod email;
@@ -57,8 +58,8 @@ static WEBHOOK_URL: Text = Text::new(None);
 static WEBHOOK_HEADERS_FILE: Text = Text::new(None);
 static SMTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(20);
 
-/// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart: PostgreSQL would end
-/// the session.
+/// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart:
+/// PostgreSQL would end the session.
 pub fn init(preloading: bool) {
     let text = |name, short, setting, context| {
         GucRegistry::define_string_guc(name, short, c"", setting, context, GucFlags::SUPERUSER_ONLY);
@@ -307,9 +308,16 @@ fn nearest_name(name: &str, known: Vec<String>) -> Option<String> {
         .max_by(|one, two| strsim::jaro_winkler(name, one).total_cmp(&strsim::jaro_winkler(name, two)))
 }
 
+/// Returns a name or a reason from outside, with blanks in place of control and invisible
+/// characters.
+#[pg_extern(sql = false)]
+fn printable(name: &str) -> String {
+    message::printable(name)
+}
+
 #[pg_extern(sql = false)]
 fn source_id(name: &str) -> i64 {
-    logwatch_record::source::id(name)
+    logwatch_record::source::id(&message::printable(name))
 }
 
 /// Returns the session's time zone: records that name none are read in it.

@@ -1,4 +1,5 @@
-//! `logwatch_test()`: sends one test notification now, and returns the server's answer or raises an error that says what to type.
+//! `logwatch_test()`: sends one test notification now, and returns the server's answer or raises an
+//! error with a hint.
 
 use std::time::Duration;
 
@@ -112,7 +113,8 @@ fn notification(reason: &str, payload: String) -> Notification {
     }
 }
 
-/// Sends one notification now and returns the answer; raises an error when the server did not take it.
+/// Sends one notification now and returns the answer; raises an error when the server did not take
+/// it.
 fn send_now(notification: Notification, route: &Route, not_taken: &str, hint: &str) -> String {
     let mut sender = Sender::default();
     sender.send(vec![notification], route);

@@ -1,7 +1,8 @@
-//! Waking the worker when a transaction that gave it work commits.
+//! Wakes the worker when a transaction that stored something commits.
 //!
-//! The worker leaves its pid in shared memory; a backend whose transaction stored a batch sets that process's latch right after its
-//! commit. Nothing here may raise an error in the commit callback: that would take the whole server down.
+//! The worker leaves its pid in shared memory; a backend whose transaction stored a batch sets that
+//! process's latch right after its commit. Nothing here may raise an error in the commit callback:
+//! that would take the whole server down.
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -20,7 +21,7 @@ thread_local! {
     static WANTED: Cell<bool> = const { Cell::new(false) };
 }
 
-/// Reserves the shared memory; without preload there is no worker to wake, and nothing is done.
+/// Reserves the shared memory. Without preload there is no worker to wake.
 pub fn init(preloading: bool) {
     if !preloading {
         return;
@@ -31,12 +32,12 @@ pub fn init(preloading: bool) {
     unsafe { pg_sys::RegisterXactCallback(Some(at_end_of_transaction), std::ptr::null_mut()) };
 }
 
-/// The worker says who it is; 0 when it goes.
+/// Registers the worker's process; 0 for none.
 pub fn set_worker_pid(pid: i32) {
     WORKER_PID.get().store(pid, Ordering::Release);
 }
 
-/// Trigger: the worker is to be woken when this transaction commits.
+/// Trigger that wakes the worker when this transaction commits.
 #[pg_trigger(sql = false)]
 fn wake<'a>(_: &'a PgTrigger<'a>) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, Infallible> {
     WANTED.set(true);
@@ -57,8 +58,9 @@ unsafe extern "C-unwind" fn at_end_of_transaction(event: pg_sys::XactEvent::Type
     if pid == 0 {
         return;
     }
-    // SAFETY: BackendPidGetProc and SetLatch take no lock that this point of the commit holds, allocate nothing and raise no error; a
-    // stale pid finds no process, or sets a latch that its owner will find spurious.
+    // SAFETY: BackendPidGetProc and SetLatch take no lock that this point of the commit holds,
+    // allocate nothing and raise no error; a stale pid finds no process, or sets a latch that its
+    // owner will find spurious.
     unsafe {
         let process = pg_sys::BackendPidGetProc(pid);
         if !process.is_null() {

@@ -1,4 +1,5 @@
-//! Runs what may hang, in a thread, and waits for it no longer than a limit: a dead mount must not hold a server process.
+//! Runs what may hang, in a thread, and waits for it no longer than a limit: a dead mount must not
+//! hold a server process.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
@@ -6,7 +7,8 @@ use std::time::Duration;
 
 use crate::sender::spawn;
 
-/// A place whose calls may hang: while one hangs, the others are refused, so that threads do not pile up.
+/// A place whose calls may hang: while one hangs, the others are refused, so that threads do not
+/// pile up.
 pub struct Place(AtomicBool);
 
 impl Place {
@@ -14,8 +16,8 @@ impl Place {
         Self(AtomicBool::new(false))
     }
 
-    /// Returns the result of `body`, or None when it takes longer than the limit or an earlier call still hangs. `body` runs to its
-    /// end all the same, if it has one.
+    /// Returns the result of `body`, or None when it takes longer than the limit or an earlier call
+    /// still hangs. `body` runs to its end all the same, if it has one.
     pub fn run<T: Send + 'static>(
         &'static self,
         limit: Duration,

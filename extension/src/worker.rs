@@ -1,10 +1,11 @@
 //! The background worker: one per server, on the database `logwatch.database`.
 //!
-//! A *tick* is a few short transactions: check, claim, record, maintain. Between ticks the worker waits on its latch, which a
-//! commit of new batches sets; mail is sent in sender threads. An idle tick only reads: it assigns no transaction id.
-//! An error ends a tick, never the worker; SIGTERM ends the worker as it ends any backend. The worker waits half a second
-//! for another session's lock and then tries later, so that DROP EXTENSION or ALTER TABLE waits for one of its
-//! short transactions at most.
+//! A *tick* is a few short transactions: check, claim, record, maintain. Between ticks the worker
+//! waits on its latch, which a commit of new batches sets; mail is sent in sender threads. An idle
+//! tick only reads: it assigns no transaction id. An error ends a tick, never the worker; SIGTERM
+//! ends the worker as it ends any backend. The worker waits half a second for another session's
+//! lock and then tries later, so that DROP EXTENSION or ALTER TABLE waits for one of its short
+//! transactions at most.
 
 use std::ffi::CStr;
 use std::time::{Duration, Instant};
@@ -23,7 +24,8 @@ use crate::{outbox, pg, report, settings, wake, worker_error};
 const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// After a wake has been served, the next one is served this much later at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// How long the worker waits for another session's lock: less than deadlock_timeout, after which that session looks for deadlocks.
+/// How long the worker waits for another session's lock: less than deadlock_timeout, after which
+/// that session looks for deadlocks.
 const LOCK_TIMEOUT: &CStr = c"500ms";
 /// How soon it tries again after it gave up waiting for a lock.
 const YIELD: Duration = Duration::from_secs(1);
@@ -44,7 +46,8 @@ pub fn init() {
         .load();
 }
 
-/// The worker's main function. It never returns: an exit with code 0 would mean that it must not be started again.
+/// The worker's main function. It never returns: an exit with code 0 would mean that it must not be
+/// started again.
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
@@ -69,7 +72,8 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
             worker.retry = Retry::Reloaded;
         }
         worker.tick();
-        // A storm of commits is served in steps, and long ticks leave the processor to others for as long as they took.
+        // A storm of commits is served in steps, and long ticks leave the processor to others for
+        // as long as they took.
         let took = began.elapsed();
         let next = SHORTEST_PAUSE.max(took + took.min(settings::check_interval()));
         pg::wait_idle(worker.longest_wait());
@@ -83,7 +87,8 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
 #[derive(Default)]
 struct Worker {
     senders: Senders,
-    /// Attempts that have ended and are not recorded yet. Nothing else is claimed meanwhile: it would be sent twice.
+    /// Attempts that have ended and are not recorded yet. Nothing else is claimed meanwhile: it
+    /// would be sent twice.
     unrecorded: Vec<Ended>,
     /// Another session's lock was in the way of the last tick.
     yielded: bool,
@@ -92,13 +97,15 @@ struct Worker {
     maintained: Option<Instant>,
     folded: Option<Instant>,
     retry: Retry,
-    /// The last lines about settings and failed ticks in the server log: none is written twice in a row.
+    /// The last lines about settings and failed ticks in the server log: none is written twice in a
+    /// row.
     logged_settings: Vec<String>,
     logged_tick: Option<String>,
     logged_file: Option<String>,
 }
 
-/// After a reload, failed notifications are tried again at once: the settings may have been corrected.
+/// After a reload, failed notifications are tried again at once: the settings may have been
+/// corrected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 enum Retry {
     #[default]
@@ -163,7 +170,8 @@ impl Worker {
         let checked = if_due(
             "SELECT logwatch_private.open_changes(clock_timestamp())",
             c"logwatch: check",
-            // A check that a crash undoes is repeated. Nothing is sent before the claim, whose commit waits for the disk.
+            // A check that a crash undoes is repeated. Nothing is sent before the claim, whose
+            // commit waits for the disk.
             "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check()",
         );
         let delivered = self.deliver();
@@ -176,7 +184,8 @@ impl Worker {
         maintained
     }
 
-    /// Replaces the alert file, after the rows that it describes. A failure is reported and stops nothing.
+    /// Replaces the alert file, after the rows that it describes. A failure is reported and stops
+    /// nothing.
     fn write_alert_file(&mut self) -> Result<(), TickError> {
         let written = pg::transaction(c"logwatch: alert file", report::write_file)?;
         let error = written.err().map(|error| error.to_string());
@@ -185,7 +194,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Folds what checks would have to read over and over, and once a minute does the rest of the maintenance.
+    /// Folds what checks would have to read over and over, and once a minute does the rest of the
+    /// maintenance.
     fn maintain(&mut self) -> Result<(), TickError> {
         if self.folded.is_none_or(|at| at.elapsed() >= FOLD_EVERY) {
             self.folded = Some(Instant::now());
@@ -327,7 +337,8 @@ fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
     })??)
 }
 
-/// Runs a command only when a look, which assigns no transaction id, says that there is something to do.
+/// Runs a command only when a look, which assigns no transaction id, says that there is something
+/// to do.
 fn if_due(question: &'static str, activity: &CStr, command: &'static str) -> Result<(), TickError> {
     if look(question)? == Some(true) {
         run(activity, command)?;

@@ -1,4 +1,5 @@
-//! The worker's present errors in shared memory, for `logwatch_status()`. The server log has them too.
+//! The worker's present errors in shared memory, for `logwatch_status()`. The server log has them
+//! too.
 
 use std::cell::Cell;
 

@@ -1,10 +1,12 @@
 //! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
 
+mod alert_file;
 mod backtest;
 mod backup;
 mod blocked_checks;
 mod channels;
 mod connections;
+mod control_characters;
 mod dba_operations;
 mod end_to_end;
 mod files_between_runs;
@@ -21,6 +23,7 @@ mod ingest;
 mod kill_points;
 mod life_of_a_file;
 mod mail;
+mod mail_settings;
 mod mail_trouble;
 mod manual_examples;
 mod memory;

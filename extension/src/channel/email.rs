@@ -13,7 +13,7 @@ use super::{Channel, Notification, Outcome, Verdict};
 use crate::settings::{Email, host_name};
 use crate::smtp::{self, Enhanced, Error, Handle, Reply, Session, Step};
 
-/// What the threads of the channel remember of the server.
+/// The memory of the server that the threads of the channel share.
 #[derive(Clone, Default)]
 pub struct EmailMemory {
     /// It has accepted some recipient: a refusal without an enhanced code is about the recipient.
@@ -40,7 +40,8 @@ impl EmailChannel {
         }
     }
 
-    /// Returns the open conversation, or a new one that is secured and logged in as the settings say.
+    /// Returns the open conversation, or a new one that is secured and logged in as the settings
+    /// say.
     fn session(&mut self) -> Result<&mut Session, Error> {
         let session = match self.session.take() {
             Some(session) if session.has_time() => session,
@@ -111,7 +112,8 @@ impl EmailChannel {
                     code: error.code().map(Into::into),
                     ..Outcome::retry(explain(&error))
                 };
-                // After a plain refusal the conversation goes on with the next recipient; otherwise it is given up.
+                // After a plain refusal the conversation goes on with the next recipient; otherwise
+                // it is given up.
                 if error.code().is_none_or(|code| code == 421) || session.reset().is_err() {
                     self.session = None;
                 }
@@ -148,9 +150,10 @@ fn refused_after_recipient(error: &Error) -> bool {
     matches!(error, Error::Refused(Step::Data | Step::EndOfData, _))
 }
 
-/// Returns whether an attempt that failed so is repeated. Final is only a refusal of this one recipient or of this one mail;
-/// what the operator can mend stays queued: all before RCPT, and at RCPT what is about HELO, sender or relaying,
-/// which servers such as Postfix report there.
+/// Returns whether an attempt that failed so is repeated. Only a refusal of this one recipient or
+/// of this one mail is final. A refusal that the operator can correct stays queued: every one
+/// before RCPT, and at RCPT those about HELO, the sender or relaying, which servers such as Postfix
+/// report there.
 fn verdict(error: &Error, accepts_others: bool) -> Verdict {
     let Error::Refused(step, reply) = error else {
         return Verdict::Retry;
@@ -193,7 +196,8 @@ fn step_of(error: &Error) -> Step {
     }
 }
 
-/// Returns the setting that a refusal is about; None for one that is about the recipient or the mail.
+/// Returns the setting that a refusal is about; None for one that is about the recipient or the
+/// mail.
 fn setting_for(step: Step, reply: &Reply) -> Option<&'static str> {
     const SENDER: &str = "logwatch.email_from";
     const SERVER: &str = "logwatch.smtp_url";

@@ -78,7 +78,8 @@ fn may_write(folder: &Path) -> bool {
 fn write(file: &Path, text: &str) -> Result<(), FileProblem> {
     check(file)?;
     let folder = file.parent().ok_or(FileProblem::NoDirectory)?;
-    // A new file under a name that nobody can guess (O_EXCL, which follows no link), removed again when a step fails.
+    // A new file under a name that nobody can guess (O_EXCL, which follows no link), removed again
+    // when a step fails.
     let mut part = tempfile::Builder::new()
         .prefix(".logwatch-")
         .suffix(".part")

@@ -1,4 +1,5 @@
-//! The server log: one line per notification at level LOG, with a DETAIL. Calls PostgreSQL, so it runs on the main thread only.
+//! The server log: one line per notification at level LOG, with a DETAIL. Calls PostgreSQL, so it
+//! runs on the main thread only.
 
 use super::{Channel, Content, Notification, Outcome};
 use crate::pg;

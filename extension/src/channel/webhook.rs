@@ -1,6 +1,8 @@
-//! The webhook: an HTTP POST of Alertmanager's JSON (version 4), so that receivers made for it work.
+//! The webhook: an HTTP POST of Alertmanager's JSON (version 4), so that receivers made for it
+//! work.
 //!
-//! Runs in a sender thread and never calls PostgreSQL. No answer holds a header, which may be a secret.
+//! Runs in a sender thread and never calls PostgreSQL. No answer holds a header, which may be a
+//! secret.
 
 use serde_json::{Value, json};
 use ureq::unversioned::resolver::DefaultResolver;

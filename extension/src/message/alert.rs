@@ -1,4 +1,4 @@
-//! An alert in words: the subject, the facts, and what both bodies of its mail are made from.
+//! An alert in words: the subject, the facts, and the parts of both bodies of its mail.
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -7,7 +7,7 @@ use super::clean::{clean, log_text};
 use super::words::{duration, grouped, time, zone};
 use super::{Message, RuleLine};
 
-/// What an alert's notification is made from: the `payload` of a row of `logwatch.notifications`.
+/// The `payload` of a row of `logwatch.notifications` about an alert.
 #[derive(Debug, Deserialize)]
 pub struct Alert {
     pub reason: String,
@@ -32,7 +32,7 @@ pub struct Alert {
     pub level: String,
     #[serde(default)]
     pub acked_by: Option<String>,
-    /// What became of the rule, where that closed the alert: disabled or deleted.
+    /// "disabled" or "deleted" where the alert was closed because the rule was.
     #[serde(default)]
     pub closed: Option<String>,
     pub count: i64,
@@ -71,7 +71,7 @@ pub struct Pattern {
 }
 
 impl Alert {
-    /// The notification's subject and both its bodies.
+    /// Returns the notification's subject and both its bodies.
     pub fn message(&self) -> Message {
         Message {
             subject: self.subject(),
@@ -80,7 +80,8 @@ impl Alert {
         }
     }
 
-    /// State in the brackets, identity outside, no log text. The same line serves the server log.
+    /// Returns the subject, which is the line in the server log too: the state in brackets, no log
+    /// text.
     pub fn subject(&self) -> String {
         let group = self.groups();
         let group = if group.is_empty() {
@@ -105,7 +106,7 @@ impl Alert {
         }
     }
 
-    /// One sentence: what happened.
+    /// Returns one sentence about the alert.
     pub fn headline(&self) -> String {
         if self.reason == "test" {
             return "Test notification of logwatch: nothing is wrong".to_owned();
@@ -145,17 +146,17 @@ impl Alert {
             "test" => "Somebody called logwatch_test().".to_owned(),
             "resolved" => match self.closed.as_deref() {
                 Some(how) => format!(
-                    "The rule was {}: the alert is closed, whether or not the trouble is over.",
+                    "The rule was {}: the alert is closed, whether or not the records still come.",
                     clean(how)
                 ),
-                None => "The alert is over.".to_owned(),
+                None => "The alert has resolved.".to_owned(),
             },
             "late" => "The records arrived late: the alert was over before it was noticed.".to_owned(),
             other => format!("Reason: {}.", clean(other)),
         }
     }
 
-    /// Label and value of each fact, for both bodies.
+    /// Returns the label and the value of each fact, for both bodies.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let zone = zone(&self.zone);
         let mut facts = vec![
@@ -195,7 +196,7 @@ impl Alert {
         if self.episodes > 1 {
             facts.push((
                 "While unattended",
-                format!("{} stretches, told of as one", self.episodes),
+                format!("{} episodes, reported as one", self.episodes),
             ));
         }
         if !self.group.is_empty() {
@@ -226,7 +227,7 @@ impl Alert {
         facts
     }
 
-    /// Since when, and where: what comes right after the headline.
+    /// Returns the line after the headline: the time and the sources.
     pub(super) fn place(&self) -> String {
         let zone = zone(&self.zone);
         let when = match self.reason.as_str() {
@@ -244,14 +245,15 @@ impl Alert {
         }
     }
 
-    /// The most frequent record, as it was logged.
+    /// Returns the most frequent record, as it was logged.
     pub(super) fn top_record(&self) -> Option<String> {
         self.patterns
             .first()
             .map(|top| format!("{} x {} {}", top.n, clean(&top.level), log_text(&top.sample)))
     }
 
-    /// What to type to take the alert on or to hold it back; nothing once it is over.
+    /// Returns the commands that acknowledge the alert and silence the rule; nothing once it is
+    /// resolved.
     pub(super) fn commands(&self) -> String {
         if self.state == "resolved" {
             return String::new();
@@ -263,14 +265,15 @@ impl Alert {
         )
     }
 
-    /// The records over time, with the first and the last time; None when there is no span to draw.
+    /// Returns the records over time, with the first and the last time; None when there is no span
+    /// to draw.
     pub(super) fn span(&self) -> Option<(&[i64], Timestamp, Timestamp)> {
         let counts = self.timeline.as_deref()?;
         let (from, to) = (self.first_at?, self.last_at?);
         (from < to && counts.iter().any(|n| *n > 0)).then_some((counts, from, to))
     }
 
-    /// The server log's DETAIL: key=value, one line, no log text.
+    /// Returns the DETAIL for the server log: key=value, one line, no log text.
     pub fn log_detail(&self) -> String {
         let names: Vec<String> = self.sources.iter().map(|source| clean(&source.name)).collect();
         format!(
@@ -287,7 +290,7 @@ impl Alert {
     }
 }
 
-/// The payload of an alert that only tests a channel.
+/// Returns the payload of an alert that only tests a channel.
 pub fn test_alert(host: &str, at: Timestamp) -> serde_json::Value {
     serde_json::json!({
         "reason": "test", "state": "firing", "host": host, "database": "", "alert_id": 0, "rule": "logwatch_test", "severity": "info",
@@ -297,7 +300,7 @@ pub fn test_alert(host: &str, at: Timestamp) -> serde_json::Value {
     })
 }
 
-/// 0 for none, 8 for the most, at least 1 for some.
+/// Returns the height of a bar: 0 for none, 8 for the most, at least 1 for some.
 pub fn step(n: i64, all: &[i64]) -> usize {
     let most = all.iter().copied().max().unwrap_or(1).max(1);
     if n <= 0 {
@@ -353,7 +356,7 @@ mod tests {
     }
 
     #[test]
-    fn times_are_told_in_the_zone_and_late_ones_as_such() {
+    fn times_are_in_the_zone_and_late_ones_are_marked() {
         let text = alert("first").message().text;
         assert!(text.contains("2026-11-22 11:00:00 CET"), "{text}");
         assert!(text.contains("(late by 40 minutes)"), "{text}");

@@ -1,10 +1,11 @@
-//! Charts as inline SVG: bars only, coloured by the page's style sheet, stretched to whatever width there is.
+//! Charts as inline SVG: bars only, coloured by the page's style sheet, stretched to the width of
+//! the page.
 
 use std::fmt::Write;
 
 use super::html::escape;
 
-/// Width and height of a chart in its own units; the style sheet says how large it is on the screen.
+/// Width and height of a chart in its own units; the style sheet has its size on the screen.
 const HEIGHT: f64 = 100.0;
 const SLOT: f64 = 10.0;
 
@@ -14,7 +15,7 @@ pub struct Series<'a> {
     pub counts: &'a [u64],
 }
 
-/// Stacked bars, lowest series at the bottom; `tip` says in words what a slot is.
+/// Draws stacked bars, the lowest series at the bottom; `tip` describes a slot.
 pub fn stacked(label: &str, series: &[Series<'_>], tip: impl Fn(usize) -> String) -> String {
     let slots = series.iter().map(|one| one.counts.len()).max().unwrap_or(0);
     let most = highest(series).max(1) as f64;
@@ -27,7 +28,7 @@ pub fn stacked(label: &str, series: &[Series<'_>], tip: impl Fn(usize) -> String
             if n == 0 {
                 continue;
             }
-            // A single record must be seen beside thousands.
+            // A single record must be visible beside thousands.
             let height = (n as f64 / most * HEIGHT).max(1.5).min(top);
             top -= height;
             let _ = write!(
@@ -46,7 +47,7 @@ pub fn stacked(label: &str, series: &[Series<'_>], tip: impl Fn(usize) -> String
     svg
 }
 
-/// The most that one slot of all series together holds.
+/// Returns the largest sum of a slot over all series.
 pub fn highest(series: &[Series<'_>]) -> u64 {
     let slots = series.iter().map(|one| one.counts.len()).max().unwrap_or(0);
     (0..slots)
@@ -60,7 +61,7 @@ pub fn highest(series: &[Series<'_>]) -> u64 {
         .unwrap_or(0)
 }
 
-/// A small chart without words beside a row of a table.
+/// Draws a small chart without words, for a row of a table.
 pub fn spark(label: &str, class: &str, counts: &[u64]) -> String {
     let most = counts.iter().copied().max().unwrap_or(0).max(1) as f64;
     let mut svg = open("spark", label, counts.len());

@@ -1,4 +1,5 @@
-//! Text from outside – log lines, names – made fit to be sent around: one line, no control characters, no secrets, not too long.
+//! Text from outside, such as log lines and names, made fit for messages: one line, no control
+//! characters, no secrets, not too long.
 
 use std::sync::LazyLock;
 
@@ -7,7 +8,7 @@ use regex::Regex;
 /// Longest pattern or sample that a message prints, in characters.
 const MAX_TEXT: usize = 500;
 
-/// A log text as it may be sent around: what looks like a secret is masked.
+/// Returns a log text with everything masked that looks like a secret.
 pub fn log_text(text: &str) -> String {
     static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(
@@ -22,19 +23,22 @@ pub fn log_text(text: &str) -> String {
     }
 }
 
-/// A log text, a name, anything that came from outside: one line, no control characters, not too long.
+/// Returns a text from outside as one line, without control characters, cut to a length.
 pub fn clean(text: &str) -> String {
-    let mut clean = String::with_capacity(text.len().min(MAX_TEXT));
-    for (i, c) in text.chars().enumerate() {
-        if i == MAX_TEXT {
-            clean.push('…');
-            break;
-        }
-        // Also the invisible characters that reorder or hide text.
-        let hidden = matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}');
-        clean.push(if c.is_control() || hidden { ' ' } else { c });
+    match text.char_indices().nth(MAX_TEXT) {
+        Some((cut, _)) => printable(&text[..cut]) + "…",
+        None => printable(text),
     }
-    clean
+}
+
+/// Returns a text with blanks in place of control characters and of the invisible ones that reorder or
+/// hide text.
+pub fn printable(text: &str) -> String {
+    let is_hidden = |c: char| {
+        c.is_control()
+            || matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}' | '\u{feff}')
+    };
+    text.chars().map(|c| if is_hidden(c) { ' ' } else { c }).collect()
 }
 
 #[cfg(test)]

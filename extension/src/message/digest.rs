@@ -1,4 +1,5 @@
-//! The digest: what a recipient was not sent one by one, because there was too much of it.
+//! The digest: a list of the notifications that a recipient did not get, because of the hourly
+//! limit.
 
 use std::fmt::Write;
 
@@ -8,7 +9,7 @@ use super::Message;
 use super::clean::clean;
 use super::html::{escape_lines, page};
 
-/// What a recipient was not sent one by one, because there was too much of it.
+/// The `payload` of a digest.
 #[derive(Debug, Deserialize)]
 pub struct Digest {
     pub host: String,
@@ -45,7 +46,7 @@ impl Digest {
             }
         }
         let mut text = format!(
-            "{} notifications suppressed: you were sent as many mails in an hour as one is sent at most.\n\n",
+            "{} notifications were suppressed, because the hourly limit of mails was reached.\n\n",
             self.suppressed.len()
         );
         for (line, n) in kinds.iter().take(100) {

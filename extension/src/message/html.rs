@@ -1,4 +1,4 @@
-//! The HTML of mails. Whatever comes from outside is escaped.
+//! The HTML of mails. Everything from outside is escaped.
 
 use std::fmt::Write;
 
@@ -8,7 +8,7 @@ use super::clean::{clean, log_text};
 use super::words::{time, zone};
 
 impl Alert {
-    /// The HTML body of an alert's mail.
+    /// Returns the HTML body of an alert's mail.
     pub(super) fn html(&self) -> String {
         // Legible on white and on black.
         let colour = if self.state == "resolved" {
@@ -78,7 +78,7 @@ impl Alert {
     }
 }
 
-/// Text from outside as HTML, on one line.
+/// Returns text from outside as HTML, on one line.
 pub fn escape(text: &str) -> String {
     escape_lines(&clean(text))
 }
@@ -98,7 +98,7 @@ pub fn escape_lines(text: &str) -> String {
     escaped
 }
 
-/// A whole page around a body.
+/// Returns a whole page around a body.
 pub fn page(body: &str) -> String {
     format!(
         "<!DOCTYPE html><html><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width\"><meta name=\"color-scheme\" content=\"light dark\"><style>:root{{color-scheme:light dark}}</style></head><body style=\"font-family:sans-serif;font-size:14px;max-width:700px\">{body}</body></html>\n"

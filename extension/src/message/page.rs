@@ -1,7 +1,8 @@
-//! The report page: one HTML file with its style sheet and its charts inside, no script, nothing loaded from anywhere.
+//! The report page: one HTML file with its style sheet and its charts inside, no script, nothing
+//! loaded from anywhere.
 //!
-//! What it shows comes from `logwatch_private.page_data()`. Everything in it is hostile until escaped; a policy in the page's head forbids
-//! scripts and foreign content besides.
+//! Its data come from `logwatch_private.page_data()`. Everything in it is hostile until escaped;
+//! besides, a policy in the page's head forbids scripts and foreign content.
 
 use std::fmt::Write;
 
@@ -15,7 +16,7 @@ use super::words::{duration, time, zone};
 
 const STYLE: &str = include_str!("page.css");
 
-/// What `logwatch_private.page_data()` gathers.
+/// The result of `logwatch_private.page_data()`.
 #[derive(Deserialize)]
 pub struct Page {
     host: String,
@@ -26,7 +27,7 @@ pub struct Page {
     /// Seconds from `from` to `to`.
     within: i64,
     timeline: Vec<Level>,
-    standing: Vec<Standing>,
+    status: Vec<StatusLine>,
     alerts: Vec<AlertRow>,
     patterns: Vec<Pattern>,
     sources: Vec<Source>,
@@ -40,7 +41,7 @@ struct Level {
 }
 
 #[derive(Deserialize)]
-struct Standing {
+struct StatusLine {
     component: String,
     name: String,
     state: String,
@@ -80,7 +81,7 @@ struct Source {
     state: Option<String>,
     message: Option<String>,
     gaps: u64,
-    /// Seconds since its last sign of life.
+    /// Seconds since its last heartbeat or record.
     heard: Option<i64>,
     /// Seconds that its last records took from the log to the table.
     delay: Option<i64>,
@@ -100,7 +101,7 @@ struct Queued {
 }
 
 impl Page {
-    /// The whole page.
+    /// Returns the whole page.
     pub fn html(&self) -> String {
         let zone = zone(&self.zone);
         let name = format!("{}/{}", self.host, self.database);
@@ -111,7 +112,7 @@ impl Page {
             self.patterns_section(&zone),
             self.sources_section(),
             self.delivery_section(&zone),
-            self.standing_section(),
+            self.status_section(),
         ];
         format!(
             "<!DOCTYPE html><html lang=\"en\"><head><meta charset=\"utf-8\"><meta name=\"viewport\" content=\"width=device-width,initial-scale=1\">\
@@ -129,7 +130,7 @@ impl Page {
     fn verdict(&self) -> String {
         let firing = self.alerts.iter().filter(|alert| alert.state == "firing").count();
         let records: u64 = self.timeline.iter().flat_map(|level| &level.counts).sum();
-        let worker = self.standing.iter().find(|row| row.component == "worker");
+        let worker = self.status.iter().find(|row| row.component == "worker");
         let asleep = worker.filter(|row| !matches!(row.state.as_str(), "running" | "standby"));
         let words = match (firing, asleep) {
             (0, Some(row)) => format!("Nothing fires, but the worker is {}.", row.state),
@@ -317,7 +318,7 @@ impl Page {
                 ),
                 ("n", "records", source.n.to_string()),
                 ("n", "gaps", source.gaps.to_string()),
-                ("n", "heard of", format!("{} ago", seconds(source.heard))),
+                ("n", "last heartbeat", format!("{} ago", seconds(source.heard))),
                 ("n", "delay", seconds(source.delay)),
             ])
         });
@@ -334,10 +335,10 @@ impl Page {
 
     fn delivery_section(&self, zone: &TimeZone) -> String {
         let channels = self
-            .standing
+            .status
             .iter()
             .filter(|row| row.component == "channel")
-            .map(standing_row);
+            .map(status_row);
         let queue = self.queue.iter().map(|one| {
             let next = one
                 .next_at
@@ -377,26 +378,26 @@ impl Page {
         )
     }
 
-    fn standing_section(&self) -> String {
+    fn status_section(&self) -> String {
         let rows = self
-            .standing
+            .status
             .iter()
             .filter(|row| row.component != "channel")
-            .map(standing_row);
-        section("Rules and worker", &table("", &["State", "How it stands"], rows))
+            .map(status_row);
+        section("Rules and worker", &table("", &["State", "Details"], rows))
     }
 }
 
-fn standing_row(standing: &Standing) -> String {
+fn status_row(line: &StatusLine) -> String {
     row(&[
-        ("", "", badge(&standing.state)),
+        ("", "", badge(&line.state)),
         (
             "",
             "",
             format!(
                 "{}<small>{}</small>",
-                escape(&standing.name),
-                escape(&log_text(&standing.message))
+                escape(&line.name),
+                escape(&log_text(&line.message))
             ),
         ),
     ])
@@ -406,7 +407,8 @@ fn section(title: &str, body: &str) -> String {
     format!("<section><h2>{}</h2>{body}</section>", escape(title))
 }
 
-/// A table of rows that are HTML already; a heading that begins with "n:" stands over numbers.
+/// Returns a table of rows that are HTML already; a heading that begins with "n:" is of a column of
+/// numbers.
 fn table(when_empty: &str, heads: &[&str], rows: impl Iterator<Item = String>) -> String {
     let rows: String = rows.collect();
     if rows.is_empty() {
@@ -422,7 +424,8 @@ fn table(when_empty: &str, heads: &[&str], rows: impl Iterator<Item = String>) -
     format!("<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table>")
 }
 
-/// A row of cells: style class, label that a narrow screen shows instead of the heading, and HTML.
+/// Returns a row of cells: style class, label that a narrow screen shows instead of the heading,
+/// and HTML.
 fn row(cells: &[(&str, &str, String)]) -> String {
     let cells: String = cells
         .iter()
@@ -438,7 +441,7 @@ fn row(cells: &[(&str, &str, String)]) -> String {
     format!("<tr>{cells}</tr>")
 }
 
-/// A state in its colour, which is never the only sign of it.
+/// Returns a state in its colour; the word is there too.
 fn badge(state: &str) -> String {
     let class = match state {
         "ok" | "running" | "resolved" | "standby" | "sent" => "good",
@@ -448,7 +451,7 @@ fn badge(state: &str) -> String {
     format!("<b class=\"{class}\">{}</b>", escape(state))
 }
 
-/// A runbook: a link only where it is one to a web page.
+/// Returns a runbook, as a link if it is the address of a web page.
 fn link(text: &str) -> String {
     let shown = escape(text);
     if text.starts_with("https://") || text.starts_with("http://") {
@@ -461,7 +464,7 @@ fn link(text: &str) -> String {
     }
 }
 
-/// A time on the axis: with the day where the page spans more than one.
+/// Returns a time for the axis, with the day where the page spans more than one.
 fn short_time(at: Timestamp, zone: &TimeZone, within: i64) -> String {
     let format = if within > 86_400 {
         "%b %d %H:%M"

@@ -1,11 +1,12 @@
-//! One line on how a rule stands: the same in the status, in a check's rows and at the top of a mail.
+//! The line that describes a rule's state in the status, in a check's rows and at the top of a
+//! mail.
 
 use std::fmt::Write;
 
 use super::clean::clean;
 use super::words::duration;
 
-/// What there is to say of a rule, or of one of its groups.
+/// The state of a rule, or of one of its groups.
 pub struct RuleLine<'a> {
     pub kind: &'a str,
     pub state: &'a str,
@@ -20,7 +21,7 @@ pub struct RuleLine<'a> {
 }
 
 impl RuleLine<'_> {
-    /// How the rule stands, in one line, its threshold met or not.
+    /// Returns the line, with whether the threshold is met.
     pub fn sentence(&self) -> String {
         match self.met() {
             Some(met) => format!("{}, {met}", self.headline()),
@@ -28,7 +29,7 @@ impl RuleLine<'_> {
         }
     }
 
-    /// Whether the threshold is met, in words; None for a kind that has none.
+    /// Returns whether the threshold is met, in words; None for a kind that has none.
     pub fn met(&self) -> Option<&'static str> {
         match self.state {
             _ if self.kind == "absence" => None,
@@ -39,7 +40,7 @@ impl RuleLine<'_> {
         }
     }
 
-    /// The same without a word on the threshold's being met.
+    /// Returns the line without whether the threshold is met.
     pub fn headline(&self) -> String {
         let mut line = format!("{} is {}", clean(self.rule), self.state);
         if !self.group.is_empty() {
@@ -47,12 +48,12 @@ impl RuleLine<'_> {
         }
         let within = duration(self.within);
         if self.kind == "absence" {
-            let told = match self.state {
-                "ok" | "disabled" => format!(": no source is silent for {within}"),
-                "resolved" => format!(": heard of again after more than {within}"),
-                _ => format!(": nothing heard of it for {within} or more"),
+            let state = match self.state {
+                "ok" | "disabled" => format!(": no source has been silent for {within}"),
+                "resolved" => format!(": it reports again after more than {within}"),
+                _ => format!(": no heartbeat and no record for {within} or more"),
             };
-            return line + &told;
+            return line + &state;
         }
         let what = match self.kind {
             "new_pattern" => " of a pattern never seen before, at",
@@ -78,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_says_how_a_rule_stands() {
+    fn a_line_has_the_state_the_count_and_the_threshold() {
         let line = |state, rule, level, count, threshold, within| {
             RuleLine {
                 kind: "threshold",

@@ -1,4 +1,4 @@
-//! The status message for people: the thresholds first, met or not.
+//! The status message: the rules first, with whether their thresholds are met.
 
 use std::fmt::Write;
 
@@ -10,7 +10,7 @@ use super::clean::clean;
 use super::html::{escape_lines, page};
 use super::words::{time, zone};
 
-/// The status message: the `payload` of a report, and what the alert file holds.
+/// The status: the `payload` of a report and the content of the alert file.
 #[derive(Debug, Deserialize, serde::Serialize)]
 pub struct Status {
     pub host: String,
@@ -61,7 +61,7 @@ impl Status {
         )
     }
 
-    /// The status message for people: the thresholds first, met or not.
+    /// Returns the status message: the rules first, with whether their thresholds are met.
     pub fn text(&self) -> String {
         let zone = zone(&self.zone);
         let firing = self

@@ -1,5 +1,6 @@
-//! The plain text of an alert's mail: complete, for terminals and for programs that show no HTML. The first three lines are what a pager or a
-//! mail program's list shows: what, since when and where, and the most frequent record.
+//! The plain text of an alert's mail, as complete as the HTML. A pager or the list of a mail
+//! program shows the first three lines: the headline, the time and the source, and the most
+//! frequent record.
 
 use std::fmt::Write;
 
@@ -10,18 +11,18 @@ use super::alert::step;
 use super::clean::{clean, log_text};
 use super::words::{time, zone};
 
-/// Longest line of a mail, by RFC 5322; only what is to be copied as a whole may be longer.
+/// Longest line of a mail, by RFC 5322. Only a text that people copy as a whole may be longer.
 const WIDTH: usize = 78;
 
-/// A timeline in characters, from none to most.
+/// The characters of a timeline, from none to most.
 const STEPS: [char; 9] = [' ', '▁', '▂', '▃', '▄', '▅', '▆', '▇', '█'];
 
-/// A paragraph in lines that fit, those after the first one indented.
+/// Returns a paragraph in lines that fit, those after the first one indented.
 fn wrapped(text: &str, indent: &str) -> String {
     fill(text, Options::new(WIDTH).subsequent_indent(indent))
 }
 
-/// A text in one line that fits.
+/// Returns a text cut to one line.
 fn in_one_line(text: &str) -> String {
     if text.chars().count() <= WIDTH {
         return text.to_owned();
@@ -30,7 +31,7 @@ fn in_one_line(text: &str) -> String {
 }
 
 impl Alert {
-    /// The text body of the mail.
+    /// Returns the text body of the mail.
     pub(super) fn text(&self) -> String {
         let zone = zone(&self.zone);
         let mut text = format!(

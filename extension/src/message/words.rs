@@ -1,4 +1,4 @@
-//! Times and durations as people read them.
+//! Times, durations and numbers as people read them.
 
 use jiff::{Timestamp, tz::TimeZone};
 
@@ -12,7 +12,7 @@ pub fn time(at: Timestamp, zone: &TimeZone) -> String {
         .to_string()
 }
 
-/// Seconds in words: "5 minutes", "1 hour 30 minutes".
+/// Returns seconds in words: "5 minutes", "1 hour 30 minutes".
 pub fn duration(seconds: i64) -> String {
     const UNITS: [(i64, &str); 4] = [(86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second")];
     let mut rest = seconds.max(0);

@@ -60,7 +60,8 @@ pub fn is_allowed(address: &str) -> bool {
     Allowed::from_settings().includes(address)
 }
 
-/// Reads the e-mail settings as they are now. The password is read from its file each time, so that it can be changed there.
+/// Reads the e-mail settings as they are now. The password is read from its file each time, so that
+/// it can be changed there.
 pub fn email() -> Result<Email, SettingError> {
     let urls = text(&SMTP_URL).ok_or(SettingError::Off)?;
     let servers = urls

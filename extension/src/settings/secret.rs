@@ -20,8 +20,8 @@ pub enum SecretError {
     Empty,
 }
 
-/// Reads a file with a secret. As for the server's own key file, others may not read it, and the group may where
-/// root owns it.
+/// Reads a file with a secret. As for the server's own key file, others may not read it, and the
+/// group may where root owns it.
 pub fn secret_file(setting: &'static str, file: &str) -> Result<String, SettingError> {
     read(file).map_err(|why| SettingError::Secret(setting, file.to_owned(), why))
 }

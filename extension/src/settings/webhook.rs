@@ -15,7 +15,8 @@ pub struct Webhook {
     pub timeout: Duration,
 }
 
-/// Reads the webhook's settings as they are now. Headers may hold a secret, so they come from a file.
+/// Reads the webhook's settings as they are now. Headers may hold a secret, so they come from a
+/// file.
 pub fn webhook() -> Result<Webhook, SettingError> {
     let url = text(&WEBHOOK_URL).ok_or(SettingError::WebhookOff)?;
     check_webhook_url(&url).map_err(|why| SettingError::WebhookUrl(without_password(&url), why))?;

@@ -1,5 +1,5 @@
-//! One connection to a mail server. Each reply is read until the step's time is up and up to a limit of bytes; when
-//! the conversation's time is up, every read and write fails.
+//! One connection to a mail server. Each reply is read until the step's time is up and up to a
+//! limit of bytes; when the conversation's time is up, every read and write fails.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{Shutdown, TcpStream, ToSocketAddrs};
@@ -12,7 +12,8 @@ use rustls::{ClientConfig, ClientConnection, StreamOwned};
 use super::reply::{self, Reply};
 use super::{Error, Step};
 
-/// Longest reply that is read. RFC 5321 allows 512 bytes a line; servers list a few dozen extensions.
+/// Longest reply that is read. RFC 5321 allows 512 bytes a line; servers list a few dozen
+/// extensions.
 const MAX_REPLY: usize = 64 * 1024;
 
 /// Ends a conversation from another thread, unless the server may have accepted the mail already.
@@ -70,7 +71,8 @@ impl Handle {
         state.committed = false;
     }
 
-    /// From now on the mail may have been accepted; false when the conversation was cancelled before.
+    /// From now on the mail may have been accepted; false when the conversation was cancelled
+    /// before.
     pub fn commit(&self) -> bool {
         let mut state = self.state();
         state.committed = !state.cancelled;
@@ -179,7 +181,8 @@ impl Connection {
         for address in addresses {
             match TcpStream::connect_timeout(&address, wait) {
                 Ok(tcp) => {
-                    // Commands are small and each waits for its reply: nothing is gained by collecting them.
+                    // Commands are small and each waits for its reply: nothing is gained by
+                    // collecting them.
                     tcp.set_nodelay(true).map_err(Error::Connect)?;
                     handle.attach(&tcp).map_err(|_| Error::Cancelled)?;
                     return Ok(Self {
@@ -226,7 +229,8 @@ impl Connection {
             .map_err(|why| self.io_error(step, why, wait))
     }
 
-    /// Reads one reply within `wait`, positive or not. Once it has begun it must end within the ordinary time.
+    /// Reads one reply within `wait`, positive or not. Once it has begun it must end within the
+    /// ordinary time.
     pub fn read(&mut self, step: Step, wait: Duration) -> Result<Reply, Incomplete> {
         self.stream.socket().until = self.deadline.min(Instant::now() + wait);
         let mut bytes = Vec::new();

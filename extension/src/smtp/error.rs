@@ -37,7 +37,8 @@ impl fmt::Display for Step {
     }
 }
 
-/// Why a mail could not be handed over. The texts say what to change where the settings can be at fault.
+/// Why a mail could not be handed over. The texts say what to change where the settings can be at
+/// fault.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     #[error("could not find the address of host \"{0}\": {1}")]

@@ -49,8 +49,9 @@ pub fn leading_code(bytes: &[u8]) -> Option<u16> {
     )
 }
 
-/// Returns the reply that bytes hold in full, `Ok(None)` while its last line has not ended, and the line that is
-/// no reply line as an error. Bytes that are not UTF-8 are replaced. The code is the first line's.
+/// Returns the reply that bytes hold in full, `Ok(None)` while its last line has not ended, and the
+/// line that is no reply line as an error. Bytes that are not UTF-8 are replaced. The code is the
+/// first line's.
 pub fn parse(bytes: &[u8]) -> Result<Option<Reply>, String> {
     let mut lines = Vec::new();
     let first = leading_code(bytes);

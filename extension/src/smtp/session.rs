@@ -24,7 +24,8 @@ pub struct Waits {
     pub reply: Duration,
     /// A busy server accepts the connection and greets later.
     pub greeting: Duration,
-    /// A server may scan the whole mail before it replies; to give up early makes it deliver the mail twice.
+    /// A server may scan the whole mail before it replies; to give up early makes it deliver the
+    /// mail twice.
     pub end_of_data: Duration,
     /// For everything: then the socket is closed.
     pub conversation: Duration,
@@ -69,7 +70,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Connects, secures the connection as the settings demand, and logs in. The conversation's time runs from `began`.
+    /// Connects, secures the connection as the settings demand, and logs in. The conversation's
+    /// time runs from `began`.
     pub fn open(
         server: &Server,
         hello: &str,
@@ -129,7 +131,8 @@ impl Session {
     }
 
     fn hand_over(&mut self, mail: &str) -> Result<Reply, Error> {
-        // In one piece: a small last packet would be kept back until the one before it is acknowledged, 40 ms later.
+        // In one piece: a small last packet would be kept back until the one before it is
+        // acknowledged, 40 ms later.
         let bytes = stuffed(mail);
         self.connection
             .write(Step::EndOfData, bytes.as_bytes(), self.waits.end_of_data)?;
@@ -222,8 +225,8 @@ impl Session {
     }
 }
 
-/// Returns the acceptance that a damaged final reply begins with: by its first digit alone the mail is the server's
-/// (RFC 5321 §4.2), and a second attempt would make a second copy.
+/// Returns the acceptance that a damaged final reply begins with: by its first digit alone the mail
+/// is the server's (RFC 5321 §4.2), and a second attempt would make a second copy.
 fn accepted(incomplete: &Incomplete) -> Option<Reply> {
     let code = reply::leading_code(&incomplete.bytes).filter(|code| (200..300).contains(code))?;
     let text: String = String::from_utf8_lossy(&incomplete.bytes[3..])
@@ -236,7 +239,8 @@ fn accepted(incomplete: &Incomplete) -> Option<Reply> {
     })
 }
 
-/// Returns the mail as it follows DATA: dots at the beginning of lines doubled (RFC 5321 §4.5.2), with its end.
+/// Returns the mail as it follows DATA: dots at the beginning of lines doubled (RFC 5321 §4.5.2),
+/// with its end.
 fn stuffed(mail: &str) -> String {
     let mut bytes = String::with_capacity(mail.len() + mail.len() / 32 + 8);
     for line in mail.split_inclusive('\n') {

@@ -9,8 +9,8 @@ use crate::smtp::client_config;
 
 const SHORT: Duration = Duration::from_millis(300);
 
-/// A server that replies to each command with the next of its lines, and to the end of the mail as well; after the last one it stalls
-/// until the client goes.
+/// A server that replies to each command with the next of its lines, and to the end of the mail as
+/// well; after the last one it stalls until the client goes.
 fn server(replies: &[&[u8]]) -> (Server, JoinHandle<()>) {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let port = listener.local_addr().unwrap().port();

@@ -8,7 +8,8 @@ use rustls::{ClientConfig, RootCertStore};
 
 use super::Error;
 
-/// Returns a configuration that trusts the certificates of a PEM file's text, or else those of the system.
+/// Returns a configuration that trusts the certificates of a PEM file's text, or else those of the
+/// system.
 pub fn client_config(authority: Option<&[u8]>) -> Result<Arc<ClientConfig>, Error> {
     let fail = |why: &dyn std::fmt::Display| Error::Certificates(why.to_string());
     let mut roots = RootCertStore::empty();
@@ -24,7 +25,8 @@ pub fn client_config(authority: Option<&[u8]>) -> Result<Arc<ClientConfig>, Erro
         }
         None => {
             let found = rustls_native_certs::load_native_certs();
-            // A certificate of the system that rustls cannot read is one that no server's certificate needs.
+            // A certificate of the system that rustls cannot read is one that no server's
+            // certificate needs.
             roots.add_parsable_certificates(found.certs);
             if let Some(why) = found.errors.first().filter(|_| roots.is_empty()) {
                 return Err(fail(why));
