@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Renders an HTML file as a picture with headless Chromium, at a width in pixels, for a screen that prefers light or dark.
+# Renders an HTML file as a picture with headless Chromium, at a width in pixels, for a screen that
+# prefers light or dark.
 #
 #   tests/render_html.sh FILE.html WIDTH FILE.png [light|dark [HEIGHT]]
 set -euo pipefail

@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Runs mtail, Prometheus and Alertmanager, all tuned to one second, which mail each new kind of ERROR line of a file through an SMTP
-# server on loopback: prometheus.sh DIRECTORY FILE PORT
-# They listen on loopback only and end with this script.
+# Runs mtail, Prometheus and Alertmanager, all tuned to one second, which mail each new kind of
+# ERROR line of a file through an SMTP server on loopback: prometheus.sh DIRECTORY FILE PORT They
+# listen on loopback only and end with this script.
 set -euo pipefail
 cd "$1"
 

@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
-# Becomes an rsyslogd that reads a file and stores each line in table syslog: rsyslog.sh DIRECTORY FILE
-# PGHOST, PGPORT, PGUSER and PGDATABASE name the server. It listens nowhere, and ends with SIGTERM.
+# Becomes an rsyslogd that reads a file and stores each line in table syslog: rsyslog.sh DIRECTORY
+# FILE PGHOST, PGPORT, PGUSER and PGDATABASE name the server. It listens nowhere, and ends with
+# SIGTERM.
 set -euo pipefail
 
 cat >"$1/rsyslog.conf" <<END

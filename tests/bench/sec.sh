@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Becomes a SEC that mails each ERROR line of a file through an SMTP server on loopback: sec.sh DIRECTORY FILE PORT
+# Becomes a SEC that mails each ERROR line of a file through an SMTP server on loopback: sec.sh
+# DIRECTORY FILE PORT
 set -euo pipefail
 
 cat >"$1/sec.conf" <<END

@@ -1,10 +1,12 @@
 #!/usr/bin/env bash
-# What rsyslog's imfile and logtail2 lose or repeat, on this machine: the observed cells of the table in tailer/README.md. Not a part of make test.
+# Measures the lines that rsyslog's imfile and logtail2 lose or repeat: the observed cells of the
+# table in tailer/README.md. Not a part of make test.
 #
 #   tests/compare/shippers.sh        needs the Debian packages rsyslog and logtail
 #
-# Each shipper writes what it reads to a file. All runs in a temporary directory, without network; what is started is stopped by its pid.
-# rsyslog has the settings that its manual recommends against loss: reopenOnTruncate, and its state written every 100 lines.
+# Each shipper writes what it reads to a file. All runs in a temporary directory, without network;
+# what is started is stopped by its pid. rsyslog has the settings that its manual recommends against
+# loss: reopenOnTruncate, and its state written every 100 lines.
 set -euo pipefail
 
 work=$(mktemp -d)
@@ -108,7 +110,8 @@ killed_under_load() {
 	write_no_more
 }
 
-# The writer rests while the file is copied and truncated, so that the copy has all: what is lost then is the shipper's loss.
+# The writer rests while the file is copied and truncated, so that the copy has all: what is lost
+# then is the shipper's loss.
 copytruncated() {
 	"$1_start"
 	local round

@@ -1,10 +1,11 @@
 #!/usr/bin/env bash
-# Fuzzes the targets, each for an equal share of the time, and says how many inputs were tried and what was found.
+# Fuzzes the targets, each for an equal share of the time, and says how many inputs were tried and
+# what was found.
 #
 #   tests/fuzz/run.sh MINUTES [TARGET…]
 #
-# New inputs stay in target/fuzz/corpus, where the next run goes on; tests/fuzz/keep.sh takes the best of them into the repository.
-# An input that breaks something is in target/fuzz/found.
+# New inputs stay in target/fuzz/corpus, where the next run goes on; tests/fuzz/keep.sh takes the
+# best of them into the repository. An input that breaks something is in target/fuzz/found.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -1,9 +1,11 @@
 #!/usr/bin/env bash
-# Runs the SQL regression tests with PostgreSQL's own pg_regress against a running server, in which logwatch is installed.
+# Runs the SQL regression tests with PostgreSQL's own pg_regress against a running server, in which
+# logwatch is installed.
 #
 #   tests/regress/run.sh [PG_CONFIG]
 #
-# PGHOST, PGPORT and PGUSER choose the server, as for psql. A database contrib_regression is made anew and kept.
+# PGHOST, PGPORT and PGUSER choose the server, as for psql. A database contrib_regression is made
+# anew and kept.
 set -euo pipefail
 
 here=$(cd "$(dirname "$0")" && pwd)

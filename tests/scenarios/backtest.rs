@@ -1,25 +1,30 @@
-//! A backtest is what would have been: random rules over random records, replayed live through checks and then by `logwatch_backtest()`.
+//! A backtest is what would have been: random rules over random records, replayed live through
+//! checks and then by `logwatch_backtest()`.
 //!
-//! Where records come at once, live alerts are the backtest's episodes to the second, however rare the checks: those that one check finds
-//! together are one alert. Late records may put several episodes into one alert, or one episode into several alerts: then each episode
-//! lies within alerts, alerts begin and end where episodes do, and an alert of one episode was met all the time. A failing case prints
-//! its seed: `LOGWATCH_SEED=that LOGWATCH_CASES=1` plays it again.
+//! Where records come at once, live alerts are the backtest's episodes to the second, however rare
+//! the checks: those that one check finds together are one alert. Late records may put several
+//! episodes into one alert, or one episode into several alerts: then each episode lies within
+//! alerts, alerts begin and end where episodes do, and an alert of one episode was met all the
+//! time. A failing case prints its seed: `LOGWATCH_SEED=that LOGWATCH_CASES=1` plays it again.
 
 use std::fmt::Write as _;
 
 use anyhow::{Context, Result};
 use logwatch_tests::server::Server;
 
-/// The cases, unless LOGWATCH_SEED and LOGWATCH_CASES say otherwise: those that failed before come first.
+/// The cases, unless LOGWATCH_SEED and LOGWATCH_CASES say otherwise: those that failed before come
+/// first.
 const SEEDS: [u64; 15] = [4, 11, 29, 35, 43, 1, 2, 3, 5, 6, 7, 8, 9, 10, 12];
 
 /// Length of a random case's stream, in seconds.
 const STREAM: u32 = 150;
 
-/// In seconds, how late records are at most, and more than the longest window or hold of a random case.
+/// In seconds, how late records are at most, and more than the longest window or hold of a random
+/// case.
 const LONGEST_WAIT: u32 = 60;
 
-/// `records` is what the stream brings: seconds after the beginning when it was logged and when it comes.
+/// `records` is what the stream brings: seconds after the beginning when it was logged and when it
+/// comes.
 const SET_UP: &str = "
     CREATE TABLE records (at integer, comes integer, source text, message text);
     CREATE FUNCTION began() RETURNS timestamptz LANGUAGE sql AS $$ SELECT date_trunc('hour', now()) - interval '26 hours' $$;
@@ -63,7 +68,8 @@ const SET_UP: &str = "
           FROM joined AS j, unnest(j.spans) AS piece;
     CREATE FUNCTION since(at timestamptz) RETURNS text LANGUAGE sql AS $$ SELECT extract(epoch FROM at - began())::integer::text $$;";
 
-/// Alerts that are not the backtest's, and the reverse, where no record was late and checks were `step` seconds apart.
+/// Alerts that are not the backtest's, and the reverse, where no record was late and checks were
+/// `step` seconds apart.
 fn exactly(step: u32) -> String {
     format!(
         "SELECT d.side, d.rule, d.group_key, since(lower(d.span)), since(upper(d.span)), d.peak, d.episodes FROM (
@@ -73,8 +79,8 @@ fn exactly(step: u32) -> String {
     )
 }
 
-/// What late records must not do: alerts that begin or end elsewhere than episodes, episodes outside alerts, alerts of one episode that
-/// were not met all the time.
+/// Late records must not cause alerts that begin or end elsewhere than episodes, episodes
+/// outside alerts, alerts of one episode that were not met all the time.
 const WITH_LATE_RECORDS: &str = "
     SELECT 'hulls', h.rule, h.group_key, since(lower(h.live)), since(upper(h.live)), since(lower(h.back)), since(upper(h.back))
       FROM hulls AS h WHERE h.live IS DISTINCT FROM h.back
@@ -187,7 +193,8 @@ impl Case {
         }
     }
 
-    /// From midnight to midnight: some errors at all hours, a bad third of an hour in each four, and a failure of all hosts every 6 hours.
+    /// From midnight to midnight: some errors at all hours, a bad third of an hour in each four,
+    /// and a failure of all hosts every 6 hours.
     fn day(step: u32) -> Case {
         let mut random = fastrand::Rng::with_seed(42);
         let mut records = Vec::new();
@@ -229,7 +236,8 @@ impl Case {
         }
     }
 
-    /// Replays the case both ways, until its last window, hold and late record are over; says where they differ.
+    /// Replays the case both ways, until its last window, hold and late record are over; says where
+    /// they differ.
     fn run(&self, server: &Server) -> Result<String> {
         let length = self
             .records

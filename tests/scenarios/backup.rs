@@ -1,4 +1,5 @@
-//! Backup and restore: nothing lost, offsets that fit the rows, ids that go on, and nobody told twice.
+//! Backup and restore: nothing lost, offsets that fit the rows, ids that go on, and nobody told
+//! twice.
 
 use std::path::Path;
 use std::process::Command;
@@ -26,8 +27,8 @@ fn client_program(server: &Server, program: &Path, args: &[&str]) -> Result<()> 
     Ok(())
 }
 
-/// Dumps database postgres into a file, and returns what the tables held then. The worker folds and counts when it likes, so
-/// this is done until nothing changed meanwhile.
+/// Dumps database postgres into a file, and returns what the tables held then. The worker folds and
+/// counts when it likes, so this is done until nothing changed meanwhile.
 pub fn dump(server: &Server, file: &Path, more: &[&str]) -> Result<String> {
     wait_for(SOON, "a dump while nothing changes", || {
         let before = contents(server)?;
@@ -39,7 +40,8 @@ pub fn dump(server: &Server, file: &Path, more: &[&str]) -> Result<String> {
 fn pg_dump(server: &Server, file: &Path, more: &[&str]) -> Result<()> {
     let mut program = server.program_path("pg_dump");
     if programs::major_version(&server.program_path("pg_config"))? == 14 {
-        // The one of 14 crashes on a partition that an extension has marked to be dumped, as entries_default is.
+        // The one of 14 crashes on a partition that an extension has marked to be dumped, as
+        // entries_default is.
         program = programs::machines_pg_config()?.with_file_name("pg_dump");
     }
     let file = file.display().to_string();
@@ -57,7 +59,8 @@ pub fn restore(server: &Server, file: &Path) -> Result<()> {
     )
 }
 
-/// All rows of all tables, but for what belongs to one server alone (progress, transaction ids) and for what was waiting.
+/// All rows of all tables, but for what belongs to one server alone (progress, transaction ids) and
+/// for what was waiting.
 pub fn contents(server: &Server) -> Result<String> {
     server.sql(
         "SELECT 'entries', id, received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags FROM logwatch.entries ORDER BY id;
@@ -75,7 +78,8 @@ pub fn contents(server: &Server) -> Result<String> {
     )
 }
 
-/// A server in the midst of its work: one alert told, one whose mail the mail server does not take, changed rules, a tailed file.
+/// A server in the midst of its work: one alert told, one whose mail the mail server does not take,
+/// changed rules, a tailed file.
 fn working_server(sink: &MailSink, log: &Path) -> Result<Server> {
     let server = mailing_server(sink, &[("wal_level", "replica"), ("max_wal_senders", "4")])?;
     give_work(&server, sink, log)?;
@@ -114,7 +118,7 @@ pub fn give_work(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
     )
 }
 
-/// What must be true of a restored server that goes on: ids, offsets, and silence towards people.
+/// Checks a restored server: ids and offsets go on, and no notification is repeated.
 pub fn goes_on(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
     let told = sink.mails().len();
     server.wait_for_worker(SOON, None)?;
@@ -234,7 +238,8 @@ fn a_point_in_time_is_restored_and_the_tailer_reads_on_from_there() -> Result<()
         copy.sql("SELECT max(id) FROM logwatch.entries")?,
         before.lines().next().unwrap_or_default()
     );
-    // What was stored after that point is in the file still, and the offset went back with the rows.
+    // The file still has the records stored after that point, and the offset went back with the
+    // rows.
     Tailer::once(&copy, &["--source", "app", &log.display().to_string()])?;
     assert_eq!(
         copy.sql("SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries WHERE source_id = logwatch_private.source_id('app')")?,

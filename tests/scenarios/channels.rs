@@ -1,4 +1,5 @@
-//! Other ways to reach people and tools: the webhook, a second mail server, the hourly number of mails, NOTIFY, the plugin.
+//! Other ways to reach people and tools: the webhook, a second mail server, the hourly number of
+//! mails, NOTIFY, the plugin.
 
 use std::fs;
 use std::process::Command;
@@ -202,7 +203,8 @@ fn the_plugin_says_state_and_line() -> Result<()> {
     Ok(())
 }
 
-/// Case A16: with the mail server down and the server's log tailed, no line of logwatch's own is an error to a tailer.
+/// Case A16: with the mail server down and the server's log tailed, no line of logwatch's own is an
+/// error to a tailer.
 #[test]
 fn our_own_lines_in_the_servers_log_never_match() -> Result<()> {
     let sink = MailSink::plain()?;

@@ -1,5 +1,5 @@
-//! Every way to the server that psql has: TCP with TLS up to verify-full, passwords from each place, service files, URIs, several hosts,
-//! and PgBouncer in transaction mode.
+//! Every way to the server that psql has: TCP with TLS up to verify-full, passwords from each
+//! place, service files, URIs, several hosts, and PgBouncer in transaction mode.
 
 use std::fs;
 use std::net::TcpListener;
@@ -22,7 +22,8 @@ fn free_port() -> Result<u16> {
     Ok(TcpListener::bind("127.0.0.1:0")?.local_addr()?.port())
 }
 
-/// A server on 127.0.0.1 with TLS, whose role `feeder` needs a password; `listen` is told how to get there.
+/// A server on 127.0.0.1 with TLS, whose role `feeder` needs a password; `listen` is told how to
+/// get there.
 struct Listening {
     server: Server,
     port: u16,
@@ -64,7 +65,8 @@ fn listening() -> Result<Listening> {
 }
 
 impl Listening {
-    /// Runs `--once` on one line of a file of its own, with nothing of libpq in the environment but `variables`. Returns exit code and messages.
+    /// Runs `--once` on one line of a file of its own, with nothing of libpq in the environment but
+    /// `variables`. Returns exit code and messages.
     fn once(&self, variables: &[(&str, &str)], args: &[&str]) -> Result<(Option<i32>, String)> {
         let folder = tempfile::tempdir()?;
         let log = folder.path().join("app.log");
@@ -190,7 +192,8 @@ fn each_sslmode_checks_what_libpq_checks() -> Result<()> {
     let stranger = to.server.dir().join("stranger.pem");
     fs::write(&stranger, Certificate::new()?.authority)?;
     let (good, bad) = (to.authority.display().to_string(), stranger.display().to_string());
-    // The certificate names localhost and 127.0.0.1; the server takes TCP connections with TLS only.
+    // The certificate names localhost and 127.0.0.1; the server takes TCP connections with TLS
+    // only.
     for (host, mode, root, code) in [
         ("localhost", "disable", None, 77),
         ("localhost", "prefer", None, 0),
@@ -309,7 +312,8 @@ fn two_tailers_share_one_connection_of_pgbouncer_in_transaction_mode() -> Result
         let command = bouncer.tailer(&server, &["--source", name, "--tz", zone, &file])?;
         tailers.push(Tailer::spawn(command)?);
     }
-    // Each goes on while the other uses the connection; a time without a zone is read in the tailer's own.
+    // Each goes on while the other uses the connection; a time without a zone is read in the
+    // tailer's own.
     for round in 1..=20 {
         for (name, _, _) in zones {
             append(
@@ -331,7 +335,7 @@ fn two_tailers_share_one_connection_of_pgbouncer_in_transaction_mode() -> Result
         ))?;
         assert_eq!(hours, hour.to_string(), "{name}");
     }
-    // What is left in the shared session is nobody's setting.
+    // The tailers leave no setting in the shared session.
     let left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'logwatch-tailer'";
     assert_eq!(server.sql(left)?, "1", "they share one connection");
     for tailer in &mut tailers {

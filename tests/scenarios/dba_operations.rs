@@ -1,5 +1,6 @@
-//! How the worker gets on with the server it lives in and with the people who run it: it shows itself, lets go when it is told
-//! to, takes new settings, and is not in the way of other people's work. Each is a thread of another extension's users (FACTS).
+//! A DBA's operations beside the worker: activity views, terminate, cancel, reload, a crashed
+//! session, DROP and CREATE DATABASE, and a long pg_dump. The worker obeys, comes back, and delays
+//! nobody. Users of other extensions reported each of these cases.
 
 use std::time::{Duration, Instant};
 
@@ -17,14 +18,15 @@ fn the_worker_shows_what_it_is_and_does() -> Result<()> {
     server.sql(INGEST_FATAL)?;
     server.wait_for_log(SOON, "[FIRING:1] fatal")?;
 
-    // Between ticks: idle, outside of any transaction, waiting in a place that belongs to extensions.
+    // Between ticks: idle, outside of any transaction, waiting in a place that belongs to
+    // extensions.
     server.wait_for_sql(
         SOON,
         "SELECT application_name, datname, state, wait_event_type, xact_start IS NULL AND backend_xmin IS NULL
            FROM pg_stat_activity WHERE backend_type = 'logwatch worker'",
         "logwatch worker|postgres|idle|Extension|t",
     )?;
-    // Its writes are counted, or autovacuum would never come by (FACTS 8).
+    // Its writes are counted; without them autovacuum would never start.
     server.wait_for_sql(
         SOON,
         "SELECT n_tup_ins >= 1 FROM pg_stat_user_tables WHERE schemaname = 'logwatch' AND relname = 'alerts'",
@@ -33,7 +35,8 @@ fn the_worker_shows_what_it_is_and_does() -> Result<()> {
     Ok(())
 }
 
-/// A session that has locked the alerts, taken when the worker's first maintenance, which would wait for it too, is over.
+/// A session that has locked the alerts, taken when the worker's first maintenance, which would
+/// wait for it too, is over.
 fn hold_alerts(server: &Server) -> Result<postgres::Client> {
     server.wait_for_sql(
         SOON,
@@ -134,7 +137,8 @@ fn a_crashed_session_takes_the_worker_along_and_brings_it_back() -> Result<()> {
     };
     wait_until(SOON, "the session to be gone", || Ok(!server.is_alive(victim)))?;
 
-    // The postmaster starts everything anew, shared memory included; a commit still finds the worker in it.
+    // The postmaster starts everything anew, shared memory included; a commit still finds the
+    // worker in it.
     server.wait_for_worker(SOON, Some(first))?;
     server.sql(INGEST_FATAL)?;
     server.wait_for_log(SOON, "[FIRING:1] fatal")
@@ -186,7 +190,8 @@ fn a_database_is_copied_and_renamed_beside_the_worker() -> Result<()> {
     Ok(())
 }
 
-/// A pg_dump holds its locks for as long as it runs; making and dropping partitions would wait for it, and everybody for them.
+/// A pg_dump holds its locks for as long as it runs; making and dropping partitions would wait for
+/// it, and everybody for them.
 #[test]
 fn a_long_query_keeps_maintenance_waiting_and_nothing_else() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;

@@ -35,7 +35,7 @@ fn a_growing_log_becomes_rows_an_alert_mails_an_alert_file_and_log_lines() -> Re
     let resolved = sink.wait_for_subject(SOON, "[RESOLVED] error")?;
     assert!(resolved.header("In-Reply-To").is_some());
 
-    // What a person would count in the file is what is stored, once.
+    // Each record of the file is stored once.
     let expected = records_of(&server, &log)?;
     assert!(expected > 10, "the generator made only {expected} records");
     server.wait_for_sql(

@@ -1,5 +1,5 @@
-//! Files that no run of the tailer has seen under their own name, and files that look like others: what is nobody's stays so, what was
-//! missed is found, and nothing is read twice.
+//! Files that no run of the tailer has seen under their own name, and files that look like others:
+//! what is nobody's stays so, what was missed is found, and nothing is read twice.
 
 use std::fs;
 use std::io::Write as _;
@@ -13,7 +13,7 @@ use crate::SOON;
 
 const DAY: Duration = Duration::from_secs(24 * 60 * 60);
 
-/// What was rotated before the first run is nobody's, compressed later or not.
+/// Files that were rotated before the first run are not read, compressed later or not.
 #[test]
 fn what_was_rotated_before_the_first_run_is_left_alone() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -82,7 +82,8 @@ fn late_lines_of_a_renamed_file_are_read() -> Result<()> {
     Ok(())
 }
 
-/// Renamed while empty, written to through the old handle and compressed at once: the plain and the compressed file are the same.
+/// Renamed while empty, written to through the old handle and compressed at once: the plain and the
+/// compressed file are the same.
 #[test]
 fn a_file_compressed_right_after_its_first_lines_is_read_once() -> Result<()> {
     let server = Server::without_worker(&[])?;

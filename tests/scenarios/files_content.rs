@@ -1,5 +1,5 @@
-//! What the bytes of a file may be: too long, broken, without a year or a zone. (A thousand records with odd ones among them: F12 in
-//! `tailing`.)
+//! Odd content of files: too long, broken, without a year or a zone. (A thousand records
+//! with odd ones among them: F12 in `tailing`.)
 
 use std::fs::File;
 use std::io::Write as _;
@@ -99,7 +99,8 @@ fn times_without_a_zone_are_those_of_tz() -> Result<()> {
 fn dates_without_a_year_are_never_in_the_future() -> Result<()> {
     let server = Server::without_worker(&[])?;
     let files = Journal::new("f17", &["app.log"])?;
-    // Yesterday and the day after tomorrow, as syslog writes them: one of them may be beyond a 31 December.
+    // Yesterday and the day after tomorrow, as syslog writes them: one of them may be beyond a 31
+    // December.
     let days = server.sql(
         "SELECT to_char(now() - interval '1 day', 'Mon FMDD'), to_char(now() + interval '2 days', 'Mon FMDD')",
     )?;

@@ -1,4 +1,5 @@
-//! Crashes on either side under load: the offset moves in the transaction that stores the records, or not at all.
+//! Crashes on either side under load: the offset moves in the transaction that stores the records,
+//! or not at all.
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -14,7 +15,8 @@ use crate::SOON;
 /// How many crashes, unless LOGWATCH_ROUNDS says otherwise.
 const ROUNDS: usize = 50;
 
-/// F9: kill -9 of the tailer and immediate stop of PostgreSQL in turn, with a rotation now and then, while lines are written.
+/// F9: kill -9 of the tailer and immediate stop of PostgreSQL in turn, with a rotation now and
+/// then, while lines are written.
 #[test]
 fn crashes_of_either_side_under_load_lose_and_repeat_nothing() -> Result<()> {
     let rounds = match std::env::var("LOGWATCH_ROUNDS") {
@@ -57,7 +59,8 @@ fn crash<'a>(
     let start = |server: &Server| -> Result<Tailer> { files_now().follow(server) };
     let mut tailer = start(server)?;
     for round in 0..rounds {
-        // Something has been stored since the last crash; then the next one comes somewhere in the work.
+        // Something has been stored since the last crash; then the next one comes somewhere in the
+        // work.
         let before = server.sql("SELECT count(*) FROM logwatch.entries")?;
         let more = format!("SELECT count(*) > {before} FROM logwatch.entries");
         server

@@ -1,4 +1,5 @@
-//! What the tailer does without: without notifications of the file system, without a database, without the right to store.
+//! Outages around the tailer: it works without notifications of the file system, without a
+//! database, without the right to store.
 
 use std::fs;
 use std::io::Write as _;
@@ -66,7 +67,8 @@ fn refuse(command: &mut Command, call: libc::c_long, error: libc::c_int) {
         step(libc::BPF_RET | libc::BPF_K, (0, 0), answer),
         step(libc::BPF_RET | libc::BPF_K, (0, 0), libc::SECCOMP_RET_ALLOW),
     ];
-    // SAFETY: between fork and exec only prctl is called, which is async-signal-safe; the filter is moved into the closure.
+    // SAFETY: between fork and exec only prctl is called, which is async-signal-safe; the filter is
+    // moved into the closure.
     unsafe {
         command.pre_exec(move || {
             let program = libc::sock_fprog {
@@ -119,7 +121,8 @@ fn six_rotations_while_the_database_is_down_lose_nothing_and_pile_nothing_up() -
     Ok(())
 }
 
-/// F4 and F20: the file is copied and truncated, once or more often, and looked at in between or not.
+/// F4 and F20: the file is copied and truncated, once or more often, and looked at in between or
+/// not.
 #[test]
 fn copytruncate_while_the_database_is_down_loses_nothing_and_repeats_nothing() -> Result<()> {
     let mut server = Server::without_worker(&[])?;
@@ -202,8 +205,9 @@ fn what_a_copy_lacks_is_a_gap_and_the_rest_of_it_is_read() -> Result<()> {
     Ok(())
 }
 
-/// F20: as many rotations as there are in ten minutes, or with LOGWATCH_OUTAGE_SECONDS those minutes themselves. The tailer holds so many
-/// renamed files open that the oldest may be deleted, and says which of the others were deleted before it could read them.
+/// F20: as many rotations as there are in ten minutes, or with LOGWATCH_OUTAGE_SECONDS those
+/// minutes themselves. The tailer holds so many renamed files open that the oldest may be deleted,
+/// and says which of the others were deleted before it could read them.
 #[test]
 fn a_hundred_rotations_while_the_database_is_down_leave_files_and_memory_bounded() -> Result<()> {
     const ROTATIONS: u32 = 100;

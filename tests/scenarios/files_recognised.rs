@@ -1,5 +1,5 @@
-//! Which file is which: a file is known by its bytes, so a reused inode, a copy, a restored or a compressed file is never taken for
-//! another one and never read twice.
+//! Which file is which: a file is known by its bytes, so a reused inode, a copy, a restored or a
+//! compressed file is never taken for another one and never read twice.
 
 use std::fmt::Write as _;
 use std::fs;
@@ -81,8 +81,8 @@ fn files_with_the_same_beginning_are_all_read() -> Result<()> {
     files.check(&server)
 }
 
-/// F10: the offsets are in the database, so there is no file that could be lost or corrupt. The kernel refuses this tailer every
-/// byte that it would write to a file.
+/// F10: the offsets are in the database, so there is no file that could be lost or corrupt. The
+/// kernel refuses this tailer every byte that it would write to a file.
 #[test]
 fn the_tailer_runs_and_goes_on_without_a_writable_path() -> Result<()> {
     let server = Server::without_worker(&[])?;

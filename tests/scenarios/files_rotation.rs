@@ -1,4 +1,5 @@
-//! Rotation while nobody looks, while everybody looks, with compression and with patterns that match the rotated files too.
+//! Rotation while nobody looks, while everybody looks, with compression and with patterns that
+//! match the rotated files too.
 
 use std::fs;
 use std::io::Write as _;
@@ -177,7 +178,7 @@ fn the_packages_logrotate_example_loses_nothing_under_a_tailer() -> Result<()> {
     fs::set_permissions(&config, fs::Permissions::from_mode(0o644))?;
     files.write("app.log", &numbered("before", 10))?;
     let _tailer = files.follow(&server)?;
-    // What had been rotated before the first look would be left alone.
+    // A file rotated before the first look would not be read.
     files.wait(&server, SOON)?;
     for round in 0..4 {
         files.write("app.log", &numbered(&format!("round {round}"), 10))?;

@@ -1,4 +1,5 @@
-//! Truncation: copytruncate under load, files that have regrown past the offset, sparse files that it leaves behind.
+//! Truncation: copytruncate under load, files that have regrown past the offset, sparse files that
+//! it leaves behind.
 
 use std::collections::BTreeSet;
 use std::fs::{self, File};
@@ -22,8 +23,8 @@ const CYCLES: usize = 50;
 const TRUNCATIONS: &str =
     "SELECT count(*) FROM logwatch.files WHERE source_id = {id} AND state = 'truncated'";
 
-/// F4. The writer never stops, so some lines are written between the copy and the truncation: nobody can have those but a tailer that
-/// was quick enough. All others are stored, and none twice.
+/// F4. The writer never stops, so some lines are written between the copy and the truncation:
+/// nobody can have those but a tailer that was quick enough. All others are stored, and none twice.
 #[test]
 fn copytruncate_under_load_loses_only_what_the_copy_lost() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -37,7 +38,8 @@ fn copytruncate_under_load_loses_only_what_the_copy_lost() -> Result<()> {
         let writer = scope.spawn(|| write_quickly(&log, &now, &stop));
         let cycles = (|| -> Result<()> {
             for cycle in 0..CYCLES {
-                // However slow the machine, the tailer has seen something of the file that is truncated next.
+                // However slow the machine, the tailer has seen something of the file that is
+                // truncated next.
                 let start = now.load(Ordering::Relaxed);
                 let seen = format!("SELECT max(substr(message, 6)::int) > {start} FROM logwatch.entries");
                 server.wait_for_sql(SOON, &seen, "t")?;
@@ -88,7 +90,8 @@ fn copytruncate_under_load_loses_only_what_the_copy_lost() -> Result<()> {
     Ok(())
 }
 
-/// 5 000 lines a second as long as told, 1 of 5 an ERROR, each a write of its own. Returns the number of the last line.
+/// 5 000 lines a second as long as told, 1 of 5 an ERROR, each a write of its own. Returns the
+/// number of the last line.
 fn write_quickly(log: &Path, now: &AtomicUsize, stop: &AtomicBool) -> Result<usize> {
     let mut file = File::options().append(true).open(log)?;
     let started = Instant::now();
@@ -178,7 +181,8 @@ fn a_file_truncated_and_regrown_while_stopped_has_no_hole() -> Result<()> {
     files.check(&server)
 }
 
-/// F6. The writer's offset survives the truncation, so its next line makes a file of which nearly all is a hole.
+/// F6. The writer's offset survives the truncation, so its next line makes a file of which nearly
+/// all is a hole.
 #[test]
 fn a_line_after_500_megabytes_of_nothing_is_one_clean_row() -> Result<()> {
     let server = Server::without_worker(&[])?;

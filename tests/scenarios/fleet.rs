@@ -159,7 +159,7 @@ fn a_lost_slot_is_told_at_both_ends_and_joining_again_makes_no_doubles() -> Resu
     let told = centre.sql("SELECT message FROM logwatch_status() WHERE component = 'edge'")?;
     assert!(told.contains("unsubscribe and subscribe again"), "{told}");
 
-    // What the edge still has comes with the copy, and nothing twice.
+    // The initial copy brings the rows that the edge still has, each once.
     unsubscribe(&centre, &edge)?;
     subscribe(&centre, &edge)?;
     wait_for_state(&centre, &edge, SOON, "ok")?;
@@ -351,7 +351,7 @@ fn rules_at_the_centre_see_the_fleet() -> Result<()> {
          INSERT INTO logwatch.rules (name, threshold, group_by, match) VALUES ('each', 2, 'source', 'pool');
          INSERT INTO logwatch.rules (name, threshold, match) VALUES ('cut off', 6, 'payment')",
     )?;
-    // Whoever is upgraded first may have columns that the others do not know.
+    // The server that is upgraded first may have columns that the others do not have.
     centre.sql("ALTER TABLE logwatch.entries ADD COLUMN newer text DEFAULT 'unknown'")?;
     centre.sql("ALTER TABLE logwatch.batches ADD COLUMN newer integer")?;
     let mut edges = Vec::new();
@@ -411,7 +411,7 @@ fn rules_at_the_centre_see_the_fleet() -> Result<()> {
         "web1|2"
     );
 
-    // What an edge that was cut off sends later counts where it belongs, and is one mail.
+    // Late rows of an edge that was cut off count at their own time, and cause one mail.
     paris.link.set(Condition::Down);
     let hour_ago = centre.sql("SELECT to_char(now() - interval '1 hour', 'YYYY-MM-DD HH24:MI:')")?;
     for second in 10..20 {

@@ -1,8 +1,9 @@
-//! Hostile arguments for every function of the extension, and hostile rules: the server stays up, nobody gains a privilege, nothing
-//! speaks of its inside, and what does not work stops nothing else.
+//! Hostile arguments for every function of the extension, and hostile rules: the server stays up,
+//! nobody gains a privilege, nothing speaks of its inside, and what does not work stops nothing
+//! else.
 //!
-//! The functions come from the catalogue, so that new ones are included. `LOGWATCH_CALLS` makes more calls than the few of an
-//! ordinary run, `LOGWATCH_SEED` repeats one.
+//! The functions come from the catalogue, so that new ones are included. `LOGWATCH_CALLS` makes
+//! more calls than the few of an ordinary run, `LOGWATCH_SEED` repeats one.
 
 use anyhow::{Context, Result, bail};
 use fastrand::Rng;
@@ -23,7 +24,7 @@ const INSIDE: [&str; 9] = [
     "unreachable",
 ];
 
-/// Who calls, how often, and what makes the role.
+/// Each role: its name, its number of calls, and the statements that make it.
 const ROLES: [(&str, &str); 4] = [
     ("nobody", "CREATE ROLE nobody LOGIN"),
     (
@@ -237,7 +238,8 @@ fn functions(client: &mut Client) -> Result<Vec<Function>> {
         .collect())
 }
 
-/// Runs one statement; an error must be one of PostgreSQL's or of logwatch's own words. True when it succeeded.
+/// Runs one statement; an error must be one of PostgreSQL's or of logwatch's own words. True when
+/// it succeeded.
 fn attempt(client: &mut Client, statement: &str) -> Result<bool> {
     let shown: String = statement.chars().take(400).collect();
     let Err(error) = client.batch_execute(statement) else {
@@ -371,7 +373,8 @@ fn hostile_arguments_crash_nothing_and_gain_nothing() -> Result<()> {
     Ok(())
 }
 
-/// What the rule named `hostile` is changed to, one column at a time. Each is refused, or it works and stops nothing.
+/// Changes of the rule named `hostile`, one column at a time. Each is refused, or it works
+/// and stops nothing.
 const CHANGES: [&str; 26] = [
     "learn_for = '178000000 years', kind = 'new_pattern'",
     "learn_for = '-178000000 years', kind = 'new_pattern'",

@@ -1,4 +1,4 @@
-//! What is stored of what comes in: levels, odd input, and the byte ranges of the tailer.
+//! Ingest stores levels, odd input and the byte ranges of the tailer.
 
 use anyhow::Result;
 use logwatch_tests::server::{Server, run};

@@ -1,4 +1,5 @@
-//! Case A4: whatever dies while a mail is on its way, no mail is lost, and one that comes twice has one Message-ID.
+//! Case A4: whatever dies while a mail is on its way, no mail is lost, and one that comes twice has
+//! one Message-ID.
 
 use std::time::Duration;
 
@@ -34,7 +35,8 @@ const POINTS: [Point; 6] = [
     HeardNotRecorded,
 ];
 
-/// Holds whoever claims a notification, or records its outcome, for as long as somebody else has the advisory lock 1 or 2.
+/// Holds whoever claims a notification, or records its outcome, for as long as somebody else has
+/// the advisory lock 1 or 2.
 const HOLDS: &str = "
     CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN PERFORM pg_advisory_xact_lock_shared(TG_ARGV[0]::bigint); RETURN NEW; END';
@@ -79,7 +81,8 @@ fn no_mail_is_lost(
     Ok(())
 }
 
-/// Lets an alert happen whose mail gets to `point` and no further, for as long as the returned session lives.
+/// Lets an alert happen whose mail gets to `point` and no further, for as long as the returned
+/// session lives.
 fn bring_to(point: Point, sink: &MailSink, server: &Server) -> Result<postgres::Client> {
     let mut holder = server.client()?;
     let (step, before) = match point {
@@ -163,7 +166,7 @@ fn the_end_of_the_worker_alone_loses_no_mail() -> Result<()> {
     )
 }
 
-/// What a session that lives is sending is its own: the worker does not take it over.
+/// The worker does not take over a mail that a living session is sending.
 #[test]
 fn a_mail_that_somebody_is_sending_is_left_to_him() -> Result<()> {
     let sink = MailSink::plain()?;
@@ -174,7 +177,8 @@ fn a_mail_that_somebody_is_sending_is_left_to_him() -> Result<()> {
             ("logwatch.check_interval", "1h"),
         ],
     )?;
-    // The worker stands still in its sleep, so that the procedure is the one that claims the report.
+    // The worker stands still in its sleep, so that the procedure is the one that claims the
+    // report.
     let worker = server.wait_for_worker(SOON, None)?;
     server.wait_for_sql(
         SOON,

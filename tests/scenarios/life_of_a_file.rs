@@ -1,9 +1,11 @@
-//! Random lives of a log file against a model: write, rename, copytruncate, gzip, read once, follow, kill, restart, in any order, and the
-//! network between tailer and database breaks and is mended in between.
+//! Random lives of a log file against a model: write, rename, copytruncate, gzip, read once,
+//! follow, kill, restart, in any order, and the network between tailer and database breaks and is
+//! mended in between.
 //!
-//! The model is the multiset of what was written: no file is ever deleted and every copy is whole, so whatever the order, each record
-//! is stored once. A failing schedule prints its seed; `LOGWATCH_SEED=that LOGWATCH_SCHEDULES=1` plays it again. The pauses of a
-//! schedule are a part of it: what the tailer has done by the next step is what varies from run to run.
+//! The model is the multiset of what was written: no file is ever deleted and every copy is whole,
+//! so whatever the order, each record is stored once. A failing schedule prints its seed;
+//! `LOGWATCH_SEED=that LOGWATCH_SCHEDULES=1` plays it again. The pauses of a schedule are a part of
+//! it: what the tailer has done by the next step is what varies from run to run.
 
 use std::fmt::Write as _;
 use std::io::Write as _;
@@ -178,7 +180,8 @@ impl<'a> Schedule<'a> {
         self.files.write_to(&mut file, &texts)
     }
 
-    /// The writer keeps its handle for a moment, as it does until logrotate's postrotate script has run.
+    /// The writer keeps its handle for a moment, as it does until logrotate's postrotate script has
+    /// run.
     fn rename(&mut self) -> Result<()> {
         if !self.files.path("app.log").exists() {
             return Ok(());
@@ -210,7 +213,8 @@ impl<'a> Schedule<'a> {
         self.files.copy_and_truncate("app.log", "app.log.1")
     }
 
-    /// logrotate compresses at once, or with `delaycompress` one rotation later; either way what the writer has ended.
+    /// logrotate compresses at once, or with `delaycompress` one rotation later; either way what
+    /// the writer has ended.
     fn gzip(&mut self) -> Result<()> {
         let name = format!("app.log.{}", self.random.u8(1..3));
         if !self.files.path(&name).exists() {
@@ -220,7 +224,8 @@ impl<'a> Schedule<'a> {
         self.files.gzip(&name)
     }
 
-    /// The database is away, or what the tailer asks of it next fails in one of the other ways. Without a follower nobody would notice.
+    /// The database is away, or what the tailer asks of it next fails in one of the other ways.
+    /// Without a follower nobody would notice.
     fn break_network(&mut self) -> Result<()> {
         self.start()?;
         if let (1.., Some(tailer)) = (self.random.u8(..4), &self.tailer) {
@@ -315,7 +320,7 @@ impl<'a> Schedule<'a> {
     fn stop(&mut self) -> Result<()> {
         if let Some(mut tailer) = self.tailer.take() {
             self.note("SIGTERM");
-            // Whatever its status: it may not have come to heed signals yet.
+            // The status does not matter: the tailer may not handle signals yet.
             let (_, took) = tailer.terminate()?;
             anyhow::ensure!(took < Duration::from_secs(2), "SIGTERM took {took:?}");
         }

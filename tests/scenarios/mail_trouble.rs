@@ -1,4 +1,5 @@
-//! Mail servers that refuse, delay or vanish: nobody else suffers, nothing is lost, nothing is sent twice without need.
+//! Mail servers that refuse, delay or vanish: nobody else suffers, nothing is lost, nothing is sent
+//! twice without need.
 
 use std::time::Duration;
 
@@ -11,7 +12,8 @@ use crate::{INGEST_FATAL, SOON, hurry_retries, mailing_server};
 
 const EMAIL: &str = "SELECT state, attempts FROM logwatch.notifications WHERE channel = 'email'";
 
-/// Waits until the only e-mail has had `attempts` and is in `state`; makes retries due at once meanwhile.
+/// Waits until the only e-mail has had `attempts` and is in `state`; makes retries due at once
+/// meanwhile.
 fn wait_for_attempts(server: &Server, state: &str, attempts: usize) -> Result<()> {
     let wanted = format!("{state}|{attempts}");
     let mut last = String::new();
@@ -157,7 +159,8 @@ fn twenty_refusals_at_each_step_disable_nothing() -> Result<()> {
     server.sql(INGEST_FATAL)?;
     assert_eq!(server.sql("SELECT rule FROM logwatch_check()")?, "fatal");
     let refusals = [
-        // Before a recipient is named, a refusal is nothing that the recipient could mend: it is never final.
+        // Before a recipient is named, a refusal is nothing that the recipient could mend: it is
+        // never final.
         (Step::Greeting, "554 5.3.2 not today"),
         (Step::Ehlo, "550 5.7.1 go away"),
         (Step::MailFrom, "550 5.7.1 sender refused"),
@@ -208,7 +211,8 @@ fn a_mail_server_that_is_down_is_not_a_dead_end() -> Result<()> {
         "SELECT state, attempts, last_error <> '' FROM logwatch.notifications WHERE channel = 'email' AND last_error IS NOT NULL",
         "queued|1|t",
     )?;
-    // The trouble is in the log, once per attempt, and never as a record that this or another logwatch would alert on.
+    // The trouble is in the log, once per attempt, and never as a record that this or another
+    // logwatch would alert on.
     assert!(!server.log().contains("FATAL:"), "{}", server.log());
     Ok(())
 }

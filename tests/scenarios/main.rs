@@ -1,4 +1,4 @@
-//! What logwatch promises, each promise as one scenario with real servers. A module per subject, a test per behaviour.
+//! Scenarios with real servers. A module has one subject, a test proves one behaviour.
 
 mod alert_file;
 mod backtest;
@@ -61,7 +61,8 @@ const SOON: Duration = Duration::from_secs(30);
 /// One FATAL record meets the built-in rule `fatal`: the shortest way to an alert.
 const INGEST_FATAL: &str = "SELECT logwatch_ingest('FATAL out of disk space')";
 
-/// A running server whose worker mails from `logwatch@db.test` to `ops@example.com` through `sink`, and looks each second.
+/// A running server whose worker mails from `logwatch@db.test` to `ops@example.com` through `sink`,
+/// and looks each second.
 fn mailing_server(sink: &MailSink, more: &[(&str, &str)]) -> Result<Server> {
     let mut server = Server::create(&[])?;
     mail_through(&mut server, sink)?;

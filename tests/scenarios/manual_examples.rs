@@ -14,7 +14,8 @@ use logwatch_tests::server::{Server, Stop};
 
 use crate::SOON;
 
-/// The blocks that do not run here: a part of their text, and the reason. Each names the test that runs it, if there is one.
+/// The blocks that do not run here: a part of their text, and the reason. Each names the test that
+/// runs it, if there is one.
 const NOT_RUN: &[(&str, &str)] = &[
     ("apt-get", "`the_quick_start_leads_to_the_first_mail` runs it"),
     ("make demo", "it builds; `make demo` is a step of .ci/run"),
@@ -47,7 +48,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ),
 ];
 
-/// Stand-ins for the commands that change the machine. `sudo -u postgres` connects as postgres, as it does by peer authentication.
+/// Stand-ins for the commands that change the machine. `sudo -u postgres` connects as postgres, as
+/// it does by peer authentication.
 const STAND_INS: &[(&str, &str)] = &[
     ("apt-get", ":"),
     ("curl", "echo :"),
@@ -287,7 +289,8 @@ fn commands_of(block: &str) -> usize {
     commands
 }
 
-/// A folder in which the manuals' commands run: a home, a part of the checkout, and programs that go before the machine's.
+/// A folder in which the manuals' commands run: a home, a part of the checkout, and programs that
+/// go before the machine's.
 struct Place(tempfile::TempDir);
 
 impl Place {

@@ -1,5 +1,5 @@
-//! The tailer's memory is bounded whatever the files hold. (A line of 200 MB: F13 in `files_content`; a hole: F6 in `files_truncation`; an
-//! outage: F20 in `files_outage`.)
+//! The tailer's memory is bounded whatever the files hold. (A line of 200 MB: F13 in
+//! `files_content`; a hole: F6 in `files_truncation`; an outage: F20 in `files_outage`.)
 
 use std::fs::File;
 use std::io::{BufWriter, Seek, SeekFrom, Write as _};

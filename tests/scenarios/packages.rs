@@ -1,4 +1,5 @@
-//! The Debian packages: built, looked at by lintian, installed into a root of their own, used and removed.
+//! The Debian packages: built, looked at by lintian, installed into a root of their own, used and
+//! removed.
 
 use std::process::Command;
 

@@ -1,5 +1,5 @@
-//! The report page: what stands on it, that nothing hostile gets through, and how a browser draws it on desks and phones, in light
-//! and dark.
+//! The report page: what stands on it, that nothing hostile gets through, and how a browser draws
+//! it on desks and phones, in light and dark.
 
 use std::fs;
 
@@ -9,7 +9,8 @@ use logwatch_tests::{browser, programs};
 
 use crate::SOON;
 
-/// A day of a small shop's logs, with an alert for each state, a hostile application and a mail server that is down.
+/// A day of a small shop's logs, with an alert for each state, a hostile application and a mail
+/// server that is down.
 const A_DAY: &str = r#"
     SELECT logwatch_ingest(array_agg(to_char(now() - make_interval(mins => i), 'YYYY-MM-DD HH24:MI:SSTZH:TZM')
                || CASE WHEN i % 97 = 0 THEN ' FATAL database connection lost after ' || i || ' ms' ELSE ' ERROR order ' || i || ' failed: payment provider answered 502' END), 'shop')
@@ -121,7 +122,7 @@ fn the_report_page_holds_everything_and_lets_nothing_hostile_through() -> Result
     )?;
     let (timeline, counts) = shown.split_once('|').context("two numbers")?;
     assert_eq!(timeline, counts);
-    // What asks for somebody comes first.
+    // The component that needs attention is first.
     assert_eq!(
         server.sql(
             "SELECT string_agg(a ->> 'state', ',' ORDER BY place) FROM logwatch_private.page_data('24 hours', now()) AS d,

@@ -1,8 +1,9 @@
-//! From an older PostgreSQL to the one under test, by pg_upgrade and by a dump: nothing lost, and nobody told twice.
+//! Upgrades an older PostgreSQL to the one under test, with pg_upgrade and with a dump: no record
+//! is lost, and no notification is repeated.
 //!
-//! The older one is this machine's, so this runs where a newer one is tested (`make test-18`). pg_upgrade itself begins with the same
-//! major version from PyPI: Debian's 15.20 keeps with every column an option, `pg_attver`, that 18.6 refuses, be it of an
-//! empty table.
+//! The older one is this machine's, so these tests need a newer one (`make test-18`). pg_upgrade
+//! itself starts from the same major version from PyPI: Debian's 15.20 stores an option with each
+//! column, `pg_attver`, which 18.6 refuses even for an empty table.
 
 use std::path::PathBuf;
 
@@ -78,7 +79,7 @@ fn pg_upgrade_takes_everything_along_and_the_tailer_follows() -> Result<()> {
     upgraded.wait_for_sql(SOON, of_followed, "before,meanwhile")?;
     assert!(tailer.exited()?.is_none(), "{}", tailer.output());
 
-    // What was waiting goes out, once; what had been told is not told again.
+    // Queued notifications go out once; notifications sent before are not repeated.
     sink.behave();
     hurry_retries(&upgraded)?;
     upgraded.reload();

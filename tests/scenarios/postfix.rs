@@ -1,4 +1,5 @@
-//! Once with a real mail transfer agent: Postfix as submission server with STARTTLS and SASL AUTH, relaying to the sink.
+//! Once with a real mail transfer agent: Postfix as submission server with STARTTLS and SASL AUTH,
+//! relaying to the sink.
 
 use std::fs;
 use std::net::{TcpListener, TcpStream};
@@ -102,7 +103,8 @@ impl Postfix {
     fn configure(&self, certificate: &Certificate, relay_port: u16) -> Result<()> {
         let dir = self.dir.path().display();
         let write = |name: &str, text: &str| fs::write(self.dir.path().join(name), text);
-        // Debian's Postfix looks for SASL's configuration here whatever cyrus_sasl_config_path says.
+        // Debian's Postfix looks for SASL's configuration here whatever cyrus_sasl_config_path
+        // says.
         fs::create_dir(self.dir.path().join("sasl"))?;
         write("cert.pem", &certificate.chain)?;
         write("key.pem", &certificate.key)?;
@@ -196,7 +198,7 @@ impl Postfix {
         Ok(())
     }
 
-    /// What Postfix has said and logged.
+    /// Returns the output and the log of Postfix.
     fn log(&self) -> String {
         let read = |name: &str| fs::read(self.dir.path().join(name)).unwrap_or_default();
         String::from_utf8_lossy(&[read("said"), read("maillog")].concat()).into_owned()

@@ -1,4 +1,5 @@
-//! Who may do what: nothing for PUBLIC, pg_monitor reads, a tailer needs exactly two functions.
+//! Roles and privileges: PUBLIC has none, pg_monitor may read, a tailer needs exactly two
+//! functions.
 
 mod hostile_session;
 mod input_limits;
@@ -10,7 +11,8 @@ use logwatch_tests::tailer::{Tailer, append};
 
 use crate::SOON;
 
-/// Everything that belongs to the extension or lies in its schema: class, oid, description and privileges.
+/// Everything that belongs to the extension or lies in its schema: class, oid, description and
+/// privileges.
 const OBJECTS: &str = "
     WITH members AS (
         SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid

@@ -1,5 +1,6 @@
-//! The pictures of the README: an alert mail and the report page, from the data of the demo's log generator. The test leaves
-//! them in `target/pages`; `make pictures` copies them into `extension/`.
+//! The pictures of the README: an alert mail and the report page, from the data of the demo's log
+//! generator. The test leaves them in `target/pages`; `make pictures` copies them into
+//! `extension/`.
 
 use std::fs;
 

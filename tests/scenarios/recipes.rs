@@ -1,5 +1,5 @@
-//! Shipping from elsewhere: the manual's recipes against the real programs – rsyslog, syslog-ng, PostgreSQL's own logs, the
-//! journal.
+//! Shipping from elsewhere: the manual's recipes against the real programs – rsyslog, syslog-ng,
+//! PostgreSQL's own logs, the journal.
 
 use std::fs;
 use std::path::{Path, PathBuf};

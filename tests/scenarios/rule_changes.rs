@@ -1,4 +1,4 @@
-//! What becomes of an alert when its rule is edited, renamed, disabled or deleted while it fires.
+//! A rule is edited, renamed, disabled or deleted while its alert fires.
 
 use anyhow::Result;
 use logwatch_tests::mail_sink::MailSink;
@@ -48,7 +48,7 @@ fn disabling_a_firing_rule_closes_its_alert_and_says_so() -> Result<()> {
         server.sql("SELECT state, closed FROM logwatch.alerts")?,
         "resolved|disabled"
     );
-    // What is met still is a new alert when the rule is enabled again.
+    // A condition that still holds is a new alert when the rule is enabled again.
     server.sql("UPDATE logwatch.rules SET enabled = true")?;
     assert_eq!(
         server.sql("SELECT rule, transition FROM logwatch_check()")?,

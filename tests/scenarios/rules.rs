@@ -18,7 +18,8 @@ fn ingest_errors(server: &Server, n: usize, ago: &str) -> Result<()> {
     Ok(())
 }
 
-/// Lives through `seconds` that are hours ago, with a check each `step` of them; in those where `bad` holds, `n` ERROR records come.
+/// Lives through `seconds` that are hours ago, with a check each `step` of them; in those where
+/// `bad` holds, `n` ERROR records come.
 fn replay(server: &Server, seconds: u32, step: u32, bad: &str, n: u32) -> Result<()> {
     server.sql(&format!(
         "CREATE PROCEDURE replay() LANGUAGE plpgsql AS $$
@@ -69,7 +70,8 @@ fn checking_again_changes_nothing() -> Result<()> {
     Ok(())
 }
 
-/// Case A8: the windows of checks a second apart overlap; twenty minutes of them, over a clock that the test moves.
+/// Case A8: the windows of checks a second apart overlap; twenty minutes of them, over a clock that
+/// the test moves.
 #[test]
 fn checks_every_second_make_one_episode_and_one_notification() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -297,8 +299,8 @@ fn rules_that_cannot_work_are_refused_with_a_hint() -> Result<()> {
     Ok(())
 }
 
-/// A virtual machine that wakes up with a wrong clock, until NTP sets it right. The present is two hours ago here, and the clock was an hour
-/// ahead of it.
+/// A virtual machine that wakes up with a wrong clock, until NTP sets it right. The present is two
+/// hours ago here, and the clock was an hour ahead of it.
 #[test]
 fn a_clock_that_was_ahead_stops_no_alert_when_it_is_set_back() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -365,7 +367,8 @@ fn a_thousand_rules_see_a_hundred_thousand_patterns_in_one_window() -> Result<()
          SELECT date_trunc('second', now()), logwatch_private.source_id('app' || fingerprint / 1000), level, fingerprint, 1 FROM logwatch.patterns;
          INSERT INTO logwatch.batches (source_id, first_at, last_at, n) SELECT id, now(), now(), 1000 FROM logwatch.sources",
     )?;
-    // In seconds or not within the window: rule by rule and pattern by pattern it would be a hundred million steps.
+    // In seconds or not within the window: rule by rule and pattern by pattern it would be a
+    // hundred million steps.
     let changes = server.sql(
         "SET statement_timeout = '60s';
          SELECT split_part(rule, ' ', 1), count(*), sum(count) FROM logwatch_check() GROUP BY 1 ORDER BY 1",

@@ -1,5 +1,5 @@
-//! The two schedulers that people have: pg_cron inside the server, cron outside of it. Both are the real ones, and both wake
-//! up once a minute: these scenarios take that long.
+//! The two schedulers that people have: pg_cron inside the server, cron outside of it. Both are the
+//! real ones, and both wake up once a minute: these scenarios take that long.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -104,7 +104,8 @@ fn the_packages_cron_example_runs_the_tailer() -> Result<()> {
     )
 }
 
-/// Demands that Debian's cron, given this line with TAILER for the tailer and its logs in /var/log/app, stores what is in them.
+/// Demands that Debian's cron, given this line with TAILER for the tailer and its logs in
+/// /var/log/app, stores what is in them.
 fn cron_runs(line: &str) -> Result<()> {
     let server = Server::without_worker(&[])?;
     let files = tempfile::Builder::new().prefix("logwatch-cron-").tempdir()?;
@@ -156,7 +157,7 @@ fn cron_runs(line: &str) -> Result<()> {
 /// A cron daemon that sees no crontab but `line`; ended when dropped.
 struct Cron {
     pid_file: PathBuf,
-    /// What it wrote to standard error.
+    /// The file with its standard error.
     said: PathBuf,
     process: Process,
 }
@@ -172,7 +173,8 @@ impl Drop for Cron {
     }
 }
 
-/// Starts Debian's cron in a mount namespace of its own, where the machine's crontabs are hidden behind ours.
+/// Starts Debian's cron in a mount namespace of its own, where the machine's crontabs are hidden
+/// behind ours.
 fn start_cron(dir: &Path, line: &str) -> Result<Option<Cron>> {
     let [jobs, tables, run] = ["cron.d", "crontabs", "run"].map(|name| dir.join(name));
     for folder in [&jobs, &tables, &run] {

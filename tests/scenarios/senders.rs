@@ -1,4 +1,5 @@
-//! Each channel has a queue and a sender of its own: a server that hangs, floods or refuses delays nobody else.
+//! Each channel has a queue and a sender of its own: a server that hangs, floods or refuses delays
+//! nobody else.
 
 use std::io::{Read, Write};
 use std::net::TcpListener;
@@ -16,10 +17,11 @@ const EMAIL: &str = "SELECT state, attempts FROM logwatch.notifications WHERE ch
 const STATUS: &str =
     "SELECT state, message FROM logwatch_status() WHERE component = 'channel' AND name = 'email'";
 
-/// What an e-mail may take while something else is in trouble.
+/// The longest time of an e-mail while another channel fails.
 const PROMPTLY: Duration = Duration::from_secs(1);
 
-/// Accepts connections on 127.0.0.1 and replies with these bytes to each, or never when there are none.
+/// Accepts connections on 127.0.0.1 and replies with these bytes to each, or never when there are
+/// none.
 struct RawServer {
     port: u16,
     _thread: JoinHandle<()>,

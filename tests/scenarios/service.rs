@@ -103,7 +103,8 @@ fn the_unit_is_well_formed_and_hardened() -> Result<()> {
     }
     let folder = tempfile::tempdir()?;
     let unit = unit(folder.path())?;
-    // Exposure from 0 (tight) to 100: without IPAddressDeny, which only its owner can fill in, 14 is what is left.
+    // Exposure from 0 (tight) to 100: without IPAddressDeny, which only its owner can fill in, 14
+    // is what is left.
     for args in [
         &["verify", "--man=no"][..],
         &["security", "--offline=true", "--threshold=15", "--no-pager"],
@@ -118,7 +119,8 @@ fn the_unit_is_well_formed_and_hardened() -> Result<()> {
     Ok(())
 }
 
-/// Where the file system has access control lists, a credential's mode shows their mask as the group's.
+/// Where the file system has access control lists, a credential's mode shows their mask as the
+/// group's.
 #[test]
 fn a_password_that_systemd_hands_over_is_used_whatever_its_mode() -> Result<()> {
     use std::os::unix::fs::PermissionsExt;

@@ -1,4 +1,5 @@
-//! Settings that cannot work: said in the server log and in the status, in words to type; the worker goes on.
+//! Settings that cannot work: said in the server log and in the status, in words to type; the
+//! worker goes on.
 
 use std::time::Duration;
 

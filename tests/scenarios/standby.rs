@@ -1,4 +1,5 @@
-//! High availability: a streaming standby can be asked how things stand; promoted, it takes over without a loss or a second mail.
+//! High availability: a streaming standby can be asked how things stand; promoted, it takes over
+//! without a loss or a second mail.
 
 use anyhow::Result;
 use logwatch_tests::mail_sink::{Action, MailSink, Step};

@@ -1,4 +1,5 @@
-//! The tailer ends when it is told to, whatever it is waiting for: SIGTERM within two seconds (F21), `--max-runtime` a second after its time.
+//! The tailer ends when it is told to, whatever it is waiting for: SIGTERM within two seconds
+//! (F21), `--max-runtime` a second after its time.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -13,11 +14,12 @@ use logwatch_tests::wait::wait_until;
 
 use crate::SOON;
 
-/// What a run may have besides its time: the second that a blocked call gets, and a busy machine.
+/// The tolerance of a run: one second for a blocked call, and one for a busy machine.
 const PROMPTLY: Duration = Duration::from_secs(2);
 const LIMIT: &str = "2";
 
-/// Runs the command until `blocked` says that it waits, and ends it by SIGTERM; then again, with a limit.
+/// Runs the command until `blocked` says that it waits, and ends it by SIGTERM; then again, with a
+/// limit.
 fn ends_on_time(
     command: impl Fn(&[&str]) -> Result<Command>,
     blocked: impl Fn() -> Result<bool>,
@@ -86,7 +88,8 @@ fn a_query_that_does_not_come_back_keeps_nobody() -> Result<()> {
         },
         || Ok(server.sql(waiting)?.parse::<usize>()? > tailers.get()),
     )?;
-    // Their backends claim the source as soon as the lock is gone, but not after the tailer that comes next.
+    // Their backends claim the source as soon as the lock is gone, but not after the tailer that
+    // comes next.
     for _ in 0..3 {
         let before: usize = server.sql(waiting)?.parse()?;
         let mut tailer = files.follow(&server)?;

@@ -1,4 +1,4 @@
-//! What the tailer says of itself: --check, --status, progress, messages, documents, exit codes.
+//! The tailer's own output: --check, --status, progress, messages, manual page, exit codes.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -18,7 +18,7 @@ const GRANT: &str = "GRANT EXECUTE ON FUNCTION logwatch_attach, logwatch_heartbe
     logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
     TO feeder";
 
-/// What a run said and how it ended.
+/// The output of a run and its exit status.
 struct Said {
     code: Option<i32>,
     out: String,
@@ -82,7 +82,7 @@ fn check_says_ok_or_what_to_type() -> Result<()> {
         .nth(1)
         .and_then(|rest| rest.split(';').next())
         .context("no GRANT to type")?;
-    // What it says to type is what helps.
+    // The statement in the message helps.
     server.sql(grant)?;
     let said = check(&server)?;
     assert_eq!(said.code, Some(0), "{}", said.out);

@@ -1,4 +1,5 @@
-//! From file to row exactly once: rotation, two tailers, odd bytes. Kills on either side are in `files_crashes`.
+//! From file to row exactly once: rotation, two tailers, odd bytes. Kills on either side are in
+//! `files_crashes`.
 
 use std::collections::BTreeMap;
 use std::fs::{self, File};
@@ -45,8 +46,8 @@ fn follow(server: &Server, log: &Path) -> Result<Tailer> {
     Tailer::start(server, &["--source", "app", &log.display().to_string()])
 }
 
-/// Renames as logrotate does: app.log.1 becomes app.log.2, app.log becomes app.log.1. The writer keeps its handle for a moment
-/// and writes `last` through it; `first` goes to the new file.
+/// Renames as logrotate does: app.log.1 becomes app.log.2, app.log becomes app.log.1. The writer
+/// keeps its handle for a moment and writes `last` through it; `first` goes to the new file.
 fn rotate(log: &Path, last: &[String], first: &[String]) -> Result<()> {
     let name = |n: usize| log.with_file_name(format!("app.log.{n}"));
     let mut old = File::options().append(true).open(log)?;

@@ -1,4 +1,5 @@
-//! A short `make torture`, so that it stays playable: its rounds judge records, alerts and mails by themselves.
+//! A short `make torture`, so that it stays playable: its rounds judge records, alerts and mails by
+//! themselves.
 
 use std::process::Command;
 

@@ -1,7 +1,8 @@
-//! `ALTER EXTENSION logwatch UPDATE`: an upgraded extension equals a fresh one and keeps its data, and the worker waits for it.
+//! `ALTER EXTENSION logwatch UPDATE`: an upgraded extension equals a fresh one and keeps its data,
+//! and the worker waits for it.
 //!
-//! `tests/upgrade/` holds the install script of each release (`make snapshot` writes it). Until there is one, the present script
-//! under another version plays the previous release.
+//! `tests/upgrade/` holds the install script of each release (`make snapshot` writes it). Before
+//! the first release, the present script under another version stands in for the previous one.
 
 use std::fs;
 use std::path::PathBuf;
@@ -17,7 +18,7 @@ const PRESENT: &str = env!("CARGO_PKG_VERSION");
 
 /// Returns the folder in which PostgreSQL looks for install and upgrade scripts.
 fn scripts() -> Result<PathBuf> {
-    Ok(PathBuf::from(programs::told_by(programs::pg_config()?, "sharedir")?).join("extension"))
+    Ok(PathBuf::from(programs::ask_pg_config(programs::pg_config()?, "sharedir")?).join("extension"))
 }
 
 /// Offers `version` as a release whose upgrade to the present one changes nothing.
@@ -48,7 +49,8 @@ fn snapshots() -> Result<Vec<(String, String)>> {
     Ok(found)
 }
 
-/// Lists all that makes up the extension, one line for each object, in an order that does not depend on the way it was made.
+/// Lists the objects of the extension, one line for each, in an order that does not depend on the
+/// way they were made.
 const SCHEMA: &str = r#"
     WITH member AS (
         SELECT d.classid, d.objid FROM pg_depend AS d JOIN pg_extension AS e ON e.oid = d.refobjid
@@ -146,7 +148,7 @@ fn between_new_files_and_the_upgrade_the_worker_waits_and_says_what_to_type() ->
         status.starts_with("waiting|") && status.contains("ALTER EXTENSION logwatch UPDATE"),
         "{status}"
     );
-    // Nothing is stored half: whoever ingests is told the same, with a code at which a tailer tries again.
+    // No call stores a half: ingest fails with a code at which a tailer tries again.
     let refused = server.sql_error("SELECT logwatch_ingest('ERROR x')")?;
     assert!(
         refused.contains("ALTER EXTENSION logwatch UPDATE") && refused.contains("SQLSTATE: 57P03"),

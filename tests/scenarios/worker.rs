@@ -58,7 +58,7 @@ fn a_silent_mail_server_holds_up_nobody() -> Result<()> {
         Ok(sink.reached(&Step::Greeting) > 0)
     })?;
 
-    // Rules are evaluated meanwhile, and other people's DROP DATABASE is not held up (FACTS: pg_net #78).
+    // Rules are evaluated meanwhile, and other people's DROP DATABASE is not held up (pg_net#78).
     server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b', 'ERROR c', 'ERROR d', 'ERROR e'])")?;
     server.wait_for_sql(
         Duration::from_secs(5),
@@ -97,7 +97,8 @@ fn what_was_queued_when_the_server_died_is_sent_after_the_restart() -> Result<()
     Ok(())
 }
 
-/// Case A6: three alerts fire; a restart tells of none of them again, until their repetition is due.
+/// Case A6: three alerts fire; a restart tells of none of them again, until their repetition is
+/// due.
 #[test]
 fn a_restart_announces_nothing_again() -> Result<()> {
     let sink = MailSink::plain()?;
@@ -248,12 +249,13 @@ fn dropping_the_extension_never_fails_under_load() -> Result<()> {
         for _ in 0..2 {
             scope.spawn(|| {
                 while !over.load(Ordering::Relaxed) {
-                    // Fails while there is no extension, and where the tables go in the middle of it.
+                    // Fails while there is no extension, and where the tables go in the middle of
+                    // it.
                     let _ = server.sql(&format!("{INGEST_FATAL}; SELECT logwatch_check()"));
                 }
             });
         }
-        // Whoever looks meanwhile hears at worst that there is nothing to look at.
+        // A session that looks meanwhile gets rows or an error for the missing object.
         for look in [
             "SELECT * FROM logwatch_status()",
             "SELECT logwatch_report('log')",
@@ -264,7 +266,8 @@ fn dropping_the_extension_never_fails_under_load() -> Result<()> {
                 while !over.load(Ordering::Relaxed) {
                     if let Err(why) = server.sql(look) {
                         let why = format!("{look}: {why:#}");
-                        // PostgreSQL locks no function: one that goes between its name being looked up and its call is "cache lookup failed".
+                        // PostgreSQL locks no function: one that goes between its name being looked
+                        // up and its call is "cache lookup failed".
                         if !why.contains("does not exist")
                             && !why.contains("cache lookup failed for function")
                             && let Ok(mut told) = told.lock()

@@ -15,7 +15,8 @@ pub fn pictures() -> Result<PathBuf> {
     Ok(folder)
 }
 
-/// A page beside `page` that shows it as wide as a phone is, 390 pixels. A browser's window is never as narrow; a frame is.
+/// A page beside `page` that shows it as wide as a phone is, 390 pixels. A browser's window is
+/// never as narrow; a frame is.
 pub fn on_a_phone(page: &Path) -> Result<PathBuf> {
     let name = page
         .file_name()
@@ -31,7 +32,8 @@ pub fn on_a_phone(page: &Path) -> Result<PathBuf> {
     Ok(phone)
 }
 
-/// Draws `page` in a window of this width for a screen that prefers `scheme`, light or dark; returns the PNG picture, which stays beside the page.
+/// Draws `page` in a window of this width for a screen that prefers `scheme`, light or dark;
+/// returns the PNG picture, which stays beside the page.
 pub fn draw(page: &Path, width: u32, scheme: &str) -> Result<Vec<u8>> {
     let name = page
         .file_stem()
@@ -41,7 +43,8 @@ pub fn draw(page: &Path, width: u32, scheme: &str) -> Result<Vec<u8>> {
     draw_as(&picture, page, width, 2600, scheme)
 }
 
-/// Draws `page` into the PNG file `picture`, in a window of this width and height; returns the picture.
+/// Draws `page` into the PNG file `picture`, in a window of this width and height; returns the
+/// picture.
 pub fn draw_as(picture: &Path, page: &Path, width: u32, height: u32, scheme: &str) -> Result<Vec<u8>> {
     let status = Command::new(programs::checkout().join("tests/render_html.sh"))
         .args([page.as_os_str(), width.to_string().as_ref(), picture.as_os_str()])

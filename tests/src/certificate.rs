@@ -9,7 +9,7 @@ use rustls::pki_types::PrivateKeyDer;
 
 /// An authority with one certificate for `localhost` and 127.0.0.1. All texts are PEM.
 pub struct Certificate {
-    /// What a client must trust: the content of `smtp_ca_file`.
+    /// The certificate that a client must trust: the content of `smtp_ca_file`.
     pub authority: String,
     /// The server's certificate.
     pub chain: String,

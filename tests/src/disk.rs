@@ -1,4 +1,5 @@
-//! Small disks that can be filled to the last byte: file systems in memory, seen by this program and its children only.
+//! Small disks that can be filled to the last byte: file systems in memory, seen by this program
+//! and its children only.
 
 use std::ffi::CString;
 use std::fs::{self, File};
@@ -9,10 +10,12 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-/// Makes all mounts from here on private to this program and what it starts: they are gone with it, however it ends. Call before any
-/// thread is started. The error says why that is not possible here.
+/// Makes all mounts from here on private to this program and what it starts: they are gone with it,
+/// however it ends. Call before any thread is started. The error says why that is not possible
+/// here.
 pub fn keep_mounts_private() -> Result<()> {
-    // SAFETY: both calls only change what this thread sees; the strings are literals that end with NUL.
+    // SAFETY: both calls change the view of this thread only; the strings are literals that end with
+    // NUL.
     let done = unsafe {
         libc::unshare(libc::CLONE_NEWNS) == 0
             && libc::mount(

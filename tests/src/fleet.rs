@@ -85,7 +85,8 @@ pub fn wait_for_state(centre: &Server, edge: &Edge, limit: Duration, state: &str
     centre.wait_for_sql(limit, &query, state)
 }
 
-/// What is stored, as a multiset without the ids that belong to one server: a line per different entry, with its number.
+/// Returns the stored entries as a multiset without the ids of one server: a line per different
+/// entry, with its number.
 pub fn entries(server: &Server) -> Result<Vec<String>> {
     let rows = server.sql(
         "SELECT count(*), s.name, e.received_at, e.logged_at, e.level, e.fingerprint, e.message, e.detail, e.fields, e.flags
@@ -94,7 +95,8 @@ pub fn entries(server: &Server) -> Result<Vec<String>> {
     Ok(rows.lines().map(str::to_owned).collect())
 }
 
-/// The sums that rules are evaluated on, over all of these servers: records by second, source, level and pattern.
+/// The sums that rules are evaluated on, over all of these servers: records by second, source,
+/// level and pattern.
 pub fn counts(servers: &[&Server]) -> Result<BTreeMap<String, i64>> {
     let mut sums = BTreeMap::new();
     for server in servers {

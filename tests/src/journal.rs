@@ -1,6 +1,8 @@
-//! A directory of log files and the multiset of records that were written to them, to be compared with what is stored.
+//! A directory of log files and the multiset of records that were written to them, to be compared
+//! with what is stored.
 //!
-//! Comparing is exact: a record that is missing and one that is stored twice both fail, and so does a row that nobody wrote.
+//! Comparing is exact: a record that is missing and one that is stored twice both fail, and so does
+//! a row that nobody wrote.
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -18,10 +20,11 @@ use crate::server::Server;
 use crate::tailer::Tailer;
 use crate::wait::wait_until;
 
-/// Records and how often each is there. A record is its message; with continuation lines: message, newline, detail.
+/// Records and how often each is there. A record is its message; with continuation lines: message,
+/// newline, detail.
 pub type Records = BTreeMap<String, usize>;
 
-/// What every line that [`Journal::write`] writes begins with.
+/// The prefix of each line that [`Journal::write`] writes.
 pub const PREFIX: &str = "2026-11-22 10:00:00 ERROR ";
 
 /// The files of one source.
@@ -94,7 +97,7 @@ impl Journal {
         fs::rename(self.path(from), self.path(to)).with_context(|| format!("rename {from} to {to}"))
     }
 
-    /// What `copytruncate` does.
+    /// Copies a file and truncates it, as logrotate's `copytruncate` does.
     pub fn copy_and_truncate(&self, from: &str, to: &str) -> Result<()> {
         fs::copy(self.path(from), self.path(to))?;
         self.truncate(from)
@@ -152,7 +155,7 @@ impl Journal {
     pub fn once(&self, server: &Server) -> Result<()> {
         let said = Tailer::once(server, &self.args(&[]))?;
         if !said.is_empty() {
-            bail!("the tailer should be silent and says: {said}");
+            bail!("the tailer should be silent but printed: {said}");
         }
         Ok(())
     }
@@ -177,7 +180,7 @@ impl Journal {
         server.sql(&query.replace("{id}", &id))
     }
 
-    /// What is stored.
+    /// Returns the stored records.
     pub fn stored(&self, server: &Server) -> Result<Records> {
         let rows = server.client()?.query(
             "SELECT message || coalesce(E'\\n' || detail, ''), count(*) FROM logwatch.entries \
@@ -264,7 +267,7 @@ pub fn numbered(tag: &str, count: usize) -> Vec<String> {
         .collect()
 }
 
-/// What is missing and what is too many, a line each; empty when the two are the same.
+/// Lists missing and surplus records, a line each; empty if there are none.
 pub fn difference(expected: &Records, stored: &Records) -> String {
     let mut told = String::new();
     let mut tell = |word: &str, more: &Records, less: &Records| {

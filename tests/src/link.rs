@@ -1,7 +1,8 @@
-//! A network between a client and a server that can be told to fail: a port on 127.0.0.1 that passes bytes to the server's Unix socket.
+//! A network between a client and a server that fails on request: a port on 127.0.0.1 that passes
+//! bytes to the server's Unix socket.
 //!
-//! What happens to a connection is decided for each piece of data that comes, so a change counts at once, in the middle of a
-//! conversation too.
+//! The condition applies to each piece of data that arrives, so a change takes effect at once, even
+//! in the middle of a conversation.
 
 use std::io::{self, ErrorKind, Read, Write};
 use std::net::{TcpListener, TcpStream};
@@ -18,7 +19,7 @@ use anyhow::Result;
 /// How often a connection without data looks whether something has changed.
 const LOOK: Duration = Duration::from_millis(20);
 
-/// What the network does.
+/// The condition of the network.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Condition {
     /// Everything arrives.
@@ -27,10 +28,12 @@ pub enum Condition {
     Stalled,
     /// Ends every connection with a reset, new ones too.
     Down,
-    /// Of the next thing that a present connection asks, hands on so many bytes, then resets it. New connections pass.
+    /// Of the next thing that a present connection asks, hands on so many bytes, then resets it.
+    /// New connections pass.
     CutsRequest(usize),
-    /// Hands on what a present connection asks, waits for the server's answer, and resets the connection instead of handing that on:
-    /// what was committed is not known to have been. New connections pass.
+    /// Hands on what a present connection asks, waits for the server's answer, and resets the
+    /// connection instead of handing that on: what was committed is not known to have been. New
+    /// connections pass.
     LosesAnswer,
 }
 
@@ -135,7 +138,8 @@ fn accept(listener: &TcpListener, socket: &PathBuf, shared: &Arc<Shared>) {
             return;
         }
         let Ok(client) = client else { continue };
-        // A server that is away refuses: the client's connection ends as it would at a port that nobody listens on.
+        // A server that is away refuses: the client's connection ends as it would at a port that
+        // nobody listens on.
         let refused = shared.state().condition == Condition::Down;
         let opened = UnixStream::connect(socket).and_then(|server| {
             client.set_nodelay(true)?;
@@ -248,7 +252,8 @@ fn next(
     }
 }
 
-/// What the network does with data of this connection now; waits while it stalls. None: the connection is over.
+/// Returns the present condition for data of this connection; waits while it stalls. `None` means
+/// that the connection is over.
 fn await_passage(shared: &Shared, connection: &Connection) -> Option<Condition> {
     loop {
         if shared.closing.load(Ordering::Relaxed) || connection.over.load(Ordering::Relaxed) {

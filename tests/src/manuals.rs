@@ -1,4 +1,5 @@
-//! The manuals' blocks of code, so that tests run the commands that a reader copies. It reads them and runs nothing.
+//! The manuals' blocks of code, so that tests run the commands that a reader copies. It reads them
+//! and runs nothing.
 
 use std::fs;
 

@@ -1,5 +1,5 @@
-//! Child processes that never outlive the program that started them. Signals go to a pid that we are the parent of, never
-//! to a name.
+//! Child processes that never outlive the program that started them. Signals go to a pid that we
+//! are the parent of, never to a name.
 
 use std::os::unix::process::CommandExt;
 use std::process::{Child, Command, ExitStatus};
@@ -16,8 +16,8 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts `command` in a process group of its own. Should this program's thread die without running destructors, the
-    /// kernel sends `last_signal` to the child.
+    /// Starts `command` in a process group of its own. Should this program's thread die without
+    /// running destructors, the kernel sends `last_signal` to the child.
     pub fn spawn(command: &mut Command, last_signal: i32) -> Result<Process> {
         let name = command.get_program().to_string_lossy().into_owned();
         command.process_group(0);
@@ -88,7 +88,8 @@ pub fn is_alive(pid: i32) -> bool {
     unsafe { libc::kill(pid, 0) == 0 }
 }
 
-/// Runs a command as root: directly, or through a sudo that asks for no password. `None` when neither is possible.
+/// Runs a command as root: directly, or through a sudo that asks for no password. `None` when
+/// neither is possible.
 pub fn as_root(command: &[&str]) -> Option<Command> {
     if !crate::programs::is_root() {
         let may = Command::new("sudo")

@@ -1,5 +1,5 @@
-//! Where the programs under test are: the private PostgreSQL tree and what cargo has built. Builds nothing; `make build`
-//! (or any other target that needs it) does.
+//! Where the programs under test are: the private PostgreSQL tree and what cargo has built. Builds
+//! nothing; `make build` (or any other target that needs it) does.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -44,7 +44,7 @@ fn private_postgres(command: &mut Command) -> Result<PathBuf> {
     Ok(PathBuf::from(printed(command)?))
 }
 
-/// What a program prints, without the end of the line.
+/// Returns the output of a program, without the end of the line.
 fn printed(command: &mut Command) -> Result<String> {
     let output = command
         .output()
@@ -55,24 +55,26 @@ fn printed(command: &mut Command) -> Result<String> {
     Ok(String::from_utf8(output.stdout)?.trim_end().to_owned())
 }
 
-/// What a pg_config says of its PostgreSQL: `sharedir`, `pkglibdir` or `version`.
-pub fn told_by(pg_config: &Path, what: &str) -> Result<String> {
+/// Asks a pg_config for its `sharedir`, `pkglibdir` or `version`.
+pub fn ask_pg_config(pg_config: &Path, what: &str) -> Result<String> {
     printed(Command::new(pg_config).arg(format!("--{what}")))
 }
 
 /// The major version of the PostgreSQL of a pg_config.
 pub fn major_version(pg_config: &Path) -> Result<u32> {
-    let told = told_by(pg_config, "version")?;
-    let digits: String = told
+    let version = ask_pg_config(pg_config, "version")?;
+    let digits: String = version
         .chars()
         .skip_while(|c| !c.is_ascii_digit())
         .take_while(char::is_ascii_digit)
         .collect();
-    digits.parse().with_context(|| format!("no version in {told:?}"))
+    digits
+        .parse()
+        .with_context(|| format!("no version in {version:?}"))
 }
 
-/// The directory that holds the private tree and may hold what else the server's user must be able to read: `target/`, or
-/// its stand-in where user postgres cannot get there.
+/// The directory that holds the private tree and may hold what else the server's user must be able
+/// to read: `target/`, or its stand-in where user postgres cannot get there.
 pub fn private_dir() -> Result<PathBuf> {
     let tree = pg_config()?.ancestors().find(|dir| dir.join("stamp").is_file());
     let parent = tree
@@ -86,9 +88,10 @@ pub fn postgres_program(name: &str) -> Result<PathBuf> {
     Ok(pg_config()?.with_file_name(name))
 }
 
-/// Fails when the PostgreSQL of a pg_config has no logwatch, and names the command that installs it there.
+/// Fails when the PostgreSQL of a pg_config has no logwatch, and names the command that installs it
+/// there.
 pub fn require_extension(pg_config: &Path) -> Result<()> {
-    let control = PathBuf::from(told_by(pg_config, "sharedir")?).join("extension/logwatch.control");
+    let control = PathBuf::from(ask_pg_config(pg_config, "sharedir")?).join("extension/logwatch.control");
     ensure!(
         control.is_file(),
         "{} is missing: the extension is not built; type `make build`, then run the test again",
@@ -100,11 +103,11 @@ pub fn require_extension(pg_config: &Path) -> Result<()> {
 /// Puts the logwatch of one tree into another one of the same major version.
 pub fn copy_extension(from: &Path, to: &Path) -> Result<()> {
     let library = |pg_config: &Path| -> Result<PathBuf> {
-        Ok(PathBuf::from(told_by(pg_config, "pkglibdir")?).join("logwatch.so"))
+        Ok(PathBuf::from(ask_pg_config(pg_config, "pkglibdir")?).join("logwatch.so"))
     };
     fs::copy(library(from)?, library(to)?)?;
     let scripts = |pg_config: &Path| -> Result<PathBuf> {
-        Ok(PathBuf::from(told_by(pg_config, "sharedir")?).join("extension"))
+        Ok(PathBuf::from(ask_pg_config(pg_config, "sharedir")?).join("extension"))
     };
     for entry in fs::read_dir(scripts(from)?)? {
         let entry = entry?;
@@ -115,7 +118,8 @@ pub fn copy_extension(from: &Path, to: &Path) -> Result<()> {
     Ok(())
 }
 
-/// A binary (`logwatch-tailer`) or example (`examples/generate_logs`) built with the same profile as this program.
+/// A binary (`logwatch-tailer`) or example (`examples/generate_logs`) built with the same profile
+/// as this program.
 pub fn built(name: &str) -> Result<PathBuf> {
     let this = std::env::current_exe()?;
     // Tests run from target/PROFILE/deps/, binaries from target/PROFILE/.

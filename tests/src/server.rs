@@ -1,6 +1,6 @@
 //! A PostgreSQL server for one test: its own data directory, its own socket directory, no TCP port.
-//! User `postgres` runs it if the test runs as root. Dropping a [`Server`] stops it and removes its files. This module never
-//! touches a server of the machine.
+//! User `postgres` runs it if the test runs as root. Dropping a [`Server`] stops it and removes its
+//! files. This module never touches a server of the machine.
 //!
 //! - [`cluster`]: makes a data directory, its settings and its files;
 //! - [`client`]: connects, and runs statements;
@@ -39,7 +39,8 @@ pub enum Stop {
     Immediate,
 }
 
-/// A cluster, running or not. Its superuser is `postgres`; anybody who reaches its socket may be anyone.
+/// A cluster, running or not. Its superuser is `postgres`; anybody who reaches its socket may be
+/// anyone.
 pub struct Server {
     dir: TempDir,
     /// The pg_config of the PostgreSQL that it belongs to.
@@ -49,7 +50,7 @@ pub struct Server {
     settings: BTreeMap<String, String>,
     owner: Option<(u32, u32)>,
     postmaster: Option<Process>,
-    /// What the postmaster's environment has besides.
+    /// Further environment variables of the postmaster.
     extra_env: Vec<(&'static str, PathBuf)>,
 }
 
@@ -60,7 +61,8 @@ impl Server {
         let pid_file = self.data().join("postmaster.pid");
         wait_until(LIMIT, "the server to be ready", || {
             match self.postmaster.as_mut().map(Process::exited) {
-                // After kill -9 the first try may meet the shared memory of backends that have not left yet.
+                // After kill -9 the first try may meet the shared memory of backends that have not
+                // left yet.
                 None | Some(Ok(Some(_))) => self.postmaster = Some(self.spawn_postmaster()?),
                 Some(_) => {}
             }
@@ -125,7 +127,8 @@ impl Server {
         self.start()
     }
 
-    /// Makes the server read its configuration files again, like `pg_ctl reload`. Does not wait for the effect.
+    /// Makes the server read its configuration files again, like `pg_ctl reload`. Does not wait for
+    /// the effect.
     pub fn reload(&self) {
         if let Some(postmaster) = &self.postmaster {
             postmaster.signal(libc::SIGHUP);
@@ -162,7 +165,8 @@ impl Server {
             .env_clear()
             .env("PATH", "/usr/bin:/bin")
             .env("LC_ALL", "C.UTF-8")
-            // Where PyPI's builds have their libpq, which their libpqwalreceiver would take from the system.
+            // Where PyPI's builds have their libpq, which their libpqwalreceiver would take from
+            // the system.
             .env("LD_LIBRARY_PATH", self.pg_config.with_file_name("../lib"))
             .current_dir("/");
         if let Some((uid, gid)) = self.owner {

@@ -63,7 +63,7 @@ impl Tailer {
         self.process.pid()
     }
 
-    /// What it has printed so far.
+    /// Returns its output so far.
     pub fn output(&self) -> String {
         fs::read_to_string(self.output.path()).unwrap_or_default()
     }
@@ -112,7 +112,8 @@ impl Tailer {
     }
 }
 
-/// Starts the log generator: `rate` lines a second for `seconds`, of which the share `errors` are ERROR or FATAL records.
+/// Starts the log generator: `rate` lines a second for `seconds`, of which the share `errors` are
+/// ERROR or FATAL records.
 pub fn generate(file: &Path, rate: u32, seconds: u32, errors: f64) -> Result<Process> {
     let mut command = Command::new(programs::built("examples/generate_logs")?);
     command.args(["--rate", &rate.to_string(), "--seconds", &seconds.to_string()]);

@@ -1,6 +1,8 @@
-//! Servers under valgrind (`make test-valgrind`): all processes of theirs are watched, and what is found fails the test.
+//! Servers under valgrind (`make test-valgrind`): all processes of theirs are watched, and what is
+//! found fails the test.
 //!
-//! The server must be the one of `private_postgres.sh --cassert`, which tells valgrind what of its memory is in use.
+//! The server must be the one of `private_postgres.sh --cassert`, which tells valgrind what of its
+//! memory is in use.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,7 @@ use anyhow::{Context, Result};
 
 use crate::programs;
 
-/// What the reports' names begin with, in the server's directory.
+/// The prefix of the reports' names in the server's directory.
 const REPORT: &str = "valgrind.";
 
 /// Valgrind and its arguments, to be followed by the server's own; None where it is not asked for.
@@ -38,7 +40,7 @@ pub fn command(server_dir: &Path) -> Result<Option<Vec<String>>> {
     ]))
 }
 
-/// What valgrind has found in the processes of a server so far.
+/// Returns valgrind's findings in the processes of a server so far.
 pub fn findings(server_dir: &Path) -> Result<String> {
     let mut all = String::new();
     for entry in fs::read_dir(server_dir)? {

@@ -10,8 +10,8 @@ const PAUSE: Duration = Duration::from_millis(20);
 
 static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
-/// Waits until `probe` gives a value and returns it. An error names `what` was waited for; `probe`'s own errors count as
-/// "not yet", the last one is told.
+/// Waits until `probe` gives a value and returns it. An error names `what` was waited for;
+/// `probe`'s own errors count as "not yet", the last one is told.
 pub fn wait_for<T>(limit: Duration, what: &str, mut probe: impl FnMut() -> Result<Option<T>>) -> Result<T> {
     let started = Instant::now();
     loop {
@@ -49,8 +49,8 @@ pub fn stays(time: Duration, what: &str, mut probe: impl FnMut() -> Result<bool>
     Ok(())
 }
 
-/// Ends all waits of this process at their next look. Everything that a harness object started is then stopped by the
-/// normal unwinding of its owner.
+/// Ends all waits of this process at their next look. Everything that a harness object started is
+/// then stopped by the normal unwinding of its owner.
 pub fn interrupt() {
     INTERRUPTED.store(true, Ordering::Relaxed);
 }

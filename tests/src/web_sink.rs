@@ -16,7 +16,7 @@ pub struct Post {
     pub path: String,
     pub headers: Vec<(String, String)>,
     pub body: Value,
-    /// What was answered.
+    /// The status code of the answer.
     pub code: u16,
 }
 

@@ -1,6 +1,8 @@
-//! Between the corpus as it is kept, a file for each target, and as libFuzzer wants it, a folder of files.
+//! Between the corpus as it is kept, a file for each target, and as libFuzzer wants it, a folder of
+//! files.
 //!
-//! `corpus unpack TARGET FOLDER` writes a file for each input; `corpus pack TARGET FOLDER` keeps all files of the folder.
+//! `corpus unpack TARGET FOLDER` writes a file for each input; `corpus pack TARGET FOLDER` keeps
+//! all files of the folder.
 
 use std::path::Path;
 use std::{env, fs, io};

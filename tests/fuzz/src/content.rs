@@ -1,4 +1,5 @@
-//! Any part of a file reads as the same part of the whole: plain, compressed, UTF-16, whole or damaged.
+//! Any part of a file reads as the same part of the whole: plain, compressed, UTF-16, whole or
+//! damaged.
 
 use std::cell::RefCell;
 use std::io::{Read, Seek, Write};
@@ -52,7 +53,8 @@ pub fn check(input: &[u8]) {
                     assert_eq!(&buffer[..count], &there[..count.min(there.len())], "at {offset}");
                     assert!(count > 0 || there.is_empty(), "at {offset} there is more");
                 }
-                // What could be read before the damage, and never as if the file ended there.
+                // The bytes before the damage can be read, and the damage is never the end of the
+                // file.
                 Ok(count) => {
                     let known = count.min(there.len());
                     assert_eq!(&buffer[..known], &there[..known], "at {offset}");

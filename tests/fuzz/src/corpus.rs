@@ -1,5 +1,6 @@
-//! The inputs that are kept: a file for each target, an input in each line, with escapes as in a Rust byte string. `corpus` holds
-//! the fewest that reach everything, `found` those that once broke something.
+//! The inputs that are kept: a file for each target, an input in each line, with escapes as in a
+//! Rust byte string. `corpus` holds the fewest that reach everything, `found` those that once broke
+//! something.
 
 use std::path::PathBuf;
 

@@ -1,9 +1,9 @@
-//! What holds for every input that logwatch reads from outside: one module for each fuzz target, each with a `check` that panics
-//! where something does not hold.
+//! Properties that hold for every input that logwatch reads: one module for each fuzz target,
+//! each with a `check` that panics where something does not hold.
 //!
-//! The checks are more than "no panic": two ways to the same result must agree, however the bytes are cut. `make fuzz` tries new
-//! inputs; `cargo test` replays those of `corpus` and of `found`, which are those that once broke
-//! something.
+//! The checks are more than "no panic": two ways to the same result must agree, however the bytes
+//! are cut. `make fuzz` tries new inputs; `cargo test` replays those of `corpus` and of `found`,
+//! which are those that once broke something.
 
 pub mod candidates;
 pub mod connection;
@@ -30,7 +30,8 @@ pub const TARGETS: [(&str, Check); 8] = [
     ("template", template::check),
 ];
 
-/// The first bytes of an input, which choose what is done with the rest; zeros for those that are missing.
+/// The first bytes of an input, which choose what is done with the rest; zeros for those that are
+/// missing.
 fn choices<const COUNT: usize>(input: &[u8]) -> ([u8; COUNT], &[u8]) {
     let (first, rest) = input.split_at(input.len().min(COUNT));
     let mut choices = [0; COUNT];

@@ -1,4 +1,4 @@
-//! What is read from a record's text, and that reading it again gives the same.
+//! A record's text can be parsed, and parsing it again gives the same record.
 
 #[path = "../../../extension/record/tests/properties/every_text.rs"]
 mod every_text;
@@ -15,7 +15,7 @@ pub fn check(input: &[u8]) {
 }
 
 fn blank_lines_around_it_change_nothing(text: &str) {
-    // What stands before a newline may be a part of the line's end.
+    // A carriage return before the newline belongs to the end of the line.
     let text = text.trim_end_matches('\r');
     let record = parse(text, &context());
     let spaced = format!("\n \n{text}\n\n");

@@ -14,7 +14,8 @@ pub fn check(input: &[u8]) {
         fingerprint(Level::Error, &masked),
         fingerprint(Level::Error, &template(&message))
     );
-    // A template that was cut, or whose marks join words that its masks separate, may be masked further.
+    // A template that was cut, or whose marks join words that its masks separate, may be masked
+    // further.
     let plain = |byte: u8| {
         byte.is_ascii_alphanumeric() || matches!(byte, b' ' | b'(' | b')' | b'[' | b']' | b'=' | b',')
     };

@@ -1,4 +1,5 @@
--- The episodes that a rule would have had on stored history. That live alerts are the same is shown by tests/scenarios/backtest.rs.
+-- The episodes that a rule would have had on stored history. That live alerts are the same is shown
+-- by tests/scenarios/backtest.rs.
 CREATE FUNCTION pg_temp.log(age interval, n integer) RETURNS bigint LANGUAGE sql AS $$
     SELECT logwatch_ingest(array_agg(to_char(now() - age + make_interval(secs => i), 'YYYY-MM-DD HH24:MI:SSTZH:TZM') || ' ERROR disk full'), 'app')
       FROM generate_series(1, n) AS i

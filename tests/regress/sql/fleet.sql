@@ -1,4 +1,5 @@
--- A fleet: what the commands say, and the rules that look at more than one source. The replication itself is a scenario.
+-- A fleet: what the commands say, and the rules that look at more than one source. The replication
+-- itself is a scenario.
 SELECT current_setting('server_version_num')::integer < 150000 AS too_old \gset
 \if :too_old
 \set VERBOSITY terse
@@ -8,7 +9,8 @@ SELECT logwatch_publish();
 SELECT step, state FROM logwatch_publish() WHERE step IN (1, 4, 5, 7);
 SELECT step, state FROM logwatch_publish(execute => true, role => 'regress_centre') WHERE step IN (1, 4, 5, 7);
 SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'regress_centre';
--- Ids that belong to this server, and its transaction ids, do not travel; counts that were folded neither.
+-- Ids that belong to this server, and its transaction ids, do not travel; counts that were folded
+-- neither.
 SELECT tablename, rowfilter, attnames FROM pg_publication_tables WHERE pubname = 'logwatch' ORDER BY tablename;
 SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication WHERE pubname = 'logwatch';
 SELECT logwatch_unpublish();

@@ -8,7 +8,8 @@ SELECT logwatch_heartbeat('shop', 1, '{1,2}', '{250,10}', '{false,true}', '{/log
 SELECT path, state, next_byte, size, behind, read_at > now() - interval '1 minute' AS now, gaps, truncations, error, heard_at > now() - interval '1 minute' AS heard
   FROM logwatch_files('shop');
 SELECT state, regexp_replace(message, 'read 2.{18}', 'read THEN') FROM logwatch_status() WHERE name = 'shop';
--- Rotated: the live file shows what became of its path before. A sign of life alone changes nothing.
+-- Rotated: the live file shows what became of its path before. A sign of life alone changes
+-- nothing.
 SELECT logwatch_ingest('shop', 1, 1, '/log/a', 1, 2, 100, 250, 8, 11, 8, 12, '{}', '{}', 'truncated', 'done');
 SELECT logwatch_ingest('shop', 1, 4, '/log/a', 1, 2, 0, 20, 8, 11, 8, 12, '{}', '{}');
 SELECT logwatch_heartbeat('shop', 1, '{4}', '{20}', '{true}', '{}', '{}');

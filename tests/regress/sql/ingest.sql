@@ -13,7 +13,8 @@ SELECT logwatch_ingest('{"time":"2026-01-02T03:04:09Z","level":"error","msg":"fr
 SELECT logwatch_ingest('time=2026-01-02T03:04:10Z level=error msg="from logfmt" user=7', 'logfmt');
 SELECT s.name, e.logged_at, e.level, e.message, e.detail, e.fields, e.flags
   FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id ORDER BY e.logged_at, e.message;
--- No readable time, and a time to come: ingest time, flagged. A long line: cut, flagged. None of them fails its batch.
+-- No readable time, and a time to come: ingest time, flagged. A long line: cut, flagged. None of
+-- them fails its batch.
 SELECT logwatch_ingest(ARRAY['ERROR no time', to_char(now() + interval '1 hour', 'YYYY-MM-DD HH24:MI:SS') || ' ERROR too early',
                              '2026-01-02 03:04:11 ERROR ' || repeat('x', 10000000)], 'odd');
 SELECT left(e.message, 20) AS message, octet_length(e.message) <= 65536 AS bounded, e.flags, now() - e.logged_at < interval '1 minute' AS ingest_time
@@ -38,7 +39,8 @@ SELECT f.id, f.path, f.inode, f.next_byte, f.state FROM logwatch.files AS f ORDE
 SELECT g.path, g.from_byte, g.to_byte, g.reason FROM logwatch.gaps AS g;
 SELECT e.message, e.flags FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'tail' ORDER BY e.id;
 SELECT s.component, s.name, s.state FROM logwatch_status() AS s WHERE s.component = 'source' ORDER BY s.name COLLATE "C";
--- Fields are what PostgreSQL itself makes of their text: texts, constants, nested ones, more keys than one stride, in any order.
+-- Fields are what PostgreSQL itself makes of their text: texts, constants, nested ones, more keys
+-- than one stride, in any order.
 SELECT logwatch_ingest(ARRAY[
     '{"level":"error","msg":"texts","zz":"é","a":"","bb":"\"x\\","B":"y","on":true,"off":false,"none":null}',
     'ERROR no fields',

@@ -4,7 +4,8 @@ CREATE FUNCTION pg_temp.log(text text, age interval, n integer DEFAULT 1, source
     SELECT logwatch_ingest(array_agg(to_char(now() - age, 'YYYY-MM-DD HH24:MI:SSTZH:TZM') || ' ERROR ' || text || ' ' || i), source)
       FROM generate_series(1, n) AS i
 $$;
--- A pattern that was known when the rule was made, or came while it learned, alerts nobody; one never seen does, once.
+-- A pattern that was known when the rule was made, or came while it learned, alerts nobody; one
+-- never seen does, once.
 SELECT pg_temp.log('known trouble', '10 minutes');
 INSERT INTO logwatch.rules (name, kind, learn_for) VALUES ('novel', 'new_pattern', '0');
 -- Records say only the second in which they were logged.

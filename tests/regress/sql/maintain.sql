@@ -19,7 +19,8 @@ SELECT logwatch_maintain() ~ 'dropped 1;' AS dropped;
 SELECT to_regclass('logwatch.entries_20200101') IS NULL AS gone;
 SELECT logwatch_private.maintenance_due(clock_timestamp()) AS due;
 TRUNCATE logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;
--- A year goes by, with a record every few hours: what is old is coarser, and nothing grows without bound.
+-- A year goes by, with a record every few hours: what is old is coarser, and nothing grows without
+-- bound.
 INSERT INTO logwatch.sources (id, name) VALUES (logwatch_private.source_id('year'), 'year');
 DO $$
 DECLARE

@@ -1,4 +1,5 @@
--- Silences, maintenance windows and acknowledgements keep people from being told; nothing stops counting.
+-- Silences, maintenance windows and acknowledgements keep people from being told; nothing stops
+-- counting.
 CREATE FUNCTION pg_temp.log(text text, n integer DEFAULT 1, source text DEFAULT 'app') RETURNS bigint LANGUAGE sql AS $$
     SELECT logwatch_ingest(array_agg(to_char(now(), 'YYYY-MM-DD HH24:MI:SSTZH:TZM') || ' ERROR ' || text || ' ' || i), source)
       FROM generate_series(1, n) AS i

@@ -1,4 +1,4 @@
--- What CREATE EXTENSION makes: by exactly these words, in a database with the default search_path.
+-- CREATE EXTENSION makes these objects, in a database with the default search_path.
 SELECT count(*) > 0 AS answers FROM (SELECT logwatch_status()) AS s;
 SELECT * FROM logwatch_check();
 SELECT component, name, state, count, threshold, message FROM logwatch_status() WHERE component = 'rule';

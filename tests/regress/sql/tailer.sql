@@ -1,4 +1,4 @@
--- What a tailer calls: claim a source, move an offset together with its records.
+-- The functions of a tailer claim a source and move an offset together with its records.
 \set SHOW_CONTEXT never
 SELECT * FROM logwatch_attach('app', '/var/log/app.log', 'web1', '0.1.0');
 SELECT logwatch_ingest('app', 1, 7, '/var/log/app.log', 1, 2, 0, 100, 8, 11, 8, 12, ARRAY['ERROR a', 'INFO b'], ARRAY[0, 0]);

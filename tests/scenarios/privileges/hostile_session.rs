@@ -1,5 +1,5 @@
-//! A session that makes operators and functions of its own, or changes its settings, changes nothing in a function that runs with its
-//! owner's privileges.
+//! A session that makes operators and functions of its own, or changes its settings, changes
+//! nothing in a function that runs with its owner's privileges.
 
 use anyhow::Result;
 use logwatch_tests::server::Server;
@@ -24,7 +24,8 @@ fn a_search_path_cannot_lead_the_functions_astray() -> Result<()> {
     Ok(())
 }
 
-/// Mallory may create in the schema that the extension is installed in: operators and functions of a closer match than pg_catalog's.
+/// Mallory may create in the schema that the extension is installed in: operators and functions of
+/// a closer match than pg_catalog's.
 #[test]
 fn hostile_operators_and_functions_are_never_called() -> Result<()> {
     let mut server = Server::create(&[
@@ -93,7 +94,8 @@ fn hostile_operators_and_functions_are_never_called() -> Result<()> {
     Ok(())
 }
 
-/// What a session may set for itself changes nothing of what a function does with its owner's rights.
+/// The settings of a session do not change a function that runs with its owner's
+/// rights.
 #[test]
 fn a_sessions_own_settings_change_nothing() -> Result<()> {
     let server = Server::without_worker(&[])?;

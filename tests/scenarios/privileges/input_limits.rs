@@ -1,4 +1,5 @@
-//! Each argument and each column has a limit: a client with few privileges cannot fill the disk with one call.
+//! Each argument and each column has a limit: a client with few privileges cannot fill the disk
+//! with one call.
 
 use anyhow::{Context, Result};
 use logwatch_tests::server::Server;

@@ -1,5 +1,6 @@
-//! Each of the manual's roles has exactly the privileges that the manual names: its GRANT lines run as printed, and then each
-//! role tries every function and every table of the extension, so that no new object can be forgotten.
+//! Each of the manual's roles has exactly the privileges that the manual names: its GRANT lines run
+//! as printed, and then each role tries every function and every table of the extension, so that no
+//! new object can be forgotten.
 
 use std::collections::BTreeSet;
 
@@ -7,7 +8,8 @@ use anyhow::Result;
 use logwatch_tests::manuals;
 use logwatch_tests::server::{Server, run};
 
-/// A role of the manual and all that it may do: functions by name and arguments' number, relations by name and privilege.
+/// A role of the manual and all that it may do: functions by name and arguments' number, relations
+/// by name and privilege.
 struct Role {
     name: &'static str,
     /// May read every table and call what only reads.
@@ -53,7 +55,7 @@ const ROLES: &[Role] = &[
     },
 ];
 
-/// What whoever reads may call.
+/// Functions that every reading role may call.
 const READING: &[&str] = &[
     "logwatch_status/0",
     "logwatch_files/1",
@@ -68,8 +70,9 @@ pub fn grants() -> Result<String> {
     manuals::block_below("Roles and privileges", "sql")
 }
 
-/// Each function and procedure of the extension: its name with the number of arguments, and a statement that calls it with NULLs.
-/// The arguments come from a subquery, so that the planner cannot fold the call away unchecked.
+/// Each function and procedure of the extension: its name with the number of arguments, and a
+/// statement that calls it with NULLs. The arguments come from a subquery, so that the planner
+/// cannot fold the call away unchecked.
 const CALLS: &str = r#"
     SELECT p.proname || '/' || p.pronargs,
            CASE WHEN p.prokind = 'p' THEN format('CALL %s(%s)', p.oid::regproc, a.nulls)
@@ -83,7 +86,8 @@ const CALLS: &str = r#"
              FROM unnest(p.proargtypes) WITH ORDINALITY AS u (t, n)) AS a
      ORDER BY 1, 2"#;
 
-/// Each table, view and sequence of the schema, with a statement for each privilege that changes nothing.
+/// Each table, view and sequence of the schema, with a statement for each privilege that changes
+/// nothing.
 const TOUCHES: &str = r#"
     SELECT o.privilege || ' ' || c.relname, format(o.statement, c.oid::regclass, quote_ident(a.attname))
       FROM pg_class AS c

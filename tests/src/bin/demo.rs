@@ -1,5 +1,6 @@
-//! The whole job before your eyes, in half a minute: a throw-away server, a mail sink, a log generator and the tailer; then the
-//! log, the status before, during and after, the alerts, the mails and the alert file. Stops everything that it started.
+//! The whole job before your eyes, in half a minute: a throw-away server, a mail sink, a log
+//! generator and the tailer; then the log, the status before, during and after, the alerts, the
+//! mails and the alert file. Stops everything that it started.
 
 use std::fs;
 use std::path::Path;
@@ -140,13 +141,14 @@ fn tail(log: &Path, lines: usize) -> Result<String> {
     Ok(all[all.len().saturating_sub(lines)..].join("\n"))
 }
 
-/// `target/demo`, or its stand-in where user postgres cannot read the checkout; removed on the way out.
+/// `target/demo`, or its stand-in where user postgres cannot read the checkout; removed on the way
+/// out.
 struct DemoDir(std::path::PathBuf);
 
 impl DemoDir {
     fn new() -> Result<DemoDir> {
         let dir = programs::private_dir()?.join("demo");
-        // What a demo left that was killed.
+        // A killed demo left this directory.
         let _ = fs::remove_dir_all(&dir);
         fs::create_dir(&dir).with_context(|| format!("cannot make {}", dir.display()))?;
         Ok(DemoDir(dir))

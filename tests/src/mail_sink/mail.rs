@@ -13,7 +13,7 @@ pub struct Mail {
     pub raw: Vec<u8>,
     /// Whether the connection was encrypted.
     pub encrypted: bool,
-    /// Who had logged in.
+    /// The user who had logged in.
     pub user: Option<String>,
     /// When its last byte had come.
     pub at: std::time::SystemTime,

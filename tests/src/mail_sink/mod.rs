@@ -1,5 +1,5 @@
-//! A mail server for tests: speaks real SMTP over a socket on 127.0.0.1, keeps what it receives, and refuses, closes or
-//! falls silent exactly where it is told to. It never sends anything on.
+//! A mail server for tests: speaks real SMTP over a socket on 127.0.0.1, keeps what it receives,
+//! and refuses, closes or falls silent exactly where it is told to. It never sends anything on.
 //!
 //! Written here because servers of the registries cannot be told to misbehave at a given step.
 
@@ -35,7 +35,7 @@ pub enum Step {
     EndOfData,
 }
 
-/// What to do at a step instead of the usual.
+/// The sink's deviation from the usual reply at a step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Answer so, for instance `451 4.7.1 try later`.
@@ -73,7 +73,7 @@ enum Encryption {
     Implicit,
 }
 
-/// What connections share.
+/// The state that connections share.
 struct Shared {
     encryption: Encryption,
     tls: Option<Arc<rustls::ServerConfig>>,

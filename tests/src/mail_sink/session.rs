@@ -172,7 +172,7 @@ impl Session<'_> {
             return Ok(self);
         }
         self.say("220 2.0.0 go ahead")?;
-        // What was sent before the handshake must not count as sent within it.
+        // Bytes sent before the handshake must not count as encrypted.
         if !self.stream.buffer().is_empty() {
             return Err(Error::new(ErrorKind::InvalidData, "commands behind STARTTLS"));
         }

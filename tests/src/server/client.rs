@@ -44,7 +44,8 @@ impl Server {
         Ok(config.connect(NoTls)?)
     }
 
-    /// Runs statements as superuser and returns the rows as psql's unaligned output does: `|` between columns.
+    /// Runs statements as superuser and returns the rows as psql's unaligned output does: `|`
+    /// between columns.
     pub fn sql(&self, statements: &str) -> Result<String> {
         run(&mut self.client()?, statements)
     }
@@ -54,7 +55,8 @@ impl Server {
         run(&mut self.client_as(user, "postgres")?, statements)
     }
 
-    /// Runs statements that must fail, and returns the error: message, DETAIL, HINT and SQLSTATE, a line each.
+    /// Runs statements that must fail, and returns the error: message, DETAIL, HINT and SQLSTATE, a
+    /// line each.
     pub fn sql_error(&self, statements: &str) -> Result<String> {
         match self.sql(statements) {
             Ok(rows) => bail!("`{statements}` should have failed, but returned {rows:?}"),
@@ -62,7 +64,7 @@ impl Server {
         }
     }
 
-    /// What `psql -c COMMAND` prints to a person, notices last.
+    /// Returns the output of `psql -c COMMAND`, notices last.
     pub fn psql(&self, command: &str) -> Result<String> {
         self.run_psql(&["-P", "pager=off", "-c", command], "")
     }

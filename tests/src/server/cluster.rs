@@ -54,7 +54,8 @@ impl Server {
         Ok(server)
     }
 
-    /// A copy of a running server by pg_basebackup, not started; `more` are further arguments, such as `--write-recovery-conf`.
+    /// A copy of a running server by pg_basebackup, not started; `more` are further arguments, such
+    /// as `--write-recovery-conf`.
     pub fn backup_of(primary: &Server, more: &[&str]) -> Result<Server> {
         let mut server = Server::empty_in(&std::env::temp_dir(), &primary.pg_config)?;
         let sockets = primary.sockets.path().display().to_string();
@@ -85,7 +86,8 @@ impl Server {
             None
         };
         for dir in [&dir, &sockets] {
-            // For tests that connect or write as somebody else; the data directory is private anyway.
+            // For tests that connect or write as somebody else; the data directory is private
+            // anyway.
             fs::set_permissions(dir.path(), fs::Permissions::from_mode(0o755))?;
             if let Some((uid, gid)) = owner {
                 chown(dir.path(), Some(uid), Some(gid))?;
@@ -107,7 +109,8 @@ impl Server {
         self.set(&[("unix_socket_directories", &sockets)])
     }
 
-    /// Runs one of PostgreSQL's programs to its end, as the cluster's owner, with the data directory as the last argument.
+    /// Runs one of PostgreSQL's programs to its end, as the cluster's owner, with the data
+    /// directory as the last argument.
     fn run(&self, program: &str, args: &[&str], directory: &str) -> Result<()> {
         let output = self
             .program(program)
@@ -121,7 +124,8 @@ impl Server {
         Ok(())
     }
 
-    /// Turns this cluster, new and not running, into what `old`, which does not run either, was, by pg_upgrade. Settings go along.
+    /// Turns this cluster, new and not running, into what `old`, which does not run either, was, by
+    /// pg_upgrade. Settings go along.
     pub fn upgrade_from(&mut self, old: &Server) -> Result<()> {
         // Both must have checksums or not, and since 18 a new cluster has them.
         if programs::major_version(&self.pg_config)? >= 18 {
@@ -166,7 +170,8 @@ impl Server {
         Ok(server)
     }
 
-    /// A running server without the worker (nothing preloaded) that has the extension in database postgres.
+    /// A running server without the worker (nothing preloaded) that has the extension in database
+    /// postgres.
     pub fn without_worker(settings: &[(&str, &str)]) -> Result<Server> {
         let mut server = Server::create(settings)?;
         server.start_with_extension()?;
@@ -200,7 +205,8 @@ impl Server {
         Ok(symlink(there, here)?)
     }
 
-    /// From its next start on the server sees the clock that `file` says, by libfaketime's `library`: `+3600` is an hour ahead.
+    /// From its next start on the server sees the clock that `file` says, by libfaketime's
+    /// `library`: `+3600` is an hour ahead.
     pub fn show_clock(&mut self, library: &Path, file: &Path) {
         self.extra_env = vec![
             ("LD_PRELOAD", library.to_owned()),

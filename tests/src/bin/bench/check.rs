@@ -1,4 +1,4 @@
-//! What a check and a status cost, however much there is to look at.
+//! The cost of a check and of a status, with few and with many stored entries.
 
 use std::time::Instant;
 
@@ -116,7 +116,8 @@ fn costs(server: &Server, entries: u64) -> Result<Costs> {
                 'request ' || n || ' to the payment provider failed after 3000 ms'
            FROM generate_series(1, {entries}) AS n"
     ))?;
-    // Loading took a while: counts and batches are those of the window that ends now. Each batch of a thousand leaves a row per pattern.
+    // Loading took a while: counts and batches are those of the window that ends now. Each batch of
+    // a thousand leaves a row per pattern.
     server.sql(&format!(
         "INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
          SELECT date_trunc('second', now()) - interval '1 second' * (b % {WINDOW}), logwatch_private.source_id('host-' || 1 + b % {SOURCES}), 'ERROR', -p,

@@ -1,4 +1,5 @@
-//! A fleet on one machine: what goes through edges to their centre, what a row costs there, and how long a line takes to the centre's mail.
+//! A fleet on one machine: what goes through edges to their centre, what a row costs there, and how
+//! long a line takes to the centre's mail.
 
 use std::time::{Duration, Instant};
 
@@ -72,7 +73,8 @@ fn lag(table: &mut Table, centre: &Server, edge: &Edge, sink: &MailSink) -> Resu
     Ok(())
 }
 
-/// Stores records on some edges at once, and measures until the centre has them all. Returns rows per second.
+/// Stores records on some edges at once, and measures until the centre has them all. Returns rows
+/// per second.
 fn through(table: &mut Table, centre: &Server, edges: &[Edge], alone: f64) -> Result<f64> {
     let directory = tempfile::tempdir()?;
     let total = input::size("BENCH_FLEET_RECORDS", 200_000)?;

@@ -1,4 +1,4 @@
-//! What logwatch costs while nothing happens.
+//! The cost of logwatch while no record arrives.
 
 use std::time::Duration;
 
@@ -18,7 +18,8 @@ pub fn run(table: &mut Table) -> Result<()> {
     let server = input::server(&[
         ("logwatch.check_interval", "1s"),
         ("autovacuum", "off"),
-        // PostgreSQL itself writes some bytes for standbys now and then, which are not the worker's.
+        // PostgreSQL itself writes some bytes for standbys now and then, which are not the
+        // worker's.
         ("wal_level", "minimal"),
         ("max_wal_senders", "0"),
     ])?;

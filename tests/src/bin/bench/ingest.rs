@@ -1,4 +1,5 @@
-//! From a file to committed rows, beside COPY of the same rows, rsyslog and a shell loop; and what the rows take on disk.
+//! From a file to committed rows, beside COPY of the same rows, rsyslog and a shell loop; and what
+//! the rows take on disk.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -15,7 +16,8 @@ use crate::table::{Contract, Table};
 
 const ROUNDS: usize = 2;
 const COLUMNS: &str = "source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags";
-/// COPY as it is mostly used; it is also given as many rows in each transaction as the tailer's largest batch had.
+/// COPY as it is mostly used; it is also given as many rows in each transaction as the tailer's
+/// largest batch had.
 const COPY_BATCH: usize = 1000;
 /// How many lines the slow ones are given.
 const RSYSLOG_LINES: usize = 20_000;

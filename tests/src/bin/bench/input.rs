@@ -1,4 +1,4 @@
-//! What is measured on: generated logs, and a server as users have it.
+//! The input of the measurements: generated logs, and a server with default settings.
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -17,7 +17,8 @@ pub fn size(name: &str, default: u64) -> Result<u64> {
     }
 }
 
-/// A log of so many records, of which the share `errors` are ERROR or FATAL; the same at every run but for its times.
+/// A log of so many records, of which the share `errors` are ERROR or FATAL; the same at every run
+/// but for its times.
 pub fn log(directory: &Path, name: &str, lines: u64, errors: f64, format: Option<&str>) -> Result<PathBuf> {
     let path = directory.join(name);
     let mut command = Command::new(programs::built("examples/generate_logs")?);
@@ -32,7 +33,8 @@ pub fn log(directory: &Path, name: &str, lines: u64, errors: f64, format: Option
     Ok(path)
 }
 
-/// A server with the worker, and with settings as a small server has them. Unlike in the tests a commit is on disk when it returns.
+/// A server with the worker, and with settings as a small server has them. Unlike in the tests a
+/// commit is on disk when it returns.
 pub fn server(more: &[(&str, &str)]) -> Result<Server> {
     let mut settings = vec![
         ("fsync", "on"),

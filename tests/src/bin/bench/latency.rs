@@ -72,8 +72,9 @@ fn logwatch(samples: usize) -> Result<Vec<f64>> {
     mails(samples, &server, &server, &sink)
 }
 
-/// Times in milliseconds from a line that a tailer sends to `reading` to the mail that `evaluating` sends to the sink; only in a fleet the
-/// two are not one. Each line is a message of its own, with a rule and a recipient of its own: what repeats is not mailed again.
+/// Times in milliseconds from a line that a tailer sends to `reading` to the mail that `evaluating`
+/// sends to the sink; only in a fleet the two are not one. Each line is a message of its own, with
+/// a rule and a recipient of its own: what repeats is not mailed again.
 pub fn mails(samples: usize, reading: &Server, evaluating: &Server, sink: &MailSink) -> Result<Vec<f64>> {
     let directory = tempfile::tempdir()?;
     evaluating.sql("UPDATE logwatch.rules SET enabled = false")?;

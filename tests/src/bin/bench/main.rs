@@ -1,8 +1,11 @@
-//! Measures what logwatch promises, beside what else does the job, on this machine and in one run, and prints one table.
+//! Measures what logwatch promises, beside what else does the job, on this machine and in one run,
+//! and prints one table.
 //!
-//! `make bench` runs all subjects, `make bench ONLY=scan` one. Everything runs on loopback and Unix sockets, in a directory of its own, and
-//! is gone afterwards. Ratios say more than times: the two sides of a row run in turns, so that a busy machine slows both.
-//! Programs that are not installed are left out with a word that says so (`extension/package/install_missing.sh bench` installs them).
+//! `make bench` runs all subjects, `make bench ONLY=scan` one. Everything runs on loopback and Unix
+//! sockets, in a directory of its own, and is gone afterwards. Ratios say more than times: the two
+//! sides of a row run in turns, so that a busy machine slows both. Programs that are not installed
+//! are left out with a word that says so (`extension/package/install_missing.sh bench` installs
+//! them).
 
 mod check;
 mod fleet;
@@ -68,7 +71,8 @@ fn run(only: &[String]) -> Result<()> {
     for (name, subject) in SUBJECTS {
         if only.is_empty() || only.iter().any(|wanted| wanted == name) {
             eprintln!("[{:4.0} s] {name}", started.elapsed().as_secs_f64());
-            // One subject that fails is told in the table, and the others are measured all the same.
+            // One subject that fails is told in the table, and the others are measured all the
+            // same.
             if let Err(error) = subject(&mut table) {
                 table.failed(name, &error);
             }

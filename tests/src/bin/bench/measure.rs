@@ -1,4 +1,4 @@
-//! What a run of something costs: time on the wall, time of processors, memory.
+//! The cost of a run: wall-clock time, processor time, memory.
 
 use std::fs;
 use std::os::unix::process::ExitStatusExt;
@@ -15,7 +15,8 @@ pub struct Cost {
     pub peak_memory: u64,
 }
 
-/// Runs a program to its end. Its output goes to a file: some programs do less work when it goes to /dev/null.
+/// Runs a program to its end. Its output goes to a file: some programs do less work when it goes to
+/// /dev/null.
 pub fn run(command: &mut Command) -> Result<Cost> {
     run_into(command, tempfile::tempfile()?.into())
 }
@@ -28,7 +29,8 @@ pub fn run_into(command: &mut Command, output: Stdio) -> Result<Cost> {
     let child = child.with_context(|| format!("cannot start {name}"))?;
     let pid = child.id().cast_signed();
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
-    // SAFETY: the pid is a child of ours that nobody else waits for; both results are ours to write. All of rusage is plain numbers.
+    // SAFETY: the pid is a child of ours that nobody else waits for; both results are ours to write.
+    // All fields of rusage are plain numbers.
     let (ended, usage) = unsafe {
         let ended = libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr());
         (ended, usage.assume_init())

@@ -1,4 +1,5 @@
-//! The programs that do a part of the same job. The scripts in tests/bench/ write their configuration and become them.
+//! The programs that do a part of the same job. The scripts in tests/bench/ write their
+//! configuration and become them.
 
 use std::path::Path;
 use std::process::{Command, Stdio};

@@ -1,4 +1,5 @@
-//! Scanning: how fast a log with few errors is gone through, beside the programs that people search with.
+//! Scanning: how fast a log with few errors is gone through, beside the programs that people search
+//! with.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -13,9 +14,11 @@ use crate::table::{Contract, Table};
 
 const ROUNDS: usize = 7;
 const LOCALE: &str = "C.UTF-8";
-/// What somebody would search for: two words as they are written. The hardest to keep up with, as it is the least work.
+/// The usual search: two literal words. It is the hardest to match in speed, as
+/// it is the least work.
 const TWO_WORDS: &str = "ERROR|FATAL";
-/// The words that the tailer looks for – besides numbers and letters that are levels –, as they are for a search: in any case, whole.
+/// The words that the tailer looks for – besides numbers and letters that are levels –, as they are
+/// for a search: in any case, whole.
 const ALL_WORDS: &str = r"\b(error|err|eror|erro|severe|fail|failure|fatal|fata|ftl|critical|crit|alert|emerg|emergency|panic|pani|dpanic)\b";
 /// The log's lines have 125 bytes on average.
 const BYTES_PER_LINE: u64 = 125;

@@ -1,6 +1,6 @@
 //! The table that the bench prints.
 
-/// What a row promises about its ratio or its value.
+/// The contract of a row for its ratio or its value.
 #[derive(Clone, Copy)]
 pub enum Contract {
     AtLeast(f64),

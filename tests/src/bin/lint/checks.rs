@@ -32,7 +32,8 @@ fn pattern(text: &str) -> Regex {
     Regex::new(text).expect("a constant pattern compiles")
 }
 
-/// A comment that begins with a nominal clause makes its reader wait for the subject. A question may begin so.
+/// A comment that begins with a nominal clause makes its reader wait for the subject. A question
+/// may begin so.
 pub fn opening(line: &Line) -> Option<String> {
     static NOMINAL: LazyLock<Regex> = LazyLock::new(|| {
         pattern(r"^(What|Who|Whom|Whose|Whoever|Whatever|So many|So much|So long|None:)(\W|$)")
@@ -79,12 +80,10 @@ pub fn length(path: &str, text: &str) -> Option<String> {
     (counted && lines > LINES && !path.contains("/corpus/")).then(|| format!("{lines} lines; split it"))
 }
 
-/// Blanks out `code` between backquotes.
+/// Removes `code` between backquotes and the placeholders of format strings.
 fn without_code(text: &str) -> String {
-    text.split('`')
-        .enumerate()
-        .map(|(index, part)| if index % 2 == 0 { part } else { "" })
-        .collect()
+    static CODE: LazyLock<Regex> = LazyLock::new(|| pattern(r"`[^`]*`|\{[^}]*\}"));
+    CODE.replace_all(text, "").into_owned()
 }
 
 #[cfg(test)]

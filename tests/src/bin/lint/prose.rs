@@ -25,7 +25,8 @@ pub struct Line<'a> {
     pub kind: Kind,
     /// Without indentation and comment marker.
     pub text: &'a str,
-    /// Columns of the whole line; 0 if its width does not matter, as beside code, in tables and in examples.
+    /// Columns of the whole line; 0 if its width does not matter, as beside code, in tables and in
+    /// examples.
     pub width: usize,
 }
 
@@ -46,7 +47,8 @@ pub fn lines<'a>(path: &str, text: &'a str) -> Vec<Line<'a>> {
 /// Returns the comments and strings of a Rust or SQL file.
 fn code<'a>(language: Language, path: &Path, source: &'a str) -> Vec<Line<'a>> {
     let below = |part: &str| path.components().any(|component| component.as_os_str() == part);
-    // Strings of tests are data: log lines, and statements that must fail. Those of lint are patterns.
+    // Strings of tests are data: log lines, and statements that must fail. Those of lint are
+    // patterns.
     let data = ["scenarios", "regress", "benches", "fuzz", "lint"]
         .iter()
         .any(|part| below(part))

@@ -65,7 +65,8 @@ impl Repository {
         &self.files
     }
 
-    /// Whether a path from the root, from the folder of `from`, or the end of a path is a file or a folder.
+    /// Whether a path from the root, from the folder of `from`, or the end of a path is a file or a
+    /// folder.
     fn has(&self, name: &str, from: &str) -> bool {
         let name = name.trim_end_matches('/');
         let beside = Path::new(from).parent().unwrap_or(Path::new("")).join(name);

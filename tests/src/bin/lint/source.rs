@@ -1,5 +1,6 @@
-//! Splits Rust and SQL sources into comments and string literals. proc-macro2 and syn drop comments, and rustc's own lexer is not on
-//! crates.io for a stable compiler; the few rules needed here are below.
+//! Splits Rust and SQL sources into comments and string literals. proc-macro2 and syn drop
+//! comments, and rustc's own lexer is not on crates.io for a stable compiler; the few rules needed
+//! here are below.
 
 /// The languages with a lexer of their own.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -86,7 +87,8 @@ fn text(language: Language, rest: &str, before: &str) -> Option<(usize, usize, u
     }
 }
 
-/// Returns the length of the content up to the closing quote. A doubled quote ends the first of two literals, which is as good here.
+/// Returns the length of the content up to the closing quote. A doubled quote ends the first of two
+/// literals, which is as good here.
 fn closed(rest: &str, quote: char, escapes: bool) -> usize {
     let mut escaped = false;
     for (at, c) in rest.char_indices() {

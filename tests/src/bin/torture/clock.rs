@@ -1,5 +1,6 @@
-//! A server whose clock is wrong for a while: an hour or a day ahead or behind, then right again. The library libfaketime shows it that
-//! clock; what writes the logs is on the same machine and has it too.
+//! A server whose clock is wrong for a while: an hour or a day ahead or behind, then right again.
+//! The library libfaketime shows it that clock; what writes the logs is on the same machine and has
+//! it too.
 //!
 //! Each round has a server of its own.
 

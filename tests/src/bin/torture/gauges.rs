@@ -1,4 +1,5 @@
-//! What is measured while the load lasts: records stored, memory of each process, locks that somebody waits for, dead rows, bytes on disk.
+//! Measurements during the load: records stored, memory of each process, locks that
+//! somebody waits for, dead rows, bytes on disk.
 
 use std::fmt::{self, Display, Formatter};
 use std::time::{Duration, Instant};
@@ -14,12 +15,15 @@ use crate::load::{STORED, anonymous_memory, median};
 const PERIOD: Duration = Duration::from_secs(2);
 /// Nobody may wait longer than this for a lock.
 const LONGEST_LOCK: Duration = Duration::from_secs(1);
-/// Memory is flat when its median in the last third is not more than this above the one in the middle third, which knows all patterns.
+/// Memory is flat when its median in the last third is not more than this above the one in the
+/// middle third, which knows all patterns.
 const GROWTH: u64 = 8 * 1024 * 1024;
-/// What a record costs on disk at the end, compared with the cost after a third of the time, in percent.
+/// The disk space per record at the end, compared with that after a third of the time, in
+/// percent.
 const DRIFT: u64 = 30;
 
-/// All bytes are in what a process alone has in use (RssAnon): shared buffers that it has touched are not its own.
+/// All bytes are in what a process alone has in use (RssAnon): shared buffers that it has touched
+/// are not its own.
 #[derive(Default)]
 pub struct Sample {
     pub stored: u64,
@@ -98,7 +102,7 @@ impl<'a> Gauges<'a> {
             &[],
         )?;
         for process in processes {
-            // Who has left since needs no memory.
+            // A process that has ended since uses no memory.
             let memory = anonymous_memory(process.get(0)).unwrap_or_default();
             let most = match process.get(1) {
                 "logwatch worker" => &mut sample.worker,
@@ -112,7 +116,7 @@ impl<'a> Gauges<'a> {
         Ok(sample)
     }
 
-    /// What the samples say.
+    /// Summarises the samples.
     pub fn report(&self, written: u64, behind: Duration) -> Result<Report> {
         let third = (self.samples.len() / 3).max(1);
         let part = |n: usize| {

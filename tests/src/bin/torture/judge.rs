@@ -1,5 +1,5 @@
-//! The judge: compares what is there at the end of a round with what must be there. Records, alerts, notifications and mails, each
-//! as an exact multiset.
+//! The judge: compares what is there at the end of a round with what must be there. Records,
+//! alerts, notifications and mails, each as an exact multiset.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -17,7 +17,7 @@ use crate::tailers::Tailers;
 pub struct Verdict {
     pub seed: u64,
     pub fault: crate::faults::Fault,
-    /// What was said while the fault lasted.
+    /// The messages while the fault lasted.
     pub said: String,
     pub records: usize,
     pub lost: usize,
@@ -82,7 +82,7 @@ pub fn judge(
         Ok(stored(stage, names)? >= total)
     });
     compare_records(stage, written, verdict)?;
-    arrived.with_context(|| format!("the tailers have said:\n{}", tailers.said()))?;
+    arrived.with_context(|| format!("the tailers have printed:\n{}", tailers.said()))?;
 
     let alerts = expected_alerts(stage, names, written)?;
     verdict.alerts = alerts.values().sum();
@@ -110,7 +110,7 @@ pub fn judge(
     outbox_settles(stage, names)?;
     compare_mails(stage, names, verdict)?;
 
-    // Whoever reads the files again finds nothing new.
+    // A second reading of the files finds no new record.
     tailers.stop()?;
     for one in written {
         one.journal.once(&stage.server)?;
@@ -146,8 +146,8 @@ fn surplus(more: &Records, less: &Records) -> usize {
     more.iter().map(missing).sum()
 }
 
-/// The alerts that what was written must lead to. Two more rules sit on either side of the whole count: with one record lost the first
-/// would not fire, with one stored twice the second would.
+/// The alerts that what was written must lead to. Two more rules sit on either side of the whole
+/// count: with one record lost the first would not fire, with one stored twice the second would.
 fn expected_alerts(stage: &Stage, names: &Names, written: &[Written]) -> Result<Alerts> {
     let mut alerts = Alerts::new();
     let mut patterns: BTreeMap<&str, i64> = BTreeMap::new();
@@ -232,7 +232,8 @@ fn outbox_settles(stage: &Stage, names: &Names) -> Result<()> {
     .with_context(|| format!("notifications are {last}"))
 }
 
-/// Each alert is announced once to each recipient when it fires and once when it is over, and each announcement has arrived.
+/// Each alert is announced once to each recipient when it fires and once when it is over, and each
+/// announcement has arrived.
 fn compare_mails(stage: &Stage, names: &Names, verdict: &mut Verdict) -> Result<()> {
     let rows = stage.server.client()?.query(
         "SELECT n.message_id, n.recipient, n.reason, a.id FROM logwatch.notifications AS n JOIN logwatch.alerts AS a ON a.id = n.alert_id \

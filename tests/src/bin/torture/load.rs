@@ -1,5 +1,5 @@
-//! The load: many tailers in bursts, many sources, many patterns, many rules, for minutes; and what that does to time, memory, locks,
-//! autovacuum and disk.
+//! The load: many tailers in bursts, many sources, many patterns, many rules, for minutes; and what
+//! that does to time, memory, locks, autovacuum and disk.
 
 use std::fmt::Write as _;
 use std::fs::File;
@@ -23,10 +23,11 @@ const TAILERS: usize = 20;
 const SOURCES: usize = 100;
 const PATTERNS: u64 = 100_000;
 const RULES: usize = 1000;
-/// So many of the rules are met, the others never.
+/// The number of rules whose condition holds at times; that of the others never holds.
 const FIRING: usize = 20;
 
-/// Records in a burst, and the pause after it. Together some 700 records a second from files and 200 by SQL.
+/// Records in a burst, and the pause after it. Together some 700 records a second from files and
+/// 200 by SQL.
 const BURST: usize = 100;
 const BETWEEN_BURSTS: std::ops::Range<u64> = 1000..5000;
 const LINES_PER_CALL: usize = 10;
@@ -37,7 +38,8 @@ pub const STORED: &str = "SELECT (SELECT coalesce(sum(n), 0) FROM logwatch.batch
 /// After the writers have stopped, what is behind must come in within this time.
 const CATCH_UP: Duration = Duration::from_secs(180);
 
-/// Runs the load for `minutes` and prints what it did. True when everything stayed within its bounds.
+/// Runs the load for `minutes` and prints what it did. True when everything stayed within its
+/// bounds.
 pub fn run(minutes: u64) -> Result<bool> {
     let mail = MailSink::plain()?;
     let url = mail.url();
@@ -178,7 +180,7 @@ fn call_in_bursts(server: &Server, n: usize, written: &AtomicU64, over: &AtomicB
     Ok(())
 }
 
-/// What a gauge reads of a process.
+/// Returns the anonymous memory of a process in bytes.
 pub fn anonymous_memory(pid: i32) -> Result<u64> {
     let status = std::fs::read_to_string(format!("/proc/{pid}/status"))?;
     let line = status

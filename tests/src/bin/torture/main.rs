@@ -1,14 +1,16 @@
-//! Proof under fire (`make torture`): breaks everything around logwatch, round after round, and compares with what must be there.
+//! Proof under fire (`make torture`): breaks everything around logwatch, round after round, and
+//! compares with what must be there.
 //!
-//! A round is drawn from a seed, so that one that fails can be played again: `make torture SEED=that ROUNDS=1 MINUTES=0`.
+//! A round is drawn from a seed, so that one that fails can be played again: `make torture
+//! SEED=that ROUNDS=1 MINUTES=0`.
 //!
 //!   ROUNDS   how many rounds (500)
 //!   SEED     the seed of the first one (1); the next ones count up
 //!   JOBS     how many rounds at a time (2)
 //!   MINUTES  how long the load afterwards lasts (5)
 //!
-//! All of it stays below an hour: when the time is over no more rounds are begun. `make load MINUTES=30` is the load alone, with a release
-//! build.
+//! All of it stays below an hour: when the time is over no more rounds are begun. `make load
+//! MINUTES=30` is the load alone, with a release build.
 
 mod clock;
 mod faults;

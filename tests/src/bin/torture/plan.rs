@@ -1,6 +1,8 @@
-//! What a round does, drawn from its seed before anything happens: who writes what and when, which files are rotated, what breaks.
+//! The plan of a round, drawn from its seed before the round starts: the writers and their records,
+//! the rotations of their files, and the fault.
 //!
-//! The steps are replayed exactly; how far the tailer and the server have come at each of them is what varies from run to run.
+//! The steps are replayed exactly; how far the tailer and the server have come at each of them is
+//! what varies from run to run.
 
 use std::time::Duration;
 
@@ -19,7 +21,7 @@ const BETWEEN_ROTATIONS: Duration = Duration::from_millis(1300);
 pub struct Record {
     /// Which of [`PATTERNS`].
     pub pattern: usize,
-    /// So many bytes of a stack trace follow.
+    /// The size of the stack trace that follows, in bytes.
     pub detail: usize,
     /// The fault's other time stands in it, not the present.
     pub elsewhen: bool,
@@ -39,9 +41,9 @@ pub enum Step {
 pub struct Plan {
     pub seed: u64,
     pub fault: Fault,
-    /// What happens to each source's file.
+    /// The steps of each source's file.
     pub sources: Vec<Vec<Step>>,
-    /// So many of [`PATTERNS`] occur.
+    /// The number of [`PATTERNS`] that occur.
     pub patterns: usize,
     /// From the first step to the fault.
     pub strike_after: Duration,
@@ -66,7 +68,7 @@ impl Plan {
         }
     }
 
-    /// What else the round draws, apart from the steps.
+    /// Returns the generator for further random choices of the round, apart from the steps.
     pub fn random(&self) -> Rng {
         Rng::with_seed(!self.seed)
     }
@@ -74,7 +76,7 @@ impl Plan {
 
 fn draw_steps(random: &mut Rng, fault: Fault, patterns: usize) -> Vec<Step> {
     let writes = random.usize(12..40);
-    // What the data disk has no room for must not fit into pages that are there already.
+    // The records that fill the data disk must not fit into existing pages.
     let bulky = fault == Fault::DataDiskFull;
     let mut steps = Vec::new();
     let mut rotations = random.usize(..5) / 2;

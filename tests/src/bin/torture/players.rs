@@ -1,5 +1,5 @@
-//! The players: each has a stage of its own, takes the next seed, plays its round, and again. Rounds mostly wait, so that a few can be
-//! played at a time; they share nothing but the machine.
+//! The players: each has a stage of its own, takes the next seed, plays its round, and again.
+//! Rounds mostly wait, so that a few can be played at a time; they share nothing but the machine.
 
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
@@ -15,7 +15,8 @@ use crate::round;
 use crate::stage::Stage;
 use crate::table::Table;
 
-/// After so many rounds a player makes a new cluster, so that what is stored of the old ones never fills a disk by itself.
+/// After so many rounds a player makes a new cluster, so that what is stored of the old ones never
+/// fills a disk by itself.
 const ROUNDS_PER_STAGE: usize = 100;
 
 /// The rounds that are to be played.
@@ -29,7 +30,7 @@ pub struct Rounds {
     pub may_mount: bool,
 }
 
-/// What the players share.
+/// The state that the players share.
 struct Game<'a> {
     rounds: &'a Rounds,
     started: Instant,

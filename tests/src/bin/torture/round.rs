@@ -1,4 +1,5 @@
-//! One round: records are written, files are rotated, one thing breaks, and at the end all must be as if nothing had.
+//! One round: records are written, files are rotated, one thing breaks, and at the end all must be
+//! as if nothing had.
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
@@ -25,7 +26,7 @@ const TRICKLE: Duration = Duration::from_millis(30);
 /// A source as the faults know it.
 pub struct Source {
     pub name: String,
-    /// What the names of this round's rules begin with.
+    /// The prefix of the names of this round's rules.
     pub round: String,
     /// How far from the present some of its records are.
     pub offset: SignedDuration,
@@ -35,7 +36,7 @@ pub struct Source {
 pub struct Written {
     pub journal: Journal,
     pub now: BTreeMap<&'static str, i64>,
-    /// What became of the files, and when: to be told with a loss.
+    /// The steps of the files with their times, printed after a loss.
     pub history: Vec<String>,
     begun: Instant,
     random: Rng,
@@ -68,7 +69,8 @@ impl Names {
     }
 }
 
-/// Plays the round and judges it. An error is as bad as a lost record; whatever happens, the stage is mended.
+/// Plays the round and judges it. An error is as bad as a lost record; whatever happens, the stage
+/// is mended.
 pub fn play(stage: &mut Stage, plan: &Plan) -> Verdict {
     let started = Instant::now();
     let mut verdict = Verdict::of(plan);
@@ -145,7 +147,7 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
         }
         said
     })
-    .with_context(|| format!("the tailers have said:\n{}", tailers.said()))?;
+    .with_context(|| format!("the tailers have printed:\n{}", tailers.said()))?;
     tailers.start_missing(&stage.server)?;
     judge::judge(stage, names, &mut tailers, &written, verdict)
 }
@@ -267,7 +269,8 @@ impl Written {
             }
             writeln!(lines, "{} ERROR {text}", time.strftime("%Y-%m-%d %H:%M:%S%.3f"))?;
             self.journal.expect(&text);
-            // The past has windows of its own; what claims to come from the future counts as received.
+            // The past has windows of its own; what claims to come from the future counts as
+            // received.
             if !record.elsewhen || offset.is_positive() {
                 *self.now.entry(pattern).or_default() += 1;
             }

@@ -1,4 +1,5 @@
-//! What stays from round to round: the server with its worker, its disks, the network to it, the mail server.
+//! The parts that all rounds share: the server with its worker, its disks, the network to it, the
+//! mail server.
 
 use std::time::Duration;
 
@@ -119,7 +120,8 @@ impl Stage {
         Ok((row.get(0), row.get(1)))
     }
 
-    /// Waits until a row of `logwatch_status()` is in this state and has these words in its message. Returns what it says.
+    /// Waits until a row of `logwatch_status()` is in this state and has these words in its
+    /// message. Returns what it says.
     pub fn wait_for_status(&self, component: &str, name: &str, state: &str, words: &str) -> Result<String> {
         let mut last = String::new();
         wait_for(
@@ -131,7 +133,7 @@ impl Stage {
                 Ok((now == state && message.contains(words)).then(|| last.clone()))
             },
         )
-        .with_context(|| format!("the status last said: {last}"))
+        .with_context(|| format!("the last status was: {last}"))
     }
 
     /// Waits until the server's log has `words` after its first `from` bytes; returns the line.

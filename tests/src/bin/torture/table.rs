@@ -1,4 +1,5 @@
-//! The table that the whole run is about: what was broken, how often, what was lost or repeated, what was said while it lasted.
+//! The table that the whole run is about: what was broken, how often, what was lost or repeated,
+//! what was said while it lasted.
 
 use std::collections::BTreeMap;
 use std::fmt::{self, Display, Formatter};
@@ -118,7 +119,7 @@ impl Display for Table {
         writeln!(out, "{}", all.line("all"))?;
         writeln!(
             out,
-            "\n| what we broke | what was said while it lasted (of one round) |\n|---|---|"
+            "\n| injected fault | report while it lasted (of one round) |\n|---|---|"
         )?;
         for (words, row) in &rows {
             let said: String = row.said.replace(['\n', '|'], " ").chars().take(240).collect();

@@ -13,7 +13,7 @@ use crate::stage::{SOON, Stage};
 struct Slot {
     args: Vec<OsString>,
     tailer: Option<Tailer>,
-    /// What the tailers before this one have said.
+    /// The output of earlier tailers.
     said: String,
 }
 
@@ -40,7 +40,8 @@ impl Tailers {
         Ok(tailers)
     }
 
-    /// Starts those that do not run. One that has ended by itself is a fault: no trouble of these rounds may end a tailer.
+    /// Starts those that do not run. One that has ended by itself is a fault: no trouble of these
+    /// rounds may end a tailer.
     pub fn start_missing(&mut self, server: &Server) -> Result<()> {
         for slot in &mut self.slots {
             if let Some(tailer) = &mut slot.tailer {
@@ -97,13 +98,13 @@ impl Tailers {
         all.collect()
     }
 
-    /// Waits until one of them says `words`; returns the line.
+    /// Waits until one of them prints `words`; returns the line.
     pub fn wait_for_words(&self, words: &str) -> Result<String> {
-        wait_for(SOON, &format!("a tailer to say {words:?}"), || {
+        wait_for(SOON, &format!("a tailer to print {words:?}"), || {
             let said = self.said();
             let line = said.lines().find(|line| line.contains(words));
             Ok(line.map(|line| line.replacen("logwatch-tailer: ", "tailer: ", 1)))
         })
-        .with_context(|| format!("the tailers have said:\n{}", self.said()))
+        .with_context(|| format!("the tailers have printed:\n{}", self.said()))
     }
 }

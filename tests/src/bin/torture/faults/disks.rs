@@ -9,7 +9,8 @@ use crate::stage::SOON;
 const FULL: &str = "No space left on device";
 const MISSING: &str = "this fault needs disks";
 
-/// PostgreSQL panics when it needs a new segment and has no room for it, and may not come up again before there is some.
+/// PostgreSQL panics when it needs a new segment and has no room for it, and may not come up again
+/// before there is some.
 pub fn fill_wal(scene: &mut Scene) -> Result<String> {
     let from = scene.stage.server.log().len();
     let disks = scene.stage.disks.as_ref().context(MISSING)?;

@@ -1,7 +1,8 @@
-//! What is broken in a round. Each fault strikes while records are written, is looked at as an operator would – by
-//! `logwatch_status()`, or where the database itself is gone by what the tailer or the server's log says – and is mended.
+//! The faults of a round. Each fault strikes while records are written, is observed as an operator
+//! would – by `logwatch_status()`, or, without a database, by the messages of the tailer and of the
+//! server's log – and is repaired.
 //!
-//! A fault that nobody could have seen fails the round as a lost record does.
+//! A fault that leaves no trace fails the round as a lost record does.
 
 mod disks;
 mod mail;
@@ -63,7 +64,7 @@ const ALL: [(Fault, &str); 19] = [
     (Fault::ClockSet, "the server's clock ±1 h and ±1 day, and back"),
 ];
 
-/// What a fault may touch.
+/// The objects that a fault may change.
 pub struct Scene<'a> {
     pub stage: &'a mut Stage,
     pub tailers: &'a mut Tailers,
@@ -94,7 +95,7 @@ impl Fault {
         )
     }
 
-    /// What has to be set up before the rules are there, because their first alert is what it is about.
+    /// Prepares a fault before the rules exist, because it concerns their first alert.
     pub fn prepare(self, stage: &Stage, random: &mut Rng) {
         match self {
             Fault::MailClosed | Fault::MailSilent | Fault::MailDeferred | Fault::MailAnswerLost => {

@@ -10,7 +10,7 @@ use logwatch_tests::wait::wait_for;
 use super::Scene;
 use crate::stage::SOON;
 
-/// What the tailer says for as long as it cannot reach the database.
+/// The tailer's message while it cannot reach the database.
 const RETRIES: &str = "trying again";
 
 /// A while of an outage.
@@ -37,7 +37,7 @@ pub fn kill_worker(scene: &mut Scene) -> Result<String> {
         .context("the end of the worker")?;
     anyhow::ensure!(
         said.contains("logwatch worker") && said.contains("signal 9"),
-        "the log says {said}"
+        "the log has {said}"
     );
     scene.tailers.wait_for_words(RETRIES)?;
     scene.stage.server.wait_for_worker(SOON, Some(pid))?;
@@ -74,7 +74,7 @@ pub fn kill_ingest(scene: &mut Scene) -> Result<String> {
     };
     signal_pid(pid, libc::SIGKILL);
     let said = scene.stage.wait_for_log(from, &format!("(PID {pid})"))?;
-    anyhow::ensure!(said.contains("signal 9"), "the log says {said}");
+    anyhow::ensure!(said.contains("signal 9"), "the log has {said}");
     scene.tailers.wait_for_words(RETRIES)
 }
 

@@ -13,8 +13,8 @@ pub fn offset(random: &mut Rng) -> SignedDuration {
     SignedDuration::from_hours([-24, -1, 1, 24][random.usize(..4)])
 }
 
-/// What is too late to alert is counted by the status; what comes from the future is flagged; what is an hour late counts where it
-/// belongs.
+/// The status counts records that are too late to alert; a record from the future is flagged; a
+/// record that is an hour late counts where it belongs.
 pub fn look(scene: &mut Scene) -> Result<String> {
     let source = &scene.sources[0];
     match source.offset.as_hours() {
