@@ -14,8 +14,8 @@ use tempfile::TempDir;
 /// however it ends. Call before any thread is started. The error says why that is not possible
 /// here.
 pub fn keep_mounts_private() -> Result<()> {
-    // SAFETY: both calls change the view of this thread only; the strings are literals that end with
-    // NUL.
+    // SAFETY: both calls change the view of this thread only; the strings are literals that end
+    // with NUL.
     let done = unsafe {
         libc::unshare(libc::CLONE_NEWNS) == 0
             && libc::mount(

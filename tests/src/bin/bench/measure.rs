@@ -29,8 +29,8 @@ pub fn run_into(command: &mut Command, output: Stdio) -> Result<Cost> {
     let child = child.with_context(|| format!("cannot start {name}"))?;
     let pid = child.id().cast_signed();
     let (mut status, mut usage) = (0, std::mem::MaybeUninit::<libc::rusage>::zeroed());
-    // SAFETY: the pid is a child of ours that nobody else waits for; both results are ours to write.
-    // All fields of rusage are plain numbers.
+    // SAFETY: the pid is a child of ours that nobody else waits for; both results are ours
+    // to write. All fields of rusage are plain numbers.
     let (ended, usage) = unsafe {
         let ended = libc::wait4(pid, &raw mut status, 0, usage.as_mut_ptr());
         (ended, usage.assume_init())
