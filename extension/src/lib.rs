@@ -100,20 +100,24 @@ fn hold() {
 /// Takes a turn at work that one session does at a time.
 #[pg_extern(sql = false)]
 fn take_turn(work: &str) -> bool {
-    match work {
-        "check" => pg::take_turn(pg::Turn::Check),
-        "fold" => pg::take_turn(pg::Turn::Fold),
-        "fleet" => pg::take_turn(pg::Turn::Fleet),
+    let (turn, command) = match work {
+        "check" => (pg::Turn::Check, c"logwatch_check()"),
+        "fold" => (pg::Turn::Fold, c"logwatch_maintain()"),
+        "fleet" => (pg::Turn::Fleet, c"logwatch_check()"),
         other => pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             &format!("there are no turns for \"{other}\""),
             "Use check, fold or fleet.",
         ),
-    }
+    };
+    // The lock would be refused there with an error that means something else to a tailer.
+    pg::refuse_in_recovery(command);
+    pg::take_turn(turn)
 }
 
 /// Waits for this session's turn to attach to a source.
 #[pg_extern(sql = false)]
 fn queue_for_source(name: &str) {
+    pg::refuse_in_recovery(c"logwatch_attach()");
     pg::queue_for_source(logwatch_record::source::id(name));
 }
