@@ -21,7 +21,7 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT e.group_key, e.started_at, e.met_until, e.peak,
-               logwatch_private.rule_message(r.kind, 'resolved', r.name, logwatch_private.group_label(r.group_by, e.group_key), r.level::text, e.peak, r.threshold,
+               logwatch_private.rule_message(r.kind, 'resolved', r.name, logwatch_private.group_label(r.group_by, e.group_key), r.level, e.peak, r.threshold,
                                      extract(epoch FROM r.within)::bigint)
           FROM logwatch_private.episodes(tstzmultirange(tstzrange(COALESCE("from", upto - interval '7 days'), upto, '[]')), upto, r.name) AS e
          WHERE e.met_until - e.started_at >= r.for_at_least

@@ -11,7 +11,7 @@ CREATE FUNCTION logwatch_private.usual(rule text, group_key text, at timestamptz
            SELECT sum(c.n) AS n
              FROM logwatch.rules AS r
              JOIN logwatch.counts AS c ON c.second > $3 - $4 - make_interval(days => back) AND c.second <= $3 - make_interval(days => back)
-                                      AND c.level >= r.level
+                                      AND c.level >= r.level::logwatch.level
              JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch_private.glob_matches(src.name, r.source)
              LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
             WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
@@ -38,7 +38,7 @@ CREATE FUNCTION logwatch_private.sources_within(rule text, group_key text, at ti
     AS $$
     SELECT count(DISTINCT c.source_id)
       FROM logwatch.rules AS r
-      JOIN logwatch.counts AS c ON c.second > $3 - $4 AND c.second <= $3 AND c.level >= r.level
+      JOIN logwatch.counts AS c ON c.second > $3 - $4 AND c.second <= $3 AND c.level >= r.level::logwatch.level
       JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch_private.glob_matches(src.name, r.source)
       LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
      WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
@@ -74,7 +74,7 @@ BEGIN
     WITH stretched AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one. Where a stretch must last, as much more is
         -- looked at on either side as can make it long enough. Records have whole seconds: the one in which a rule was made counts as after it.
-        SELECT r.name, r.kind, r.level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
+        SELECT r.name, r.kind, r.level::logwatch.level AS level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
                date_trunc('second', r.created_at) + r.learn_for AS learned_at, r.min_sources, more.around,
                r.match IS NOT NULL OR r.exclude IS NOT NULL OR r.kind = 'new_pattern' OR r.group_by = 'pattern' AS by_pattern,
                lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
@@ -291,7 +291,7 @@ BEGIN
                             FROM logwatch.alerts AS o WHERE o.state <> 'resolved'), '{}');
 
     FOR ep IN
-        SELECT e.*, r.group_by, r.level, r.threshold, r.within, r.keep_firing_for,
+        SELECT e.*, r.group_by, r.level::logwatch.level AS level, r.threshold, r.within, r.keep_firing_for,
                e.met_until - e.started_at >= r.for_at_least AS lasted,
                e.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on
           FROM logwatch_private.episodes(stretches, asof) AS e

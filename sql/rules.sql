@@ -3,7 +3,7 @@
 CREATE TABLE logwatch.rules (
     name            text PRIMARY KEY,
     kind            text NOT NULL DEFAULT 'threshold',
-    level           logwatch.level NOT NULL DEFAULT 'ERROR',
+    level           text NOT NULL DEFAULT 'ERROR',
     source          text NOT NULL DEFAULT '*',
     match           text,
     exclude         text,
@@ -29,7 +29,7 @@ CREATE TABLE logwatch.rules (
 );
 COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to tell; INSERT, UPDATE and DELETE take effect at the next check';
 COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: factor times the usual of the same stretch on the days before, and at least threshold; absence: nothing heard of a source for longer than the interval';
-COMMENT ON COLUMN logwatch.rules.level IS 'Counts records of this level and above';
+COMMENT ON COLUMN logwatch.rules.level IS 'Counts records of this level and above: DEBUG, INFO, WARN, ERROR or FATAL, in any case';
 COMMENT ON COLUMN logwatch.rules.source IS 'Counts records of sources whose name matches this glob (* and ?)';
 COMMENT ON COLUMN logwatch.rules.match IS 'Regular expression that the pattern''s template must match; NULL for any';
 COMMENT ON COLUMN logwatch.rules.exclude IS 'Regular expression that the pattern''s template must not match';
@@ -66,6 +66,13 @@ BEGIN
     IF NEW.kind NOT IN ('threshold', 'new_pattern', 'spike', 'absence') THEN
         RAISE EXCEPTION 'rule "%": unknown kind "%"', NEW.name, NEW.kind
             USING ERRCODE = 'check_violation', HINT = 'Use threshold, new_pattern, spike or absence.';
+    END IF;
+    -- An enum would refuse error and WARNING before any trigger sees them. COLLATE, because a Turkish locale has another upper case.
+    NEW.level := CASE upper(btrim(NEW.level) COLLATE "C") WHEN 'WARNING' THEN 'WARN' WHEN 'CRITICAL' THEN 'FATAL'
+                      ELSE upper(btrim(NEW.level) COLLATE "C") END;
+    IF NEW.level IS NULL OR NEW.level NOT IN ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL') THEN
+        RAISE EXCEPTION 'rule "%": unknown level "%"', NEW.name, NEW.level
+            USING ERRCODE = 'check_violation', HINT = 'Use DEBUG, INFO, WARN, ERROR or FATAL.';
     END IF;
     IF NEW.severity NOT IN ('info', 'warning', 'critical') THEN
         RAISE EXCEPTION 'rule "%": unknown severity "%"', NEW.name, NEW.severity

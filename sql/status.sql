@@ -86,7 +86,7 @@ BEGIN
         -- Most rules ask for no pattern: to them those of a source are one, however many there are.
         SELECT near.within, near.level, near.source_id, sum(near.n) AS n FROM near GROUP BY 1, 2, 3
     ), rule AS MATERIALIZED (
-        SELECT r.name, r.within, r.level, r.source, r.match, r.exclude, r.group_by,
+        SELECT r.name, r.within, r.level::logwatch.level AS level, r.source, r.match, r.exclude, r.group_by,
                r.match IS NOT NULL OR r.exclude IS NOT NULL OR r.group_by = 'pattern' AS by_pattern
           FROM logwatch.rules AS r
     ), watched AS MATERIALIZED (
@@ -152,7 +152,7 @@ BEGIN
     RETURN QUERY
     SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
            logwatch_private.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
-                                 r.level::text, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint)
+                                 r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint)
       FROM logwatch.rules AS r
       LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (

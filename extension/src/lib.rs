@@ -61,10 +61,11 @@ extension_sql_file!(
 );
 extension_sql_file!("../../sql/page.sql", name = "page", requires = ["interfaces"]);
 extension_sql_file!("../../sql/maintain.sql", name = "maintain", requires = ["page"]);
+extension_sql_file!("../../sql/grants.sql", name = "grants", requires = ["maintain"]);
 extension_sql_file!(
     "../../sql/privileges.sql",
     name = "privileges",
-    requires = ["maintain"],
+    requires = ["grants"],
     finalize
 );
 

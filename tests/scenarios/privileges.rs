@@ -125,7 +125,10 @@ fn a_tailer_needs_two_functions() -> Result<()> {
         .output()?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(77), "{said}");
-    assert!(said.contains("GRANT"), "{said}");
+    assert!(
+        said.contains("SELECT logwatch_grant('\"feeder\"', 'tailer');"),
+        "{said}"
+    );
 
     server.sql(
         "GRANT EXECUTE ON FUNCTION logwatch_attach(text, text, text, text) TO feeder;

@@ -23,7 +23,7 @@ fn rsyslog_ships_by_the_manuals_recipe() -> Result<()> {
         return Ok(());
     }
     let server = Server::without_worker(&[])?;
-    server.sql("CREATE ROLE app LOGIN; GRANT EXECUTE ON FUNCTION logwatch_ingest(text, text), logwatch_ingest(text[], text) TO app")?;
+    server.sql("CREATE ROLE app LOGIN; SELECT logwatch_grant('app', 'app')")?;
     let folder = tempfile::tempdir()?;
     let input = folder.path().join("in.log");
     append(

@@ -14,9 +14,7 @@ use logwatch_tests::wait::wait_until;
 use crate::SOON;
 
 /// The manual's grant for a tailer.
-const GRANT: &str = "GRANT EXECUTE ON FUNCTION logwatch_attach, logwatch_heartbeat, logwatch_files,
-    logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
-    TO feeder";
+const GRANT: &str = "SELECT logwatch_grant('feeder', 'tailer')";
 
 /// The output of a run and its exit status.
 struct Said {

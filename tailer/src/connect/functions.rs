@@ -47,9 +47,9 @@ impl Function {
 
 /// Returns the statement that lets a role call all of them.
 pub fn grant(role: &str) -> String {
-    let signatures = FUNCTIONS.each_ref().map(Function::signature);
+    let quoted = format!("\"{}\"", role.replace('"', "\"\""));
     format!(
-        "GRANT EXECUTE ON FUNCTION {} TO \"{role}\";",
-        signatures.join(", ")
+        "SELECT logwatch_grant('{}', 'tailer');",
+        quoted.replace('\'', "''")
     )
 }

@@ -208,7 +208,8 @@ fn check_privileges(
                 "the extension has no function {name} for this tailer; type: ALTER EXTENSION logwatch UPDATE;"
             ))),
             (_, false) => Ok(format!(
-                "role \"{user}\" may not {purpose} and goes on without; to change that: GRANT EXECUTE ON FUNCTION {name} TO \"{user}\";"
+                "role \"{user}\" may not {purpose} and goes on without; to change that: {}",
+                functions::grant(user)
             )),
         });
     }

@@ -149,6 +149,40 @@ fn every_role_may_do_what_the_readme_says_and_nothing_else() -> Result<()> {
 }
 
 #[test]
+fn a_revoked_kind_leaves_what_the_roles_other_kinds_need() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql("CREATE ROLE \"On Call\" LOGIN")?;
+    let privileges = "SELECT has_function_privilege('On Call', 'logwatch_ack(bigint, text)', 'EXECUTE'),
+        has_table_privilege('On Call', 'logwatch.rules', 'INSERT'), pg_has_role('On Call', 'pg_monitor', 'MEMBER')";
+    assert_eq!(server.sql(privileges)?, "f|f|f");
+    let granted = server.sql("SELECT logwatch_grant('\"On Call\"', 'operator')")?;
+    assert!(
+        granted
+            .lines()
+            .all(|line| line.starts_with("GRANT ") && line.ends_with(" TO \"On Call\"")),
+        "{granted}"
+    );
+    server.sql("SELECT logwatch_grant('\"On Call\"', 'author')")?;
+    assert_eq!(server.sql(privileges)?, "t|t|t");
+    server.sql("SELECT logwatch_revoke('\"On Call\"', 'operator')")?;
+    assert_eq!(server.sql(privileges)?, "f|t|t");
+    server.sql("SELECT logwatch_revoke('\"On Call\"', 'author')")?;
+    assert_eq!(server.sql(privileges)?, "f|f|f");
+
+    for (statement, code) in [
+        ("SELECT logwatch_grant('\"On Call\"', 'tailor')", "22023"),
+        ("SELECT logwatch_grant('nosuch', 'tailer')", "42704"),
+    ] {
+        let error = server.sql(statement).expect_err(statement).to_string();
+        assert!(error.contains(&format!("SQLSTATE: {code}")), "{error}");
+    }
+    let error = server.sql_as("On Call", "SELECT logwatch_grant('\"On Call\"', 'author')");
+    let error = error.expect_err("a role granted itself").to_string();
+    assert!(error.contains("SQLSTATE: 42501"), "{error}");
+    Ok(())
+}
+
+#[test]
 fn nobody_sees_a_setting() -> Result<()> {
     let server = Server::without_worker(&[
         ("logwatch.smtp_user", "alerts"),
