@@ -1,4 +1,5 @@
-//! The alert file: readable for all, replaced as a whole, and never a reason for anything else to wait.
+//! The alert file: readable for all, replaced as a whole, and never a reason for anything else to
+//! wait.
 
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;

@@ -1,4 +1,5 @@
-//! Names and reasons from outside are stored without control characters, so that no program that prints them is misled.
+//! Names and reasons from outside are stored without control characters, so that no program that
+//! prints them is misled.
 
 use anyhow::{Result, ensure};
 use logwatch_tests::server::Server;

@@ -4,6 +4,8 @@
 //! Runs in a sender thread and never calls PostgreSQL. No answer holds a header, which may be a
 //! secret.
 
+use std::time::Duration;
+
 use serde_json::{Value, json};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, DefaultConnector};
@@ -18,6 +20,7 @@ const MAX_ANSWER: usize = 1000;
 
 pub struct WebhookChannel {
     agent: ureq::Agent,
+    timeout: Duration,
     url: String,
     headers: Vec<(String, String)>,
 }
@@ -33,6 +36,7 @@ impl WebhookChannel {
         let connector = DefaultConnector::new().chain(ReplyLimit);
         Self {
             agent: ureq::Agent::with_parts(config, connector, DefaultResolver::default()),
+            timeout: settings.timeout,
             url: settings.url.clone(),
             headers: settings.headers.clone(),
         }
@@ -57,7 +61,7 @@ impl Channel for WebhookChannel {
         }
         let mut response = match request.send(body) {
             Ok(response) => response,
-            Err(why) => return Outcome::unreached(why.to_string()),
+            Err(why) => return Outcome::unreached(explain(&why, self.timeout)),
         };
         let code = response.status().as_u16();
         // The code says how it went; a body that cannot be read to its end changes nothing.
@@ -68,6 +72,15 @@ impl Channel for WebhookChannel {
             verdict: verdict(code),
             ..Outcome::retry(format!("{code} {text}").trim_end())
         }
+    }
+}
+
+/// Returns why the receiver did not reply.
+fn explain(why: &ureq::Error, timeout: Duration) -> String {
+    match why {
+        ureq::Error::Timeout(_) => format!("no reply within {} s", timeout.as_secs()),
+        ureq::Error::HostNotFound => "could not find the address of the host".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -123,7 +123,7 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
     })
     .with_context(|| tailers.said())?;
 
-    plan.fault.prepare(stage, &mut random);
+    plan.fault.prepare(stage, &mut random)?;
     insert_rules(stage, names)?;
     let mended = &AtomicBool::new(false);
     verdict.said = std::thread::scope(|scope| -> Result<String> {
@@ -158,7 +158,7 @@ fn insert_rules(stage: &Stage, names: &Names) -> Result<()> {
     let recipients = names.recipients.to_vec();
     for (name, group_by) in [(&names.by_source, "source"), (&names.by_pattern, "pattern")] {
         client.execute(
-            "INSERT INTO logwatch.rules (name, source, group_by, recipients, channels) VALUES ($1, $2, $3, $4, '{email,log}')",
+            "INSERT INTO logwatch.rules (name, source, group_by, recipients, channels) VALUES ($1, $2, $3, $4, '{email,log,webhook}')",
             &[name, &source, &group_by, &recipients],
         )?;
     }

@@ -1,6 +1,7 @@
 //! The parts that all rounds share: the server with its worker, its disks, the network to it, the
 //! mail server.
 
+use std::net::TcpListener;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -28,6 +29,8 @@ pub struct Disks {
 pub struct Stage {
     pub server: Server,
     pub mail: MailSink,
+    /// Takes connections, by the kernel, and never replies.
+    hanging: TcpListener,
     pub network: Link,
     /// None where mounting is not possible. Dropped last: the server lives on them.
     pub disks: Option<Disks>,
@@ -83,9 +86,15 @@ impl Stage {
         Ok(Stage {
             server,
             mail,
+            hanging: TcpListener::bind("127.0.0.1:0")?,
             network,
             disks,
         })
+    }
+
+    /// The address of a web server that never replies.
+    pub fn hanging_url(&self) -> Result<String> {
+        Ok(format!("http://127.0.0.1:{}/", self.hanging.local_addr()?.port()))
     }
 
     pub fn begin(&mut self) -> Result<()> {

@@ -21,11 +21,16 @@ fn step(random: &mut Rng) -> Step {
     STEPS[random.usize(..STEPS.len())].clone()
 }
 
+/// A step whose reply is due within smtp_timeout: at the other two a server may take minutes.
+fn prompt_step(random: &mut Rng) -> Step {
+    STEPS[random.usize(1..STEPS.len() - 1)].clone()
+}
+
 /// The next mails of the round meet the fault.
 pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) {
     let step = step(random);
     let (step, action) = match fault {
-        Fault::MailSilent => (step, Action::Stall),
+        Fault::MailSilent => (prompt_step(random), Action::Stall),
         Fault::MailDeferred if step == Step::Greeting => (step, Action::reply("421 4.3.2 not now")),
         Fault::MailDeferred => (step, Action::reply("451 4.7.1 try later")),
         Fault::MailAnswerLost => (Step::EndOfData, Action::KeepAndClose),
@@ -36,7 +41,7 @@ pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) {
 
 /// The next mail comes to a halt somewhere.
 pub fn stall_once(stage: &Stage, random: &mut Rng) {
-    stage.mail.times(1, step(random), Action::Stall);
+    stage.mail.times(1, prompt_step(random), Action::Stall);
 }
 
 pub fn look(scene: &mut Scene) -> Result<String> {

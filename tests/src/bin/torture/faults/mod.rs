@@ -4,6 +4,7 @@
 //!
 //! A fault that leaves no trace fails the round as a lost record does.
 
+mod channels;
 mod disks;
 mod mail;
 mod network;
@@ -36,13 +37,15 @@ pub enum Fault {
     MailSilent,
     MailDeferred,
     MailAnswerLost,
+    WebhookHanging,
+    LogFlooded,
     RecordsFromElsewhen,
     /// Has a server and a course of its own, see `clock`.
     ClockSet,
 }
 
 /// All of them, with the words that the table has for them.
-const ALL: [(Fault, &str); 19] = [
+const ALL: [(Fault, &str); 21] = [
     (Fault::TailerKilled, "kill -9 of the tailer"),
     (Fault::WorkerKilled, "kill -9 of the worker"),
     (Fault::WorkerTerminated, "the worker terminated"),
@@ -57,9 +60,11 @@ const ALL: [(Fault, &str); 19] = [
     (Fault::RequestCut, "network cut within a call"),
     (Fault::AnswerLost, "network cut after COMMIT, before the answer"),
     (Fault::MailClosed, "SMTP closed, at any step"),
-    (Fault::MailSilent, "SMTP silent, at any step"),
+    (Fault::MailSilent, "SMTP silent within the conversation"),
     (Fault::MailDeferred, "SMTP 4xx, at any step"),
     (Fault::MailAnswerLost, "SMTP cut after the mail was taken"),
+    (Fault::WebhookHanging, "a webhook accepts and never replies"),
+    (Fault::LogFlooded, "3 000 lines queued for the server log"),
     (Fault::RecordsFromElsewhen, "records ±1 h and ±1 day away"),
     (Fault::ClockSet, "the server's clock ±1 h and ±1 day, and back"),
 ];
@@ -96,7 +101,7 @@ impl Fault {
     }
 
     /// Prepares a fault before the rules exist, because it concerns their first alert.
-    pub fn prepare(self, stage: &Stage, random: &mut Rng) {
+    pub fn prepare(self, stage: &Stage, random: &mut Rng) -> Result<()> {
         match self {
             Fault::MailClosed | Fault::MailSilent | Fault::MailDeferred | Fault::MailAnswerLost => {
                 mail::prepare(self, stage, random);
@@ -105,8 +110,10 @@ impl Fault {
             Fault::WorkerKilled | Fault::PostmasterKilled | Fault::ImmediateShutdown if random.bool() => {
                 mail::stall_once(stage, random);
             }
+            Fault::WebhookHanging | Fault::LogFlooded => channels::prepare(self, stage)?,
             _ => {}
         }
+        Ok(())
     }
 
     /// Strikes, looks, mends. Returns what was said while it lasted.
@@ -128,6 +135,8 @@ impl Fault {
             Fault::MailClosed | Fault::MailSilent | Fault::MailDeferred | Fault::MailAnswerLost => {
                 mail::look(scene)
             }
+            Fault::WebhookHanging => channels::look_at_webhook(scene),
+            Fault::LogFlooded => channels::look_at_log(scene),
             Fault::RecordsFromElsewhen => times::look(scene),
             Fault::ClockSet => anyhow::bail!("this fault has a server of its own"),
         }
