@@ -67,13 +67,15 @@ BEGIN
         RAISE EXCEPTION 'rule "%": unknown kind "%"', NEW.name, NEW.kind
             USING ERRCODE = 'check_violation', HINT = 'Use threshold, new_pattern, spike or absence.';
     END IF;
-    -- An enum would refuse error and WARNING before any trigger sees them. COLLATE, because a Turkish locale has another upper case.
-    NEW.level := CASE upper(btrim(NEW.level) COLLATE "C") WHEN 'WARNING' THEN 'WARN' WHEN 'CRITICAL' THEN 'FATAL'
-                      ELSE upper(btrim(NEW.level) COLLATE "C") END;
-    IF NEW.level IS NULL OR NEW.level NOT IN ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL') THEN
+    -- An enum would refuse error and WARNING before any trigger sees them. COLLATE, because the
+    -- upper case of a Turkish locale differs.
+    word := upper(btrim(NEW.level) COLLATE "C");
+    word := CASE word WHEN 'WARNING' THEN 'WARN' WHEN 'CRITICAL' THEN 'FATAL' ELSE word END;
+    IF word IS NULL OR word NOT IN ('DEBUG', 'INFO', 'WARN', 'ERROR', 'FATAL') THEN
         RAISE EXCEPTION 'rule "%": unknown level "%"', NEW.name, NEW.level
             USING ERRCODE = 'check_violation', HINT = 'Use DEBUG, INFO, WARN, ERROR or FATAL.';
     END IF;
+    NEW.level := word;
     IF NEW.severity NOT IN ('info', 'warning', 'critical') THEN
         RAISE EXCEPTION 'rule "%": unknown severity "%"', NEW.name, NEW.severity
             USING ERRCODE = 'check_violation', HINT = 'Use info, warning or critical.';

@@ -111,6 +111,11 @@ BEGIN
         RAISE EXCEPTION 'a silence of % cannot come again every %', "for", repeat_every
             USING ERRCODE = 'invalid_parameter_value', HINT = 'repeat_every must be at least an hour, and longer than the silence; for example ''1 day''.';
     END IF;
+    IF NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE logwatch_private.glob_matches(r.name, COALESCE(rule, '*'))) THEN
+        RAISE NOTICE 'no rule matches "%" now', rule
+            USING HINT = format('The rules are: %s.', (SELECT string_agg(r.name, ', ' ORDER BY r.name)
+                                                         FROM (SELECT k.name FROM logwatch.rules AS k ORDER BY k.name LIMIT 20) AS r));
+    END IF;
     INSERT INTO logwatch.silences (rule, source, pattern, starts_at, ends_at, repeat_every, repeat_until, reason)
     VALUES (COALESCE(logwatch_private.printable(rule), '*'), COALESCE(logwatch_private.printable(source), '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, left(COALESCE(logwatch_private.printable(reason), ''), 1000))
     RETURNING id INTO made;

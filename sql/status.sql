@@ -184,7 +184,9 @@ BEGIN
                 WHEN quiet.time > quiet.usual THEN 'silent' ELSE 'ok' END,
            seen.at, COALESCE(recent.n, 0), NULL::bigint,
            concat_ws(', ',
-               CASE WHEN src.attached_at IS NOT NULL THEN format('%s open of %s files', file.open, file.n) END,
+               CASE WHEN src.attached_at IS NULL THEN NULL
+                    WHEN file.n = 0 THEN format('0 of %s file%s, never read', unreadable.n, CASE WHEN unreadable.n = 1 THEN '' ELSE 's' END)
+                    ELSE format('%s open of %s files', file.open, file.n) END,
                CASE WHEN file.behind > 0 THEN format('%s behind', pg_size_pretty(file.behind)) END,
                CASE WHEN src.attached_at IS NOT NULL AND file.at IS NOT NULL THEN format('last read %s', to_char(file.at, 'YYYY-MM-DD HH24:MI:SS')) END,
                format('%s entr%s in 24 hours', COALESCE(recent.n, 0), CASE WHEN recent.n = 1 THEN 'y' ELSE 'ies' END),
@@ -232,9 +234,14 @@ BEGIN
             WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q
      ORDER BY c.position;
 
+    RETURN QUERY
+    SELECT 'setting', u.name, 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
+           format('There is no setting of this name. Did you mean %s? See %s, line %s.', u.nearest, u.file, u.line)
+      FROM logwatch_private.unknown_settings() AS u;
+
     RETURN QUERY SELECT f.role, f.name, f.state, f.heard_at, f.per_minute, NULL::bigint, f.message FROM logwatch_private.read_fleet() AS f;
 
     RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
 END
 $$;
-COMMENT ON FUNCTION logwatch_status() IS 'How logwatch stands: one row per rule, source, channel, edge or centre of a fleet, and the worker; reads only';
+COMMENT ON FUNCTION logwatch_status() IS 'How logwatch stands: one row per rule, source, channel, misspelt setting, edge or centre of a fleet, and the worker; reads only';

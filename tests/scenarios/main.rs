@@ -46,6 +46,7 @@ mod stopping;
 mod tailer_reports;
 mod tailing;
 mod torture;
+mod typing_errors;
 mod upgrade;
 mod worker;
 
