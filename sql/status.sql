@@ -214,17 +214,19 @@ BEGIN
     SELECT 'channel', c.channel,
            CASE WHEN NOT c.configured THEN 'off'
                 WHEN c.problem IS NOT NULL THEN 'error'
-                WHEN q.failing > 0 OR q.last_state = 'failed' THEN 'failing' ELSE 'ok' END,
+                WHEN q.failing > 0 OR q.hanging > 0 OR q.last_state = 'failed' THEN 'failing' ELSE 'ok' END,
            q.last_at, q.waiting, NULL::bigint,
            concat_ws(', ', c.problem,
                CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch_private.setting('alert_file') END,
                CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
+               CASE WHEN q.hanging > 0 THEN format('%s of them without a reply for more than a minute', q.hanging) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
       FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_error() END) AS problem, v.position
               FROM unnest('{email,file,log,webhook}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
                   count(*) FILTER (WHERE n.state = 'queued' AND n.attempts > 0) AS failing,
+                  count(*) FILTER (WHERE n.state = 'sending' AND n.leased_at < asof - interval '1 minute') AS hanging,
                   count(*) FILTER (WHERE n.state = 'sent') AS sent,
                   count(*) FILTER (WHERE n.state = 'failed') AS failed,
                   max(n.sent_at) AS last_at,

@@ -181,6 +181,25 @@ fn a_recipient_whose_server_hangs_delays_no_other_recipient() -> Result<()> {
 }
 
 #[test]
+fn a_server_that_does_not_greet_is_in_the_status_after_a_minute() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.always(Step::Greeting, Action::Stall);
+    let server = mailing_server(&sink, &[("logwatch.smtp_timeout", "1s")])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, EMAIL, "sending|1")?;
+    ensure!(server.sql(STATUS)?.starts_with("ok|"), "{}", server.sql(STATUS)?);
+    // A minute later, in one transaction: the worker would take over a lease that is older than itself.
+    let status = server.sql(&format!(
+        "UPDATE logwatch.notifications SET leased_at = now() - interval '61 seconds' WHERE state = 'sending'; {STATUS}"
+    ))?;
+    ensure!(
+        status.starts_with("failing|") && status.contains("1 of them without a reply for more than a minute"),
+        "{status}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_late_greeting_is_waited_for() -> Result<()> {
     let sink = MailSink::plain()?;
     sink.times(1, Step::Greeting, Action::Delay(Duration::from_secs(3)));

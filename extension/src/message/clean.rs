@@ -31,8 +31,8 @@ pub fn clean(text: &str) -> String {
     }
 }
 
-/// Returns a text with blanks in place of control characters and of the invisible ones that reorder or
-/// hide text.
+/// Returns a text with blanks in place of control characters and of the invisible ones that reorder
+/// or hide text.
 pub fn printable(text: &str) -> String {
     let is_hidden = |c: char| {
         c.is_control()

@@ -25,7 +25,13 @@ use prose::Line;
 use references::Repository;
 
 /// Folders and files whose texts are not rewritten yet. Each entry goes away with the rewrite.
-const NOT_YET: &[&str] = &["extension/src/", "sql/", "tailer/"];
+const NOT_YET: &[&str] = &[
+    "extension/src/column.rs",
+    "extension/src/ingest.rs",
+    "extension/src/jsonb.rs",
+    "sql/",
+    "tailer/",
+];
 
 fn main() -> ExitCode {
     match run() {
