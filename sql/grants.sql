@@ -20,6 +20,7 @@ CREATE FUNCTION logwatch_private.privileges_of(kind text) RETURNS text[]
         (9, 'EXECUTE ON FUNCTION @extschema@.logwatch_ack(bigint, text)', '{operator}'),
         (10, 'EXECUTE ON FUNCTION @extschema@.logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz)', '{operator}'),
         (11, 'EXECUTE ON FUNCTION @extschema@.logwatch_unsilence(bigint)', '{operator}'),
+        (13, 'EXECUTE ON FUNCTION @extschema@.logwatch_forget(text)', '{operator}'),
         (12, 'INSERT, UPDATE, DELETE ON logwatch.rules', '{author}')) AS p (number, privilege, kinds)
      WHERE $1 = ANY (p.kinds)
     $$;

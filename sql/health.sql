@@ -59,6 +59,46 @@ $$;
 COMMENT ON FUNCTION logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[])
     IS 'What a tailer says every few seconds: that it lives, how large its files are, which of them began with a truncation, and what it cannot read';
 
+CREATE FUNCTION logwatch_private.forget(source_id bigint) RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    DELETE FROM logwatch.files AS f WHERE f.source_id = $1;
+    DELETE FROM logwatch.read_errors AS e WHERE e.source_id = $1;
+    DELETE FROM logwatch.pauses AS p WHERE p.source_id = $1;
+    DELETE FROM logwatch.gaps AS g WHERE g.source_id = $1;
+    DELETE FROM logwatch.arrivals AS v WHERE v.source_id = $1;
+    DELETE FROM logwatch.sources AS s WHERE s.id = $1
+    $$;
+COMMENT ON FUNCTION logwatch_private.forget(bigint) IS 'Deletes a source with its offsets, gaps and statistics';
+
+CREATE FUNCTION logwatch_forget(source text) RETURNS text
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    known logwatch.sources;
+BEGIN
+    PERFORM logwatch_private.hold();
+    SELECT * INTO known FROM logwatch.sources AS s WHERE s.name = $1 FOR UPDATE;
+    IF NOT FOUND THEN
+        RAISE EXCEPTION 'there is no source "%"', $1
+            USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name FROM logwatch.sources;';
+    END IF;
+    IF known.seen_at > clock_timestamp() - interval '5 minutes' THEN
+        RAISE EXCEPTION 'source "%" has a tailer', $1
+            USING ERRCODE = 'object_in_use',
+                  DETAIL = format('Its last heartbeat came at %s.', to_char(known.seen_at, 'HH24:MI:SS')),
+                  HINT = 'Stop the tailer, wait 5 minutes, and run this again.';
+    END IF;
+    PERFORM logwatch_private.forget(known.id);
+    RETURN format('source %s is forgotten; its entries stay until logwatch.retention removes them', known.name);
+END
+$$;
+COMMENT ON FUNCTION logwatch_forget(text)
+    IS 'Deletes a source without a tailer: its offsets, gaps and statistics; a tailer that comes back reads its files anew';
+
 CREATE FUNCTION logwatch_private.silent_after(source_id bigint, asof timestamptz) RETURNS interval
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

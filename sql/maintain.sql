@@ -190,6 +190,10 @@ BEGIN
     DELETE FROM logwatch.gaps AS g WHERE g.noticed_at < keep_from;
     -- Not those that are done: as long as the file is there, its row is what keeps it from being read again.
     DELETE FROM logwatch.files AS f WHERE f.state IN ('truncated', 'removed') AND f.updated_at < keep_from;
+    PERFORM logwatch_private.forget(s.id)
+       FROM logwatch.sources AS s
+      WHERE greatest(s.first_seen, s.attached_at, s.seen_at, s.written_at,
+                     (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = s.id)) < keep_from;
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.fingerprint = p.fingerprint AND c.second >= keep_from);
     DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;

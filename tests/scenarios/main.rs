@@ -41,6 +41,7 @@ mod scheduling;
 mod senders;
 mod service;
 mod settings;
+mod sources;
 mod standby;
 mod stopping;
 mod tailer_reports;

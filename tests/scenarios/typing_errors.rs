@@ -28,7 +28,11 @@ fn a_rule_takes_a_level_in_any_case_and_refuses_an_unknown_one_with_the_five_nam
         "ERROR,FATAL,WARN"
     );
     let error = server.sql_error("INSERT INTO logwatch.rules (name, level) VALUES ('four', 'loud')")?;
-    for part in ["23514", "unknown level \"loud\"", "DEBUG, INFO, WARN, ERROR or FATAL"] {
+    for part in [
+        "23514",
+        "unknown level \"loud\"",
+        "DEBUG, INFO, WARN, ERROR or FATAL",
+    ] {
         ensure!(error.contains(part), "{part:?} is missing in: {error}");
     }
     Ok(())
@@ -38,7 +42,10 @@ fn a_rule_takes_a_level_in_any_case_and_refuses_an_unknown_one_with_the_five_nam
 fn a_silence_of_no_rule_names_the_rules() -> Result<()> {
     let server = Server::without_worker(&[])?;
     let output = server.psql("SELECT logwatch_silence('nosuch', '1 hour')")?;
-    for part in ["NOTICE:  no rule matches \"nosuch\" now", "The rules are: error, fatal."] {
+    for part in [
+        "NOTICE:  no rule matches \"nosuch\" now",
+        "The rules are: error, fatal.",
+    ] {
         ensure!(output.contains(part), "{part:?} is missing in: {output}");
     }
     let output = server.psql("SELECT logwatch_silence('err*', '1 hour')")?;

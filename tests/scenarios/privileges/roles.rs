@@ -46,7 +46,12 @@ const ROLES: &[Role] = &[
     Role {
         name: "operator",
         reads: true,
-        may: &["logwatch_ack/2", "logwatch_silence/8", "logwatch_unsilence/1"],
+        may: &[
+            "logwatch_ack/2",
+            "logwatch_forget/1",
+            "logwatch_silence/8",
+            "logwatch_unsilence/1",
+        ],
     },
     Role {
         name: "author",
