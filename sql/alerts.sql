@@ -96,7 +96,7 @@ COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repea
 COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent, failed, or suppressed: told of in a digest, because the recipient had had enough for the hour';
 COMMENT ON COLUMN logwatch.notifications.urgency IS 'Severity of the rule: 3 critical, 2 warning, 1 info, 0 for reports and digests; a channel sends the highest first, then the oldest';
 COMMENT ON COLUMN logwatch.notifications.ended_at IS 'When it was sent, or failed for good';
-COMMENT ON COLUMN logwatch.notifications.leased_at IS 'While it is sent: since when. Another sender takes it over after 20 minutes, or at once when this one is gone';
+COMMENT ON COLUMN logwatch.notifications.leased_at IS 'While it is sent: since when. Another sender takes it over 2 minutes after the last sign of life, or at once when this one is gone';
 COMMENT ON COLUMN logwatch.notifications.leased_by IS 'While it is sent: pid of the server process that sends it';
 COMMENT ON COLUMN logwatch.notifications.last_error IS 'What the last attempt that failed was told';
 COMMENT ON COLUMN logwatch.notifications.last_code IS 'Reply code of the last attempt, such as 250 or 451';

@@ -308,10 +308,10 @@ BEGIN
          ORDER BY n.urgency DESC, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
     ), claimed AS (
-        -- The lease is longer than the longest conversation: should this sender hang, another one may try from then on.
+        -- The lease, which a sender renews while it waits for a server: should its process hang, another one may try from then on.
         UPDATE logwatch.notifications AS n
            SET state = 'sending', attempts = n.attempts + 1, leased_at = clock_timestamp(), leased_by = pg_backend_pid(),
-               next_attempt_at = clock_timestamp() + interval '20 minutes'
+               next_attempt_at = clock_timestamp() + interval '2 minutes'
           FROM due
          WHERE n.id = due.id
         RETURNING n.*
@@ -321,6 +321,15 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.claim(text, integer) IS 'Takes a channel''s due notifications for sending and leases them: the most severe first, then the oldest';
+
+CREATE FUNCTION logwatch_private.renew_leases(ids bigint[]) RETURNS void
+    LANGUAGE sql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    UPDATE logwatch.notifications AS n SET next_attempt_at = clock_timestamp() + interval '2 minutes'
+     WHERE n.id = ANY ($1) AND n.state = 'sending' AND n.leased_by = pg_backend_pid()
+    $$;
+COMMENT ON FUNCTION logwatch_private.renew_leases(bigint[]) IS 'Keeps notifications that are being sent from other senders for two more minutes';
 
 CREATE FUNCTION logwatch_private.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER

@@ -89,6 +89,11 @@ pub fn record(ended: &[Ended]) -> spi::Result<()> {
     Ok(())
 }
 
+/// Keeps other senders from notifications that wait for their server for long.
+pub fn renew_leases(ids: Vec<i64>) -> spi::Result<()> {
+    Spi::run_with_args("SELECT logwatch_private.renew_leases($1)", &[ids.into()])
+}
+
 /// A sender for each channel, made when the channel has something to send for the first time.
 #[derive(Default)]
 pub struct Senders(BTreeMap<String, Sender>);
@@ -151,6 +156,11 @@ impl Senders {
         ended
     }
 
+    /// Returns the ids of the notifications whose lease is to be renewed now; mostly none.
+    pub fn leases_to_renew(&mut self) -> Vec<i64> {
+        self.0.values_mut().flat_map(Sender::leases_to_renew).collect()
+    }
+
     /// Whether an attempt by older settings has not ended.
     pub fn has_outdated(&self) -> bool {
         self.0.values().any(Sender::has_outdated)
@@ -183,6 +193,10 @@ fn deliver() -> spi::Result<()> {
     let mut senders = Senders::default();
     loop {
         pg::hold_extension(IfDropped::Wait);
+        let leases = senders.leases_to_renew();
+        if !leases.is_empty() {
+            renew_leases(leases)?;
+        }
         let mut claimed = Vec::new();
         for one in due()?.into_iter().filter(|one| one.seconds <= 0.0) {
             let room = senders.room(&one.channel);

@@ -26,6 +26,8 @@ const PATIENCE: Duration = Duration::from_secs(1);
 const MOST_THREADS: usize = 4;
 /// A notification that waits longer than this for a thread goes back to the outbox.
 const LONGEST_QUEUE: Duration = Duration::from_secs(60);
+/// How often a lease is renewed: half of the time that `logwatch_private.claim` gives it.
+const RENEW_EVERY: Duration = Duration::from_secs(60);
 /// Notifications of a channel that are claimed at the same time.
 const MOST_CLAIMED: usize = 20;
 
@@ -91,6 +93,7 @@ struct UnderWay {
     /// The time from which it waits for a thread, or is being sent.
     since: Instant,
     running: bool,
+    leased: Instant,
     route: Route,
     /// The settings have changed since.
     outdated: bool,
@@ -141,6 +144,7 @@ impl Sender {
                 id: notification.id,
                 since: Instant::now(),
                 running: false,
+                leased: Instant::now(),
                 route: route.clone(),
                 outdated: false,
             };
@@ -251,6 +255,18 @@ impl Sender {
             // The next call tries again; meanwhile the notifications wait.
             self.shared.queue().threads -= 1;
         }
+    }
+
+    /// Returns the ids of those whose lease is to be renewed now.
+    pub fn leases_to_renew(&mut self) -> Vec<i64> {
+        let mut ids = Vec::new();
+        for one in self.under_way.values_mut() {
+            if one.leased.elapsed() >= RENEW_EVERY {
+                one.leased = Instant::now();
+                ids.push(one.id);
+            }
+        }
+        ids
     }
 
     /// Whether an attempt by older settings has not ended.

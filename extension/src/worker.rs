@@ -220,6 +220,10 @@ impl Worker {
     fn deliver(&mut self) -> Result<(), TickError> {
         self.unrecorded.extend(self.senders.collect());
         self.record()?;
+        let leases = self.senders.leases_to_renew();
+        if !leases.is_empty() {
+            pg::transaction(c"logwatch: lease", || outbox::renew_leases(leases))??;
+        }
         if self.retry == Retry::Reloaded {
             self.unrecorded.extend(self.senders.cancel_outdated());
             self.record()?;

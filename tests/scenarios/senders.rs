@@ -180,6 +180,23 @@ fn a_recipient_whose_server_hangs_delays_no_other_recipient() -> Result<()> {
     Ok(())
 }
 
+/// Takes two minutes, in which it does nothing but wait.
+#[test]
+fn a_mail_that_a_server_scans_for_minutes_is_sent_once() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.always(Step::EndOfData, Action::KeepAndStall);
+    let server = mailing_server(&sink, &[("logwatch.smtp_timeout", "1s")])?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_sql(SOON, EMAIL, "sending|1")?;
+    wait_until(SOON, "the end of the mail", || {
+        Ok(sink.reached(&Step::EndOfData) > 0)
+    })?;
+    // Longer than the lease without its renewal.
+    stays(Duration::from_secs(130), "one attempt", || {
+        Ok(server.sql(EMAIL)? == "sending|1" && sink.reached(&Step::Greeting) == 1)
+    })
+}
+
 #[test]
 fn a_server_that_does_not_greet_is_in_the_status_after_a_minute() -> Result<()> {
     let sink = MailSink::plain()?;
@@ -188,7 +205,8 @@ fn a_server_that_does_not_greet_is_in_the_status_after_a_minute() -> Result<()> 
     server.sql(INGEST_FATAL)?;
     server.wait_for_sql(SOON, EMAIL, "sending|1")?;
     ensure!(server.sql(STATUS)?.starts_with("ok|"), "{}", server.sql(STATUS)?);
-    // A minute later, in one transaction: the worker would take over a lease that is older than itself.
+    // A minute later, in one transaction: the worker would take over a lease that is older than
+    // itself.
     let status = server.sql(&format!(
         "UPDATE logwatch.notifications SET leased_at = now() - interval '61 seconds' WHERE state = 'sending'; {STATUS}"
     ))?;
