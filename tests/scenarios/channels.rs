@@ -100,7 +100,7 @@ fn a_test_of_the_webhook_returns_its_answer() -> Result<()> {
     );
     let error = server.sql_error("SELECT logwatch_test('webhook')")?;
     assert!(
-        error.contains("403") && error.contains("webhook_headers_file"),
+        error.to_string().contains("403") && error.to_string().contains("webhook_headers_file"),
         "{error}"
     );
     Ok(())

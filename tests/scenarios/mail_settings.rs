@@ -22,7 +22,7 @@ fn server_with(url: &str, more: &[(&str, &str)]) -> Result<Server> {
 
 /// Sends a test mail, which must fail with a text that contains all of these.
 fn test_fails(server: &Server, parts: &[&str]) -> Result<()> {
-    let error = server.sql_error("SELECT logwatch_test('email')")?;
+    let error = server.sql_error("SELECT logwatch_test('email')")?.to_string();
     for part in parts {
         ensure!(error.contains(part), "{part:?} is missing in: {error}");
     }

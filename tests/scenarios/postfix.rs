@@ -60,10 +60,7 @@ fn postfix_takes_the_mail_with_starttls_and_sasl() -> Result<()> {
 
     // A wrong password is refused by the real thing too.
     server.write_file("password", "a wrong password")?;
-    let error = server
-        .sql("SELECT logwatch_test('email')")
-        .unwrap_err()
-        .to_string();
+    let error = server.sql_error("SELECT logwatch_test('email')")?.to_string();
     assert!(
         error.contains("535") && !error.contains("a wrong password"),
         "{error}"

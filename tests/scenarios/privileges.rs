@@ -11,6 +11,9 @@ use logwatch_tests::tailer::{Tailer, append};
 
 use crate::SOON;
 
+/// The SQLSTATE insufficient_privilege.
+const DENIED: &str = "42501";
+
 /// Everything that belongs to the extension or lies in its schema: class, oid, description and
 /// privileges.
 const OBJECTS: &str = "
@@ -80,8 +83,8 @@ fn a_role_without_grants_gets_nowhere() -> Result<()> {
         "SELECT * FROM logwatch_private.claim('log', 1)",
         "INSERT INTO logwatch.rules (name) VALUES ('x')",
     ] {
-        let error = server.sql_as("nobody", statement).unwrap_err().to_string();
-        assert!(error.contains("42501"), "{statement}: {error}");
+        let error = server.sql_error_as("nobody", statement)?;
+        assert_eq!(error.code, DENIED, "{statement}: {error}");
     }
     Ok(())
 }
@@ -102,12 +105,12 @@ fn pg_monitor_reads() -> Result<()> {
         )?,
         "x"
     );
-    assert!(server.sql_as("watcher", "DELETE FROM logwatch.entries").is_err());
-    assert!(
-        server
-            .sql_as("watcher", "SELECT logwatch_ingest('ERROR x')")
-            .is_err()
-    );
+    for write in [
+        "DELETE FROM logwatch.entries",
+        "SELECT logwatch_ingest('ERROR x')",
+    ] {
+        assert_eq!(server.sql_error_as("watcher", write)?.code, DENIED, "{write}");
+    }
     Ok(())
 }
 
@@ -147,6 +150,7 @@ fn a_tailer_needs_two_functions() -> Result<()> {
         "--once is silent when all is well"
     );
     server.wait_for_sql(SOON, "SELECT count(*) FROM logwatch.entries", "2")?;
-    assert!(server.sql_as("feeder", "SELECT * FROM logwatch.entries").is_err());
+    let read = server.sql_error_as("feeder", "SELECT * FROM logwatch.entries")?;
+    assert_eq!(read.code, DENIED, "{read}");
     Ok(())
 }

@@ -20,7 +20,7 @@ use std::time::Duration;
 use anyhow::{Context, Result};
 use tempfile::TempDir;
 
-pub use client::{describe, run};
+pub use client::{SqlError, run, run_error};
 
 use crate::process::{Process, is_alive, signal_pid};
 use crate::programs;

@@ -1,5 +1,7 @@
 //! Connects to a server, runs statements and psql, and waits for their results.
 
+use std::error::Error;
+use std::fmt::{self, Display, Formatter};
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -7,7 +9,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use postgres::config::SslMode;
-use postgres::error::Error as PgError;
+use postgres::error::DbError;
 use postgres::{Client, NoTls, SimpleQueryMessage};
 
 use super::Server;
@@ -55,13 +57,14 @@ impl Server {
         run(&mut self.client_as(user, "postgres")?, statements)
     }
 
-    /// Runs statements that must fail, and returns the error: message, DETAIL, HINT and SQLSTATE, a
-    /// line each.
-    pub fn sql_error(&self, statements: &str) -> Result<String> {
-        match self.sql(statements) {
-            Ok(rows) => bail!("`{statements}` should have failed, but returned {rows:?}"),
-            Err(error) => Ok(error.to_string()),
-        }
+    /// Runs statements that must fail, and returns the server's error.
+    pub fn sql_error(&self, statements: &str) -> Result<SqlError> {
+        self.sql_error_as("postgres", statements)
+    }
+
+    /// The same as another role.
+    pub fn sql_error_as(&self, user: &str, statements: &str) -> Result<SqlError> {
+        run_error(&mut self.client_as(user, "postgres")?, statements)
     }
 
     /// Returns the output of `psql -c COMMAND`, notices last.
@@ -145,7 +148,10 @@ impl Server {
 pub fn run(client: &mut Client, statements: &str) -> Result<String> {
     let messages = client
         .simple_query(statements)
-        .map_err(|error| anyhow::anyhow!(describe(&error)))?;
+        .map_err(|error| match error.as_db_error() {
+            Some(db) => anyhow::Error::new(SqlError::from(db)),
+            None => anyhow::Error::new(error),
+        })?;
     let rows = messages.iter().filter_map(|message| match message {
         SimpleQueryMessage::Row(row) => Some(
             (0..row.len())
@@ -158,20 +164,54 @@ pub fn run(client: &mut Client, statements: &str) -> Result<String> {
     Ok(rows.collect::<Vec<_>>().join("\n"))
 }
 
-/// A server's error with all that a person would read of it.
-pub fn describe(error: &PgError) -> String {
-    let Some(db) = error.as_db_error() else {
-        return error.to_string();
-    };
-    let mut text = format!("{}: {}", db.severity(), db.message());
-    for (label, part) in [
-        ("DETAIL", db.detail()),
-        ("HINT", db.hint()),
-        ("CONTEXT", db.where_()),
-    ] {
-        if let Some(part) = part {
-            text += &format!("\n{label}: {part}");
+/// Runs statements that must fail on a connection, and returns the server's error.
+pub fn run_error(client: &mut Client, statements: &str) -> Result<SqlError> {
+    match run(client, statements) {
+        Ok(rows) => bail!("`{statements}` should have failed, but returned {rows:?}"),
+        Err(error) => error.downcast(),
+    }
+}
+
+/// An error that the server reported. It prints as psql prints it, with the SQLSTATE last.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SqlError {
+    pub severity: String,
+    /// The SQLSTATE.
+    pub code: String,
+    pub message: String,
+    pub detail: Option<String>,
+    pub hint: Option<String>,
+    pub context: Option<String>,
+}
+
+impl From<&DbError> for SqlError {
+    fn from(error: &DbError) -> SqlError {
+        let owned = |part: Option<&str>| part.map(str::to_owned);
+        SqlError {
+            severity: error.severity().to_owned(),
+            code: error.code().code().to_owned(),
+            message: error.message().to_owned(),
+            detail: owned(error.detail()),
+            hint: owned(error.hint()),
+            context: owned(error.where_()),
         }
     }
-    text + "\nSQLSTATE: " + db.code().code()
 }
+
+impl Display for SqlError {
+    fn fmt(&self, out: &mut Formatter<'_>) -> fmt::Result {
+        write!(out, "{}: {}", self.severity, self.message)?;
+        for (label, part) in [
+            ("DETAIL", &self.detail),
+            ("HINT", &self.hint),
+            ("CONTEXT", &self.context),
+        ] {
+            if let Some(part) = part {
+                write!(out, "\n{label}: {part}")?;
+            }
+        }
+        write!(out, "\nSQLSTATE: {}", self.code)
+    }
+}
+
+impl Error for SqlError {}
