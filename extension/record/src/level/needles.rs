@@ -24,8 +24,8 @@ const PLURALS: [(&str, Level); 4] = [
     ("warnings", Level::Warn),
 ];
 
-/// Texts of crashes and of the kernel. A search looks for the four bytes at the offset beside a text:
-/// they are rare in logs.
+/// Texts of crashes and of the kernel. A search looks for the four bytes at the offset beside a
+/// text: they are rare in logs.
 pub const PHRASES: [(&[u8], usize); 8] = [
     (b"Traceback (most recent call last):", 3),
     (b"Exception in thread ", 0),
