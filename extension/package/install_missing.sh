@@ -91,23 +91,32 @@ install_for() {
 	fi
 	[[ $1 == test ]] || return 0
 	# Postfix would displace another mail server, systemd another init. The scenario that needs one of
-	# them is skipped then.
-	find_missing postfix sasl2-bin libsasl2-modules chromium faketime systemd
+	# them is skipped then. s6-log starts its processors through execline; javac compiles the two
+	# programs that log through Java.
+	find_missing postfix sasl2-bin libsasl2-modules chromium faketime systemd execline default-jdk-headless
 	if ((${#missing[@]})); then
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
 		install_packages || echo "Going on without ${missing[*]}."
 	fi
-	unpack_syslog_ng
+	# Debian's packages of syslog-ng and rsyslog exclude each other, the programs do not.
+	unpack syslog-ng usr/sbin/syslog-ng syslog-ng-core libivykis0 libnet1 libjson-c5 libpcre3 libwrap0
+	# Programs that rotate logs. Some of their packages supervise services.
+	unpack rotators usr/bin/cronolog runit s6 libs6-2.11 libskarnet2.13 libexecline2.9 daemontools \
+		apache2-utils libapr1 libaprutil1 python3-concurrent-log-handler python3-portalocker \
+		liblog4j2-java liblogback-java libslf4j-java cronolog
 }
 
-# Unpacks syslog-ng for one test. Debian's packages of syslog-ng and rsyslog exclude each other; the
-# programs do not.
-unpack_syslog_ng() {
-	local there=target/syslog-ng
-	[[ ! -x $there/usr/sbin/syslog-ng ]] || return 0
+# Unpacks programs that one test runs, without installing them: their packages exclude others, or
+# start services.
+#
+#   unpack FOLDER PROGRAM PACKAGE…   into target/FOLDER, unless target/FOLDER/PROGRAM is there
+unpack() {
+	local there=target/$1 program=$2
+	shift 2
+	[[ ! -e $there/$program ]] || return 0
 	mkdir -p "$there"
-	(cd "$there" && apt-get -q download syslog-ng-core libivykis0 libnet1 libjson-c5 libpcre3 libwrap0) || {
-		echo "Going on without syslog-ng."
+	(cd "$there" && apt-get -q download "$@") || {
+		echo "Going on without ${there#target/}."
 		return 0
 	}
 	for package in "$there"/*.deb; do

@@ -12,7 +12,7 @@ use std::io;
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
-pub use options::{Mode, Options, Output, Pipe};
+pub use options::{Mode, Options, Output, Pipe, fixed_part};
 
 /// The exit codes and their meanings.
 pub const EXIT_CODES: &[(u8, &str)] = &[
@@ -81,14 +81,14 @@ pub struct Args {
     dry_run: bool,
 
     /// Test files, connection, extension and privileges, and print what to type where one fails. Change nothing.
-    #[arg(long, conflicts_with_all = ["once", "dry_run", "status"], help_heading = "Mode")]
+    #[arg(long, conflicts_with_all = ["dry_run", "status"], help_heading = "Mode")]
     check: bool,
 
     /// Print how far the source's files have been read, with gaps and errors. Change nothing.
     #[arg(long, conflicts_with_all = ["once", "dry_run"], help_heading = "Mode")]
     status: bool,
 
-    /// Store the records and the offsets under this name [default: HOST:FILE…].
+    /// Store the records and the offsets under this name [default: HOST:FILE, or HOST:DIRECTORY/ of several files].
     #[arg(long, value_name = "NAME", help_heading = "Files")]
     source: Option<String>,
 

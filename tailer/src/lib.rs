@@ -65,6 +65,15 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
             })?
         }
         Output::Database(settings) => {
+            if let Some(note) = options.source_note() {
+                // cron mails each line, so a --once that succeeds is silent.
+                let level = if options.once {
+                    log::Level::Info
+                } else {
+                    log::Level::Warn
+                };
+                log::log!(level, "{note}");
+            }
             let inputs: Vec<_> = options
                 .inputs
                 .iter()

@@ -1,7 +1,10 @@
 //! Tells people and systemd how the tailer is doing: `--check`, `--status`, messages, progress.
 
 pub mod check;
+mod check_database;
+mod check_files;
 pub mod log;
+pub mod permission;
 pub mod progress;
 pub mod status;
 pub mod systemd;

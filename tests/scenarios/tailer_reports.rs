@@ -45,69 +45,6 @@ fn text(path: &Path) -> &str {
 }
 
 #[test]
-fn check_says_ok_or_what_to_type() -> Result<()> {
-    let mut server = Server::create(&[])?;
-    server.start()?;
-    server.sql("CREATE ROLE feeder LOGIN")?;
-    let files = tempfile::tempdir()?;
-    let log = files.path().join("app.log");
-    let check = |server: &Server| run(server, "feeder", &["--check", text(&log)]);
-
-    let said = check(&server)?;
-    assert_eq!(said.code, Some(66), "{}", said.out);
-    assert!(
-        said.out.contains("FAIL") && said.out.contains("No such file"),
-        "{}",
-        said.out
-    );
-
-    append(&log, &["ERROR one"])?;
-    let said = check(&server)?;
-    assert_eq!(said.code, Some(77), "{}", said.out);
-    assert!(
-        said.out.contains("type there: CREATE EXTENSION logwatch;"),
-        "{}",
-        said.out
-    );
-    assert!(said.out.contains("10 bytes, readable"), "{}", said.out);
-
-    server.sql("CREATE EXTENSION logwatch")?;
-    let said = check(&server)?;
-    assert_eq!(said.code, Some(77), "{}", said.out);
-    let grant = said
-        .out
-        .split("type: ")
-        .nth(1)
-        .and_then(|rest| rest.split(';').next())
-        .context("no GRANT to type")?;
-    // The statement in the message helps.
-    server.sql(grant)?;
-    let said = check(&server)?;
-    assert_eq!(said.code, Some(0), "{}", said.out);
-    assert!(
-        said.out.lines().all(|line| line.starts_with("ok    ")),
-        "{}",
-        said.out
-    );
-    assert_eq!(said.err, "");
-    assert_eq!(
-        server.sql("SELECT count(*) FROM logwatch.sources")?,
-        "0",
-        "it changes nothing"
-    );
-
-    server.sql("DROP EXTENSION logwatch; CREATE SCHEMA other; CREATE EXTENSION logwatch SCHEMA other")?;
-    let said = check(&server)?;
-    assert_eq!(said.code, Some(77), "{}", said.out);
-    assert!(said.out.contains("search_path"), "{}", said.out);
-
-    server.stop(Stop::Fast)?;
-    let said = check(&server)?;
-    assert_eq!(said.code, Some(69), "{}", said.out);
-    Ok(())
-}
-
-#[test]
 fn status_shows_each_file_to_the_tailers_own_role() -> Result<()> {
     let server = Server::without_worker(&[])?;
     server.sql("CREATE ROLE feeder LOGIN")?;

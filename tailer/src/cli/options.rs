@@ -1,8 +1,9 @@
-//! What the command line means: paths made absolute, names looked up, mistakes told before anything is done.
+//! The meaning of the command line: makes paths absolute, looks names up, and reports mistakes before
+//! anything is done.
 
 use std::ffi::OsString;
 use std::os::unix::fs::FileTypeExt;
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -21,6 +22,8 @@ pub struct Options {
     /// The one input, when it is a pipe.
     pub pipe: Option<Pipe>,
     pub source: String,
+    /// The user gave the source's name.
+    is_source_named: bool,
     pub host: String,
     pub mode: Mode,
     pub once: bool,
@@ -37,6 +40,18 @@ pub struct Options {
     /// None: what the database says.
     pub min_level: Option<Level>,
     pub output: Output,
+}
+
+impl Options {
+    /// Returns a sentence about the source's name where the user chose none for several inputs.
+    pub fn source_note(&self) -> Option<String> {
+        (self.inputs.len() > 1 && !self.is_source_named).then(|| {
+            format!(
+                "several files without --source are stored under source \"{}\"; --source NAME sets a name of your own",
+                self.source
+            )
+        })
+    }
 }
 
 /// What to do with the inputs.
@@ -67,14 +82,17 @@ impl Args {
         let inputs = self.inputs.iter().map(absolute).collect::<Result<Vec<_>, _>>()?;
         let pipe = pipe(&inputs)?;
         let host = gethostname::gethostname().to_string_lossy().into_owned();
+        let is_source_named = self.source.is_some();
         let source = match self.source {
             Some(name) if name.trim().is_empty() || name.contains('\0') => {
-                return Err(Failure::Usage("--source needs a name".to_owned()));
+                return Err(Failure::Usage(
+                    "--source must not be empty; give a name".to_owned(),
+                ));
             }
             Some(name) => name,
             None if inputs.is_empty() => {
                 return Err(Failure::Usage(
-                    "--status needs the source's name (--source NAME), or the files that its tailer was given".to_owned(),
+                    "--status needs a source; give --source NAME, or the files of its tailer".to_owned(),
                 ));
             }
             None => default_source(&host, &inputs),
@@ -99,6 +117,7 @@ impl Args {
             inputs,
             pipe,
             source,
+            is_source_named,
             host,
             mode: match (self.check, self.status) {
                 (true, _) => Mode::Check,
@@ -140,7 +159,7 @@ fn pipe(inputs: &[PathBuf]) -> Result<Option<Pipe>, Failure> {
         [input] if is_pipe(input) => Ok(Some(Pipe::Fifo(input.clone()))),
         inputs => match inputs.iter().find(|input| is_pipe(input)) {
             Some(input) => Err(Failure::Usage(format!(
-                "{}: a pipe is read alone; start a tailer with a --source of its own for it",
+                "{}: a pipe cannot be read together with other files; start a tailer of its own for it, with its own --source",
                 input.display()
             ))),
             None => Ok(None),
@@ -148,9 +167,41 @@ fn pipe(inputs: &[PathBuf]) -> Result<Option<Pipe>, Failure> {
     }
 }
 
+/// Returns the source of a tailer that was given none. It must stay the same when the set of files
+/// changes, as it does with a pattern that the shell expands: several inputs give their directory.
 fn default_source(host: &str, inputs: &[PathBuf]) -> String {
-    let inputs: Vec<_> = inputs.iter().map(|input| input.to_string_lossy()).collect();
-    format!("{host}:{}", inputs.join(" "))
+    match inputs {
+        [input] => format!("{host}:{}", input.display()),
+        inputs => format!("{host}:{}", common_directory(inputs).join("").display()),
+    }
+}
+
+/// Returns the deepest directory that holds all inputs, before any wildcard.
+fn common_directory(inputs: &[PathBuf]) -> PathBuf {
+    let mut common: Option<PathBuf> = None;
+    for input in inputs {
+        let directory = fixed_part(input.parent().unwrap_or(Path::new("/")));
+        common = Some(match common {
+            None => directory,
+            Some(common) => {
+                let parts = common.components().zip(directory.components());
+                parts
+                    .take_while(|(one, other)| one == other)
+                    .map(|(part, _)| part)
+                    .collect()
+            }
+        });
+    }
+    common.unwrap_or_default()
+}
+
+/// Returns the directories of a pattern before its first wildcard.
+pub fn fixed_part(pattern: &Path) -> PathBuf {
+    let is_plain = |part: &Component| {
+        let bytes = part.as_os_str().as_encoded_bytes();
+        !bytes.iter().any(|byte| b"*?[{".contains(byte))
+    };
+    pattern.components().take_while(is_plain).collect()
 }
 
 fn zone(name: Option<&str>) -> Result<(TimeZone, String), Failure> {
@@ -158,7 +209,7 @@ fn zone(name: Option<&str>) -> Result<(TimeZone, String), Failure> {
         Some(name) => match TimeZone::get(name) {
             Ok(zone) => Ok((zone, name.to_owned())),
             Err(_) => Err(Failure::Usage(format!(
-                "--tz: no zone is called \"{name}\"; use a name such as Europe/Berlin or UTC"
+                "unknown time zone \"{name}\" in --tz; use a name such as Europe/Berlin or UTC"
             ))),
         },
         None => {
@@ -190,12 +241,27 @@ mod tests {
     }
 
     #[test]
-    fn the_source_is_the_host_and_the_absolute_inputs() {
-        let options = options(&["--dry-run", "/var/log/a.log", "/var/log/b/*.log"]).unwrap();
-        assert_eq!(
-            options.source,
-            format!("{}:/var/log/a.log /var/log/b/*.log", options.host)
-        );
+    fn the_source_is_the_host_and_the_input_or_the_directory_of_several() {
+        for (inputs, source) in [
+            (&["/var/log/a.log"][..], "/var/log/a.log"),
+            (&["/var/log/*/a.log"], "/var/log/*/a.log"),
+            (&["/var/log/a.log", "/var/log/b.log"], "/var/log/"),
+            (
+                &["/var/log/a.log", "/var/log/b.log", "/var/log/c.log"],
+                "/var/log/",
+            ),
+            (&["/var/log/a/*.log", "/var/log/b/x/*/y.log"], "/var/log/"),
+            (&["/srv/a.log", "/var/log/b.log"], "/"),
+        ] {
+            let options = options(&[&["--dry-run"], inputs].concat()).unwrap();
+            assert_eq!(options.source, format!("{}:{source}", options.host));
+        }
+    }
+
+    #[test]
+    fn the_fixed_part_of_a_pattern_ends_before_its_first_wildcard() {
+        assert_eq!(fixed_part(Path::new("/var/log/*/app.log")), Path::new("/var/log"));
+        assert_eq!(fixed_part(Path::new("/a{b,c}/d")), Path::new("/"));
     }
 
     #[test]

@@ -30,7 +30,9 @@ type Line = [String; COLUMNS.len()];
 
 pub fn status(options: &Options) -> Result<(), Failure> {
     let Output::Database(settings) = &options.output else {
-        return Err(Failure::Usage("--status needs a database".to_owned()));
+        return Err(Failure::Usage(
+            "--status needs a database; leave --dry-run out".to_owned(),
+        ));
     };
     let rows = connect::connect(settings, &options.zone_name).and_then(|mut client| {
         client
@@ -39,13 +41,13 @@ pub fn status(options: &Options) -> Result<(), Failure> {
     })?;
     let Some(first) = rows.first() else {
         return Err(Failure::NoInput(format!(
-            "no tailer has read for source \"{}\" yet; --source names another one",
+            "no tailer has read source \"{}\" yet; --source NAME shows another one",
             options.source
         )));
     };
     let heard: Option<&str> = first.get(9);
     println!(
-        "source {}, last heard of {}",
+        "source {}, last heartbeat {}",
         options.source,
         heard.unwrap_or("never")
     );

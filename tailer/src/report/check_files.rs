@@ -1,0 +1,110 @@
+//! The part of `--check` that looks at the inputs.
+
+use std::fs::{self, File, OpenOptions};
+use std::io::{self, ErrorKind, Read};
+use std::os::unix::fs::OpenOptionsExt;
+use std::path::Path;
+
+use super::check::Finding;
+use super::permission;
+use crate::cli::{Options, Pipe, fixed_part};
+use crate::failure::Failure;
+use crate::source::inputs::{Inputs, Seen};
+
+pub fn findings(options: &Options) -> Result<Vec<Finding>, Failure> {
+    let mut findings = Vec::new();
+    match &options.pipe {
+        Some(Pipe::StandardInput) => findings.push(Finding::Good("standard input is read".to_owned())),
+        Some(Pipe::Fifo(path)) => {
+            findings.push(
+                open(path)
+                    .map(|_| format!("{}: a pipe, readable", path.display()))
+                    .into(),
+            );
+        }
+        None => {
+            for input in &options.inputs {
+                findings.extend(check_input(input, options.once)?);
+            }
+            findings.extend(options.source_note().map(Finding::Note));
+        }
+    }
+    Ok(findings)
+}
+
+fn check_input(input: &Path, once: bool) -> Result<Vec<Finding>, Failure> {
+    let inputs = Inputs::new(&[input.to_path_buf()])?;
+    let seen = inputs.look();
+    if seen.is_empty() {
+        return Ok(vec![absent(input, inputs.names().next().is_none(), once)]);
+    }
+    Ok(seen.iter().map(check_file).collect())
+}
+
+/// Returns why an input gives no file. A file that is missing is no failure for a tailer that waits.
+fn absent(input: &Path, is_pattern: bool, once: bool) -> Finding {
+    let shown = input.display();
+    let why = if is_pattern {
+        match fs::read_dir(fixed_part(input)) {
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Finding::Bad(unreadable(&fixed_part(input), &error));
+            }
+            _ => format!("no file matches \"{shown}\""),
+        }
+    } else {
+        match fs::metadata(input) {
+            Ok(metadata) if metadata.is_dir() => {
+                return bad(format!(
+                    "{shown} is a directory; name its files, as in '{shown}/*.log'"
+                ));
+            }
+            Ok(_) => return bad(format!("{shown} is neither a plain file nor a pipe")),
+            Err(error) if error.kind() == ErrorKind::PermissionDenied => {
+                return Finding::Bad(unreadable(input, &error));
+            }
+            Err(error) => format!("{shown}: {error}"),
+        }
+    };
+    if once {
+        bad(format!("{why}; --once exits with 66 until there is one"))
+    } else {
+        Finding::Note(format!(
+            "{why}; a tailer that follows waits for it, --once exits with 66"
+        ))
+    }
+}
+
+fn bad(text: String) -> Finding {
+    Finding::Bad(Failure::NoInput(text))
+}
+
+fn check_file(seen: &Seen) -> Finding {
+    let path = seen.path.display();
+    if let Some(hint) = permission::refused_link(&seen.path) {
+        return bad(format!("{path}: {hint}"));
+    }
+    open(&seen.path)
+        .and_then(|mut file| {
+            file.read(&mut [0])
+                .map_err(|error| unreadable(&seen.path, &error))
+        })
+        .map(|_| format!("{path}: {} bytes, readable", seen.size))
+        .into()
+}
+
+/// Opens without waiting for the writer of a pipe.
+fn open(path: &Path) -> Result<File, Failure> {
+    OpenOptions::new()
+        .read(true)
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(|error| unreadable(path, &error))
+}
+
+fn unreadable(path: &Path, error: &io::Error) -> Failure {
+    let hint = match error.kind() {
+        ErrorKind::PermissionDenied => format!("; {}", permission::hint(path)),
+        _ => String::new(),
+    };
+    Failure::NoInput(format!("{}: {error}{hint}", path.display()))
+}

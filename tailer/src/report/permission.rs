@@ -1,0 +1,113 @@
+//! What to type when a file may not be read, and the rule for symbolic links.
+
+use std::fs::{self, Metadata};
+use std::io::ErrorKind;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+
+/// The permission bits of the group.
+const GROUP_READ: u32 = 0o040;
+const GROUP_SEARCH: u32 = 0o010;
+
+/// Returns what to type to let this user read a path.
+pub fn hint(path: &Path) -> String {
+    let (denied, needed) = denied(path);
+    let user = whoami::username().unwrap_or_else(|_| "USER".to_owned());
+    let group = fs::metadata(&denied)
+        .ok()
+        .filter(|metadata| opens_to_group(metadata, needed))
+        .map(|metadata| group_name(metadata.gid()));
+    match group {
+        Some(group) => format!(
+            "type: usermod -aG {group} {user}, then start the tailer anew (in a systemd unit: SupplementaryGroups={group})"
+        ),
+        None => format!(
+            "type: setfacl -m u:{user}:rX {}, and let rotation create the file for a group of this user",
+            denied.display()
+        ),
+    }
+}
+
+/// The group of root is nobody's to join.
+fn opens_to_group(metadata: &Metadata, needed: u32) -> bool {
+    metadata.gid() != 0 && metadata.mode() & needed == needed
+}
+
+/// Returns the directory that may not be searched, or else the path itself, and the bits that are
+/// needed there.
+fn denied(path: &Path) -> (PathBuf, u32) {
+    let mut ancestors: Vec<&Path> = path.ancestors().collect();
+    ancestors.reverse();
+    for pair in ancestors.windows(2) {
+        if fs::metadata(pair[1]).is_err_and(|error| error.kind() == ErrorKind::PermissionDenied) {
+            return (pair[0].to_path_buf(), GROUP_SEARCH);
+        }
+    }
+    let needed = if path.is_dir() {
+        GROUP_READ | GROUP_SEARCH
+    } else {
+        GROUP_READ
+    };
+    (path.to_path_buf(), needed)
+}
+
+/// Returns the group's name in /etc/group, where usermod looks too, or its number.
+fn group_name(gid: u32) -> String {
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let name = groups.lines().find_map(|line| {
+        let mut fields = line.split(':');
+        let name = fields.next()?;
+        (fields.nth(1)? == gid.to_string()).then(|| name.to_owned())
+    });
+    name.unwrap_or_else(|| gid.to_string())
+}
+
+/// Returns why a tailer that runs as root does not follow a symbolic link, and what to type.
+///
+/// Another user who can write the link's directory could point it at any file, such as /etc/shadow.
+/// So link and target must then have the same owner.
+pub fn refused_link(path: &Path) -> Option<String> {
+    let link = fs::symlink_metadata(path).ok()?;
+    let target = fs::metadata(path).ok()?;
+    let directory = fs::metadata(path.parent()?).ok()?;
+    let is_root = whoami::username().is_ok_and(|name| name == "root");
+    let is_refused = is_root && link.is_symlink() && refuses(&directory, link.uid(), target.uid());
+    is_refused.then(|| {
+        format!(
+            "as root the tailer does not follow this symbolic link: its directory can be written by others, and link and \
+             target have different owners; type: chown -h --reference={} {}",
+            fs::canonicalize(path).as_deref().unwrap_or(path).display(),
+            path.display()
+        )
+    })
+}
+
+fn refuses(directory: &Metadata, link: u32, target: u32) -> bool {
+    let is_writable_by_others = directory.uid() != 0 || directory.mode() & 0o022 != 0;
+    is_writable_by_others && link != target
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::os::unix::fs::PermissionsExt;
+
+    #[test]
+    fn groups_are_named_as_in_etc_group() {
+        assert_eq!(group_name(0), "root");
+        assert_eq!(group_name(4_000_000_000), "4000000000");
+    }
+
+    #[test]
+    fn a_link_of_another_owner_is_refused_where_others_can_write() {
+        let directory = tempfile::tempdir().unwrap();
+        let metadata = |mode| {
+            fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
+            fs::metadata(directory.path()).unwrap()
+        };
+        assert!(refuses(&metadata(0o777), 1, 0));
+        assert!(!refuses(&metadata(0o777), 7, 7));
+        // Only root can write: whoever made the link was root.
+        assert_eq!(refuses(&metadata(0o755), 1, 0), metadata(0o755).uid() != 0);
+    }
+}

@@ -1,0 +1,140 @@
+//! Programs that rotate what they write: daemontools' multilog, runit's svlogd, s6-log, Apache's
+//! rotatelogs, cronolog, and the handlers of Python.
+
+use anyhow::Result;
+
+use super::play;
+use super::rig::Mode::Down;
+use super::rig::Row;
+use super::writers::Clock::{Always, Seconds};
+use super::writers::{Clock, Rotator, unpacked};
+use logwatch_tests::programs;
+
+const ALL: &[&str] = &["log/*"];
+const LIVE: &[&str] = &["log/app.log"];
+const FAMILY: &[&str] = &["log/app.log*"];
+
+/// A shell starts the program, after what it prepares.
+fn program(name: &str, patterns: &'static [&'static str], clock: Clock, script: &str) -> Row {
+    let bin = unpacked("usr/bin").display().to_string();
+    let script = script.replace("@", &format!("{bin}/"));
+    let command = ["sh", "-c", &script].map(str::to_owned).to_vec();
+    Row::new(name, patterns, Rotator::Program { command, clock })
+}
+
+#[test]
+fn multilog_loses_and_repeats_nothing() -> Result<()> {
+    play(vec![program(
+        "multilog *",
+        ALL,
+        Always,
+        "exec @multilog t s4096 n20 {}/log",
+    )])
+}
+
+#[test]
+fn s6_log_loses_and_repeats_nothing() -> Result<()> {
+    play(vec![program(
+        "s6-log *",
+        ALL,
+        Always,
+        "exec @s6-log t s4096 n20 {}/log",
+    )])
+}
+
+#[test]
+fn svlogd_loses_and_repeats_nothing() -> Result<()> {
+    const SIZE: &str = "printf 's4096\\nn20\\n' >{}/log/config; exec @svlogd";
+    let svlogd = |name: &str, patterns, script: &str, flags: &str| {
+        program(
+            &format!("svlogd {name}"),
+            patterns,
+            Always,
+            &format!("{script} {flags} {{}}/log"),
+        )
+    };
+    play(vec![
+        svlogd("*", ALL, SIZE, ""),
+        svlogd("-tt *", ALL, SIZE, "-tt"),
+    ])
+}
+
+#[test]
+fn rotatelogs_loses_and_repeats_nothing() -> Result<()> {
+    let rotatelogs = |name: &str, patterns, words: &str| {
+        program(
+            &format!("rotatelogs {name}"),
+            patterns,
+            Seconds(1),
+            &format!("exec @rotatelogs {words}"),
+        )
+    };
+    play(vec![
+        rotatelogs("seconds family", FAMILY, "{}/log/app.log 1"),
+        rotatelogs(
+            "dated family",
+            &["log/app.log.*"],
+            "{}/log/app.log.%Y-%m-%d-%H_%M_%S 1",
+        ),
+        rotatelogs("dated", &["log/app-*.log"], "-f -e {}/log/app-%Y%m%d%H%M%S.log 1"),
+        rotatelogs("link *", ALL, "-L {}/log/current.log {}/log/app.log.%s 1"),
+        rotatelogs("size family", FAMILY, "{}/log/app.log 4K"),
+        program(
+            "rotatelogs gzip family",
+            &["log/app.log.*"],
+            Seconds(1),
+            "printf '#!/bin/sh\\n[ -z \"$2\" ] || gzip \"$2\"\\n' >{}/pack; chmod +x {}/pack; \
+             exec @rotatelogs -p {}/pack {}/log/app.log.%s 1",
+        ),
+    ])
+}
+
+#[test]
+fn cronolog_loses_and_repeats_nothing() -> Result<()> {
+    let cronolog = |name: &str, patterns, words: &str| {
+        program(
+            &format!("cronolog {name}"),
+            patterns,
+            Seconds(1),
+            &format!("exec @cronolog {words}"),
+        )
+    };
+    play(vec![
+        cronolog(
+            "links *",
+            &["log/*.log"],
+            "-S {}/log/current.log -P {}/log/previous.log {}/log/app-%H%M%S.log",
+        ),
+        cronolog("tree", &["log/**/*.log"], "{}/log/%Y/%m/app-%H%M%S.log").known(&["log/**"]),
+    ])
+}
+
+#[test]
+fn pythons_handlers_lose_and_repeat_nothing() -> Result<()> {
+    let script = programs::checkout().join("tests/scenarios/rotators/rotate.py");
+    let python = |kind: &str, patterns: &'static [&'static str], clock| {
+        let command = [
+            "/usr/bin/python3",
+            &script.display().to_string(),
+            kind,
+            "{}/log/app.log",
+        ];
+        let command = command.map(str::to_owned).to_vec();
+        Row::new(
+            &format!("python {kind} {}", patterns[0]),
+            patterns,
+            Rotator::Program { command, clock },
+        )
+    };
+    play(vec![
+        python("size", LIVE, Always),
+        python("size-2", LIVE, Always).destroys(&[Down]),
+        python("size-gz", LIVE, Always),
+        python("size-gz", FAMILY, Always),
+        python("size-gz", ALL, Always),
+        python("time", LIVE, Seconds(1)),
+        python("time", FAMILY, Seconds(1)),
+        python("concurrent", LIVE, Always),
+        python("concurrent-gz", LIVE, Always),
+    ])
+}

@@ -1,0 +1,162 @@
+//! logrotate's options and debianutils' savelog.
+
+use anyhow::Result;
+
+use super::play;
+use super::rig::Mode::Down;
+use super::rig::Row;
+use super::writers::Clock::{Always, Seconds};
+use super::writers::{Clock, Reopen, Rotate, Rotator};
+
+const LIVE: &[&str] = &["log/app.log"];
+const FAMILY: &[&str] = &["log/app.log*"];
+
+fn logrotate(
+    name: &str,
+    patterns: &'static [&'static str],
+    reopen: Reopen,
+    clock: Clock,
+    options: &'static str,
+) -> Row {
+    let rotate = Rotate::Logrotate(options);
+    Row::new(
+        &format!("logrotate {name}"),
+        patterns,
+        Rotator::File {
+            rotate,
+            reopen,
+            clock,
+        },
+    )
+}
+
+/// The application goes on in the renamed file for a line.
+fn renames(name: &str, patterns: &'static [&'static str], options: &'static str) -> Row {
+    logrotate(name, patterns, Reopen::Late, Always, options)
+}
+
+/// The renamed file is compressed or deleted at once, so the application must have let it go.
+fn consumes(name: &str, patterns: &'static [&'static str], options: &'static str) -> Row {
+    logrotate(name, patterns, Reopen::AtOnce, Always, options)
+}
+
+fn dates(name: &str, patterns: &'static [&'static str], options: &'static str) -> Row {
+    logrotate(name, patterns, Reopen::Late, Seconds(1), options)
+}
+
+fn copies(name: &str, patterns: &'static [&'static str], options: &'static str) -> Row {
+    logrotate(name, patterns, Reopen::Never, Always, options)
+}
+
+#[test]
+fn logrotate_that_renames_loses_nothing() -> Result<()> {
+    play(vec![
+        renames("create", LIVE, "create\nrotate 9"),
+        renames("create family", FAMILY, "create\nrotate 9"),
+        renames("nocreate", LIVE, "nocreate\nrotate 9"),
+        renames("start 0", LIVE, "create\nrotate 9\nstart 0"),
+        renames("extension", LIVE, "create\nrotate 9\nextension .log"),
+        renames(
+            "extension family",
+            &["log/app*.log"],
+            "create\nrotate 9\nextension .log",
+        ),
+        dates(
+            "dateext",
+            LIVE,
+            "create\nrotate 9\ndateext\ndateformat -%Y%m%d-%s",
+        ),
+        dates(
+            "dateext dots",
+            LIVE,
+            "create\nrotate 9\ndateext\ndateformat .%Y-%m-%d_%H-%s",
+        ),
+        dates(
+            "dateext addextension",
+            LIVE,
+            "create\nrotate 9\ndateext\naddextension .log\ndateformat -%s",
+        ),
+        renames("maxage", LIVE, "create\nrotate 9\nmaxage 1"),
+        renames(
+            "olddir known",
+            &["log/app.log", "old/app.log*"],
+            "create\nrotate 9\nolddir {}/old\ncreateolddir 755",
+        )
+        .known(&["log", "old"]),
+        renames("rotate 1", LIVE, "create\nrotate 1").destroys(&[Down]),
+        renames("rotate 1 family", &["log/*"], "create\nrotate 1").destroys(&[Down]),
+        consumes("renamecopy", LIVE, "renamecopy\nrotate 9"),
+    ])
+}
+
+#[test]
+fn logrotate_that_compresses_loses_and_repeats_nothing() -> Result<()> {
+    play(vec![
+        renames("gzip delayed", LIVE, "create\nrotate 9\ncompress\ndelaycompress"),
+        renames(
+            "gzip delayed family",
+            FAMILY,
+            "create\nrotate 9\ncompress\ndelaycompress",
+        ),
+        consumes("gzip at once", LIVE, "create\nrotate 9\ncompress"),
+        consumes("gzip at once family", FAMILY, "create\nrotate 9\ncompress"),
+        dates_and_gzip(),
+    ])
+}
+
+fn dates_and_gzip() -> Row {
+    dates(
+        "dateext gzip delayed",
+        LIVE,
+        "create\nrotate 9\ncompress\ndelaycompress\ndateext\ndateformat -%Y%m%d-%s",
+    )
+}
+
+#[test]
+fn logrotate_that_copies_loses_nothing() -> Result<()> {
+    play(vec![
+        copies("copytruncate", LIVE, "copytruncate\nrotate 9"),
+        copies("copytruncate family", FAMILY, "copytruncate\nrotate 9"),
+        copies("copytruncate gzip", LIVE, "copytruncate\nrotate 9\ncompress"),
+        copies(
+            "copytruncate gzip delayed",
+            LIVE,
+            "copytruncate\nrotate 9\ncompress\ndelaycompress",
+        ),
+        logrotate(
+            "copytruncate dateext",
+            LIVE,
+            Reopen::Never,
+            Seconds(1),
+            "copytruncate\nrotate 9\ndateext\ndateformat -%s",
+        ),
+        copies("copy", LIVE, "copy\nrotate 9"),
+        copies("copy family", FAMILY, "copy\nrotate 9"),
+        copies("copy gzip family", FAMILY, "copy\nrotate 9\ncompress"),
+    ])
+}
+
+fn savelog(name: &str, patterns: &'static [&'static str], options: &[&str]) -> Row {
+    let words = ["/usr/bin/savelog"]
+        .iter()
+        .chain(options)
+        .chain(&["{}/log/app.log"]);
+    let rotate = Rotate::Command(words.map(|word| (*word).to_owned()).collect());
+    let rotator = Rotator::File {
+        rotate,
+        reopen: Reopen::AtOnce,
+        clock: Always,
+    };
+    Row::new(&format!("savelog {name}"), patterns, rotator)
+}
+
+#[test]
+fn savelog_loses_and_repeats_nothing() -> Result<()> {
+    play(vec![
+        savelog("-n", LIVE, &["-n", "-c", "9"]),
+        savelog("gzip", LIVE, &["-c", "9"]),
+        savelog("gzip family", FAMILY, &["-c", "9"]),
+        savelog("-l", LIVE, &["-l", "-c", "9"]),
+        savelog("-c 2", LIVE, &["-l", "-c", "2"]).destroys(&[Down]),
+    ])
+}
