@@ -378,7 +378,9 @@ CREATE FUNCTION logwatch_private.due_channels() RETURNS TABLE (channel text, sec
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT n.channel,
-           CASE WHEN bool_or(logwatch_private.is_misdated(n.next_attempt_at) OR logwatch_private.is_abandoned(n)) THEN 0
+           -- Thousands may be queued; few are being sent.
+           CASE WHEN logwatch_private.is_misdated(max(n.next_attempt_at))
+                     OR bool_or(CASE WHEN n.state = 'sending' THEN logwatch_private.is_abandoned(n) ELSE false END) THEN 0
                 ELSE extract(epoch FROM min(n.next_attempt_at) - clock_timestamp()) END::double precision
       FROM logwatch.notifications AS n
      WHERE n.state IN ('queued', 'sending')
