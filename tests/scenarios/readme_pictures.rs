@@ -8,6 +8,7 @@ use anyhow::Result;
 use logwatch_tests::browser;
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::tailer::{Tailer, append, generate};
+use logwatch_tests::wait::wait_for;
 
 use crate::{SOON, mailing_server};
 
@@ -41,7 +42,10 @@ fn the_readmes_pictures_show_a_mail_and_the_page() -> Result<()> {
     let _tailer = Tailer::start(&server, &["--source", "shop", &log.display().to_string()])?;
     server.wait_for_sql(SOON, "SELECT count(*) > 0 FROM logwatch.files", "t")?;
     let mut generator = generate(&log, 200, 5, 0.02)?;
-    let mail = sink.wait_for_subject(SOON, "[FIRING:")?;
+    let mail = wait_for(SOON, "the mail of rule error", || {
+        let firing = sink.mails_with_subject("[FIRING:");
+        Ok(firing.into_iter().find(|mail| mail.subject().contains("] error")))
+    })?;
     generator.wait(SOON)?;
     server.wait_for_sql(
         SOON,
