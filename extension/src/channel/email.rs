@@ -10,8 +10,8 @@ use rustls::ClientConfig;
 
 use super::mime::compose;
 use super::{Channel, Notification, Outcome, Verdict};
-use crate::settings::{Email, host_name};
-use crate::smtp::{self, Enhanced, Error, Handle, Reply, Session, Step};
+use crate::settings::{Email, Security, host_name};
+use crate::smtp::{self, Enhanced, Error, Handle, Protection, Reply, Session, Step};
 
 /// The memory of the server that the threads of the channel share.
 #[derive(Clone, Default)]
@@ -57,13 +57,6 @@ impl EmailChannel {
 
     /// Tries the servers in their order; the error is the last one's.
     fn open(&mut self) -> Result<Session, Error> {
-        let tls = match &self.tls {
-            Some(tls) => Arc::clone(tls),
-            None => {
-                let tls = smtp::client_config(self.settings.ca.as_deref())?;
-                Arc::clone(self.tls.insert(tls))
-            }
-        };
         let hello = host_name();
         let began = Instant::now();
         let mut opened = Err(Error::Cancelled);
@@ -74,7 +67,9 @@ impl EmailChannel {
                 waits.greeting = waits.reply;
             }
             let login = self.settings.login.as_ref();
-            opened = Session::open(server, &hello, login, &tls, waits, &self.handle, began);
+            opened = protection(server.security, &self.settings, &mut self.tls).and_then(|protection| {
+                Session::open(server, &protection, &hello, login, waits, &self.handle, began)
+            });
             if opened.is_ok() {
                 break;
             }
@@ -143,6 +138,26 @@ impl Channel for EmailChannel {
             session.quit();
         }
     }
+}
+
+/// Returns how to encrypt a conversation. Certificates are read once, and for encryption only.
+fn protection(
+    security: Security,
+    settings: &Email,
+    tls: &mut Option<Arc<ClientConfig>>,
+) -> Result<Protection, Error> {
+    let mut config = || match tls {
+        Some(known) => Ok(Arc::clone(known)),
+        None => {
+            let config = smtp::client_config(settings.ca.as_deref())?;
+            Ok(Arc::clone(tls.insert(config)))
+        }
+    };
+    Ok(match security {
+        Security::Plain => Protection::None,
+        Security::StartTls => Protection::StartTls(config()?),
+        Security::ImplicitTls => Protection::ImplicitTls(config()?),
+    })
 }
 
 /// Whether the server has taken the recipient before it refused.

@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 use super::connection::{Connection, Handle, Incomplete};
 use super::reply::{self, Reply};
 use super::{Error, Step};
-use crate::settings::{Security, Server};
+use crate::settings::Server;
 
 /// Time to begin another mail in: then as much is left for it as its reply may take.
 const NEXT_MAIL_WITHIN: Duration = Duration::from_secs(5 * 60);
@@ -52,6 +52,13 @@ impl Waits {
     }
 }
 
+/// How a conversation is encrypted.
+pub enum Protection {
+    None,
+    StartTls(Arc<ClientConfig>),
+    ImplicitTls(Arc<ClientConfig>),
+}
+
 /// A user name and a password.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
@@ -74,16 +81,16 @@ impl Session {
     /// time runs from `began`.
     pub fn open(
         server: &Server,
+        protection: &Protection,
         hello: &str,
         login: Option<&Login>,
-        tls: &Arc<ClientConfig>,
         waits: Waits,
         handle: &Handle,
         began: Instant,
     ) -> Result<Self, Error> {
         let deadline = began + waits.conversation;
         let mut connection = Connection::open(&server.host, server.port, waits.reply, deadline, handle)?;
-        if server.security == Security::ImplicitTls {
+        if let Protection::ImplicitTls(tls) = protection {
             connection.encrypt(&server.host, Arc::clone(tls), waits.reply)?;
         }
         let mut session = Self {
@@ -95,7 +102,7 @@ impl Session {
         };
         session.expect(Step::Greeting, waits.greeting, 2)?;
         session.hello(hello)?;
-        if server.security == Security::StartTls {
+        if let Protection::StartTls(tls) = protection {
             if !session.offers.iter().any(|offer| offer == "STARTTLS") {
                 // Nothing is ever sent in the clear instead.
                 return Err(Error::NoStartTls);

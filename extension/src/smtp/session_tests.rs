@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use super::*;
+use crate::settings::Security;
 use crate::smtp::client_config;
 
 const SHORT: Duration = Duration::from_millis(300);
@@ -50,18 +51,17 @@ fn send(last: &[u8], waits: Waits) -> Result<Reply, Error> {
         b"354 go\r\n",
         last,
     ]);
-    let tls = client_config(Some(b"-")).ok();
-    assert!(tls.is_none(), "a file without certificates is refused");
-    let tls = Arc::new(
-        ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()
-            .unwrap()
-            .with_root_certificates(rustls::RootCertStore::empty())
-            .with_no_client_auth(),
-    );
     let handle = Handle::default();
-    let sent = Session::open(&server, "db01", None, &tls, waits, &handle, Instant::now())
-        .and_then(|mut session| session.send("a@db01", "b@db01", "Subject: x\r\n\r\n.\r\n"));
+    let sent = Session::open(
+        &server,
+        &Protection::None,
+        "db01",
+        None,
+        waits,
+        &handle,
+        Instant::now(),
+    )
+    .and_then(|mut session| session.send("a@db01", "b@db01", "Subject: x\r\n\r\n.\r\n"));
     // The session is gone, and its socket with it: the server ends.
     thread.join().unwrap();
     sent
@@ -129,4 +129,9 @@ fn the_deadline_of_the_conversation_ends_any_wait() {
 fn dots_at_line_starts_are_doubled_and_the_end_is_one_dot() {
     assert_eq!(stuffed("a\r\n.\r\n..b."), "a\r\n..\r\n...b.\r\n.\r\n");
     assert_eq!(stuffed("a\r\n"), "a\r\n.\r\n");
+}
+
+#[test]
+fn a_file_without_certificates_is_refused() {
+    assert!(matches!(client_config(Some(b"-")), Err(Error::Certificates(_))));
 }
