@@ -68,6 +68,15 @@ impl<'a> Cursor<'a, '_> {
             self.keep(name, self.line.get(start..end).unwrap_or_default());
         }
         self.at = shaped.message;
+        if shaped.has_level_in_message() {
+            self.timed = true;
+            self.worded();
+        }
+        // The quote that the head opened closes at the end.
+        let message = self.line.get(self.at..).unwrap_or_default();
+        if message.ends_with('"') && message.matches('"').count() % 2 == 1 {
+            self.end -= 1;
+        }
     }
 
     /// RFC 5424's `1 time host program pid id [data] `, or RFC 3164's `time host program[pid]: `.
@@ -255,10 +264,11 @@ impl<'a> Cursor<'a, '_> {
             return false;
         }
         *word = None;
+        let colon = glued && self.rest().first() == Some(&b':');
         if glued {
             around_level::glued_to_level(self);
         }
-        around_level::after_level(self);
+        around_level::after_level(self, colon);
         true
     }
 

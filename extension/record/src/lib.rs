@@ -10,6 +10,7 @@
 #![forbid(unsafe_code)]
 
 mod flags;
+pub mod formats;
 mod head;
 mod level;
 pub mod line;

@@ -84,7 +84,6 @@ pub(crate) fn lead(line: &[u8]) -> Option<Lead> {
 
 /// A line that a row describes. Positions are in the line.
 pub(crate) struct Shaped {
-    #[cfg(test)]
     row: &'static Row,
     template: &'static Template,
     pub(crate) level: Option<Level>,
@@ -94,6 +93,11 @@ pub(crate) struct Shaped {
 }
 
 impl Shaped {
+    /// Returns true if the message may begin with a level of its own.
+    pub(crate) fn has_level_in_message(&self) -> bool {
+        matches!(self.row.says, Says::Start | Says::Message)
+    }
+
     /// Returns the parts of the head, by name.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&'static str, usize, usize)> {
         self.template

@@ -70,7 +70,7 @@ pub(crate) fn glued_to_level(cursor: &mut Cursor) {
 }
 
 /// Takes the parts that follow a level, trying the known shapes in turn.
-pub(crate) fn after_level(cursor: &mut Cursor) {
+pub(crate) fn after_level(cursor: &mut Cursor, colon: bool) {
     let piped = cursor.rest().first() == Some(&b'|') || cursor.rest_str().trim_start().starts_with("| ");
     let tabbed = cursor.rest().first() == Some(&b'\t');
     let glued_group = cursor.rest().first() == Some(&b'[');
@@ -92,7 +92,7 @@ pub(crate) fn after_level(cursor: &mut Cursor) {
             || apache(cursor)
             || mysql(cursor)
             || rabbit(cursor)
-            || group_then_logger(cursor)
+            || group_then_logger(cursor, colon)
             || logger(cursor)
             || caller(cursor);
     }
@@ -243,7 +243,7 @@ fn rabbit(cursor: &mut Cursor) -> bool {
 
 /// Reads `[thread] logger - message`, `[thread] logger: message`, `[thread] - message`,
 /// `[logger] (thread) message`.
-fn group_then_logger(cursor: &mut Cursor) -> bool {
+fn group_then_logger(cursor: &mut Cursor, colon: bool) -> bool {
     let rest = cursor.rest_str();
     let Some((first, after)) = group(rest) else {
         return false;
@@ -254,8 +254,8 @@ fn group_then_logger(cursor: &mut Cursor) -> bool {
         cursor.at = cursor.line.len() - message.len();
         return true;
     }
-    // Django's `[django.request:241] message`.
-    if is_position(first) && rest.starts_with('[') {
+    // Django's `[django.request:241] message`. Behind `ERROR:` it is the place of a mistake.
+    if !colon && is_position(first) && rest.starts_with('[') {
         cursor.keep("caller", first);
         cursor.at = cursor.line.len() - after.len();
         return true;

@@ -8,7 +8,7 @@ use crate::names::{LONGEST, group, is_dotted, is_name, is_position};
 /// otherwise.
 pub(crate) fn all_certain(cursor: &mut Cursor, end: usize, timed: bool) -> bool {
     let text = &cursor.line[cursor.at..end];
-    if channel(cursor, text, end) {
+    if channel(cursor, text, end) || program(cursor, text) {
         return true;
     }
     let mut parts: [(&str, &str); 8] = [("", ""); 8];
@@ -77,6 +77,28 @@ pub(crate) fn all_certain(cursor: &mut Cursor, end: usize, timed: bool) -> bool 
         }
     }
     true
+}
+
+/// Takes `nginx: ` and `zabbix_server [4711]: ` from the start of a line.
+fn program(cursor: &mut Cursor, text: &str) -> bool {
+    let Some(name) = text.strip_suffix(": ").filter(|_| cursor.at == 0) else {
+        return false;
+    };
+    let (name, pid) = match name.strip_suffix(']').and_then(|name| name.split_once('[')) {
+        Some((name, pid)) => (name.trim_end(), pid),
+        None => (name, ""),
+    };
+    let is_program = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let fits = !name.is_empty()
+        && name.len() <= LONGEST
+        && name.bytes().all(is_program)
+        && name.bytes().any(|b| b.is_ascii_alphabetic())
+        && pid.bytes().all(|b| b.is_ascii_digit());
+    if fits {
+        cursor.keep("program", name);
+        cursor.keep("pid", pid);
+    }
+    fits
 }
 
 /// Monolog's `channel.ERROR: message {"context":…} []`.

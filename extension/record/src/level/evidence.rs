@@ -54,9 +54,15 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
     let grouped = (opens && closes) || (before == Some(b':') && next == Some(b']'));
     let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
     let colon = next == Some(b':');
+    let slash = next == Some(b'/');
     Some(if grouped || (upper && colon) {
         Evidence::Heading
-    } else if upper || tabbed || coloured || (colon && matches!(after_next, None | Some(b' ' | b'\t'))) {
+    } else if upper
+        || tabbed
+        || coloured
+        || slash
+        || (colon && matches!(after_next, None | Some(b' ' | b'\t')))
+    {
         Evidence::Shape
     } else {
         Evidence::Word

@@ -1,12 +1,13 @@
 //! The templates of the table, and the comparison of a line with one.
 //!
 //! `{time}` is any time, `{epoch}` one in seconds, `{mmdd}` glog's. `{level}` is a word, letter or
-//! number that the row explains. `{message}` is the rest. Any other `{name}` is a part without
-//! blanks, which is kept in `fields` unless its name begins with `_`. It may be narrowed:
-//! `{pid.digits}`, `{thread.hex}`, `{logger.dotted}` (`com.example.Class`), `{logger.method}`
-//! (`com.example.Class.method`), `{id.upper}` (capitals, digits, `_` and `-`), or widened:
-//! `{thread.any}` goes up to the next character of the template, over blanks. A blank stands for
-//! one or more blanks or tabs, `~` for none or more, every other character for itself.
+//! number that the row explains. `{message}` is the rest; `{here}` says that it begins before the
+//! last parts. Any other `{name}` is a part without blanks, which is kept in `fields` unless its
+//! name begins with `_`. It may be narrowed: `{pid.digits}`, `{thread.hex}`, `{logger.dotted}`
+//! (`com.example.Class`), `{logger.method}` (`com.example.Class.method`), `{id.upper}` (capitals,
+//! digits, `_` and `-`), or widened: `{thread.any}` goes up to the next character of the template,
+//! over blanks. A blank stands for one or more blanks or tabs, `~` for none or more, every other
+//! character for itself.
 
 use super::{Lead, MOST_FIELDS, Row, Says, Shaped};
 use crate::names::is_dotted;
@@ -29,6 +30,8 @@ pub(super) enum Part {
     GlogTime,
     Level,
     Field(&'static str, Kind),
+    /// The message begins here, although the template goes on.
+    Here,
     Message,
 }
 
@@ -99,7 +102,12 @@ impl Template {
     /// of the text (behind a time, of the text after it and a blank), and the first of its next
     /// word.
     pub(super) fn may_have(&self, says: Says, byte: u8) -> [bool; 3] {
-        let parts = match self.after_lead() {
+        let parts: Vec<&Part> = self
+            .after_lead()
+            .iter()
+            .filter(|part| **part != Part::Here)
+            .collect();
+        let parts = match &parts[..] {
             [Part::Blank | Part::AnyBlank, parts @ ..] if self.lead().is_some() => parts,
             parts => parts,
         };
@@ -144,6 +152,7 @@ impl Template {
             parts = self.after_lead();
         }
         let mut named = false;
+        let mut here = None;
         while let [part, following @ ..] = parts {
             parts = following;
             let rest = &line[at..];
@@ -182,6 +191,10 @@ impl Template {
                     }
                     len
                 }
+                Part::Here => {
+                    here = Some(at);
+                    0
+                }
                 Part::Message => break,
             };
         }
@@ -189,13 +202,12 @@ impl Template {
             level = row.says.of_message(&line[at..]);
         }
         Some(Shaped {
-            #[cfg(test)]
             row,
             template: self,
             level,
             stamp,
             ends,
-            message: at,
+            message: here.unwrap_or(at),
         })
     }
 }
@@ -217,6 +229,7 @@ fn field(inside: &'static str) -> Part {
         "mmdd" => Part::GlogTime,
         "level" => Part::Level,
         "message" => Part::Message,
+        "here" => Part::Here,
         _ => Part::Field(name, kind),
     }
 }
@@ -273,9 +286,7 @@ fn is_method(text: &str) -> bool {
         part.and_then(|part| part.chars().next())
             .is_some_and(|c| kind(&c))
     };
-    starts(parts.next(), char::is_ascii_lowercase)
-        && starts(parts.next(), char::is_ascii_uppercase)
-        && is_dotted(text)
+    starts(parts.next(), |c| c.is_ascii_lowercase() || *c == '_') && parts.count() >= 3 && is_dotted(text)
 }
 
 impl Part {
@@ -297,7 +308,7 @@ impl Part {
                 _ => byte.is_ascii_alphanumeric() || !byte.is_ascii(),
             },
             Part::Field(_, Kind::Token) => !byte.is_ascii_whitespace(),
-            Part::Field(_, Kind::Any) | Part::AnyBlank | Part::Message => true,
+            Part::Field(_, Kind::Any) | Part::AnyBlank | Part::Here | Part::Message => true,
         }
     }
 }
