@@ -113,10 +113,15 @@ pub struct Args {
     )]
     multiline: String,
 
-    /// Read lines in this format: apache, laravel, log4j, nginx, postgresql, postgresql-csv, python, ruby, or a pattern with the groups
-    /// `(?<time>…)`, `(?<level>…)` and `(?<message>…)`. With --multiline auto a line that does not match continues the record.
-    #[arg(long, value_name = "NAME|REGEX", help_heading = "Records")]
-    format: Option<String>,
+    /// Read lines in this format: the name of a program, a pattern with the groups `(?<time>…)`, `(?<level>…)`, `(?<message>…)`,
+    /// `(?<error>…)` and `(?<fatal>…)`, or an lnav format file (.json). Several are tried in order. With --multiline auto a line that
+    /// matches none continues the record.
+    #[arg(long, value_name = "NAME|REGEX|FILE", help_heading = "Records")]
+    format: Vec<String>,
+
+    /// Give records that name no level this one.
+    #[arg(long, value_name = "LEVEL", help_heading = "Records")]
+    level: Option<String>,
 
     /// Read times without a zone in this zone, such as Europe/Berlin [default: this host's].
     #[arg(long, value_name = "ZONE", help_heading = "Records")]

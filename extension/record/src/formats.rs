@@ -14,7 +14,7 @@ use std::borrow::Cow;
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
 use crate::level::words::{letter_level, word_level};
-use crate::{Flags, Level, clean, line};
+use crate::{Flags, Level, clean, line, shapes};
 
 pub use error::FormatError;
 
@@ -87,6 +87,16 @@ impl Format {
         }
     }
 
+    /// Returns a format for lines of any shape: those that name no level have this one.
+    pub fn any(level: Level) -> Format {
+        Format {
+            patterns: Vec::new(),
+            plain: true,
+            texts: None,
+            otherwise: Some(level),
+        }
+    }
+
     /// Reads the text of an lnav format file.
     pub fn lnav(text: &str) -> Result<Format, FormatError> {
         lnav::read(text)
@@ -129,12 +139,18 @@ impl Format {
 
     /// Returns true for a line that begins a record.
     pub fn starts(&self, line: &[u8]) -> bool {
-        self.patterns.iter().any(|pattern| pattern.regex.is_match(line))
-            && !(self.plain && line::continues(line))
+        let is_match = match &self.patterns[..] {
+            [] => !line.trim_ascii().is_empty(),
+            patterns => patterns.iter().any(|pattern| pattern.regex.is_match(line)),
+        };
+        is_match && !(self.plain && line::continues(line))
     }
 
     /// Returns the level of a line that begins a record, None if it names none.
     pub fn level(&self, line: &[u8]) -> Option<Level> {
+        if self.patterns.is_empty() {
+            return crate::level(line).or(self.otherwise);
+        }
         let (pattern, found) = self.captures(line)?;
         self.level_in(pattern, &found, line)
             .or_else(|| crate::level(line))
@@ -144,6 +160,9 @@ impl Format {
     /// Returns the parts of a line that begins a record. None if the general reading finds more in
     /// it than the format.
     pub fn headline(&self, line: &[u8]) -> Option<Headline> {
+        if self.patterns.is_empty() {
+            return self.any_headline(line);
+        }
         let (pattern, found) = self.captures(line)?;
         let named = self.level_in(pattern, &found, line);
         let level = named.or(self.otherwise.filter(|_| crate::level(line).is_none()));
@@ -169,6 +188,24 @@ impl Format {
             time,
             level,
             message: message.trim().to_owned(),
+            flags,
+        })
+    }
+
+    /// Returns the time that a line begins with and the rest, unless the line names a level.
+    fn any_headline(&self, line: &[u8]) -> Option<Headline> {
+        let level = self.otherwise.filter(|_| crate::level(line).is_none())?;
+        let lead = shapes::lead(line);
+        let (start, end) = lead.map_or((0, 0), |lead| (lead.start, lead.end));
+        let (rest, flags) = clean(&line[end..]);
+        let message = rest
+            .trim_start_matches([']', ')', ':', '|', ' ', '\t', '-'])
+            .trim_end();
+        let whole = clean(line).0;
+        Some(Headline {
+            time: (end > 0).then(|| clean(&line[start..end]).0.into_owned()),
+            level,
+            message: if message.is_empty() { whole.trim() } else { message }.to_owned(),
             flags,
         })
     }

@@ -104,6 +104,12 @@ impl Args {
                 Some(Level::from_str(word).map_err(|error| Failure::Usage(format!("--min-level: {error}")))?)
             }
         };
+        let level = match &self.level {
+            None => None,
+            Some(word) => {
+                Some(Level::from_str(word).map_err(|error| Failure::Usage(format!("--level: {error}")))?)
+            }
+        };
         let output = if self.dry_run {
             Output::DryRun
         } else {
@@ -130,7 +136,7 @@ impl Args {
             from_end: self.from_end,
             rotate_wait: Duration::from_secs(self.rotate_wait),
             multiline: Multiline::from_str(&self.multiline)?,
-            format: self.format.as_deref().map(Format::from_str).transpose()?,
+            format: Format::of_options(&self.format, level)?,
             zone,
             zone_name,
             min_level,
@@ -271,6 +277,7 @@ mod tests {
             &["--dry-run", "--min-level", "loud", "a"],
             &["--dry-run", "--multiline", "(", "a"],
             &["--dry-run", "--format", "log5j", "a"],
+            &["--dry-run", "--level", "loud", "a"],
             &["--dry-run", "--source", " ", "a"],
             &["--dry-run", "-", "a"],
             &["--status"],

@@ -1,55 +1,20 @@
-//! `--format`: the user's word on what a line's time, level and message are, where the program's shape is not recognised or is mistaken.
+//! `--format` and `--level`: the user's word on the time, level and message of a line, where the program's
+//! shape is not recognised or is mistaken, or where it names no severity.
 //!
-//! The database reads records with the same code as a dry run does, and knows no formats. So a headline that matches is handed on as a
-//! JSON object of its three parts, which leaves nothing to recognise.
+//! The database reads records with the same code as a dry run does, and knows no formats. So a headline that
+//! a format has read is handed on as a JSON object of its parts, which leaves nothing to recognise.
 
-use std::str::FromStr;
+use std::path::Path;
 
-use logwatch_record::{Flags, Level, clean};
-use regex::bytes::{Captures, Regex, RegexBuilder};
+use logwatch_record::formats::{self, Formats};
+use logwatch_record::{Flags, Level};
 use serde::Serialize;
 
 use crate::failure::Failure;
 
-/// The formats that have a name, each for lines that are sure to be this program's.
-const NAMED: [(&str, &str); 8] = [
-    (
-        "apache",
-        r"^\[(?<time>[^\]]+)\] \[(?:[^\]:]*:)?(?<level>[a-z]+)\d?\] (?<message>.*)$",
-    ),
-    (
-        "laravel",
-        r"^\[(?<time>\d{4}-[^\]]+)\] (?:[^ :]+\.)?(?<level>[A-Za-z]+): (?<message>.*)$",
-    ),
-    (
-        "log4j",
-        r"^(?<time>\d{4}-\d\d-\d\d[ T]\d\d:\d\d:\d\d(?:[.,]\d+)?(?:Z|[+-]\d\d:?\d\d)?) +(?:\[[^\]]*\] +)?(?<level>[A-Z]+) +(?<message>.*)$",
-    ),
-    (
-        "nginx",
-        r"^(?<time>\d{4}/\d\d/\d\d \d\d:\d\d:\d\d) \[(?<level>[a-z]+)\] (?<message>.*)$",
-    ),
-    (
-        "postgresql",
-        r"^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [A-Z0-9+-]+)[ :].*?(?<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC):  (?<message>.*)$",
-    ),
-    (
-        // csvlog: eleven columns before the severity, the message after its SQLSTATE; the manual's table 20.4.
-        "postgresql-csv",
-        r#"^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d{3} [A-Z0-9+:-]+)(?:,(?:"(?:[^"]|"")*"|[^",]*)){10},(?<level>[A-Z]+\d?),[0-9A-Z]{5},"?(?<message>(?:[^"]|"")*)"#,
-    ),
-    (
-        "python",
-        r"^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:[.,]\d+)?) - [^ ]+ - (?<level>[A-Z]+) - (?<message>.*)$",
-    ),
-    (
-        "ruby",
-        r"^[A-Z], \[(?<time>[^ \]]+)[^\]]*\] +(?<level>[A-Z]+) -- [^:]*: (?<message>.*)$",
-    ),
-];
-
+/// The formats that were given, tried in order for each line.
 #[derive(Clone, Debug)]
-pub struct Format(Regex);
+pub struct Format(Formats);
 
 #[derive(Serialize)]
 struct Headline<'a> {
@@ -60,180 +25,107 @@ struct Headline<'a> {
 }
 
 impl Format {
-    /// A line that does not match belongs to the record before it.
+    /// Reads the options: names, expressions or paths of lnav's files, and the level of lines that name none.
+    /// Returns None if neither option was given.
+    pub fn of_options(formats: &[String], level: Option<Level>) -> Result<Option<Format>, Failure> {
+        let mut all = Formats::default();
+        for text in formats {
+            let format = one(text)?;
+            all.push(match level {
+                Some(level) => format.with_level(level),
+                None => format,
+            });
+        }
+        if let (true, Some(level)) = (all.is_empty(), level) {
+            all.push(formats::Format::any(level));
+        }
+        Ok((!all.is_empty()).then_some(Format(all)))
+    }
+
+    /// Returns true for a line that begins a record; any other belongs to the record before it.
     pub fn is_match(&self, line: &[u8]) -> bool {
-        self.0.is_match(line)
+        self.0.starts(line)
     }
 
-    /// The level of a line that matches, None when it says none.
+    /// Returns the level of a line that matches, None if it names none.
     pub fn level(&self, line: &[u8]) -> Option<Level> {
-        self.0.captures(line).and_then(|found| level(&found, line))
+        self.0.level(line)
     }
 
-    /// The line as its three parts, or as it is when it does not match.
+    /// Returns the line as its three parts, or as it is if the general reading finds more in it.
     pub fn headline(&self, line: &[u8]) -> (Vec<u8>, Flags) {
-        let found = self.0.captures(line);
-        let parts = found
-            .as_ref()
-            .and_then(|found| Some((found, level(found, line)?)));
-        let Some((found, level)) = parts else {
-            return (line.to_vec(), Flags::empty());
-        };
-        let time = found.name("time").map(|time| clean(time.as_bytes()).0);
-        let message = found.name("message").map_or(line, |message| message.as_bytes());
-        let (message, flags) = clean(message);
-        let headline = Headline {
-            time: time.as_deref(),
-            level,
-            message: &message,
-        };
-        match serde_json::to_vec(&headline) {
-            Ok(text) => (text, flags),
-            Err(_) => (line.to_vec(), Flags::empty()),
+        let parts = self.0.headline(line);
+        let text = parts.as_ref().and_then(|parts| {
+            serde_json::to_vec(&Headline {
+                time: parts.time.as_deref(),
+                level: parts.level,
+                message: &parts.message,
+            })
+            .ok()
+        });
+        match (text, parts) {
+            (Some(text), Some(parts)) => (text, parts.flags),
+            _ => (line.to_vec(), Flags::empty()),
         }
     }
 }
 
-/// What the group says; without such a group, what the line looks like.
-fn level(found: &Captures, line: &[u8]) -> Option<Level> {
-    let Some(word) = found.name("level") else {
-        return logwatch_record::level(line);
+fn one(text: &str) -> Result<formats::Format, Failure> {
+    let path = Path::new(text);
+    let format = if path.extension().is_some_and(|extension| extension == "json") {
+        let file = std::fs::read_to_string(path)
+            .map_err(|error| Failure::Usage(format!("--format: cannot read {text}: {error}")))?;
+        formats::Format::lnav(&file)
+    } else {
+        formats::Format::parse(text)
     };
-    let word = std::str::from_utf8(word.as_bytes()).ok()?.trim();
-    if let Ok(level) = word.parse() {
-        return Some(level);
-    }
-    match word {
-        "F" | "C" => Some(Level::Fatal),
-        "E" => Some(Level::Error),
-        "W" => Some(Level::Warn),
-        "I" | "N" => Some(Level::Info),
-        "D" | "T" | "V" => Some(Level::Debug),
-        _ => None,
-    }
-}
-
-impl FromStr for Format {
-    type Err = Failure;
-
-    fn from_str(text: &str) -> Result<Format, Failure> {
-        let named = NAMED.iter().find(|(name, _)| *name == text);
-        let pattern = named.map_or(text, |(_, pattern)| pattern);
-        let names = || NAMED.map(|(name, _)| name).join(", ");
-        // Bytes: a message need not be UTF-8.
-        let pattern = RegexBuilder::new(pattern)
-            .unicode(false)
-            .build()
-            .map_err(|error| {
-                Failure::Usage(format!(
-                    "--format: {}, or a pattern that can be read: {error}",
-                    names()
-                ))
-            })?;
-        let groups = ["time", "level", "message"];
-        if !pattern
-            .capture_names()
-            .flatten()
-            .any(|name| groups.contains(&name))
-        {
-            return Err(Failure::Usage(format!(
-                "--format: \"{text}\" is none of {}, and as a pattern it has no group (?<time>…), (?<level>…) or (?<message>…)",
-                names()
-            )));
-        }
-        Ok(Format(pattern))
-    }
+    format.map_err(|error| Failure::Usage(format!("--format: {error}")))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn headline(format: &str, line: &str) -> String {
-        let (text, _) = format.parse::<Format>().unwrap().headline(line.as_bytes());
-        String::from_utf8(text).unwrap()
+    fn headline(formats: &[&str], level: Option<Level>, line: &str) -> String {
+        let formats: Vec<String> = formats.iter().map(|text| (*text).to_owned()).collect();
+        let format = Format::of_options(&formats, level).unwrap().unwrap();
+        String::from_utf8(format.headline(line.as_bytes()).0).unwrap()
     }
 
     #[test]
-    fn named_formats_read_their_programs() {
-        for (name, line, time, level, message) in [
-            (
-                "apache",
-                "[Sun Nov 22 10:00:00.123 2026] [core:error] [pid 1] AH00037: x",
-                "Sun Nov 22 10:00:00.123 2026",
-                "ERROR",
-                "[pid 1] AH00037: x",
-            ),
-            (
-                "laravel",
-                "[2026-11-22 10:00:00] production.CRITICAL: x",
-                "2026-11-22 10:00:00",
-                "FATAL",
-                "x",
-            ),
-            (
-                "log4j",
-                "2026-11-22 10:00:00,123 [main] ERROR a.B - x",
-                "2026-11-22 10:00:00,123",
-                "ERROR",
-                "a.B - x",
-            ),
-            (
-                "nginx",
-                "2026/11/22 10:00:00 [crit] 1#1: *1 x",
-                "2026/11/22 10:00:00",
-                "FATAL",
-                "1#1: *1 x",
-            ),
-            (
-                "postgresql",
-                "2026-11-22 10:00:00.123 UTC [1] a@b ERROR:  x",
-                "2026-11-22 10:00:00.123 UTC",
-                "ERROR",
-                "x",
-            ),
-            (
-                "python",
-                "2026-11-22 10:00:00,123 - a.b - ERROR - x",
-                "2026-11-22 10:00:00,123",
-                "ERROR",
-                "x",
-            ),
-            (
-                "ruby",
-                "E, [2026-11-22T10:00:00.123456 #1] ERROR -- app: x",
-                "2026-11-22T10:00:00.123456",
-                "ERROR",
-                "x",
-            ),
-        ] {
-            let expected = format!(r#"{{"time":"{time}","level":"{level}","message":"{message}"}}"#);
-            assert_eq!(headline(name, line), expected, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_pattern_may_name_some_of_the_parts() {
-        let format: Format = r"^(?<level>\w) (?<message>.*)".parse().unwrap();
-        assert_eq!(format.level(b"E x"), Some(Level::Error));
-        assert_eq!(format.level(b"Q x"), None);
-        assert_eq!(format.level(b"ERROR: x"), None);
-        let (text, flags) = format.headline(b"E a\xffb");
+    fn a_headline_is_handed_on_as_json() {
         assert_eq!(
-            text,
-            "{\"level\":\"ERROR\",\"message\":\"a\u{FFFD}b\"}".as_bytes()
+            headline(&["nginx"], None, "2026/11/22 10:00:00 [crit] 1#1: *1 x"),
+            r#"{"time":"2026/11/22 10:00:00","level":"FATAL","message":"1#1: *1 x"}"#
         );
-        assert_eq!(flags, Flags::BAD_UTF8);
         assert_eq!(
-            headline(r"^(?<time>\d+)", "1 ERROR x"),
-            r#"{"time":"1","level":"ERROR","message":"1 ERROR x"}"#
+            headline(&["nginx", r"^(?<level>\w) (?<message>.*)"], None, "E x"),
+            r#"{"level":"ERROR","message":"x"}"#
         );
+        // The table of shapes finds the pid too.
+        let line = "4843:M 28 Nov 2026 01:35:53.661 # Background saving error";
+        assert_eq!(headline(&["redis"], None, line), line);
     }
 
     #[test]
-    fn what_is_no_format_is_refused() {
-        for text in ["log5j", "(", "plain"] {
-            assert!(matches!(text.parse::<Format>(), Err(Failure::Usage(_))), "{text}");
+    fn lines_without_a_level_get_the_one_of_the_option() {
+        assert_eq!(
+            headline(
+                &[],
+                Some(Level::Error),
+                "2026-11-28 01:32:27 +0100 daemon: fork failed"
+            ),
+            r#"{"time":"2026-11-28 01:32:27 +0100","level":"ERROR","message":"daemon: fork failed"}"#
+        );
+        assert_eq!(headline(&[], Some(Level::Error), "INFO x"), "INFO x");
+        assert!(Format::of_options(&[], None).unwrap().is_none());
+    }
+
+    #[test]
+    fn mistakes_are_usage_errors() {
+        for text in ["log5j", "(", "plain", "/no/such/format.json", "^(?<level>#)"] {
+            let refused = Format::of_options(&[text.to_owned()], None);
+            assert!(matches!(refused, Err(Failure::Usage(_))), "{text}");
         }
     }
 }
