@@ -132,7 +132,7 @@ fn records(file: &str) -> Vec<String> {
             }
         }
         blanks = 0;
-        previous = Some(text);
+        previous = Some(text).filter(|text| !text.trim().is_empty()).or(previous);
     }
     records
 }

@@ -11,7 +11,7 @@
 mod record;
 mod search;
 
-use logwatch_record::{Flags, MAX_MESSAGE};
+use logwatch_record::{Flags, MAX_MESSAGE, line};
 
 use crate::records::multiline::Multiline;
 use crate::source::identity::{HEAD, Proof, TAIL};
@@ -78,8 +78,8 @@ pub struct Reader {
     /// Set inside a line that is too long to hold: where it starts, and whether it belongs to the open record.
     long_line: Option<LongLine>,
     open: Option<Open>,
-    /// The end of the last record that was let go before the next line had come.
-    let_go: Option<u64>,
+    /// The last record that was let go before the next line had come.
+    let_go: Option<LetGo>,
     /// A record was cut in two in this file, so records wait longer.
     split_before: bool,
     head: Vec<u8>,
@@ -87,6 +87,27 @@ pub struct Reader {
     /// The bytes before the boundary, and the boundary that they were taken for.
     anchor: Vec<u8>,
     anchor_at: u64,
+}
+
+/// A record that was let go. Lines that belong to it are passed over.
+struct LetGo {
+    /// The end of its last line.
+    at: u64,
+    headline: Vec<u8>,
+    last: Vec<u8>,
+    blank: bool,
+    /// The line that was just read belongs to it.
+    goes_on: bool,
+}
+
+impl LetGo {
+    fn so_far(&self) -> line::Open<'_> {
+        line::Open {
+            headline: &self.headline,
+            last: &self.last,
+            blank: self.blank,
+        }
+    }
 }
 
 #[derive(Clone, Copy)]
@@ -178,7 +199,9 @@ impl Reader {
                 }
             }
             // With an open record, or after one that was let go, the next line counts; otherwise the next hit does.
-            let start = if self.open.is_some() || self.let_go == Some(window.offset + at as u64) {
+            let offset = window.offset + at as u64;
+            let counts = self.let_go.as_ref().is_some_and(|gone| gone.at == offset);
+            let start = if self.open.is_some() || counts {
                 at
             } else {
                 let hit = match &mut hits {
@@ -203,11 +226,15 @@ impl Reader {
                 break Fed::Hungry;
             }
             let offset = window.offset + at as u64;
-            let joined = self.line(&bytes[at..at + length], offset, search, batch);
+            let joined = self.line(&bytes[at..at + length], &bytes[..at], offset, search, batch);
             if whole {
                 at += length + usize::from(newline.is_some());
                 if let (true, Some(open)) = (joined, &mut self.open) {
                     open.end = window.offset + at as u64;
+                }
+                if let Some(gone) = self.let_go.as_mut().filter(|gone| gone.goes_on) {
+                    gone.at = window.offset + at as u64;
+                    gone.goes_on = false;
                 }
             } else {
                 self.long_line = Some(LongLine {
@@ -222,7 +249,7 @@ impl Reader {
 
     /// Looks at one line, without its newline; of a long one at least the first `MAX_MESSAGE` bytes are there. True when it now belongs
     /// to the open record.
-    fn line(&mut self, line: &[u8], offset: u64, search: &Search, batch: &mut Batch) -> bool {
+    fn line(&mut self, line: &[u8], before: &[u8], offset: u64, search: &Search, batch: &mut Batch) -> bool {
         let too_long = line.len() > MAX_MESSAGE;
         let line = &line[..line.len().min(MAX_MESSAGE)];
         let line = line.strip_suffix(b"\r").filter(|_| !too_long).unwrap_or(line);
@@ -231,20 +258,32 @@ impl Reader {
         } else {
             Flags::empty()
         };
-        // What follows nothing continues nothing.
-        let continues = |search: &Search| offset > 0 && search.continues(line);
         if let Some(open) = &mut self.open {
-            if continues(search) {
+            if search.is_blank(line) && open.skip_blank() {
+                return false;
+            }
+            if offset > 0 && search.joins(line, open.so_far()) {
                 open.append(line, cut);
                 return true;
             }
             self.close(batch);
-        } else if self.let_go == Some(offset) && continues(search) {
-            self.split_before = true;
-            return false;
+        } else if let Some(gone) = self.let_go.as_mut().filter(|gone| gone.at == offset) {
+            if search.is_blank(line) {
+                gone.blank = true;
+                gone.goes_on = true;
+                return false;
+            }
+            if offset > 0 && search.joins(line, gone.so_far()) {
+                self.split_before = true;
+                gone.last = line.to_vec();
+                gone.blank = false;
+                gone.goes_on = true;
+                return false;
+            }
         }
         // The level first: it is known sooner, and most lines end here.
-        if search.level(line).is_none_or(|level| level < search.least) || continues(search) {
+        let begins = |search: &Search| offset == 0 || search.begins(line, before);
+        if search.level(line).is_none_or(|level| level < search.least) || !begins(search) {
             return false;
         }
         let (raw, flags) = search.headline(line);
@@ -290,7 +329,16 @@ impl Reader {
     /// The open record has waited long enough: it is whole as it is.
     pub fn let_go(&mut self, batch: &mut Batch) {
         if self.long_line.is_none() && self.open.is_some() {
-            self.let_go = Some(self.position);
+            if let Some(open) = &self.open {
+                let so_far = open.so_far();
+                self.let_go = Some(LetGo {
+                    at: self.position,
+                    headline: so_far.headline.to_vec(),
+                    last: so_far.last.to_vec(),
+                    blank: so_far.blank,
+                    goes_on: false,
+                });
+            }
             self.close(batch);
             self.anchor.clone_from(&self.recent);
             self.anchor_at = self.position;

@@ -54,7 +54,8 @@ pub fn joins(line: &[u8], open: Open) -> bool {
 }
 
 /// Returns true if a line that has a level may begin a record where none is open. Only a crash
-/// depends on the line before: after a warning, or in a trace, it belongs to that.
+/// depends on the last line before it that is not empty: after a warning, or in a trace, it belongs
+/// to that.
 pub fn begins(line: &[u8], previous: Option<&[u8]>) -> bool {
     if !continues(line) {
         return true;
@@ -64,7 +65,7 @@ pub fn begins(line: &[u8], previous: Option<&[u8]>) -> bool {
     if crash::level(inner).is_none() {
         return false;
     }
-    let Some(previous) = previous.filter(|previous| !previous.trim_ascii().is_empty()) else {
+    let Some(previous) = previous else {
         return true;
     };
     if inner.starts_with(b"Traceback ") {
@@ -230,12 +231,12 @@ mod tests {
     #[test]
     fn a_crash_begins_a_record_unless_it_belongs_to_the_line_before() {
         let trace = b"Traceback (most recent call last):";
-        assert!(begins(trace, None) && begins(trace, Some(b"")));
+        assert!(begins(trace, None));
         assert!(begins(trace, Some(b"2026-11-28 01:00:00 INFO started")));
         assert!(!begins(trace, Some(b"2026-11-28 01:00:00 WARNING retry")));
         assert!(!begins(trace, Some(b"ValueError: x")));
         let node = b"TypeError: x is not a function";
-        assert!(begins(node, Some(b"    ^")) && begins(node, Some(b"")));
+        assert!(begins(node, Some(b"    ^")) && begins(node, None));
         assert!(!begins(node, Some(b"  File \"x.py\", line 3, in f")));
         assert!(!begins(b"\tat a.B.c(B.java:1)", None));
     }

@@ -6,8 +6,8 @@
 //! name begins with `_`. It may be narrowed: `{pid.digits}`, `{thread.hex}`, `{logger.dotted}`
 //! (`com.example.Class`), `{logger.method}` (`com.example.Class.method`), `{id.upper}` (capitals,
 //! digits, `_` and `-`), or widened: `{thread.any}` goes up to the next character of the template,
-//! over blanks. A blank stands for one or more blanks or tabs, `~` for none or more, every other
-//! character for itself.
+//! over blanks. A blank stands for one or more blanks or tabs, `~` for none or more, `^` for one
+//! blank, every other character for itself.
 
 use super::{Lead, MOST_FIELDS, Row, Says, Shaped};
 use crate::names::is_dotted;
@@ -20,7 +20,7 @@ pub(super) struct Template {
     parts: Vec<Part>,
 }
 
-#[derive(Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq)]
 pub(super) enum Part {
     Text(Vec<u8>),
     Blank,
@@ -60,11 +60,9 @@ impl Template {
                     parts.push(field(inside));
                 }
                 ' ' => parts.push(Part::Blank),
+                '^' => text(&mut parts, b" "),
                 '~' => parts.push(Part::AnyBlank),
-                _ => match parts.last_mut() {
-                    Some(Part::Text(text)) => text.extend_from_slice(&rest.as_bytes()[..len]),
-                    _ => parts.push(Part::Text(rest.as_bytes()[..len].to_vec())),
-                },
+                _ => text(&mut parts, &rest.as_bytes()[..len]),
             }
             rest = rest.get(len..).unwrap_or_default();
         }
@@ -102,15 +100,22 @@ impl Template {
     /// of the text (behind a time, of the text after it and a blank), and the first of its next
     /// word.
     pub(super) fn may_have(&self, says: Says, byte: u8) -> [bool; 3] {
-        let parts: Vec<&Part> = self
+        let parts: Vec<Part> = self
             .after_lead()
             .iter()
             .filter(|part| **part != Part::Here)
+            .cloned()
             .collect();
-        let parts = match &parts[..] {
-            [Part::Blank | Part::AnyBlank, parts @ ..] if self.lead().is_some() => parts,
-            parts => parts,
+        // A blank behind the time is not looked at.
+        let parts: Vec<Part> = match (self.lead(), &parts[..]) {
+            (Some(_), [Part::Blank | Part::AnyBlank, parts @ ..]) => parts.to_vec(),
+            (Some(_), [Part::Text(text), parts @ ..]) if text[0] == b' ' => match &text[1..] {
+                [] => parts.to_vec(),
+                text => [&[Part::Text(text.to_vec())], parts].concat(),
+            },
+            (_, parts) => parts.to_vec(),
         };
+        let parts = &parts[..];
         let one_byte = |part: &Part| match part {
             Part::Text(text) => text.len() == 1,
             Part::Level => matches!(says, Says::Letter),
@@ -123,11 +128,10 @@ impl Template {
             _ => true,
         };
         // A word ends at the first blank that no part can hold.
-        let blank = parts.iter().position(|part| {
-            matches!(
-                part,
-                Part::Blank | Part::AnyBlank | Part::Message | Part::Time | Part::Field(_, Kind::Any)
-            )
+        let blank = parts.iter().position(|part| match part {
+            Part::Blank | Part::AnyBlank | Part::Message | Part::Time | Part::Field(_, Kind::Any) => true,
+            Part::Text(text) => text.contains(&b' '),
+            _ => false,
         });
         let next_word = match blank.map(|at| &parts[at..]) {
             Some([Part::Blank, next, ..]) => next.may_begin_with(says, byte),
@@ -209,6 +213,13 @@ impl Template {
             ends,
             message: here.unwrap_or(at),
         })
+    }
+}
+
+fn text(parts: &mut Vec<Part>, bytes: &[u8]) {
+    match parts.last_mut() {
+        Some(Part::Text(text)) => text.extend_from_slice(bytes),
+        _ => parts.push(Part::Text(bytes.to_vec())),
     }
 }
 

@@ -1,7 +1,7 @@
 //! What the reader must give: the records of reading line by line, with nothing clever. Used by the reader's tests and by fuzzing
 //! (tests/fuzz), so it takes what it needs from the module that it is in.
 
-use logwatch_record::clean;
+use logwatch_record::{clean, line};
 
 use super::{Batch, Fed, Found, HEAD, Proof, Reader, Search, TAIL, Window};
 
@@ -17,8 +17,9 @@ pub enum Then {
 
 /// All records of a text.
 pub fn plainly(text: &[u8], search: &Search) -> Vec<Found> {
-    let mut raw: Vec<(Found, Vec<u8>)> = Vec::new();
+    let mut raw: Vec<(Found, Vec<u8>, usize)> = Vec::new();
     let mut open = false;
+    let mut blanks = 0;
     let mut start = 0;
     for line in text.split_inclusive(|byte| *byte == b'\n') {
         let nuls = line.iter().take_while(|byte| **byte == 0).count();
@@ -30,12 +31,28 @@ pub fn plainly(text: &[u8], search: &Search) -> Vec<Found> {
         }
         let bare = line[nuls..].strip_suffix(b"\n").unwrap_or(&line[nuls..]);
         let bare = bare.strip_suffix(b"\r").unwrap_or(bare);
-        if from > 0 && search.continues(bare) {
-            if let (true, Some((record, lines))) = (open, raw.last_mut()) {
-                record.end = end as u64;
-                lines.push(b'\n');
-                lines.extend_from_slice(bare);
+        if let (true, Some((record, lines, headline))) = (open, raw.last_mut()) {
+            if search.is_blank(bare) && blanks < 20 {
+                blanks += 1;
+                continue;
             }
+            let last = memchr::memrchr(b'\n', lines).map_or(0, |newline| newline + 1);
+            let so_far = line::Open {
+                headline: &lines[..*headline],
+                last: &lines[last..],
+                blank: blanks > 0,
+            };
+            if search.joins(bare, so_far) {
+                record.end = end as u64;
+                lines.extend(std::iter::repeat_n(b'\n', 1 + blanks));
+                lines.extend_from_slice(bare);
+                blanks = 0;
+                continue;
+            }
+        }
+        blanks = 0;
+        if from > 0 && !search.begins(bare, &text[..from]) {
+            open = false;
             continue;
         }
         open = search.level(bare).is_some_and(|level| level >= search.least);
@@ -47,11 +64,12 @@ pub fn plainly(text: &[u8], search: &Search) -> Vec<Found> {
                 text: String::new(),
                 flags,
             };
-            raw.push((record, headline));
+            let length = headline.len();
+            raw.push((record, headline, length));
         }
     }
     raw.into_iter()
-        .map(|(record, lines)| {
+        .map(|(record, lines, _)| {
             let (text, flags) = clean(&lines);
             Found {
                 text: text.into_owned(),

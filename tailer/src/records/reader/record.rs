@@ -2,10 +2,12 @@
 
 use std::borrow::Cow;
 
-use logwatch_record::{Flags, MAX_MESSAGE, clean};
+use logwatch_record::{Flags, MAX_MESSAGE, clean, line};
 
 /// The most bytes of a record, continuation lines included. More is dropped and flagged.
 pub(super) const MAX_RECORD: usize = 4 * MAX_MESSAGE;
+/// A record does not go on after more empty lines than these.
+const MAX_BLANKS: usize = 20;
 /// A batch is full at this many records or bytes. While the file has no more it goes as it is: the busier, the larger, and the fewer
 /// commits have to wait for the disk.
 pub const BATCH_RECORDS: usize = 5000;
@@ -59,6 +61,10 @@ pub(super) struct Open {
     pub(super) raw: Vec<u8>,
     pub(super) headline: usize,
     pub(super) lines: usize,
+    /// The start of the last line in `raw`.
+    last: usize,
+    /// The empty lines after it, which belong to the record only if another line does.
+    blanks: usize,
     flags: Flags,
 }
 
@@ -71,11 +77,35 @@ impl Open {
             headline: headline.len(),
             raw: headline,
             lines: 1,
+            last: 0,
+            blanks: 0,
             flags,
         }
     }
 
+    /// Returns the record as the decision about its next line needs it.
+    pub(super) fn so_far(&self) -> line::Open<'_> {
+        line::Open {
+            headline: &self.raw[..self.headline],
+            last: &self.raw[self.last..],
+            blank: self.blanks > 0,
+        }
+    }
+
+    /// Notes an empty line. Returns false if there are too many for a record to go on after them.
+    pub(super) fn skip_blank(&mut self) -> bool {
+        self.blanks += 1;
+        self.blanks <= MAX_BLANKS
+    }
+
     pub(super) fn append(&mut self, line: &[u8], cut: Flags) {
+        for _ in 0..std::mem::take(&mut self.blanks) {
+            self.append_one(b"", Flags::empty());
+        }
+        self.append_one(line, cut);
+    }
+
+    fn append_one(&mut self, line: &[u8], cut: Flags) {
         self.lines += 1;
         self.flags |= cut;
         let room = MAX_RECORD.saturating_sub(self.raw.len() + 1);
@@ -84,6 +114,7 @@ impl Open {
             return;
         }
         self.raw.push(b'\n');
+        self.last = self.raw.len();
         self.raw.extend_from_slice(&line[..line.len().min(room)]);
         if line.len() > room {
             self.flags |= Flags::TRUNCATED;

@@ -1,10 +1,11 @@
 //! What a line is: the start of a record that is wanted, a part of the one before it, or nothing.
 
-use logwatch_record::{Flags, Level};
+use logwatch_record::{Flags, Level, line};
 
 use crate::records::format::Format;
 use crate::records::level_scan::Candidates;
 use crate::records::multiline::Multiline;
+use crate::source::identity::TAIL;
 
 /// What to look for. One for all files: the search's buffer is shared.
 pub struct Search {
@@ -34,6 +35,33 @@ impl Search {
         }
     }
 
+    /// Returns true for an empty line, behind which a record may go on.
+    pub fn is_blank(&self, line: &[u8]) -> bool {
+        self.is_automatic() && line.trim_ascii().is_empty()
+    }
+
+    /// Returns true if the line belongs to the open record.
+    pub fn joins(&self, line: &[u8], open: line::Open) -> bool {
+        if self.is_automatic() {
+            line::joins(line, open)
+        } else {
+            self.continues(line)
+        }
+    }
+
+    /// Returns true if a line that has a level may begin a record. `before`: the bytes before the line.
+    pub fn begins(&self, line: &[u8], before: &[u8]) -> bool {
+        if self.is_automatic() {
+            line::begins(line, previous_line(before))
+        } else {
+            !self.continues(line)
+        }
+    }
+
+    fn is_automatic(&self) -> bool {
+        self.format.is_none() && matches!(self.multiline, Multiline::Auto)
+    }
+
     pub fn level(&self, line: &[u8]) -> Option<Level> {
         match &self.format {
             Some(format) => format.level(line),
@@ -48,4 +76,15 @@ impl Search {
             None => (line.to_vec(), Flags::empty()),
         }
     }
+}
+
+/// Returns the last line before that is not empty, as far as the reader keeps bytes for its proof: so a file
+/// reads alike however it is cut into windows.
+fn previous_line(before: &[u8]) -> Option<&[u8]> {
+    let before = &before[before.len().saturating_sub(TAIL)..];
+    let line = before.trim_ascii_end();
+    if line.is_empty() {
+        return None;
+    }
+    Some(&line[memchr::memrchr(b'\n', line).map_or(0, |newline| newline + 1)..])
 }

@@ -16,6 +16,10 @@ const LINES: &[&str] = &[
     "Caused by: java.io.IOException: fatal",
     "",
     "error",
+    "  ERROR 2026-11-22 10:00:00 right-aligned",
+    "2026-11-22 10:00:00 WARNING slow",
+    "Traceback (most recent call last):",
+    "2026-11-22 10:00:00 ERROR the following was found:",
 ];
 
 /// Reads a text as a tailer does that is handed `step` bytes at a time.
@@ -65,6 +69,52 @@ proptest! {
     fn any_bytes_are_read_to_the_end(text in prop::collection::vec(prop::sample::select(&b"\0\0\n\n\r\xff E<3>{\"error:l"[..]), 0..400)) {
         read(&text, || 7);
     }
+}
+
+fn records_of(text: &str) -> Vec<String> {
+    let found = read(text.as_bytes(), || 33);
+    found.into_iter().map(|found| found.text).collect()
+}
+
+#[test]
+fn an_event_of_several_lines_is_one_record() {
+    let head = "2026-11-28 01:51:57.133995+00:00 [error] <0.660.0>";
+    let event = format!("{head} closing connection:\n{head} \n{head} {{bad_header}}");
+    let next = "2026-11-28 01:51:58.000001+00:00 [error] <0.661.0> x";
+    assert_eq!(records_of(&format!("{event}\n{next}\n")), [&event[..], next]);
+}
+
+#[test]
+fn an_empty_line_in_a_trace_does_not_end_the_record() {
+    let panic = "panic: boom\n\ngoroutine 1 [running]:\nmain.main()\n\t/app/main.go:4 +0x1d";
+    assert_eq!(
+        records_of(&format!("{panic}\n\n\nERROR next\n")),
+        [panic, "ERROR next"]
+    );
+}
+
+#[test]
+fn a_crash_without_a_level_is_a_record() {
+    let trace = "Traceback (most recent call last):\n  File \"x.py\", line 1, in <module>\nValueError: x";
+    let text = format!("INFO start\n{trace}\n2026-11-22 10:00:00 WARNING retry\n{trace}\n");
+    assert_eq!(records_of(&text), [trace]);
+}
+
+#[test]
+fn a_right_aligned_error_is_not_lost_in_the_record_before() {
+    let text = "2026-11-22 10:00:00 ERROR a\n  ERROR 2026-11-22 10:00:01 b\n";
+    assert_eq!(
+        records_of(text),
+        ["2026-11-22 10:00:00 ERROR a", "  ERROR 2026-11-22 10:00:01 b"]
+    );
+}
+
+#[test]
+fn the_pieces_of_a_container_s_line_are_one_record() {
+    let time = "2026-11-22T10:00:00.123456789Z";
+    let line = format!("{time} stderr P ERROR one \n{time} stderr P and a half \n{time} stderr F line");
+    let found = records_of(&format!("{line}\n{time} stdout F done\n"));
+    assert_eq!(found, [line]);
 }
 
 #[test]
