@@ -14,7 +14,7 @@ CREATE FUNCTION logwatch_private.privileges_of(kind text) RETURNS text[]
         (4, 'EXECUTE ON FUNCTION @extschema@.logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[])', '{tailer}'),
         (5, 'EXECUTE ON FUNCTION @extschema@.logwatch_files(text)', '{tailer}'),
         (6, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, '
-            'integer, bigint, integer, bigint, text[], integer[], text, text)', '{tailer}'),
+            'integer, bigint, integer, bigint, text[], integer[], text, text, text)', '{tailer}'),
         (7, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text, text)', '{app}'),
         (8, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text[], text)', '{app}'),
         (9, 'EXECUTE ON FUNCTION @extschema@.logwatch_ack(bigint, text)', '{operator}'),

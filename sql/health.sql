@@ -32,7 +32,7 @@ DECLARE
 BEGIN
     PERFORM logwatch_private.hold();
     -- A sign of life, refused when another tailer holds the source.
-    PERFORM logwatch_private.move_offset($1, $2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
+    PERFORM logwatch_private.move_offset($1, $2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     UPDATE logwatch.files AS f SET size = o.size, truncated = f.truncated OR o.truncated
       FROM unnest($3, $4, $5) AS o (id, size, truncated)
      WHERE f.source_id = this_source AND f.id = o.id AND (f.size IS DISTINCT FROM o.size OR o.truncated AND NOT f.truncated);

@@ -18,7 +18,7 @@ COMMENT ON FUNCTION logwatch_private.source_id(text) IS '64-bit hash of a source
 
 CREATE FUNCTION logwatch_private.claim(source text, path text, host text, version text)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
-                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
+                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text)
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -31,7 +31,7 @@ CREATE FUNCTION logwatch_private.claim(source text, path text, host text, versio
            attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at,
            watched_since = CASE WHEN s.seen_at > EXCLUDED.seen_at - interval '5 minutes' THEN s.watched_since ELSE EXCLUDED.seen_at END;
     SELECT s.epoch, logwatch_private.setting('min_level'), f.id, f.path, f.dev, f.inode,
-           f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state
+           f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state, f.place
       FROM logwatch.sources AS s
       LEFT JOIN logwatch.files AS f ON f.source_id = s.id
      WHERE s.id = logwatch_private.source_id($1)
@@ -41,7 +41,7 @@ COMMENT ON FUNCTION logwatch_private.claim(text, text, text, text) IS 'What logw
 
 CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, version text DEFAULT NULL)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
-                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text)
+                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text)
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
@@ -57,19 +57,19 @@ CREATE FUNCTION logwatch_ingest(
         source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,
         from_byte bigint, to_byte bigint,
         head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint,
-        records text[], flags integer[], gap text DEFAULT NULL, state text DEFAULT 'open')
+        records text[], flags integer[], gap text DEFAULT NULL, state text DEFAULT 'open', place text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE c VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
     AS 'MODULE_PATHNAME', 'ingest_range_wrapper';
-COMMENT ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
+COMMENT ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text)
     IS 'Stores the records of a file''s bytes from_byte to to_byte and moves its offset, in one transaction, if the tailer''s epoch and from_byte still hold; returns how many were stored';
 
 CREATE FUNCTION logwatch_private.move_offset(
         source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,
         from_byte bigint, to_byte bigint,
-        head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, gap text, state text)
+        head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, gap text, state text, place text)
     RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -97,11 +97,11 @@ BEGIN
     END IF;
     UPDATE logwatch.files AS f
        SET path = logwatch_private.printable($4), dev = $5, inode = $6, next_byte = $8, head_bytes = $9, head_hash = $10, tail_bytes = $11, tail_hash = $12,
-           state = $14, updated_at = clock_timestamp()
+           state = $14, place = $15, updated_at = clock_timestamp()
      WHERE f.source_id = this_source AND f.id = $3 AND f.next_byte = $7;
     IF NOT FOUND THEN
-        INSERT INTO logwatch.files (source_id, id, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state)
-        VALUES (this_source, $3, logwatch_private.printable($4), $5, $6, $9, $10, $11, $12, $8, $14)
+        INSERT INTO logwatch.files (source_id, id, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state, place)
+        VALUES (this_source, $3, logwatch_private.printable($4), $5, $6, $9, $10, $11, $12, $8, $14, $15)
         ON CONFLICT DO NOTHING;
         IF NOT FOUND THEN
             SELECT f.next_byte INTO stored FROM logwatch.files AS f WHERE f.source_id = this_source AND f.id = $3;
@@ -116,5 +116,5 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.move_offset(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text, text)
+COMMENT ON FUNCTION logwatch_private.move_offset(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text, text, text)
     IS 'Compare-and-swap of a file''s offset on epoch and from_byte';

@@ -39,6 +39,7 @@ CREATE TABLE logwatch.files (
     size        bigint,
     truncated   boolean NOT NULL DEFAULT false,
     state       text NOT NULL DEFAULT 'open' CHECK (state IN ('open', 'done', 'truncated', 'removed')),
+    place       text CHECK (length(place) <= 16384),
     first_seen  timestamptz NOT NULL DEFAULT now(),
     updated_at  timestamptz NOT NULL DEFAULT now(),
     PRIMARY KEY (source_id, id)
@@ -50,6 +51,7 @@ COMMENT ON COLUMN logwatch.files.tail_hash IS 'xxh3 of the tail_bytes bytes befo
 COMMENT ON COLUMN logwatch.files.next_byte IS 'Offset of the first byte that is not stored yet';
 COMMENT ON COLUMN logwatch.files.size IS 'Bytes that the file had when its tailer last said so; NULL for what has no size';
 COMMENT ON COLUMN logwatch.files.truncated IS 'This file began when the one before it was truncated or overwritten in place';
+COMMENT ON COLUMN logwatch.files.place IS 'Where the file is, when that is not its path: behind a link, under a rotated name; for the journal its cursor';
 COMMENT ON COLUMN logwatch.files.state IS 'open, done (rotated away and read to its end), truncated (its bytes are gone, or in a copy) or removed';
 
 CREATE TABLE logwatch.gaps (

@@ -258,9 +258,9 @@ impl Plans {
         Ok(Self {
             source: prepare("SELECT FROM logwatch.sources AS s WHERE s.id OPERATOR(pg_catalog.=) $1".to_owned(), &[INT8OID])?,
             offset: prepare(
-                "SELECT logwatch_private.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)".to_owned(),
+                "SELECT logwatch_private.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)".to_owned(),
                 &[
-                    TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID,
+                    TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
                 ],
             )?,
             // Its trigger wakes the worker at commit.
@@ -468,6 +468,7 @@ fn ingest_range(
     flags: Option<Array<i32>>,
     gap: Option<&str>,
     state: Option<&str>,
+    place: Option<&str>,
 ) -> spi::Result<i64> {
     pg::refuse_in_recovery(c"logwatch_ingest()");
     know_version()?;
@@ -500,6 +501,7 @@ fn ingest_range(
                 tail_hash.into(),
                 gap.into(),
                 state.into(),
+                place.into(),
             ],
         )?;
         Ok(())

@@ -12,7 +12,7 @@ use std::io;
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
 
-pub use options::{Mode, Options, Output, Pipe, fixed_part};
+pub use options::{JOURNAL, Mode, Options, Output, Pipe, fixed_part};
 
 /// The exit codes and their meanings.
 pub const EXIT_CODES: &[(u8, &str)] = &[
@@ -103,6 +103,14 @@ pub struct Args {
     /// Keep reading a renamed file until it has been idle for this long.
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400), help_heading = "Files")]
     rotate_wait: u64,
+
+    /// Leave files out whose name matches this pattern, or whose path does if it has a slash. May be given several times.
+    #[arg(long, value_name = "GLOB", help_heading = "Files")]
+    exclude: Vec<OsString>,
+
+    /// Look for rotated files in this directory too (logrotate's olddir). May be given several times.
+    #[arg(long, value_name = "DIR", help_heading = "Files")]
+    rotated_to: Vec<OsString>,
 
     /// Join lines to records: auto (stack traces join their headline), off, or a pattern that every first line matches.
     #[arg(

@@ -6,34 +6,29 @@
 
 #![deny(unsafe_code)]
 
-mod ahead;
-mod buffer;
 pub mod cli;
 pub mod connect;
 pub mod failure;
-mod follow;
-mod readahead;
 pub mod records;
 pub mod report;
-mod roster;
+mod run;
 mod sink;
 pub mod source;
-mod stream;
-mod tail;
+mod timing;
+mod tracked;
 
 use std::process::ExitCode;
 
 use logwatch_record::Level;
 
-use ahead::Ahead;
 use cli::{Mode, Options, Output};
 use failure::Failure;
-use follow::Follow;
 use report::{check, status};
-use sink::database::{Database, Sink, Source};
+use run::follow::Follow;
+use run::pipe::PipeLoop;
 use sink::dry_run::DryRun;
+use sink::{Database, Sink, Source};
 use source::wake::Waker;
-use stream::Stream;
 
 /// Does what the options say. The exit code is that of `--check`; a failure has its own.
 pub fn run(options: Options) -> Result<ExitCode, Failure> {
@@ -55,15 +50,12 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
                 .map_or(Ok(()), |limit| waker.heed_limit(limit))
         })
         .map_err(|error| Failure::Internal(format!("signals: {error}")))?;
-    let output = std::mem::replace(&mut options.output, Output::DryRun);
-    let sink = match output {
-        Output::DryRun => {
-            let least = options.min_level.unwrap_or(Level::Error);
-            let zone = options.zone.clone();
-            sink(&options, move || {
-                DryRun::new(std::io::stdout().lock(), least, zone)
-            })?
-        }
+    let sink: Box<dyn Sink> = match std::mem::replace(&mut options.output, Output::DryRun) {
+        Output::DryRun => Box::new(DryRun::new(
+            std::io::stdout().lock(),
+            options.min_level.unwrap_or(Level::Error),
+            options.zone.clone(),
+        )),
         Output::Database(settings) => {
             if let Some(note) = options.source_note() {
                 // cron mails each line, so a --once that succeeds is silent.
@@ -85,11 +77,11 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
                 path: inputs.join(" "),
                 zone_name: options.zone_name.clone(),
             };
-            sink(&options, move || Database::new(*settings, source))?
+            Box::new(Database::new(*settings, source))
         }
     };
     if let Some(pipe) = &options.pipe {
-        return Stream::new(&options, pipe, sink, waker)?.run();
+        return PipeLoop::new(&options, pipe, sink, waker)?.run();
     }
     let follow = Follow::new(&options, sink, waker)?;
     if options.once {
@@ -97,16 +89,4 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
     } else {
         follow.follow()
     }
-}
-
-/// What is read from files is stored while more is read. A pipe cannot be read again, so each piece of it is stored before the next.
-fn sink<S: Sink + 'static>(
-    options: &Options,
-    make: impl FnOnce() -> S + Send + 'static,
-) -> Result<Box<dyn Sink>, Failure> {
-    Ok(if options.pipe.is_some() {
-        Box::new(make())
-    } else {
-        Box::new(Ahead::new(make)?)
-    })
 }

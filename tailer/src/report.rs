@@ -7,4 +7,4 @@ pub mod log;
 pub mod permission;
 pub mod progress;
 pub mod status;
-pub mod systemd;
+pub(crate) mod systemd;

@@ -1,8 +1,10 @@
 //! Files before anybody knows what is in them: which there are, their bytes, their identity, and what wakes the loop.
 
 pub mod bytes;
+mod compression;
+pub(crate) mod directory;
 pub mod identity;
 pub mod inputs;
 pub mod names;
 pub mod utf16;
-pub mod wake;
+pub(crate) mod wake;

@@ -273,7 +273,7 @@ fn the_log_of_the_database_itself_does_not_feed_back() -> Result<()> {
     server.sql("CREATE ROLE feeder LOGIN")?;
     server.sql_error("SELECT 1/0")?;
     let functions = "FUNCTION logwatch_attach(text, text, text, text), logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, \
-         bigint, integer, bigint, integer, bigint, text[], integer[], text, text)";
+         bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text)";
     server.sql(&format!("GRANT EXECUTE ON {functions} TO feeder"))?;
     let start = || -> Result<Tailer> {
         let mut command = Tailer::command(&server, &["--source", "server", "--tz", "UTC", &log])?;

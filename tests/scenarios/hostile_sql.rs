@@ -31,7 +31,7 @@ const ROLES: [(&str, &str); 4] = [
         "tailer",
         "CREATE ROLE tailer LOGIN;
          GRANT EXECUTE ON FUNCTION logwatch_attach(text, text, text, text), logwatch_ingest(text, text), logwatch_ingest(text[], text),
-             logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text)
+             logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text)
              TO tailer",
     ),
     ("monitor", "CREATE ROLE monitor LOGIN; GRANT pg_monitor TO monitor"),

@@ -135,7 +135,7 @@ fn a_tailer_needs_two_functions() -> Result<()> {
 
     server.sql(
         "GRANT EXECUTE ON FUNCTION logwatch_attach(text, text, text, text) TO feeder;
-         GRANT EXECUTE ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text) TO feeder",
+         GRANT EXECUTE ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text) TO feeder",
     )?;
     let output = Tailer::command(&server, &args)?
         .env("PGUSER", "feeder")

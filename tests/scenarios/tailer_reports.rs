@@ -288,7 +288,7 @@ fn completions_and_manual_page_are_what_their_readers_take() -> Result<()> {
     let script = folder.path().join("completion");
     fs::write(&script, print(&["--completions", "bash"])?.out)?;
     let said: Said = Command::new("bash")
-        .args(["-c", "source \"$1\"; COMP_WORDS=(logwatch-tailer --rot); COMP_CWORD=1; _logwatch__tailer logwatch-tailer --rot logwatch-tailer; echo \"${COMPREPLY[@]}\"", "bash"])
+        .args(["-c", "source \"$1\"; COMP_WORDS=(logwatch-tailer --rotate-); COMP_CWORD=1; _logwatch__tailer logwatch-tailer --rotate- logwatch-tailer; echo \"${COMPREPLY[@]}\"", "bash"])
         .arg(&script)
         .output()?
         .into();

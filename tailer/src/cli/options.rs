@@ -16,9 +16,16 @@ use crate::failure::Failure;
 use crate::records::format::Format;
 use crate::records::multiline::Multiline;
 
+/// The input that means the systemd journal.
+pub const JOURNAL: &str = "journal:";
+
 /// What to do.
 pub struct Options {
     pub inputs: Vec<PathBuf>,
+    /// Patterns of files that are not read.
+    pub exclude: Vec<PathBuf>,
+    /// Directories that rotation moves files to.
+    pub rotated_to: Vec<PathBuf>,
     /// The one input, when it is a pipe.
     pub pipe: Option<Pipe>,
     pub source: String,
@@ -69,6 +76,8 @@ pub enum Mode {
 pub enum Pipe {
     StandardInput,
     Fifo(PathBuf),
+    /// The systemd journal.
+    Journal,
 }
 
 /// Where the records go.
@@ -120,6 +129,8 @@ impl Args {
             Output::Database(Box::new(Settings::resolve(self.dbname.as_deref(), flags)?))
         };
         Ok(Options {
+            exclude: self.exclude.iter().map(exclusion).collect::<Result<_, _>>()?,
+            rotated_to: self.rotated_to.iter().map(absolute).collect::<Result<_, _>>()?,
             inputs,
             pipe,
             source,
@@ -147,21 +158,32 @@ impl Args {
 
 /// The input as an absolute path: the offsets must be found again whatever directory the next run starts in.
 fn absolute(input: &OsString) -> Result<PathBuf, Failure> {
-    if input == "-" {
-        return Ok(PathBuf::from("-"));
+    if input == "-" || input == JOURNAL {
+        return Ok(PathBuf::from(input));
     }
     std::path::absolute(Path::new(input))
         .map_err(|error| Failure::Usage(format!("{}: {error}", Path::new(input).display())))
+}
+
+/// A pattern of names as it is, a pattern of paths as an absolute one.
+fn exclusion(pattern: &OsString) -> Result<PathBuf, Failure> {
+    if pattern.as_encoded_bytes().contains(&b'/') {
+        absolute(pattern)
+    } else {
+        Ok(PathBuf::from(pattern))
+    }
 }
 
 /// The pipe to read, if the inputs are one.
 fn pipe(inputs: &[PathBuf]) -> Result<Option<Pipe>, Failure> {
     let is_pipe = |input: &PathBuf| {
         input.as_os_str() == "-"
+            || input.as_os_str() == JOURNAL
             || std::fs::metadata(input).is_ok_and(|metadata| metadata.file_type().is_fifo())
     };
     match inputs {
         [input] if input.as_os_str() == "-" => Ok(Some(Pipe::StandardInput)),
+        [input] if input.as_os_str() == JOURNAL => Ok(Some(Pipe::Journal)),
         [input] if is_pipe(input) => Ok(Some(Pipe::Fifo(input.clone()))),
         inputs => match inputs.iter().find(|input| is_pipe(input)) {
             Some(input) => Err(Failure::Usage(format!(

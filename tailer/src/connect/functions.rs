@@ -20,7 +20,7 @@ pub const FUNCTIONS: [Function; 4] = [
     },
     Function {
         name: "logwatch_ingest",
-        arguments: "text,bigint,bigint,text,bigint,bigint,bigint,bigint,integer,bigint,integer,bigint,text[],integer[],text,text",
+        arguments: "text,bigint,bigint,text,bigint,bigint,bigint,bigint,integer,bigint,integer,bigint,text[],integer[],text,text,text",
         is_needed: true,
         purpose: "store records",
     },

@@ -52,26 +52,6 @@ impl Candidates {
         let mark = buckets::find(warn, window, at, |mark| shapes.confirm(window, mark))?;
         Some(if window[mark] == b'\n' { mark + 1 } else { mark })
     }
-
-    /// All such places at once, in order, of the lines that begin in the piece and end in it. Some may be in the same line. Returns
-    /// where the first line begins of which this tells.
-    pub fn places(&self, piece: &[u8], places: &mut Vec<usize>) -> usize {
-        let (Some(shapes), Some(first), Some(last)) = (
-            self.shapes,
-            memchr::memchr(b'\n', piece),
-            memchr::memrchr(b'\n', piece),
-        ) else {
-            return piece.len();
-        };
-        let lines = &piece[..=last];
-        buckets::find(shapes.least == Level::Warn, lines, first, |mark| {
-            if mark < last && shapes.confirm(lines, mark) {
-                places.push(mark + usize::from(lines[mark] == b'\n'));
-            }
-            false
-        });
-        first + 1
-    }
 }
 
 impl Shapes {
@@ -448,37 +428,6 @@ mod tests {
                 for line in &lines {
                     let counts = logwatch_record::level(line.as_bytes()).is_some_and(|level| level >= least);
                     assert!(!counts || found.contains(line), "{line:?}");
-                }
-            }
-        }
-    }
-
-    proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig { cases: 1000, failure_persistence: None, ..Default::default() })]
-        #[test]
-        fn what_has_a_level_is_told_of_wherever_a_piece_is_cut(
-            lines in proptest::collection::vec(proptest::collection::vec(0..PARTS.len(), 1..10), 5..40),
-            from in 0usize..100,
-            less in 0usize..100,
-        ) {
-            let lines: Vec<String> = lines
-                .iter()
-                .map(|parts| parts.iter().map(|part| PARTS[*part]).collect())
-                .collect();
-            let text = format!("{}\n", lines.join("\n"));
-            let end = text.len() - less.min(text.len());
-            let piece = &text.as_bytes()[from.min(end)..end];
-            for least in [Level::Warn, Level::Error, Level::Fatal] {
-                let mut places = Vec::new();
-                let first = Candidates::new(least).places(piece, &mut places);
-                assert!(places.is_sorted() && places.iter().all(|place| (first..piece.len()).contains(place)));
-                let mut start = 0;
-                for line in piece.split_inclusive(|byte| *byte == b'\n') {
-                    let range = start..start + line.len();
-                    start = range.end;
-                    let Some(line) = line.strip_suffix(b"\n").filter(|_| range.start >= first) else { continue };
-                    let counts = logwatch_record::level(line).is_some_and(|level| level >= least);
-                    assert!(!counts || places.iter().any(|place| range.contains(place)), "{}", line.escape_ascii());
                 }
             }
         }

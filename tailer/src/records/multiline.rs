@@ -17,9 +17,7 @@ use std::time::Duration;
 use regex::bytes::Regex;
 
 use crate::failure::Failure;
-
-pub const SHORT_WAIT: Duration = Duration::from_millis(5);
-pub const LONG_WAIT: Duration = Duration::from_secs(1);
+use crate::timing::{LONG_WAIT, SHORT_WAIT};
 
 /// How lines are joined.
 #[derive(Clone, Debug)]

@@ -38,38 +38,6 @@ pub struct Window<'a> {
     pub offset: u64,
     /// No more bytes will ever come: a last line without newline is a line.
     pub last: bool,
-    /// None: the bytes were not searched ahead.
-    pub hits: Option<Hits<'a>>,
-}
-
-/// Where a window has to be looked at, as it was found ahead.
-#[derive(Clone, Copy)]
-pub struct Hits<'a> {
-    places: &'a [usize],
-    first: usize,
-    from: usize,
-}
-
-impl<'a> Hits<'a> {
-    /// What `Candidates::places` told of the piece that begins at `from` in the window. Of lines that begin before `first` in the piece,
-    /// and so perhaps before the piece, it told nothing.
-    pub fn new(places: &'a [usize], first: usize, from: usize) -> Hits<'a> {
-        Hits { places, first, from }
-    }
-
-    /// The first place in a line that begins at `at` or later.
-    fn next(&mut self, at: usize) -> Option<usize> {
-        if at < self.from + self.first {
-            return Some(at);
-        }
-        while let Some(place) = self.places.first().map(|place| self.from + place) {
-            if place >= at {
-                return Some(place);
-            }
-            self.places = &self.places[1..];
-        }
-        None
-    }
 }
 
 /// How far a file has been read.
@@ -173,7 +141,6 @@ impl Reader {
         let mut at = usize::try_from(self.position - window.offset)
             .unwrap_or(bytes.len())
             .min(bytes.len());
-        let mut hits = window.hits;
         let fed = loop {
             if batch.is_full() {
                 break Fed::Full;
@@ -204,11 +171,7 @@ impl Reader {
             let start = if self.open.is_some() || counts {
                 at
             } else {
-                let hit = match &mut hits {
-                    Some(hits) => hits.next(at),
-                    None => search.candidates.next(bytes, at),
-                };
-                match hit {
+                match search.candidates.next(bytes, at) {
                     Some(hit) => {
                         memchr::memrchr(b'\n', &bytes[at..hit]).map_or(at, |newline| at + newline + 1)
                     }
@@ -321,7 +284,6 @@ impl Reader {
             bytes: &bytes,
             offset,
             last: false,
-            hits: None,
         };
         self.settle(&window, bytes.len());
     }

@@ -15,6 +15,7 @@ pub fn findings(options: &Options) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     match &options.pipe {
         Some(Pipe::StandardInput) => findings.push(Finding::Good("standard input is read".to_owned())),
+        Some(Pipe::Journal) => findings.push(Finding::Good("journalctl reads the journal".to_owned())),
         Some(Pipe::Fifo(path)) => {
             findings.push(
                 open(path)
@@ -24,7 +25,7 @@ pub fn findings(options: &Options) -> Result<Vec<Finding>, Failure> {
         }
         None => {
             for input in &options.inputs {
-                findings.extend(check_input(input, options.once)?);
+                findings.extend(check_input(input, options)?);
             }
             findings.extend(options.source_note().map(Finding::Note));
         }
@@ -32,13 +33,17 @@ pub fn findings(options: &Options) -> Result<Vec<Finding>, Failure> {
     Ok(findings)
 }
 
-fn check_input(input: &Path, once: bool) -> Result<Vec<Finding>, Failure> {
-    let inputs = Inputs::new(&[input.to_path_buf()])?;
-    let seen = inputs.look();
-    if seen.is_empty() {
-        return Ok(vec![absent(input, inputs.names().next().is_none(), once)]);
+fn check_input(input: &Path, options: &Options) -> Result<Vec<Finding>, Failure> {
+    let mut inputs = Inputs::new(&[input.to_path_buf()], &options.exclude, &options.rotated_to)?;
+    let (seen, problems) = inputs.look();
+    let refused: Vec<Finding> = problems
+        .iter()
+        .map(|(path, problem)| bad(format!("{}: {problem}", path.display())))
+        .collect();
+    if seen.is_empty() && refused.is_empty() {
+        return Ok(vec![absent(input, inputs.names().next().is_none(), options.once)]);
     }
-    Ok(seen.iter().map(check_file).collect())
+    Ok(seen.iter().map(check_file).chain(refused).collect())
 }
 
 /// Returns why an input gives no file. A file that is missing is no failure for a tailer that waits.

@@ -1,9 +1,4 @@
-//! Where records go: to the database, or – in `sink::dry_run` – to standard output.
-//!
-//! A call stores the records of a stretch of a file together with the stretch's end, in one transaction. So there is nothing to
-//! remember here: what failed is asked for again.
-
-mod heartbeat;
+//! The database: calls, and what to do about records that it refuses.
 
 use std::path::{Path, PathBuf};
 use std::time::Instant;
@@ -12,98 +7,28 @@ use logwatch_record::Level;
 use postgres::Client;
 use postgres::types::{ToSql, Type};
 
+use super::{Attached, Sink, Stretch, heartbeat};
 use crate::connect::settings::Settings;
 use crate::connect::{self, Trouble};
 use crate::failure::Failure;
-use crate::records::reader::Found;
-use crate::sink::health::Health;
 use crate::source::identity::Proof;
 use crate::source::inputs::Inode;
+use crate::tracked::health::Health;
+use crate::tracked::state::{FileRow, Life};
 
-const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state \
+const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state, place \
      FROM logwatch_attach($1, $2, $3, $4)";
 const INGEST: &str =
-    "SELECT logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)";
-
-/// What becomes of a file.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum State {
-    Open,
-    /// Rotated away and read to its end.
-    Done,
-    /// It began again: its bytes are gone, or in a copy.
-    Truncated,
-    /// Deleted.
-    Removed,
-}
-
-impl State {
-    /// What the database says; a state that a later version made is over as well.
-    fn of(text: &str) -> State {
-        match text {
-            "open" => State::Open,
-            "done" => State::Done,
-            "truncated" => State::Truncated,
-            _ => State::Removed,
-        }
-    }
-
-    fn as_str(self) -> &'static str {
-        match self {
-            State::Open => "open",
-            State::Done => "done",
-            State::Truncated => "truncated",
-            State::Removed => "removed",
-        }
-    }
-}
-
-/// A file as the database knows it.
-#[derive(Clone, Debug)]
-pub struct Stored {
-    pub id: i64,
-    pub path: PathBuf,
-    pub inode: Inode,
-    pub proof: Proof,
-    pub state: State,
-}
-
-/// The answer to an attach.
-pub struct Attached {
-    pub least: Level,
-    pub files: Vec<Stored>,
-}
-
-/// A stretch of a file, from the stored offset to `proof.offset`.
-pub struct Stretch<'a> {
-    /// None: a sign of life, about no file.
-    pub file: Option<i64>,
-    pub path: &'a Path,
-    pub inode: Inode,
-    pub from: u64,
-    pub proof: Proof,
-    pub records: &'a [Found],
-    /// Why the bytes could not be read.
-    pub gap: Option<&'a str>,
-    pub state: State,
-}
-
-pub trait Sink {
-    /// Claims the source, connecting first if need be.
-    fn attach(&mut self) -> Result<Attached, Trouble>;
-    /// Stores a stretch, or begins to: then the next call tells what came of it.
-    fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;
-    /// As `store`, with these records in place of the stretch's. They may be taken.
-    fn hand_over(&mut self, stretch: &Stretch, records: &mut Vec<Found>) -> Result<(), Trouble> {
-        self.store(&Stretch { records, ..*stretch })
-    }
-    /// Waits until all that was begun is stored.
-    fn settle(&mut self) -> Result<(), Trouble> {
-        Ok(())
-    }
-    /// How the files stand: offered often, and taken when it is time to. `at_once`: the run ends.
-    fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble>;
-}
+    "SELECT logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+/// Many rows without records, in one transaction.
+const INGEST_ROWS: &str = "SELECT logwatch_ingest($1, $2, u.file, u.path, u.dev, u.inode, u.from_byte, u.to_byte, u.head_bytes, u.head_hash, \
+     u.tail_bytes, u.tail_hash, NULL, NULL, u.gap, u.state, u.place) \
+     FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), \
+     pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), \
+     pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15)) \
+     AS u (file, path, dev, inode, from_byte, to_byte, head_bytes, head_hash, tail_bytes, tail_hash, gap, state, place)";
+/// So many rows go in one call.
+const ROWS: usize = 1000;
 
 /// The source as the database knows it.
 pub struct Source {
@@ -116,11 +41,11 @@ pub struct Source {
 
 pub struct Database {
     settings: Settings,
-    source: Source,
+    pub(super) source: Source,
     client: Option<Client>,
-    epoch: i64,
-    last_call: Instant,
-    told: heartbeat::Told,
+    pub(super) epoch: i64,
+    pub(super) last_call: Instant,
+    pub(super) told: heartbeat::Told,
 }
 
 impl Database {
@@ -136,7 +61,7 @@ impl Database {
     }
 
     /// Runs one statement; an error that is not about the records ends the connection, which may be in any state.
-    fn call(
+    pub(super) fn call(
         &mut self,
         sql: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
@@ -165,19 +90,18 @@ impl Database {
             .iter()
             .map(|record| i32::from(record.flags.bits()))
             .collect();
-        let source = self.source.name.clone();
-        let epoch = self.epoch;
-        let path = path_text(stretch.path);
-        let proof = &stretch.proof;
+        let (source, epoch) = (self.source.name.clone(), self.epoch);
+        let row = stretch.row;
+        let proof = &row.proof;
         self.call(
             INGEST,
             &[
                 (&source, Type::TEXT),
                 (&epoch, Type::INT8),
-                (&stretch.file, Type::INT8),
-                (&path, Type::TEXT),
-                (&stretch.inode.dev.cast_signed(), Type::INT8),
-                (&stretch.inode.inode.cast_signed(), Type::INT8),
+                (&row.id, Type::INT8),
+                (&path_text(&row.path), Type::TEXT),
+                (&row.inode.dev.cast_signed(), Type::INT8),
+                (&row.inode.inode.cast_signed(), Type::INT8),
                 (&stretch.from.cast_signed(), Type::INT8),
                 (&proof.offset.cast_signed(), Type::INT8),
                 (&small(proof.head_bytes), Type::INT4),
@@ -187,7 +111,52 @@ impl Database {
                 (&texts, Type::TEXT_ARRAY),
                 (&flags, Type::INT4_ARRAY),
                 (&stretch.gap, Type::TEXT),
-                (&stretch.state.as_str(), Type::TEXT),
+                (&row.life.as_str(), Type::TEXT),
+                (&place_text(row), Type::TEXT),
+            ],
+        )
+        .map(|_| ())
+    }
+
+    fn ingest_rows(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
+        fn column<T>(stretches: &[Stretch], of: impl Fn(&Stretch) -> T) -> Vec<T> {
+            stretches.iter().map(of).collect()
+        }
+        let (source, epoch) = (self.source.name.clone(), self.epoch);
+        let rows = stretches;
+        self.call(
+            INGEST_ROWS,
+            &[
+                (&source, Type::TEXT),
+                (&epoch, Type::INT8),
+                (&column(rows, |it| it.row.id), Type::INT8_ARRAY),
+                (&column(rows, |it| path_text(&it.row.path)), Type::TEXT_ARRAY),
+                (
+                    &column(rows, |it| it.row.inode.dev.cast_signed()),
+                    Type::INT8_ARRAY,
+                ),
+                (
+                    &column(rows, |it| it.row.inode.inode.cast_signed()),
+                    Type::INT8_ARRAY,
+                ),
+                (&column(rows, |it| it.from.cast_signed()), Type::INT8_ARRAY),
+                (
+                    &column(rows, |it| it.row.proof.offset.cast_signed()),
+                    Type::INT8_ARRAY,
+                ),
+                (
+                    &column(rows, |it| small(it.row.proof.head_bytes)),
+                    Type::INT4_ARRAY,
+                ),
+                (&column(rows, |it| it.row.proof.head_hash), Type::INT8_ARRAY),
+                (
+                    &column(rows, |it| small(it.row.proof.tail_bytes)),
+                    Type::INT4_ARRAY,
+                ),
+                (&column(rows, |it| it.row.proof.tail_hash), Type::INT8_ARRAY),
+                (&column(rows, |it| it.gap.map(str::to_owned)), Type::TEXT_ARRAY),
+                (&column(rows, |it| it.row.life.as_str()), Type::TEXT_ARRAY),
+                (&column(rows, |it| place_text(it.row)), Type::TEXT_ARRAY),
             ],
         )
         .map(|_| ())
@@ -198,12 +167,12 @@ impl Database {
         match stretch.records {
             [] => Err(Trouble::Final(Failure::Internal(format!(
                 "the database refuses the offset of {}: {reason}",
-                stretch.path.display()
+                stretch.row.path.display()
             )))),
             [record] => {
                 log::warn!(
                     "{}: the database refuses the record at byte {}: {reason}",
-                    stretch.path.display(),
+                    stretch.row.path.display(),
                     record.start
                 );
                 let gap = format!("refused by the database: {reason}");
@@ -217,11 +186,14 @@ impl Database {
                 let (first, second) = records.split_at(records.len() / 2);
                 let middle = second[0].start;
                 // The bytes before the middle are no longer at hand: only the head proves the file until the second half is stored.
-                let proof = stretch.proof.head_only(middle);
+                let row = FileRow {
+                    proof: stretch.row.proof.head_only(middle),
+                    life: Life::Live,
+                    ..stretch.row.clone()
+                };
                 self.store(&Stretch {
-                    proof,
+                    row: &row,
                     records: first,
-                    state: State::Open,
                     ..*stretch
                 })?;
                 self.store(&Stretch {
@@ -256,36 +228,40 @@ impl Sink for Database {
         )?;
         let mut attached = Attached {
             least: Level::Error,
-            files: Vec::new(),
+            rows: Vec::new(),
         };
         for row in &rows {
             self.epoch = row.get(0);
             if let Ok(least) = row.get::<_, &str>(1).parse() {
                 attached.least = least;
             }
-            if let Some(id) = row.get::<_, Option<i64>>(2) {
-                attached.files.push(Stored {
-                    id,
-                    path: PathBuf::from(row.get::<_, String>(3)),
-                    inode: Inode {
-                        dev: row.get::<_, i64>(4).cast_unsigned(),
-                        inode: row.get::<_, i64>(5).cast_unsigned(),
-                    },
-                    proof: Proof {
-                        offset: row.get::<_, i64>(10).cast_unsigned(),
-                        head_bytes: large(row.get(6)),
-                        head_hash: row.get(7),
-                        tail_bytes: large(row.get(8)),
-                        tail_hash: row.get(9),
-                    },
-                    state: State::of(row.get(11)),
-                });
-            }
+            let Some(id) = row.get::<_, Option<i64>>(2) else {
+                continue;
+            };
+            let path = PathBuf::from(row.get::<_, String>(3));
+            let place = row.get::<_, Option<String>>(12).map(PathBuf::from);
+            attached.rows.push(FileRow {
+                id,
+                place: place.unwrap_or_else(|| path.clone()),
+                path,
+                inode: Inode {
+                    dev: row.get::<_, i64>(4).cast_unsigned(),
+                    inode: row.get::<_, i64>(5).cast_unsigned(),
+                },
+                proof: Proof {
+                    offset: row.get::<_, i64>(10).cast_unsigned(),
+                    head_bytes: large(row.get(6)),
+                    head_hash: row.get(7),
+                    tail_bytes: large(row.get(8)),
+                    tail_hash: row.get(9),
+                },
+                life: Life::of(row.get(11)),
+            });
         }
         log::info!(
             "attached as source \"{name}\", epoch {}, {} files known",
             self.epoch,
-            attached.files.len()
+            attached.rows.len()
         );
         Ok(attached)
     }
@@ -297,13 +273,28 @@ impl Sink for Database {
         }
     }
 
+    fn store_rows(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
+        stretches
+            .chunks(ROWS)
+            .try_for_each(|stretches| match self.ingest_rows(stretches) {
+                // One by one: the one that is refused is named.
+                Err(Trouble::Data(_)) => stretches.iter().try_for_each(|stretch| self.store(stretch)),
+                result => result,
+            })
+    }
+
     fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {
         self.beat(at_once, health)
     }
 }
 
+/// Where the file is, unless that is its path.
+fn place_text(row: &FileRow) -> Option<String> {
+    (row.place != row.path).then(|| path_text(&row.place))
+}
+
 /// A path as the database can hold it.
-fn path_text(path: &Path) -> String {
+pub(super) fn path_text(path: &Path) -> String {
     path.to_string_lossy().replace('\0', "\u{FFFD}")
 }
 

@@ -11,8 +11,8 @@ use serde_json::{Map, Value};
 use crate::connect::Trouble;
 use crate::failure::Failure;
 use crate::records::reader::Found;
-use crate::sink::database::{Attached, Sink, Stretch};
-use crate::sink::health::Health;
+use crate::sink::{Attached, Sink, Stretch};
+use crate::tracked::health::Health;
 
 /// Bytes written at once.
 const BLOCK: usize = 64 * 1024;
@@ -37,7 +37,7 @@ impl<W: Write> DryRun<W> {
 
     fn print(&mut self, stretch: &Stretch) -> io::Result<()> {
         let context = Context::of(self.zone.clone());
-        let file = stretch.path.to_string_lossy();
+        let file = stretch.row.path.to_string_lossy();
         self.lines.clear();
         for found in stretch.records {
             line(
@@ -55,7 +55,7 @@ impl<W: Write> DryRun<W> {
             log::warn!(
                 "{file}: cannot read bytes {} to {}: {gap}",
                 stretch.from,
-                stretch.proof.offset
+                stretch.row.proof.offset
             );
         }
         self.out.write_all(&self.lines)?;
@@ -67,7 +67,7 @@ impl<W: Write> Sink for DryRun<W> {
     fn attach(&mut self) -> Result<Attached, Trouble> {
         Ok(Attached {
             least: self.least,
-            files: Vec::new(),
+            rows: Vec::new(),
         })
     }
 

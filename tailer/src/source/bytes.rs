@@ -10,38 +10,35 @@
 )]
 
 use std::fs::{File, Metadata};
-use std::io::{self, Read, Seek, SeekFrom};
+use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use flate2::read::MultiGzDecoder;
+use super::compression::{Compressed, Compression};
+use super::identity::Sample;
+use super::inputs::{Inode, Seen};
+use super::utf16::{self, Utf16};
 
-use crate::source::inputs::{Inode, Seen};
-use crate::source::utf16::{self, Utf16};
+/// Where a tar archive's header has its magic.
+const TAR: (usize, &[u8]) = (257, b"ustar");
 
-const GZIP_MAGIC: [u8; 2] = [0x1f, 0x8b];
-
-pub enum Content {
+pub enum Bytes {
     Plain(File),
-    Gzip(Box<Gzip>),
+    Compressed(Box<Compressed>),
     Utf16(Box<Utf16>),
 }
 
-/// A compressed file can only be read forwards: going back starts again from the beginning.
-pub struct Gzip {
-    decoder: MultiGzDecoder<File>,
-    position: u64,
-}
-
-impl Content {
-    pub fn open(path: &Path) -> io::Result<Content> {
+impl Bytes {
+    pub fn open(path: &Path) -> io::Result<Bytes> {
         let file = File::open(path)?;
-        let mut magic = [0; 2];
-        let gzip = fill(|from, buffer| file.read_at(buffer, from), 0, &mut magic)? && magic == GZIP_MAGIC;
-        let mut content = if gzip {
-            Content::Gzip(Box::new(Gzip::new(file)))
-        } else {
-            Content::Plain(file)
+        let mut magic = [0; 6];
+        let mut filled = 0;
+        while let count @ 1.. = file.read_at(&mut magic[filled..], filled as u64)? {
+            filled += count;
+        }
+        let mut content = match Compression::of(&magic[..filled]) {
+            Some(kind) => Bytes::Compressed(Box::new(Compressed::new(file, kind)?)),
+            None => Bytes::Plain(file),
         };
         // A compressed file that is damaged at its very start says so when it is read.
         let _ = content.heed_mark();
@@ -51,23 +48,43 @@ impl Content {
     /// Decodes the file from now on if it starts with the mark of UTF-16. To be called again for a file that was empty.
     pub fn heed_mark(&mut self) -> io::Result<()> {
         let mut mark = [0; 2];
-        if matches!(self, Content::Utf16(_)) || !self.fill_at(0, &mut mark)? {
+        if matches!(self, Bytes::Utf16(_)) || !self.fill_at(0, &mut mark)? {
             return Ok(());
         }
         if let Some(order) = utf16::Order::of(mark) {
             let raw = match self {
-                Content::Plain(file) => Content::Plain(file.try_clone()?),
-                Content::Gzip(gzip) => Content::Gzip(Box::new(gzip.again()?)),
-                Content::Utf16(_) => return Ok(()),
+                Bytes::Plain(file) => Bytes::Plain(file.try_clone()?),
+                Bytes::Compressed(compressed) => Bytes::Compressed(Box::new(compressed.again()?)),
+                Bytes::Utf16(_) => return Ok(()),
             };
-            *self = Content::Utf16(Box::new(Utf16::new(raw, order)));
+            *self = Bytes::Utf16(Box::new(Utf16::new(raw, order)));
         }
         Ok(())
     }
 
+    /// Returns what the file is when it is an archive, which is never read as a log.
+    pub fn archive(&mut self) -> Option<&'static str> {
+        let mut start = [0; TAR.0 + TAR.1.len()];
+        if self.fill_at(0, &mut start).unwrap_or(false) && start[TAR.0..] == *TAR.1 {
+            return Some("a tar archive");
+        }
+        let mut magic = [0; 4];
+        if matches!(self, Bytes::Plain(_)) && self.fill_at(0, &mut magic).unwrap_or(false) {
+            return match &magic {
+                b"PK\x03\x04" | b"PK\x05\x06" => Some("a zip archive"),
+                b"7z\xbc\xaf" => Some("a 7z archive"),
+                b"Rar!" => Some("a rar archive"),
+                b"\x04\x22\x4d\x18" => Some("compressed by lz4"),
+                [0x1f, 0x9d, ..] => Some("compressed by compress"),
+                _ => None,
+            };
+        }
+        None
+    }
+
     /// Opens the file that was seen at the path, not one that took its name meanwhile.
-    pub fn open_seen(seen: &Seen) -> io::Result<Content> {
-        let content = Content::open(&seen.path)?;
+    pub fn open_seen(seen: &Seen) -> io::Result<Bytes> {
+        let content = Bytes::open(&seen.path)?;
         if Inode::of(&content.metadata()?) != seen.inode {
             return Err(io::Error::new(
                 io::ErrorKind::NotFound,
@@ -79,31 +96,31 @@ impl Content {
 
     pub fn metadata(&self) -> io::Result<Metadata> {
         match self {
-            Content::Plain(file) => file.metadata(),
-            Content::Gzip(gzip) => gzip.decoder.get_ref().metadata(),
-            Content::Utf16(text) => text.raw.metadata(),
+            Bytes::Plain(file) => file.metadata(),
+            Bytes::Compressed(compressed) => compressed.metadata(),
+            Bytes::Utf16(text) => text.raw.metadata(),
         }
     }
 
     pub fn is_compressed(&self) -> bool {
         match self {
-            Content::Plain(_) => false,
-            Content::Gzip(_) => true,
-            Content::Utf16(text) => text.raw.is_compressed(),
+            Bytes::Plain(_) => false,
+            Bytes::Compressed(_) => true,
+            Bytes::Utf16(text) => text.raw.is_compressed(),
         }
     }
 
     /// True when the bytes on disk are the bytes of the text.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Content::Plain(_))
+        matches!(self, Bytes::Plain(_))
     }
 
     /// Reads what is there at `offset`, as `read` does: 0 is the end of the file.
     pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         match self {
-            Content::Plain(file) => file.read_at(buffer, offset),
-            Content::Gzip(gzip) => gzip.read_at(offset, buffer),
-            Content::Utf16(text) => text.read_at(offset, buffer),
+            Bytes::Plain(file) => file.read_at(buffer, offset),
+            Bytes::Compressed(compressed) => compressed.read_at(offset, buffer),
+            Bytes::Utf16(text) => text.read_at(offset, buffer),
         }
     }
 
@@ -120,34 +137,26 @@ impl Content {
     /// The number of bytes of the plain text.
     pub fn plain_size(&mut self) -> io::Result<u64> {
         match self {
-            Content::Plain(file) => Ok(file.metadata()?.len()),
-            Content::Gzip(gzip) => gzip.skip_to_end(),
-            Content::Utf16(text) => text.length(),
+            Bytes::Plain(file) => Ok(file.metadata()?.len()),
+            Bytes::Compressed(compressed) => compressed.skip_to_end(),
+            Bytes::Utf16(text) => text.length(),
         }
     }
 
-    /// What a compressed file says about the length of its plain text, modulo 4 GiB; of the last part when it was compressed in several.
-    pub fn said_length(&self) -> Option<u64> {
-        let Content::Gzip(gzip) = self else { return None };
-        let file = gzip.decoder.get_ref();
-        let at = file.metadata().ok()?.len().checked_sub(4)?;
-        let mut said = [0; 4];
-        fill(|from, buffer| file.read_at(buffer, from), at, &mut said)
-            .ok()?
-            .then(|| u64::from(u32::from_le_bytes(said)))
-    }
-
-    /// True when a compressed file says that its plain text has this length. A no is not sure.
+    /// Returns true when a compressed file says itself that its plain text has this length. A no is not sure.
     pub fn says_length(&self, length: u64) -> bool {
-        self.said_length() == Some(length & u64::from(u32::MAX))
+        match self {
+            Bytes::Compressed(compressed) => compressed.says_length(length),
+            Bytes::Plain(_) | Bytes::Utf16(_) => false,
+        }
     }
 
     /// Reads a compressed file to its end, which holds a checksum: an error means that it is damaged or still being written.
     pub fn check_to_end(&mut self) -> io::Result<()> {
         match self {
-            Content::Plain(_) => Ok(()),
-            Content::Gzip(gzip) => gzip.skip_to_end().map(|_| ()),
-            Content::Utf16(text) => text.raw.check_to_end(),
+            Bytes::Plain(_) => Ok(()),
+            Bytes::Compressed(compressed) => compressed.skip_to_end().map(|_| ()),
+            Bytes::Utf16(text) => text.raw.check_to_end(),
         }
     }
 
@@ -157,7 +166,7 @@ impl Content {
         let nuls = vec![0; BLOCK];
         let mut buffer = vec![0; BLOCK];
         loop {
-            if let Content::Plain(file) = self {
+            if let Bytes::Plain(file) = self {
                 match data_after(file, offset) {
                     Some(data) => offset = data,
                     None => return Ok(None),
@@ -178,68 +187,25 @@ impl Content {
     }
 }
 
-impl Gzip {
-    fn new(file: File) -> Gzip {
-        Gzip {
-            decoder: MultiGzDecoder::new(file),
-            position: 0,
-        }
+impl Sample for Bytes {
+    fn fill_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        Bytes::fill_at(self, offset, buffer)
     }
 
-    /// Of the same file, to be read from its beginning.
-    fn again(&self) -> io::Result<Gzip> {
-        let mut file = self.decoder.get_ref().try_clone()?;
-        file.seek(SeekFrom::Start(0))?;
-        Ok(Gzip::new(file))
+    fn plain_size(&mut self) -> io::Result<u64> {
+        Bytes::plain_size(self)
     }
 
-    fn skip_to_end(&mut self) -> io::Result<u64> {
-        self.read_on(0, |gzip| {
-            gzip.position += io::copy(&mut gzip.decoder, &mut io::sink())?;
-            Ok(gzip.position)
-        })
+    fn is_compressed(&self) -> bool {
+        Bytes::is_compressed(self)
     }
 
-    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        if offset < self.position {
-            *self = self.again()?;
-        }
-        self.read_on(offset, |gzip| {
-            // A decoder hands out small pieces; a full buffer means fewer windows.
-            let mut count = 0;
-            while count < buffer.len() && gzip.position == offset {
-                match gzip.decoder.read(&mut buffer[count..]) {
-                    Ok(0) => break,
-                    Ok(more) => count += more,
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                    Err(error) if count == 0 => return Err(error),
-                    // What stands before the damage counts; the next read says that there is one.
-                    Err(_) => {
-                        *gzip = gzip.again()?;
-                        return Ok(count);
-                    }
-                }
-            }
-            gzip.position += count as u64;
-            Ok(count)
-        })
+    fn says_length(&self, length: u64) -> bool {
+        Bytes::says_length(self, length)
     }
 
-    /// Reads from `offset` on if it is ahead, else from the position. After an error the decoder would say that the file ends there,
-    /// so the next one begins anew: a file that is still being compressed may be whole by then.
-    fn read_on<T>(&mut self, offset: u64, read: impl FnOnce(&mut Gzip) -> io::Result<T>) -> io::Result<T> {
-        let result = self.skip_to(offset).and_then(|()| read(self));
-        if result.is_err() {
-            *self = self.again()?;
-        }
-        result
-    }
-
-    fn skip_to(&mut self, offset: u64) -> io::Result<()> {
-        if let Some(ahead) = offset.checked_sub(self.position) {
-            self.position += io::copy(&mut self.decoder.by_ref().take(ahead), &mut io::sink())?;
-        }
-        Ok(())
+    fn archive(&mut self) -> Option<&'static str> {
+        Bytes::archive(self)
     }
 }
 
@@ -289,7 +255,7 @@ mod tests {
             encoder.write_all(part).unwrap();
             file.write_all(&encoder.finish().unwrap()).unwrap();
         }
-        let mut content = Content::open(file.path()).unwrap();
+        let mut content = Bytes::open(file.path()).unwrap();
         assert!(content.is_compressed());
         let mut buffer = [0; 1000];
         for offset in [100_000, 69_500, 0, text.len() - 1000] {
@@ -306,7 +272,7 @@ mod tests {
         let whole = encoder.finish().unwrap();
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&whole[..whole.len() - 4]).unwrap();
-        let mut content = Content::open(file.path()).unwrap();
+        let mut content = Bytes::open(file.path()).unwrap();
         for _ in 0..3 {
             assert!(content.check_to_end().is_err());
             assert_eq!(content.read_at(0, &mut [0; 2000]).unwrap(), 1000);
@@ -323,7 +289,7 @@ mod tests {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(b"a\n").unwrap();
         file.as_file().set_len(8 << 30).unwrap();
-        let mut content = Content::open(file.path()).unwrap();
+        let mut content = Bytes::open(file.path()).unwrap();
         assert_eq!(content.end_of_nuls(2).unwrap(), None);
         file.as_file().write_at(b"b\n", (8 << 30) - 1).unwrap();
         assert_eq!(content.end_of_nuls(2).unwrap(), Some((8 << 30) - 1));

@@ -8,11 +8,22 @@ use std::io;
 
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::source::bytes::Content;
-
 /// The most bytes of the head and of the tail that are hashed.
 pub const HEAD: usize = 1024;
 pub const TAIL: usize = 256;
+
+/// Bytes by their offset in the plain text: of a file, or of a model of one.
+pub trait Sample {
+    /// Fills the buffer from `offset`; false when the bytes end before.
+    fn fill_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<bool>;
+    /// Returns the number of bytes of the plain text. Reads all of a compressed file.
+    fn plain_size(&mut self) -> io::Result<u64>;
+    fn is_compressed(&self) -> bool;
+    /// Returns true when a compressed file says itself that it has this length. A no is not sure.
+    fn says_length(&self, length: u64) -> bool;
+    /// Returns what it is when it is an archive, which is never read as a log.
+    fn archive(&mut self) -> Option<&'static str>;
+}
 
 /// What is known of a file at an offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -41,7 +52,7 @@ impl Proof {
     }
 
     /// The file's bytes that the proof speaks of, if it is the same file; None when it is another, or shorter.
-    pub fn check(&self, content: &mut Content) -> io::Result<Option<Proven>> {
+    pub fn check(&self, content: &mut impl Sample) -> io::Result<Option<Proven>> {
         let Some(tail_from) = self.offset.checked_sub(self.tail_bytes as u64) else {
             return Ok(None);
         };
@@ -72,13 +83,21 @@ impl Proof {
         }
     }
 
-    /// Of a file's first bytes those that the proof speaks of; nothing when they are others.
+    /// Returns those of a file's first bytes that the proof speaks of; nothing when they are others.
     pub fn head_of(&self, mut head: Vec<u8>) -> Vec<u8> {
-        head.truncate(self.head_bytes);
-        if head.len() < self.head_bytes || hash(&head) != self.head_hash {
+        if self.is_headed(&head) {
+            head.truncate(self.head_bytes);
+        } else {
             head.clear();
         }
         head
+    }
+
+    /// Returns true when a file that begins with these bytes has the same head.
+    pub fn is_headed(&self, start: &[u8]) -> bool {
+        start
+            .get(..self.head_bytes)
+            .is_some_and(|head| head.is_empty() || hash(head) == self.head_hash)
     }
 
     /// True when there is something that a file can be recognised by.
@@ -95,7 +114,7 @@ pub struct Proven {
 }
 
 /// True when the first `size` bytes of both are the same, as far as their beginning and their end say.
-pub fn are_same(a: &mut Content, b: &mut Content, size: u64) -> bool {
+pub fn are_same(a: &mut impl Sample, b: &mut impl Sample, size: u64) -> bool {
     let length = |most: usize| usize::try_from(size).unwrap_or(most).min(most);
     let (head, tail) = (length(HEAD), length(TAIL));
     let mut same = |from: u64, length: usize| {
@@ -107,8 +126,16 @@ pub fn are_same(a: &mut Content, b: &mut Content, size: u64) -> bool {
     size > 0 && same(0, head) && same(size - tail as u64, tail)
 }
 
-/// As the database stores it.
-fn hash(bytes: &[u8]) -> i64 {
+/// Returns the proof at `offset` and the bytes that it is about; `None` when the file ends before.
+pub fn proof_at(content: &mut impl Sample, offset: u64) -> io::Result<Option<(Proof, Proven)>> {
+    let length = |most: usize| usize::try_from(offset).unwrap_or(most).min(most);
+    let (mut head, mut tail) = (vec![0; length(HEAD)], vec![0; length(TAIL)]);
+    let filled = content.fill_at(0, &mut head)? && content.fill_at(offset - tail.len() as u64, &mut tail)?;
+    Ok(filled.then(|| (Proof::of(offset, &head, &tail), Proven { head, tail })))
+}
+
+/// Returns the hash as the database stores it.
+pub fn hash(bytes: &[u8]) -> i64 {
     xxh3_64(bytes).cast_signed()
 }
 
@@ -117,10 +144,12 @@ mod tests {
     use super::*;
     use std::io::Write;
 
-    fn file(bytes: &[u8]) -> Content {
+    use crate::source::bytes::Bytes;
+
+    fn file(bytes: &[u8]) -> Bytes {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        Content::open(file.path()).unwrap()
+        Bytes::open(file.path()).unwrap()
     }
 
     fn proof(bytes: &[u8]) -> Proof {

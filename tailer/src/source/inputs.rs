@@ -1,8 +1,8 @@
-//! Which files there are: the named ones and those that the patterns give, now.
+//! Which files the command line means now: names, patterns, what is excluded, and where links lead.
 //!
 //! Patterns are matched on the bytes of a name, so a name need not be UTF-8. A file that has several names is seen once.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
 use std::io;
 use std::os::unix::fs::MetadataExt;
@@ -14,7 +14,7 @@ use globset::{GlobBuilder, GlobMatcher};
 use crate::failure::Failure;
 
 /// A file's place in its file system. A hint only: inodes are used again.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Inode {
     pub dev: u64,
     pub inode: u64,
@@ -42,14 +42,17 @@ pub fn mark(metadata: &Metadata) -> Mark {
 /// A file that was there when it was looked for.
 #[derive(Clone, Debug)]
 pub struct Seen {
+    /// As an input gives it.
     pub path: PathBuf,
+    /// Where it is: another path when a link leads to it.
+    pub place: PathBuf,
     pub inode: Inode,
     pub size: u64,
     pub modified: SystemTime,
 }
 
 impl Seen {
-    /// None when nothing is there, or something that is no plain file.
+    /// Returns what is at the path; `None` when nothing is there, or something that is no plain file.
     pub fn at(path: &Path) -> io::Result<Option<Seen>> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -65,6 +68,7 @@ impl Seen {
         };
         Ok(metadata.is_file().then(|| Seen {
             path: path.to_path_buf(),
+            place: path.to_path_buf(),
             inode: Inode::of(&metadata),
             size: metadata.len(),
             modified: mark(&metadata).1,
@@ -77,7 +81,7 @@ impl Seen {
 }
 
 /// One name or pattern of the command line.
-pub enum Input {
+enum Input {
     Name(PathBuf),
     Pattern {
         text: PathBuf,
@@ -88,7 +92,7 @@ pub enum Input {
 }
 
 /// One component of a pattern.
-pub enum Part {
+enum Part {
     Literal(PathBuf),
     Glob(GlobMatcher),
     /// `**`: any number of directories.
@@ -98,20 +102,31 @@ pub enum Part {
 /// What the tailer was told to read.
 pub struct Inputs {
     inputs: Vec<Input>,
+    excluded: Vec<GlobMatcher>,
+    /// Directories that rotation moves files to.
+    rotated_to: Vec<PathBuf>,
+    /// Where the links led at the last look.
+    places: HashMap<PathBuf, (Inode, PathBuf)>,
 }
 
 impl Inputs {
-    pub fn new(paths: &[PathBuf]) -> Result<Inputs, Failure> {
+    pub fn new(paths: &[PathBuf], excluded: &[PathBuf], rotated_to: &[PathBuf]) -> Result<Inputs, Failure> {
         Ok(Inputs {
             inputs: paths
                 .iter()
                 .map(|path| Input::new(path))
                 .collect::<Result<_, _>>()?,
+            excluded: excluded
+                .iter()
+                .map(|pattern| matcher(pattern))
+                .collect::<Result<_, _>>()?,
+            rotated_to: rotated_to.to_vec(),
+            places: HashMap::new(),
         })
     }
 
-    /// All files that are there now, the longest untouched first; each inode once.
-    pub fn look(&self) -> Vec<Seen> {
+    /// Returns all files that are there now, the longest untouched first, each inode once; and what cannot be read.
+    pub fn look(&mut self) -> (Vec<Seen>, Vec<(PathBuf, String)>) {
         let mut paths = Vec::new();
         for input in &self.inputs {
             match input {
@@ -119,26 +134,59 @@ impl Inputs {
                 Input::Pattern { root, parts, .. } => walk(root, parts, &mut paths),
             }
         }
+        paths.retain(|path| !self.is_excluded(path));
+        let mut problems = Vec::new();
         let mut inodes = HashSet::new();
-        let mut seen: Vec<Seen> = paths
-            .iter()
-            .filter_map(|path| Seen::at(path).ok().flatten())
-            .filter(|seen| inodes.insert(seen.inode))
-            .collect();
+        let mut seen = Vec::new();
+        let before = std::mem::take(&mut self.places);
+        for path in paths {
+            match Seen::at(&path) {
+                Ok(Some(mut file)) => {
+                    if !inodes.insert(file.inode) {
+                        continue;
+                    }
+                    file.place = match before.get(&path) {
+                        Some((inode, place)) if *inode == file.inode => place.clone(),
+                        _ => match place_of(&path) {
+                            Ok(place) => place,
+                            Err(problem) => {
+                                problems.push((path, problem));
+                                continue;
+                            }
+                        },
+                    };
+                    self.places.insert(path, (file.inode, file.place.clone()));
+                    seen.push(file);
+                }
+                Ok(None) => {}
+                Err(error) => problems.push((path, error.to_string())),
+            }
+        }
         seen.sort_by_key(|seen| seen.modified);
-        seen
+        (seen, problems)
     }
 
-    /// True when a file of this path would be read if it were there.
+    /// Returns true when a file of this path would be read if it were there.
     pub fn covers(&self, path: &Path) -> bool {
-        self.inputs.iter().any(|input| input.covers(path))
+        !self.is_excluded(path) && self.inputs.iter().any(|input| input.covers(path))
     }
 
-    pub fn iter(&self) -> impl Iterator<Item = &Input> {
-        self.inputs.iter()
+    fn is_excluded(&self, path: &Path) -> bool {
+        let name = path.file_name().unwrap_or_default();
+        self.excluded.iter().any(|excluded| {
+            let has_folder = excluded.glob().glob().contains('/');
+            excluded.is_match(if has_folder { path } else { Path::new(name) })
+        })
     }
 
-    /// The files that were named, not found by a pattern.
+    /// Returns the inputs as they were given, each with a test of what it covers.
+    pub fn each(&self) -> impl Iterator<Item = (&Path, impl Fn(&Path) -> bool)> {
+        self.inputs
+            .iter()
+            .map(|input| (input.text(), |path: &Path| input.covers(path)))
+    }
+
+    /// Returns the files that were named, not found by a pattern.
     pub fn names(&self) -> impl Iterator<Item = &Path> {
         self.inputs.iter().filter_map(|input| match input {
             Input::Name(path) => Some(path.as_path()),
@@ -146,7 +194,11 @@ impl Inputs {
         })
     }
 
-    /// The directories in which a file may appear.
+    pub fn rotated_to(&self) -> &[PathBuf] {
+        &self.rotated_to
+    }
+
+    /// Returns the directories in which a file may appear, as far as they are fixed.
     pub fn directories(&self) -> HashSet<PathBuf> {
         self.inputs
             .iter()
@@ -154,19 +206,64 @@ impl Inputs {
                 Input::Name(path) => path.parent().unwrap_or(Path::new("/")).to_path_buf(),
                 Input::Pattern { root, .. } => root.clone(),
             })
+            .chain(self.rotated_to.iter().cloned())
+            .collect()
+    }
+
+    /// Returns what is wrong with the inputs as they are: a directory, a folder that cannot be read.
+    pub fn problems(&self) -> Vec<(PathBuf, String)> {
+        let problem = |input: &Input| match input {
+            Input::Name(path) if path.is_dir() => Some(format!(
+                "is a directory; name its files, such as '{}/*.log'",
+                path.display()
+            )),
+            Input::Pattern { root, .. } => fs::read_dir(root).err().map(|error| error.to_string()),
+            Input::Name(_) => None,
+        };
+        self.inputs
+            .iter()
+            .filter_map(|input| Some((input.text().to_path_buf(), problem(input)?)))
             .collect()
     }
 }
 
+/// Returns where the path leads. For root, a link in a folder that another user can write leads nowhere unless its owner has the file too:
+/// else that user would choose what root reads.
+fn place_of(path: &Path) -> Result<PathBuf, String> {
+    let real = fs::canonicalize(path).map_err(|error| error.to_string())?;
+    if real == *path || !is_root() {
+        return Ok(real);
+    }
+    let (Ok(link), Ok(target)) = (fs::symlink_metadata(path), fs::metadata(path)) else {
+        return Ok(real);
+    };
+    let folder = path.parent().and_then(|folder| fs::metadata(folder).ok());
+    let is_shared = folder.is_some_and(|folder| folder.uid() != 0 || folder.mode() & 0o022 != 0);
+    if link.is_symlink() && is_shared && link.uid() != target.uid() {
+        return Err(format!(
+            "the link is not followed: it belongs to user {}, the file {} to user {}",
+            link.uid(),
+            real.display(),
+            target.uid()
+        ));
+    }
+    Ok(real)
+}
+
+/// The files of /proc belong to who runs.
+fn is_root() -> bool {
+    fs::metadata("/proc/self").is_ok_and(|own| own.uid() == 0)
+}
+
 impl Input {
     /// As it was given.
-    pub fn text(&self) -> &Path {
+    fn text(&self) -> &Path {
         match self {
             Input::Name(text) | Input::Pattern { text, .. } => text,
         }
     }
 
-    pub fn covers(&self, path: &Path) -> bool {
+    fn covers(&self, path: &Path) -> bool {
         match self {
             Input::Name(name) => name == path,
             Input::Pattern { whole, .. } => whole.is_match(path),
@@ -268,9 +365,10 @@ mod tests {
     use std::os::unix::ffi::OsStrExt;
 
     fn names(directory: &Path, pattern: &str) -> Vec<String> {
-        let inputs = Inputs::new(&[directory.join(pattern)]).unwrap();
+        let mut inputs = Inputs::new(&[directory.join(pattern)], &[], &[]).unwrap();
         let mut names: Vec<_> = inputs
             .look()
+            .0
             .iter()
             .map(|seen| {
                 seen.path
@@ -321,11 +419,31 @@ mod tests {
         std::os::unix::fs::symlink("a.log", directory.path().join("c.log")).unwrap();
         fs::write(directory.path().join(OsStr::from_bytes(b"\xff.log")), "").unwrap();
         assert_eq!(
-            Inputs::new(&[directory.path().join("*.log")])
+            Inputs::new(&[directory.path().join("*.log")], &[], &[])
                 .unwrap()
                 .look()
+                .0
                 .len(),
             2
         );
+    }
+
+    #[test]
+    fn what_is_excluded_is_not_there_now_or_later() {
+        let directory = tempfile::tempdir().unwrap();
+        for name in ["a.log", "a.csv", "old/a.log"] {
+            let path = directory.path().join(name);
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, "").unwrap();
+        }
+        let excluded = [PathBuf::from("*.csv"), directory.path().join("old/*")];
+        let mut inputs = Inputs::new(&[directory.path().join("**/*")], &excluded, &[]).unwrap();
+        let (seen, _) = inputs.look();
+        assert_eq!(
+            seen.iter().map(|seen| seen.path.clone()).collect::<Vec<_>>(),
+            [directory.path().join("a.log")]
+        );
+        assert!(!inputs.covers(&directory.path().join("later.csv")));
+        assert!(inputs.covers(&directory.path().join("later.log")));
     }
 }

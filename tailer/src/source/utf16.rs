@@ -5,7 +5,7 @@
 
 use std::io;
 
-use crate::source::bytes::Content;
+use super::bytes::Bytes;
 
 /// So many bytes of the file are decoded at once.
 const CHUNK: usize = 64 * 1024;
@@ -47,14 +47,14 @@ struct Place {
 }
 
 pub struct Utf16 {
-    pub raw: Content,
+    pub raw: Bytes,
     order: Order,
     places: Vec<Place>,
 }
 
 impl Utf16 {
     /// `raw` starts with the mark of this order.
-    pub fn new(raw: Content, order: Order) -> Utf16 {
+    pub fn new(raw: Bytes, order: Order) -> Utf16 {
         Utf16 {
             raw,
             order,
@@ -164,10 +164,10 @@ mod tests {
             .collect()
     }
 
-    fn content(bytes: &[u8]) -> Content {
+    fn content(bytes: &[u8]) -> Bytes {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(bytes).unwrap();
-        Content::open(file.path()).unwrap()
+        Bytes::open(file.path()).unwrap()
     }
 
     #[test]

@@ -16,11 +16,8 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
+use crate::timing::{GATHER, GRACE};
 
-/// A run that is told to stop has this long; whatever it does then can be done again by the next one.
-const GRACE: Duration = Duration::from_secs(1);
-/// A writer's next lines often follow at once: one look for all of them.
-const GATHER: Duration = Duration::from_millis(1);
 const QUEUE: usize = 1024;
 
 enum Word {
@@ -98,9 +95,9 @@ impl Waker {
     }
 
     /// Watches the directories, as far as the system lets it.
-    pub fn watch(&mut self, directories: impl IntoIterator<Item = PathBuf>) {
+    pub fn watch<'a>(&mut self, directories: impl Iterator<Item = &'a PathBuf>) {
         for directory in directories {
-            if self.watched.contains(&directory) || !directory.is_dir() {
+            if self.watched.contains(directory) || !directory.is_dir() {
                 continue;
             }
             if self.watcher.is_none() {
@@ -111,14 +108,14 @@ impl Waker {
                 }
             }
             if let Some(watcher) = &mut self.watcher
-                && let Err(error) = watcher.watch(&directory, RecursiveMode::NonRecursive)
+                && let Err(error) = watcher.watch(directory, RecursiveMode::NonRecursive)
             {
                 log::info!(
                     "no notifications for {}, polling only: {error}",
                     directory.display()
                 );
             }
-            self.watched.insert(directory);
+            self.watched.insert(directory.clone());
         }
     }
 
@@ -190,7 +187,7 @@ mod tests {
         let path = directory.path().join("a.log");
         let mut file = std::fs::File::create(&path).unwrap();
         let mut waker = Waker::new();
-        waker.watch([directory.path().to_path_buf()]);
+        waker.watch([directory.path().to_path_buf()].iter());
         if waker.watcher.is_none() {
             return;
         }

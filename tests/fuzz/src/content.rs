@@ -5,7 +5,7 @@ use std::cell::RefCell;
 use std::io::{Read, Seek, Write};
 
 use flate2::read::MultiGzDecoder;
-use logwatch_tailer::source::bytes::Content;
+use logwatch_tailer::source::bytes::Bytes;
 
 use crate::choices;
 
@@ -44,7 +44,7 @@ pub fn check(input: &[u8]) {
         written.expect("a writable temporary file");
         let path = file.path().to_path_buf();
         let (expected, whole) = text_of(&bytes);
-        let mut content = Content::open(&path).expect("a readable temporary file");
+        let mut content = Bytes::open(&path).expect("a readable temporary file");
         for offset in [0, usize::from(at) * 7, expected.len() / 2, usize::from(at), 0] {
             let mut buffer = vec![0; usize::from(length) + 1];
             let there = expected.get(offset..).unwrap_or_default();

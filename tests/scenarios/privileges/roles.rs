@@ -32,7 +32,7 @@ const ROLES: &[Role] = &[
             "logwatch_attach/4",
             "logwatch_files/1",
             "logwatch_heartbeat/7",
-            "logwatch_ingest/16",
+            "logwatch_ingest/17",
         ],
     },
     Role {

@@ -3,8 +3,7 @@
 //! The method is the one of Hyperscan's "Teddy". The shapes are put into eight buckets; for each of the four places a table says in
 //! which buckets a byte may stand there, by its low and by its high half. Two shuffles look up 32 bytes at once, and a bit that is left in
 //! all four places is a mark. A bucket that holds several shapes takes their mixtures too (`frit` for `fail` and `crit`), and so
-//! do the halves of bytes: marks are hints, to be settled by `Candidates`. Processors with AVX-512's byte permutations look up 64 bytes at
-//! once, and in the whole table.
+//! do the halves of bytes: marks are hints, to be settled by `Candidates`.
 
 #![allow(
     unsafe_code,
@@ -132,10 +131,7 @@ pub fn find(warn: bool, text: &[u8], mut at: usize, mut counts: impl FnMut(usize
     let mut counts = |at: usize| is_mark(at) && counts(at);
     #[cfg(target_arch = "x86_64")]
     {
-        let found = if avx512::is_there() {
-            // SAFETY: the processor has the instructions.
-            unsafe { avx512::find(table, text, at, &mut counts) }
-        } else if std::arch::is_x86_feature_detected!("avx2") {
+        let found = if std::arch::is_x86_feature_detected!("avx2") {
             // SAFETY: the processor has the instructions.
             unsafe { avx2::find(&HALVES[usize::from(warn)], text, at, &mut counts) }
         } else {
@@ -241,58 +237,6 @@ mod avx2 {
     }
 }
 
-#[cfg(target_arch = "x86_64")]
-mod avx512 {
-    use std::arch::x86_64::*;
-
-    use super::{REACH, Table};
-
-    const STEP: usize = 64;
-
-    pub fn is_there() -> bool {
-        std::arch::is_x86_feature_detected!("avx512bw") && std::arch::is_x86_feature_detected!("avx512vbmi")
-    }
-
-    /// As `avx2::find`.
-    #[target_feature(enable = "avx512f,avx512bw,avx512vbmi")]
-    pub fn find(
-        table: &Table,
-        text: &[u8],
-        mut at: usize,
-        mut counts: impl FnMut(usize) -> bool,
-    ) -> Result<usize, usize> {
-        // The half of the table that is ASCII. Bytes beyond it are taken for those without their highest bit: more marks, none fewer, as
-        // where they may stand any byte may.
-        let half = |bytes: &[u8; 256], from: usize| {
-            // SAFETY: 64 bytes from 0 or from 64 on are there to be read.
-            unsafe { _mm512_loadu_si512(bytes.as_ptr().add(from).cast()) }
-        };
-        let low = table.each_ref().map(|bytes| half(bytes, 0));
-        let high = table.each_ref().map(|bytes| half(bytes, 64));
-        let less_than = _mm512_set1_epi8(b'<'.cast_signed());
-        while let Some(window) = text.get(at..at + STEP + REACH) {
-            let in_place = |place: usize| {
-                // SAFETY: `place` is at most REACH, so the 64 bytes end within the window.
-                let bytes = unsafe { _mm512_loadu_si512(window.as_ptr().add(place).cast()) };
-                (bytes, _mm512_permutex2var_epi8(low[place], bytes, high[place]))
-            };
-            let (bytes, first) = in_place(0);
-            let both = _mm512_and_si512(first, in_place(1).1);
-            let last = _mm512_and_si512(in_place(2).1, in_place(REACH).1);
-            let mut bits = _mm512_test_epi8_mask(both, last) | _mm512_cmpeq_epi8_mask(bytes, less_than);
-            while bits != 0 {
-                let mark = at + bits.trailing_zeros() as usize;
-                if counts(mark) {
-                    return Ok(mark);
-                }
-                bits &= bits - 1;
-            }
-            at += STEP;
-        }
-        Err(at)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -309,13 +253,6 @@ mod tests {
             // SAFETY: the processor has the instructions.
             searches.push(("AVX2", |warn, text, counts| unsafe {
                 avx2::find(&HALVES[usize::from(warn)], text, 0, counts).ok()
-            }));
-        }
-        #[cfg(target_arch = "x86_64")]
-        if avx512::is_there() {
-            // SAFETY: the processor has the instructions.
-            searches.push(("AVX-512", |warn, text, counts| unsafe {
-                avx512::find(&TABLES[usize::from(warn)], text, 0, counts).ok()
             }));
         }
         searches

@@ -96,7 +96,6 @@ pub fn read(text: &[u8], search: &mut Search, mut step: impl FnMut() -> (usize, 
             bytes: &text[from..there.max(position)],
             offset: from as u64,
             last: there == text.len(),
-            hits: None,
         };
         let fed = reader.feed(&window, search, &mut batch);
         let boundary = offset(reader.boundary());

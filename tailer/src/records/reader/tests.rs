@@ -189,23 +189,16 @@ fn a_record_that_was_cut_in_two_makes_the_next_ones_wait_longer() {
                 bytes: &text[from..to],
                 offset: from as u64,
                 last: false,
-                hits: None,
             },
             &mut search,
             batch,
         );
     };
     feed(&mut reader, 8, &mut batch);
-    assert_eq!(
-        reader.wait(&Multiline::Auto),
-        Some(crate::records::multiline::SHORT_WAIT)
-    );
+    assert_eq!(reader.wait(&Multiline::Auto), Some(crate::timing::SHORT_WAIT));
     reader.let_go(&mut batch);
     feed(&mut reader, text.len(), &mut batch);
-    assert_eq!(
-        reader.wait(&Multiline::Auto),
-        Some(crate::records::multiline::LONG_WAIT)
-    );
+    assert_eq!(reader.wait(&Multiline::Auto), Some(crate::timing::LONG_WAIT));
 }
 
 #[test]
@@ -222,7 +215,6 @@ fn a_full_batch_stops_the_reading_and_loses_nothing() {
                 bytes: &text[from..],
                 offset: from as u64,
                 last: true,
-                hits: None,
             },
             &mut search,
             &mut batch,

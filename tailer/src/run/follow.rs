@@ -1,83 +1,76 @@
-//! The loop: look for files, read what is new in them, send it, wait.
+//! The loop over files: look which there are, read what is new in them, store it, wait.
 //!
-//! One thread reads and one stores, with one call in flight at most (see `ahead`); a long file is read ahead by more (see `readahead`).
 //! When the database is away the loop stops reading and only keeps hold of the files: they are the buffer. After every reconnect the
 //! database says again how far each file is stored, and what was read beyond that is forgotten and read again.
 
-mod turn;
-
 use std::time::{Duration, Instant};
 
-use crate::buffer::Buffer;
 use crate::cli::Options;
 use crate::connect::Trouble;
 use crate::failure::Failure;
 use crate::records::reader::{Batch, Search};
 use crate::report::progress::Progress;
 use crate::report::systemd::Service;
-use crate::roster::Roster;
-use crate::sink::database::{Sink, State};
+use crate::sink::{Sink, Stretch};
 use crate::source::inputs::{Inputs, Seen};
 use crate::source::wake::Waker;
-use turn::store;
+use crate::timing::{FIRST_PAUSE, LONGEST_PAUSE, LOOK, POLL};
+use crate::tracked::state::Life;
+use crate::tracked::{Buffer, TrackedFiles};
 
-/// Files are looked at this often even when nothing says that they changed.
-pub const POLL: Duration = Duration::from_millis(250);
-/// Names are looked up this often.
-const LOOK_UP: Duration = Duration::from_secs(1);
-/// The first and the longest pause between two tries to reach the database.
-pub const BACK_OFF: (Duration, Duration) = (Duration::from_millis(100), Duration::from_secs(10));
-/// A stretch without records moves the offset when it is this old or this long.
-pub const UNSTORED_AGE: Duration = Duration::from_secs(5);
-pub const UNSTORED_BYTES: u64 = 16 * 1024 * 1024;
-/// One file may keep the others waiting for so many bytes.
-const TURN: u64 = 64 * 1024 * 1024;
-/// With --once: a trace whose last line is unfinished is left to the next run while the file is this young.
-const STILL_WRITTEN: Duration = Duration::from_secs(5);
+/// Handles for other things than files: the connection, notifications, standard streams, files that are looked at.
+const OTHER_HANDLES: u64 = 128;
+/// More files than this are never open at once.
+const MOST_HANDLES: u64 = 65_536;
 
 pub struct Follow<'a> {
-    options: &'a Options,
-    sink: Box<dyn Sink + 'a>,
-    waker: Waker,
-    inputs: Inputs,
-    roster: Roster,
-    search: Option<Search>,
-    buffer: Buffer,
-    batch: Batch,
+    pub(super) options: &'a Options,
+    pub(super) sink: Box<dyn Sink + 'a>,
+    pub(super) waker: Waker,
+    pub(super) tracked: TrackedFiles,
+    pub(super) search: Option<Search>,
+    pub(super) buffer: Buffer,
+    pub(super) batch: Batch,
     attached: bool,
     pause: Duration,
-    progress: Progress,
+    pub(super) progress: Progress,
     service: Service,
 }
 
 /// What a round over the files left to do.
 #[derive(Default)]
-struct Round {
+pub(super) struct Round {
     /// Some file has more to read.
-    busy: bool,
+    pub busy: bool,
     /// When the next record has waited long enough.
-    due: Option<Instant>,
-    /// A file began again, so the names have to be looked up.
-    renamed: bool,
+    pub due: Option<Instant>,
+    /// A file began again, so the directory has to be looked at.
+    pub look: bool,
 }
 
 impl<'a> Follow<'a> {
     pub fn new(options: &'a Options, sink: Box<dyn Sink + 'a>, waker: Waker) -> Result<Follow<'a>, Failure> {
         // Each file that is followed is open, and 1024 is what a process is given by default.
-        if let Err(error) = rlimit::increase_nofile_limit(u64::MAX) {
+        let limit = rlimit::increase_nofile_limit(u64::MAX).unwrap_or_else(|error| {
             log::info!("the limit on open files stays as it is: {error}");
-        }
+            1024
+        });
+        let handles = limit.saturating_sub(OTHER_HANDLES).clamp(16, MOST_HANDLES);
+        let inputs = Inputs::new(&options.inputs, &options.exclude, &options.rotated_to)?;
         Ok(Follow {
             options,
             sink,
             waker,
-            inputs: Inputs::new(&options.inputs)?,
-            roster: Roster::new(options.from_end),
+            tracked: TrackedFiles::new(
+                inputs,
+                options.from_end,
+                usize::try_from(handles).unwrap_or(usize::MAX),
+            ),
             search: None,
             buffer: Buffer::new(),
             batch: Batch::default(),
             attached: false,
-            pause: BACK_OFF.0,
+            pause: FIRST_PAUSE,
             progress: Progress::new(options.progress),
             service: Service::new(),
         })
@@ -85,22 +78,20 @@ impl<'a> Follow<'a> {
 
     /// Follows the files until told to stop.
     pub fn follow(mut self) -> Result<(), Failure> {
-        for name in self.inputs.names().filter(|name| !name.exists()) {
+        for name in self.tracked.inputs.names().filter(|name| !name.exists()) {
             log::warn!("{} is not there yet: it is read as soon as it is", name.display());
         }
-        let mut next_look_up = Instant::now();
+        let mut next_look = Instant::now();
         while !self.waker.is_stopping() {
             let now = Instant::now();
-            if now >= next_look_up {
-                next_look_up = now + LOOK_UP;
-                self.waker.forget(|directory| !directory.is_dir());
-                self.waker.watch(self.inputs.directories());
-                self.look_up();
+            if now >= next_look {
+                next_look = now + LOOK;
+                self.look();
             }
             let mut limit = POLL;
             match self.attach().and_then(|()| self.round()) {
                 Ok(round) => {
-                    self.pause = BACK_OFF.0;
+                    self.pause = FIRST_PAUSE;
                     self.service.ready();
                     if let Some(due) = round.due {
                         limit = limit.min(due.saturating_duration_since(Instant::now()));
@@ -110,25 +101,29 @@ impl<'a> Follow<'a> {
                     } else {
                         self.progress.caught_up();
                     }
-                    self.service.alive(|| self.roster.health().to_string());
+                    self.service.alive(|| self.tracked.health().to_string());
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
                 Err(Trouble::Moved(text)) => {
                     log::info!("{text}; asking for the offsets again");
-                    self.give_up_hold();
+                    self.forget_unstored();
                     limit = self.back_off();
                 }
                 Err(Trouble::Later(text) | Trouble::Data(text)) => {
-                    self.give_up_hold();
+                    self.forget_unstored();
                     limit = self.back_off();
                     log::warn!("{text}; trying again in {limit:?}");
                     self.service.alive(|| format!("waiting for the database: {text}"));
                 }
             }
-            self.wait(limit, &mut next_look_up);
+            if self.tracked.has_more() {
+                next_look = Instant::now();
+                limit = Duration::ZERO;
+            }
+            self.wait(limit, &mut next_look);
         }
         self.service.stopping();
-        self.say_how_far();
+        self.store_last();
         Ok(())
     }
 
@@ -136,16 +131,13 @@ impl<'a> Follow<'a> {
     pub fn once(mut self) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
-            match self.attach().and_then(|()| {
-                self.look_up();
-                self.read_all()
-            }) {
+            match self.attach().and_then(|()| self.read_all()) {
                 Ok(()) => break,
                 Err(Trouble::Final(failure)) => return Err(failure),
                 // The offset moved once because a call's answer was lost; if it keeps moving somebody else moves it.
                 Err(Trouble::Moved(_)) if tries < 3 => {
                     tries += 1;
-                    self.give_up_hold();
+                    self.forget_unstored();
                 }
                 Err(Trouble::Moved(text) | Trouble::Data(text) | Trouble::Later(text)) => {
                     return Err(Failure::Unreachable(format!(
@@ -160,38 +152,32 @@ impl<'a> Follow<'a> {
     fn read_all(&mut self) -> Result<(), Trouble> {
         while !self.waker.is_stopping() {
             let busy = self.round()?.busy;
-            if !busy && !self.takes_up_more() {
+            if !busy && !self.tracked.has_more() {
                 break;
+            }
+            if self.tracked.has_more() {
+                self.tracked.look();
             }
         }
         self.progress.caught_up();
         self.store_boundaries()?;
-        self.sink.tell(true, &|| self.roster.health())
-    }
-
-    /// True when rotated files that had to be left now have their turn.
-    fn takes_up_more(&mut self) -> bool {
-        let before = self.roster.tails.len();
-        if self.roster.has_left_some() {
-            self.look_up();
-        }
-        self.roster.tails.len() > before
+        self.sink.tell(true, &|| self.tracked.health())
     }
 
     /// With --once a file that was named and is not there, or cannot be read, is an error – unless it was read before.
     fn missing_input(&self) -> Result<(), Failure> {
-        if let Some(message) = self.roster.unreadable() {
-            return Err(Failure::NoInput(message));
-        }
-        for name in self.inputs.names() {
-            if !name.exists() && !self.roster.remembers(name) {
+        for name in self.tracked.inputs.names() {
+            if !name.exists() && !self.tracked.remembers(name) {
                 return Err(Failure::NoInput(format!("{}: no such file", name.display())));
             }
             if name.exists() && matches!(Seen::at(name), Ok(None)) {
                 return Err(Failure::NoInput(format!("{}: not a plain file", name.display())));
             }
         }
-        if self.roster.is_empty() && self.inputs.names().next().is_none() {
+        if let Some(message) = self.tracked.unreadable() {
+            return Err(Failure::NoInput(message));
+        }
+        if self.tracked.is_empty() && self.tracked.inputs.names().next().is_none() {
             return Err(Failure::NoInput("no file matches what is to be read".to_owned()));
         }
         Ok(())
@@ -210,56 +196,68 @@ impl<'a> Follow<'a> {
                 least,
             ));
         }
-        let first = !self.roster.is_informed();
-        self.roster.inform(attached.files, &self.inputs);
+        self.tracked.inform(attached.rows);
         self.attached = true;
-        if first {
-            self.look_up();
-        }
+        self.look();
         Ok(())
     }
 
     /// After an error nothing that was read counts until the database says what it has.
-    fn give_up_hold(&mut self) {
+    fn forget_unstored(&mut self) {
         self.attached = false;
         self.batch.clear();
     }
 
     fn back_off(&mut self) -> Duration {
         let pause = self.pause;
-        self.pause = (pause * 2).min(BACK_OFF.1);
+        self.pause = (pause * 2).min(LONGEST_PAUSE);
         pause
     }
 
-    fn look_up(&mut self) {
-        if self.roster.is_informed() {
-            self.roster.look_up(&self.inputs);
+    /// Looks at the directories, and watches what belongs to them by now.
+    pub(super) fn look(&mut self) {
+        if !self.tracked.is_informed() {
+            return;
+        }
+        self.tracked.look();
+        if !self.options.once {
+            self.waker.forget(|directory| !directory.is_dir());
+            self.waker.watch(self.tracked.directories.watched());
         }
     }
 
-    /// Waits for news or for `limit`. While the database is away the names are still looked up, so that rotated files are not lost.
-    fn wait(&mut self, limit: Duration, next_look_up: &mut Instant) {
+    /// Waits for news or for `limit`. While the database is away the directories are still looked at, so that rotated files are not lost.
+    fn wait(&mut self, limit: Duration, next_look: &mut Instant) {
         let until = Instant::now() + limit;
         loop {
             let now = Instant::now();
             let woken = self
                 .waker
-                .wait(until.min(*next_look_up).saturating_duration_since(now));
+                .wait(until.min(*next_look).saturating_duration_since(now));
             let now = Instant::now();
             let (read, other): (Vec<_>, Vec<_>) =
-                woken.grown.iter().partition(|path| self.roster.reads(path));
+                woken.grown.iter().partition(|path| self.tracked.reads(path));
+            for path in &other {
+                self.tracked.directories.list_again(path.parent().unwrap_or(path));
+            }
+            if woken.names {
+                self.tracked.directories.list_all_again();
+            }
             // The first bytes of a file make it one to be read.
-            let names = woken.names || other.iter().any(|path| self.inputs.covers(path));
+            let names = woken.names
+                || other
+                    .iter()
+                    .any(|path| self.tracked.directories.matters(path, &self.tracked.inputs));
             if names {
-                *next_look_up = now;
+                *next_look = now;
             }
             let news = names || !read.is_empty();
-            if self.waker.is_stopping() || now >= until || self.attached && (news || now >= *next_look_up) {
+            if self.waker.is_stopping() || now >= until || self.attached && (news || now >= *next_look) {
                 return;
             }
-            if now >= *next_look_up {
-                *next_look_up = now + LOOK_UP;
-                self.look_up();
+            if now >= *next_look {
+                *next_look = now + LOOK;
+                self.look();
             }
         }
     }
@@ -268,36 +266,52 @@ impl<'a> Follow<'a> {
         let mut round = Round::default();
         self.store_notes()?;
         let mut index = 0;
-        while index < self.roster.tails.len() && !self.waker.is_stopping() {
-            if self.roster.must_wait(index) {
+        while index < self.tracked.files.len() && !self.waker.is_stopping() {
+            if self.tracked.must_wait(index) {
                 round.busy |= self.options.once;
                 index += 1;
                 continue;
             }
             match self.turn(index, &mut round)? {
-                Some(state) => {
-                    // The handle of a file without a name is the last way to its bytes.
-                    self.sink.settle()?;
-                    self.roster.drop_tail(index, state);
-                }
+                Some(life) => self.tracked.end(index, life),
                 None => index += 1,
             }
-            if std::mem::take(&mut round.renamed) {
+            if std::mem::take(&mut round.look) {
                 // What was copied and truncated in between comes before what is in the file now.
-                self.sink.settle()?;
-                self.roster.look_up(&self.inputs);
+                self.tracked.directories.list_all_again();
+                self.look();
+                self.store_notes()?;
             }
         }
-        self.sink.tell(false, &|| self.roster.health())?;
+        self.sink.tell(false, &|| self.tracked.health())?;
         Ok(round)
     }
 
     /// Rows that only say something about a file: it is gone, or it need not be read.
-    fn store_notes(&mut self) -> Result<(), Trouble> {
-        while let Some(note) = self.roster.notes.last() {
-            self.sink.store(&note.stretch())?;
-            self.sink.settle()?;
-            self.roster.notes.pop();
+    pub(super) fn store_notes(&mut self) -> Result<(), Trouble> {
+        let notes = &self.tracked.notes;
+        if notes.is_empty() {
+            return Ok(());
+        }
+        let stretches: Vec<Stretch> = notes
+            .iter()
+            .map(|note| Stretch {
+                row: &note.row,
+                from: note.from,
+                records: &[],
+                gap: note.gap.as_deref(),
+            })
+            .collect();
+        self.sink.store_rows(&stretches)?;
+        for note in std::mem::take(&mut self.tracked.notes) {
+            if let Some(file) = self
+                .tracked
+                .files
+                .iter_mut()
+                .find(|file| file.row.id == note.row.id)
+            {
+                file.is_known = true;
+            }
         }
         Ok(())
     }
@@ -305,16 +319,17 @@ impl<'a> Follow<'a> {
     /// At the end of a run the offsets move up to the last whole line.
     fn store_boundaries(&mut self) -> Result<(), Trouble> {
         self.store_notes()?;
-        for tail in &mut self.roster.tails {
-            if tail.reader.boundary() > tail.stored.offset {
-                store(&mut *self.sink, tail, &mut self.batch, State::Open)?;
+        for index in 0..self.tracked.files.len() {
+            let file = &self.tracked.files[index];
+            if file.reader.boundary() > file.row.proof.offset {
+                self.store(index, Life::Live)?;
             }
         }
-        self.sink.settle()
+        Ok(())
     }
 
     /// On the way out: if it fails the next run reads a little more, that is all.
-    fn say_how_far(&mut self) {
+    fn store_last(&mut self) {
         if self.attached
             && let Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) =
                 self.store_boundaries()

@@ -1,4 +1,4 @@
-//! Opening a pipe, and reading it piece by piece in a thread of its own.
+//! What is read as it comes: a pipe, or the journal. It is read piece by piece in a thread of its own, for a read can take forever.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};
@@ -24,6 +24,7 @@ pub(super) fn open(pipe: &Pipe, once: bool) -> Result<(File, PathBuf), Failure> 
             OpenOptions::new().read(true).write(!once).open(path),
             path.clone(),
         ),
+        Pipe::Journal => return Err(Failure::Internal("the journal is no file".to_owned())),
     };
     match opened {
         Ok(file) => Ok((file, path)),

@@ -4,21 +4,18 @@
 //! of life without these.
 
 use std::collections::HashMap;
-use std::path::Path;
 use std::time::{Duration, Instant};
 
 use postgres::types::Type;
 
-use super::{Database, Inode, Proof, State, Stretch};
+use super::database::{Database, path_text};
 use crate::connect::Trouble;
-use crate::sink::health::{FileHealth, Health};
-
-/// A quiet tailer says that it is alive this often.
-const QUIET: Duration = Duration::from_secs(30);
-/// A busy one says how it stands this often.
-const BUSY: Duration = Duration::from_secs(5);
+use crate::timing::{BUSY_BEAT, QUIET_BEAT};
+use crate::tracked::health::{FileHealth, Health};
 
 const HEARTBEAT: &str = "SELECT logwatch_heartbeat($1, $2, $3, $4, $5, $6, $7)";
+/// What a role sends that may attach and ingest only.
+const SIGN_OF_LIFE: &str = "SELECT logwatch_ingest($1, $2, NULL, '', 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)";
 /// Asked first: a refused call would be an ERROR in the server's log, which may be the very log that is read here.
 const MAY_BEAT: &str = "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure( \
      'logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])') AS p";
@@ -39,7 +36,7 @@ impl Database {
     /// Tells the database how the files stand if it is time to; `at_once`: if there is anything to tell.
     pub(super) fn beat(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {
         let age = |at: Option<Instant>| at.map_or(Duration::MAX, |at| at.elapsed());
-        if !at_once && age(self.told.looked) < BUSY {
+        if !at_once && age(self.told.looked) < BUSY_BEAT {
             return Ok(());
         }
         if !self.may_beat()? {
@@ -54,10 +51,10 @@ impl Database {
             .copied()
             .collect();
         let is_new = !news.is_empty() || health.errors != self.told.errors;
-        if !at_once && !is_new && age(self.told.at) < QUIET {
+        if !at_once && !is_new && age(self.told.at) < QUIET_BEAT {
             return Ok(());
         }
-        self.send(&news, &health.errors)?;
+        self.send_health(&news, &health.errors)?;
         self.told.at = Some(Instant::now());
         self.told.files = health.files.iter().map(|file| (file.id, *file)).collect();
         self.told.errors = health.errors;
@@ -81,12 +78,16 @@ impl Database {
         Ok(may)
     }
 
-    fn send(&mut self, files: &[FileHealth], errors: &[(std::path::PathBuf, String)]) -> Result<(), Trouble> {
+    fn send_health(
+        &mut self,
+        files: &[FileHealth],
+        errors: &[(std::path::PathBuf, String)],
+    ) -> Result<(), Trouble> {
         let (source, epoch) = (self.source.name.clone(), self.epoch);
         let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
         let sizes: Vec<Option<i64>> = files.iter().map(|file| file.size.map(u64::cast_signed)).collect();
         let truncated: Vec<bool> = files.iter().map(|file| file.truncated).collect();
-        let paths: Vec<String> = errors.iter().map(|(path, _)| super::path_text(path)).collect();
+        let paths: Vec<String> = errors.iter().map(|(path, _)| path_text(path)).collect();
         let texts: Vec<&str> = errors.iter().map(|(_, error)| error.as_str()).collect();
         self.call(
             HEARTBEAT,
@@ -104,18 +105,11 @@ impl Database {
     }
 
     fn sign_of_life(&mut self) -> Result<(), Trouble> {
-        if self.last_call.elapsed() < QUIET {
+        if self.last_call.elapsed() < QUIET_BEAT {
             return Ok(());
         }
-        self.ingest(&Stretch {
-            file: None,
-            path: Path::new(""),
-            inode: Inode { dev: 0, inode: 0 },
-            from: 0,
-            proof: Proof::default(),
-            records: &[],
-            gap: None,
-            state: State::Open,
-        })
+        let (source, epoch) = (self.source.name.clone(), self.epoch);
+        self.call(SIGN_OF_LIFE, &[(&source, Type::TEXT), (&epoch, Type::INT8)])
+            .map(|_| ())
     }
 }

@@ -1,6 +1,5 @@
 use super::*;
 use crate::cli::Args;
-use crate::sink::database::Stored;
 use clap::Parser;
 use logwatch_record::Level;
 use std::cell::RefCell;
@@ -13,24 +12,16 @@ struct Flaky(Rc<RefCell<Held>>);
 #[derive(Default)]
 struct Held {
     calls: usize,
-    file: Option<(i64, Proof)>,
+    row: Option<FileRow>,
     texts: Vec<String>,
-    done: bool,
 }
 
 impl Sink for Flaky {
     fn attach(&mut self) -> Result<Attached, Trouble> {
         let held = self.0.borrow();
-        let files = held.file.map(|(id, proof)| Stored {
-            id,
-            path: PathBuf::from("-"),
-            inode: Inode { dev: 0, inode: 0 },
-            proof,
-            state: if held.done { State::Done } else { State::Open },
-        });
         Ok(Attached {
             least: Level::Error,
-            files: files.into_iter().collect(),
+            rows: held.row.iter().cloned().collect(),
         })
     }
 
@@ -41,11 +32,10 @@ impl Sink for Flaky {
         if held.calls % 4 == 1 {
             return away();
         }
-        assert_eq!(stretch.from, held.file.map_or(0, |(_, proof)| proof.offset));
-        held.file = stretch.file.map(|id| (id, stretch.proof));
+        assert_eq!(stretch.from, held.row.as_ref().map_or(0, |row| row.proof.offset));
+        held.row = Some(stretch.row.clone());
         held.texts
             .extend(stretch.records.iter().map(|record| record.text.clone()));
-        held.done = stretch.state == State::Done;
         if held.calls % 4 == 3 { away() } else { Ok(()) }
     }
 
@@ -64,11 +54,12 @@ fn a_database_that_comes_and_goes_has_each_record_once() {
         .resolve()
         .unwrap();
     let sink = Flaky::default();
-    Stream::new(&options, &Pipe::Fifo(path), Box::new(sink.clone()), Waker::new())
+    PipeLoop::new(&options, &Pipe::Fifo(path), Box::new(sink.clone()), Waker::new())
         .unwrap()
         .run()
         .unwrap();
     let held = sink.0.borrow();
-    assert_eq!((held.calls > 4, held.done), (true, true), "{}", held.calls);
+    assert!(held.calls > 4, "{}", held.calls);
+    assert_eq!(held.row.as_ref().map(|row| row.life), Some(Life::Done));
     assert_eq!(held.texts, lines);
 }

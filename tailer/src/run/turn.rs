@@ -1,0 +1,232 @@
+//! One file's turn in the loop: read what is new, store it when it is due, and end what is over.
+
+use std::time::{Duration, Instant};
+
+use super::UNSTORED_BYTES;
+use super::follow::{Follow, Round};
+use crate::connect::Trouble;
+use crate::sink::Stretch;
+use crate::timing::{LONG_WAIT, STILL_WRITTEN, UNSTORED};
+use crate::tracked::state::{Event, FileRow, Life};
+use crate::tracked::{Look, TrackedFile};
+
+/// One file may keep the others waiting for so many bytes.
+const TURN: u64 = 64 * 1024 * 1024;
+
+impl Follow<'_> {
+    /// Reads one file as far as it goes. Returns its last state once it is finished.
+    pub(super) fn turn(&mut self, index: usize, round: &mut Round) -> Result<Option<Life>, Trouble> {
+        if self.search.is_none() || !self.tracked.open_for_turn(index) {
+            return Ok(None);
+        }
+        let started_at = self.tracked.files[index].reader.position();
+        loop {
+            self.progress.show(|| self.tracked.behind());
+            let Some(search) = &mut self.search else {
+                return Ok(None);
+            };
+            let file = &mut self.tracked.files[index];
+            let before = file.reader.position();
+            let look = file.look(&mut self.buffer, search, &mut self.batch);
+            self.progress.count(file.reader.position().saturating_sub(before));
+            match look {
+                Ok(Look::Same | Look::End) => break,
+                Ok(Look::Full) => self.store(index, Life::Live)?,
+                Ok(Look::More) => {
+                    if file.reader.boundary() - file.row.proof.offset >= UNSTORED_BYTES {
+                        self.store(index, Life::Live)?;
+                    }
+                    let position = self.tracked.files[index].reader.position();
+                    let is_stopping = self.waker.is_stopping();
+                    if position.saturating_sub(started_at) >= TURN || is_stopping {
+                        self.store(index, Life::Live)?;
+                        round.busy = !is_stopping;
+                        return Ok(None);
+                    }
+                }
+                Ok(Look::Replaced) => {
+                    self.store(index, Life::Live)?;
+                    return self.overwritten(index, round);
+                }
+                Err(error) => {
+                    self.tracked.cannot_read(index, &error);
+                    self.batch.clear();
+                    return Ok(None);
+                }
+            }
+        }
+        if self.tracked.files[index].is_failing {
+            self.tracked.can_read(index);
+        }
+        let now = Instant::now();
+        let file = &self.tracked.files[index];
+        if file.is_over(now, self.options.once, self.options.rotate_wait) {
+            return self.finish(index);
+        }
+        self.let_go(index, now, round);
+        let file = &mut self.tracked.files[index];
+        let behind = file.reader.boundary() - file.row.proof.offset;
+        if behind == 0 {
+            file.growth.unstored_since = None;
+        } else {
+            file.growth.unstored_since.get_or_insert(now);
+        }
+        let is_new = !file.is_known && file.row.proof.offset > 0;
+        let since = file.growth.unstored_since;
+        let is_aged = since.is_some_and(|since| now.duration_since(since) >= UNSTORED);
+        if !self.batch.records.is_empty() || is_new || behind >= UNSTORED_BYTES || is_aged {
+            self.store(index, Life::Live)?;
+        }
+        self.tracked.make_room(index);
+        Ok(None)
+    }
+
+    /// Lets the open record go once it has waited long enough.
+    fn let_go(&mut self, index: usize, now: Instant, round: &mut Round) {
+        let Some(search) = &self.search else { return };
+        let file = &mut self.tracked.files[index];
+        let Some(wait) = file
+            .reader
+            .wait(&search.multiline)
+            .filter(|_| file.growth.is_drained)
+        else {
+            return;
+        };
+        // An unfinished line after the record may turn out to be a part of it.
+        let wait = if file.has_partial_line() {
+            wait.max(LONG_WAIT)
+        } else {
+            wait
+        };
+        // What took the name of a rotated file may go on with its last trace, and has to be found first.
+        let wait = if file.is_rotated() && wait >= LONG_WAIT {
+            wait * 2
+        } else {
+            wait
+        };
+        let is_due = if self.options.once {
+            !(file.has_partial_line() && file.is_young() && file.partial_line_continues(search))
+        } else {
+            file.growth.at + wait <= now
+        };
+        let mut due = file.growth.at + wait;
+        if is_due {
+            if !self.tracked.adopt(index, search) || self.options.once {
+                self.tracked.files[index].reader.let_go(&mut self.batch);
+                return;
+            }
+            self.tracked.files[index].growth.at = now;
+            due = now + wait;
+        }
+        if !self.options.once {
+            round.due = Some(round.due.map_or(due, |other| other.min(due)));
+        }
+    }
+
+    /// A file that will not grow any more: its last line is a line, newline or not.
+    fn finish(&mut self, index: usize) -> Result<Option<Life>, Trouble> {
+        loop {
+            let Some(search) = &mut self.search else {
+                return Ok(None);
+            };
+            let file = &mut self.tracked.files[index];
+            match file.finish(&mut self.buffer, search, &mut self.batch) {
+                Ok(true) => {
+                    self.tracked.adopt(index, search);
+                    break;
+                }
+                Ok(false) => self.store(index, Life::Live)?,
+                Err(error) => {
+                    log::warn!("{}: {error}", file.row.path.display());
+                    break;
+                }
+            }
+        }
+        let file = &mut self.tracked.files[index];
+        file.reader.let_go(&mut self.batch);
+        let has_name = file.has_name();
+        let life = file.row.life.after(Event::ReadToEnd { has_name });
+        log::info!(
+            "{}: read to its end, byte {}",
+            file.row.path.display(),
+            file.reader.boundary()
+        );
+        if file.is_known || file.reader.boundary() > 0 {
+            self.end(index, life)?;
+        }
+        Ok(Some(life))
+    }
+
+    /// The file's bytes are not those that were read: it was truncated. A copy may have the rest of the old bytes, so the directory is
+    /// looked at first; a file that is overwritten after that has no copy.
+    fn overwritten(&mut self, index: usize, round: &mut Round) -> Result<Option<Life>, Trouble> {
+        let file = &mut self.tracked.files[index];
+        if !file.is_sought() {
+            file.begin_search();
+            round.look = true;
+            return Ok(None);
+        }
+        file.reader.let_go(&mut self.batch);
+        let life = file.row.life.after(Event::NoCopy);
+        self.end(index, life)?;
+        Ok(Some(life))
+    }
+
+    /// Stores the last of a file, and before its end which bytes of it were seen and are nowhere any more.
+    fn end(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
+        self.store(index, Life::Live)?;
+        self.tracked.note_missing(index);
+        self.store_notes()?;
+        self.store(index, life)
+    }
+
+    /// Stores the batch and moves the offset to the boundary.
+    pub(super) fn store(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
+        let file = &mut self.tracked.files[index];
+        let proof = file.proof_of_boundary();
+        let from = file.row.proof.offset;
+        if life.is_open() && self.batch.records.is_empty() && proof.offset == from && file.is_known {
+            return Ok(());
+        }
+        if life.is_open() && self.batch.records.is_empty() && proof.offset == 0 {
+            return Ok(());
+        }
+        let row = FileRow {
+            proof,
+            life,
+            ..file.row.clone()
+        };
+        self.sink.store(&Stretch {
+            row: &row,
+            from,
+            records: &self.batch.records,
+            gap: None,
+        })?;
+        self.batch.clear();
+        file.row.proof = proof;
+        file.is_known = true;
+        file.growth.unstored_since = None;
+        Ok(())
+    }
+}
+
+impl TrackedFile {
+    fn is_young(&self) -> bool {
+        self.last_modified()
+            .is_some_and(|modified| modified.elapsed().is_ok_and(|age| age < STILL_WRITTEN))
+    }
+
+    /// Returns true when the file was rotated away, read to its end, and nobody will write to it again.
+    fn is_over(&self, now: Instant, once: bool, rotate_wait: Duration) -> bool {
+        let quiet_since = match self.row.life {
+            Life::Sealed => return self.growth.is_drained,
+            Life::Rotated(since) => since.max(self.growth.at),
+            // A line that is being written is no sign of an end.
+            Life::Live if self.is_old && !(once && self.has_partial_line() && self.is_young()) => {
+                self.growth.at
+            }
+            _ => return false,
+        };
+        self.growth.is_drained && (once || now.duration_since(quiet_since) >= rotate_wait)
+    }
+}

@@ -1,0 +1,372 @@
+//! The files that are being read, and which file a name means: the memory of the loop.
+//!
+//! Whenever the directories are looked at, `plan` says what each file in them is, and `apply` does it. Reading and storing are done by
+//! `run`; nothing here talks to the database.
+
+mod apply;
+mod copies;
+mod file;
+mod handles;
+pub mod health;
+mod identify;
+mod inform;
+mod joined;
+mod plan;
+mod standing;
+pub mod state;
+mod window;
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Instant, SystemTime};
+
+use crate::source::bytes::Bytes;
+use crate::source::directory::{Candidate, Directories, Kin};
+use crate::source::identity::Proof;
+use crate::source::inputs::{Inode, Inputs, Mark, Seen, mark};
+use crate::source::names;
+use copies::Copy;
+use plan::{OpenFile, Setting, Step, World, plan};
+use state::{FileRow, Life, draw_id};
+
+pub use file::{Look, TrackedFile};
+pub use window::Buffer;
+
+/// The row of an input that nothing was there for.
+const NOWHERE: Inode = Inode { dev: 0, inode: 0 };
+
+/// So many candidates are opened at a look, however many files are open.
+const ROOM: usize = 64;
+
+/// The reason of a gap: the file was cut short.
+pub const TRUNCATED: &str = "truncated";
+/// The reason of a gap: the file is nowhere to be found.
+const REMOVED: &str = "removed";
+
+/// Something to store about a file that is not read.
+pub struct Note {
+    /// As it is to be; its proof may be of more than is stored.
+    pub row: FileRow,
+    /// How far it is stored.
+    pub from: u64,
+    pub gap: Option<String>,
+    /// It is a copy of this file, and holds only as long as that file is stored as far as the copy goes.
+    copy_of: Option<i64>,
+}
+
+/// What was decided on a file that need not be read as long as it stays as it is.
+struct Settled {
+    mark: Mark,
+    copy: Option<Copy>,
+}
+
+pub struct TrackedFiles {
+    pub files: Vec<TrackedFile>,
+    pub notes: Vec<Note>,
+    pub inputs: Inputs,
+    pub directories: Directories,
+    /// What the database knows; `None` before it was asked.
+    rows: Option<HashMap<i64, FileRow>>,
+    settled: HashMap<Inode, Settled>,
+    /// Inputs that the database knew when this run began.
+    begun: HashSet<PathBuf>,
+    /// What cannot be read, and why.
+    errors: HashMap<PathBuf, String>,
+    from_end: bool,
+    has_looked: bool,
+    /// No file was there at the last look.
+    is_empty: bool,
+    /// So many files may be held open.
+    handles: usize,
+    /// Some candidates were left for the next look.
+    is_cut: bool,
+}
+
+struct Disk;
+
+impl World for Disk {
+    type File = Bytes;
+
+    fn open(&mut self, candidate: &Candidate) -> io::Result<Bytes> {
+        Bytes::open_seen(&candidate.seen)
+    }
+
+    fn leads_to(&self, path: &Path, inode: Inode) -> bool {
+        leads_to(path, inode)
+    }
+}
+
+impl TrackedFiles {
+    pub fn new(inputs: Inputs, from_end: bool, handles: usize) -> TrackedFiles {
+        TrackedFiles {
+            files: Vec::new(),
+            notes: Vec::new(),
+            inputs,
+            directories: Directories::default(),
+            rows: None,
+            settled: HashMap::new(),
+            begun: HashSet::new(),
+            errors: HashMap::new(),
+            from_end,
+            has_looked: false,
+            is_empty: true,
+            handles,
+            is_cut: false,
+        }
+    }
+
+    pub fn is_informed(&self) -> bool {
+        self.rows.is_some()
+    }
+
+    /// All rows of the database, as far as their files are not being read.
+    fn rows(&self) -> impl Iterator<Item = &FileRow> {
+        self.rows.iter().flat_map(HashMap::values)
+    }
+
+    /// Returns true when an event at this place is about a file that is held open: then the directory needs no look.
+    pub fn reads(&self, place: &Path) -> bool {
+        // A rotated file without another name has lost this one.
+        let has_place = |file: &TrackedFile| {
+            file.row.place == place && (!file.is_rotated() || file.row.place != file.row.path)
+        };
+        self.files
+            .iter()
+            .any(|file| has_place(file) && !file.is_parked() && !file.is_overwritten())
+    }
+
+    /// Looks which files there are, and what became of those that are being read.
+    pub fn look(&mut self) {
+        for file in &mut self.files {
+            if file.is_replaced() {
+                say_overwritten(file);
+                file.set_overwritten();
+            }
+        }
+        let (candidates, mut problems) = self.directories.look(&mut self.inputs);
+        self.is_empty = !candidates.iter().any(|candidate| candidate.kin == Kin::Covered);
+        self.wake_parked(&candidates);
+        let there: HashMap<Inode, Mark> = candidates
+            .iter()
+            .map(|candidate| (candidate.seen.inode, candidate.seen.mark()))
+            .collect();
+        self.settled
+            .retain(|inode, settled| there.get(inode) == Some(&settled.mark));
+        self.check_copies();
+        if !self.has_looked {
+            self.find_begun();
+        }
+        let steps = {
+            let ids: HashSet<i64> = self.files.iter().map(|file| file.row.id).collect();
+            let mut rows: Vec<FileRow> = self
+                .rows()
+                .filter(|row| !ids.contains(&row.id))
+                .cloned()
+                .collect();
+            rows.sort_by_key(|row| row.id);
+            let (settled, begun, inputs) = (&self.settled, &self.begun, &self.inputs);
+            let has_looked = self.has_looked;
+            let mut setting = Setting {
+                has_begun: &|base| {
+                    has_looked
+                        || inputs
+                            .each()
+                            .any(|(text, covers)| covers(base) && begun.contains(text))
+                },
+                belongs: &|row| {
+                    inputs.covers(&row.path) || names::bases(&row.path).iter().any(|base| inputs.covers(base))
+                },
+                is_settled: &|candidate| settled.contains_key(&candidate.seen.inode),
+                from_end: self.from_end && !has_looked,
+                now: SystemTime::now(),
+                room: self.handles.saturating_sub(ids.len()).max(ROOM),
+                draw_id: &mut draw_id,
+            };
+            let mut open: Vec<OpenFile<Bytes>> = self.files.iter_mut().map(open_file).collect();
+            plan(&mut Disk, &rows, &mut open, &candidates, &mut setting)
+        };
+        self.is_cut = steps.iter().any(|step| matches!(step, Step::More));
+        self.apply(steps, &mut problems);
+        if !self.has_looked {
+            self.has_looked = true;
+            self.begin_inputs(&candidates);
+        }
+        self.note_copies();
+        self.park_some();
+        self.end_missing(&candidates);
+        problems.extend(self.inputs.problems());
+        self.set_errors(problems);
+    }
+
+    /// Something to store about a file that is not read.
+    fn note(&mut self, row: FileRow, gap: Option<&str>) {
+        let from = self
+            .rows
+            .as_ref()
+            .and_then(|rows| rows.get(&row.id))
+            .map_or(row.proof.offset, |stored| stored.proof.offset);
+        if let Some(rows) = &mut self.rows {
+            rows.insert(row.id, row.clone());
+        }
+        self.notes.push(Note {
+            row,
+            from,
+            gap: gap.map(str::to_owned),
+            copy_of: None,
+        });
+    }
+
+    /// To be decided on again: what was said of this file does not hold any more.
+    fn unsettle(&mut self, inode: Inode) {
+        self.settled.remove(&inode);
+    }
+
+    /// What was seen of this file after its boundary is a gap. It gets a row of its own: the file's row goes on saying what is stored, by
+    /// which a copy is recognised that turns up later.
+    pub fn note_missing(&mut self, index: usize) {
+        let file = &mut self.files[index];
+        let from = file.reader.boundary();
+        let was_under_load = file.is_overwritten() && file.was_under_load();
+        let to = match file.take_missing() {
+            Some(to) => to,
+            None if was_under_load => from,
+            None => return,
+        };
+        log::warn!(
+            "{}: truncated; what was written after byte {from} and not read by then is lost",
+            file.row.path.display()
+        );
+        let row = FileRow {
+            id: draw_id(),
+            proof: Proof {
+                offset: to,
+                ..Proof::default()
+            },
+            life: Life::Removed,
+            ..file.row.clone()
+        };
+        self.notes.push(Note {
+            row,
+            from,
+            gap: Some(TRUNCATED.to_owned()),
+            copy_of: None,
+        });
+    }
+
+    /// Ends a file that is read to its end, or whose bytes are gone for good.
+    pub fn end(&mut self, index: usize, life: Life) {
+        let mut file = self.files.remove(index);
+        let metadata = file.bytes().and_then(|bytes| bytes.metadata().ok());
+        if let (true, Some(metadata)) = (file.has_name(), metadata) {
+            self.settled.insert(
+                file.row.inode,
+                Settled {
+                    mark: mark(&metadata),
+                    copy: None,
+                },
+            );
+        }
+        if let Some(rows) = self.rows.as_mut().filter(|_| file.is_known) {
+            file.row.life = life;
+            rows.insert(file.row.id, file.row);
+        }
+    }
+
+    /// At the first look: which inputs the database knows.
+    fn find_begun(&mut self) {
+        let rows: Vec<&Path> = self.rows().map(|row| row.path.as_path()).collect();
+        let begun = self
+            .inputs
+            .each()
+            .filter(|(text, covers)| {
+                rows.iter().any(|path| {
+                    path == text || covers(path) || names::bases(path).iter().any(|base| covers(base))
+                })
+            })
+            .map(|(text, _)| text.to_path_buf())
+            .collect();
+        self.begun = begun;
+    }
+
+    /// The inputs that the database does not know get a row, the first of all, so that it does.
+    fn begin_inputs(&mut self, candidates: &[Candidate]) {
+        let mut rows = Vec::new();
+        for (text, covers) in self.inputs.each() {
+            if self.begun.contains(text) {
+                continue;
+            }
+            let file = self.files.iter().find(|file| covers(&file.row.path));
+            let seen = candidates.iter().find(|candidate| covers(&candidate.seen.path));
+            rows.push(match (file, seen) {
+                (Some(file), _) => FileRow {
+                    life: Life::Live,
+                    ..file.row.clone()
+                },
+                (None, seen) => FileRow {
+                    id: draw_id(),
+                    path: seen.map_or(text, |seen| &seen.seen.path).to_path_buf(),
+                    place: seen.map_or(text, |seen| &seen.seen.place).to_path_buf(),
+                    inode: seen.map_or(NOWHERE, |seen| seen.seen.inode),
+                    proof: Proof::default(),
+                    life: if seen.is_some() { Life::Live } else { Life::Done },
+                },
+            });
+        }
+        for row in rows {
+            let from = row.proof.offset;
+            if let Some(rows) = &mut self.rows
+                && !self.files.iter().any(|file| file.row.id == row.id)
+            {
+                rows.insert(row.id, row.clone());
+            }
+            self.notes.push(Note {
+                row,
+                from,
+                gap: None,
+                copy_of: None,
+            });
+        }
+    }
+}
+
+fn open_file(file: &mut TrackedFile) -> OpenFile<'_, Bytes> {
+    let (now, past) = (file.sought(), file.past());
+    let is_here = !file.is_overwritten();
+    OpenFile {
+        now,
+        past,
+        row: &file.row,
+        head: file.reader.head(),
+        file: match &mut file.handle {
+            file::Handle::Open(bytes) if is_here => Some(bytes),
+            file::Handle::Open(_) | file::Handle::Parked(_) => None,
+        },
+    }
+}
+
+fn say_overwritten(file: &TrackedFile) {
+    log::info!(
+        "{}: truncated or overwritten after byte {}",
+        file.row.path.display(),
+        file.reader.position()
+    );
+}
+
+/// The name still leads to this file.
+fn leads_to(path: &Path, inode: Inode) -> bool {
+    Seen::at(path)
+        .ok()
+        .flatten()
+        .is_some_and(|seen| seen.inode == inode)
+}
+
+/// The time of a file's last change, as far back as this machine's clock goes.
+fn instant_of(modified: SystemTime) -> Instant {
+    let now = Instant::now();
+    modified
+        .elapsed()
+        .ok()
+        .and_then(|age| now.checked_sub(age))
+        .unwrap_or(now)
+}
