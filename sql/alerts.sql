@@ -125,10 +125,12 @@ CREATE TABLE logwatch.progress (
     singleton     boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     seen_xmin     xid8 NOT NULL,
     checked_at    timestamptz NOT NULL,
+    took          interval,
     maintained_at timestamptz
 );
 INSERT INTO logwatch.progress (seen_xmin, checked_at) VALUES (pg_current_xact_id(), now());
 COMMENT ON TABLE logwatch.progress IS 'How far checks and maintenance have come; one row';
 COMMENT ON COLUMN logwatch.progress.seen_xmin IS 'Batches of transactions from this one on may be new to the next check';
 COMMENT ON COLUMN logwatch.progress.checked_at IS 'When a check last had something to evaluate';
+COMMENT ON COLUMN logwatch.progress.took IS 'How long that check took; NULL before the first';
 COMMENT ON COLUMN logwatch.progress.maintained_at IS 'When logwatch_maintain() last ran';

@@ -386,7 +386,7 @@ BEGIN
        AND (u.worst IS DISTINCT FROM 'ERROR'
             OR EXISTS (SELECT FROM logwatch.counts AS c WHERE c.level = 'FATAL' AND c.second > u.started_at - u.within AND c.second <= u.met_until));
     PERFORM logwatch_private.announce(asof);
-    UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof;
+    UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof, took = clock_timestamp() - asof;
 
     RETURN QUERY
         SELECT now_is.id, now_is.rule, now_is.group_key,

@@ -6,8 +6,8 @@ CREATE FUNCTION logwatch_alert_json(alert_id bigint) RETURNS jsonb
     AS $$ SELECT logwatch_private.alert_payload(a, NULL) FROM logwatch.alerts AS a WHERE a.id = $1 $$;
 COMMENT ON FUNCTION logwatch_alert_json(bigint) IS 'An alert with its counts, sources, top patterns and timeline; NULL when there is none of this id';
 
-CREATE FUNCTION logwatch_private.read_metrics() RETURNS TABLE (metric text, labels jsonb, value double precision)
-    LANGUAGE sql STABLE SECURITY DEFINER
+CREATE FUNCTION logwatch_private.read_gauges() RETURNS TABLE (metric text, labels jsonb, value double precision)
+    LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT 'logwatch_alerts_firing', jsonb_build_object('rule', r.name, 'severity', r.severity),
@@ -30,30 +30,66 @@ CREATE FUNCTION logwatch_private.read_metrics() RETURNS TABLE (metric text, labe
      CROSS JOIN LATERAL (VALUES ('logwatch_fleet_lag_seconds', f.lag_seconds), ('logwatch_fleet_lag_bytes', f.lag_bytes::float8),
                                 ('logwatch_fleet_wal_held_bytes', f.wal_held::float8), ('logwatch_fleet_apply_errors', f.errors::float8)) AS v (metric, value)
      WHERE v.value IS NOT NULL
-    UNION ALL
-    SELECT 'logwatch_worker_up', '{}', (w.state = 'running')::integer::float8 FROM logwatch_private.worker_status() AS w
     $$;
+COMMENT ON FUNCTION logwatch_private.read_gauges() IS 'Gauges that are read from tables';
+
+CREATE FUNCTION logwatch_private.read_metrics() RETURNS TABLE (metric text, labels jsonb, value double precision)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '500ms'
+    AS $$
+BEGIN
+    BEGIN
+        RETURN QUERY SELECT * FROM logwatch_private.read_gauges();
+    EXCEPTION WHEN lock_not_available THEN
+        -- The worker's gauges say that something is wrong.
+        NULL;
+    END;
+    RETURN QUERY
+        SELECT v.metric, '{}'::jsonb, v.value
+          FROM logwatch_private.worker_status() AS w
+         CROSS JOIN LATERAL (VALUES ('logwatch_worker_up', (w.state = 'running')::integer::float8),
+                                    ('logwatch_last_check_timestamp_seconds', extract(epoch FROM w.checked_at)::float8)) AS v (metric, value)
+         WHERE v.value IS NOT NULL;
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.read_metrics() IS 'Rows of logwatch.metrics';
 CREATE VIEW logwatch.metrics AS SELECT * FROM logwatch_private.read_metrics();
 COMMENT ON VIEW logwatch.metrics IS 'Gauges under Prometheus names, for sql_exporter or postgres_exporter';
 
 CREATE FUNCTION logwatch_nagios(OUT state integer, OUT line text)
-    LANGUAGE sql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '500ms'
     AS $$
-    WITH firing AS (
-        SELECT count(*) AS n, count(*) FILTER (WHERE r.severity = 'critical') AS critical, string_agg(DISTINCT a.rule, ', ' ORDER BY a.rule) AS rules
+DECLARE
+    firing record;
+    worker record;
+    readable boolean := true;
+BEGIN
+    BEGIN
+        SELECT count(*) AS n, count(*) FILTER (WHERE r.severity = 'critical') AS critical, string_agg(DISTINCT a.rule, ', ' ORDER BY a.rule) AS rules INTO firing
           FROM logwatch.alerts AS a LEFT JOIN logwatch.rules AS r ON r.name = a.rule
-         WHERE a.state = 'firing' AND NOT logwatch_private.is_silenced(a, clock_timestamp())
-    ), judged AS (
-        SELECT CASE WHEN f.critical > 0 THEN 2 WHEN f.n > 0 THEN 1 WHEN w.state IN ('running', 'standby') THEN 0 ELSE 3 END AS state, f.*, w.state AS worker
-          FROM firing AS f CROSS JOIN logwatch_private.worker_status() AS w
-    )
-    SELECT j.state, format('LOGWATCH %s - %s | firing=%s',
-                           (ARRAY['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'])[j.state + 1],
-                           CASE WHEN j.n > 0 THEN format('%s firing: %s', j.n, j.rules) WHEN j.state = 3 THEN format('the worker is %s', j.worker) ELSE 'nothing fires' END, j.n)
-      FROM judged AS j
-    $$;
+         WHERE a.state = 'firing' AND NOT logwatch_private.is_silenced(a, clock_timestamp());
+    EXCEPTION WHEN lock_not_available THEN
+        readable := false;
+        SELECT NULL::bigint AS n, 0::bigint AS critical, NULL::text AS rules INTO firing;
+    END;
+    SELECT * INTO worker FROM logwatch_private.worker_status();
+    state := CASE WHEN firing.critical > 0 OR worker.overdue AND worker.state <> 'off' AND worker.state <> 'elsewhere' THEN 2
+                  WHEN firing.n > 0 THEN 1
+                  WHEN readable AND worker.state IN ('running', 'scheduled', 'standby') THEN 0
+                  ELSE 3 END;
+    line := logwatch_private.printable(replace(format('LOGWATCH %s - %s',
+        (ARRAY['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'])[state + 1],
+        concat_ws('; ',
+            CASE WHEN firing.n > 0 THEN format('%s firing: %s', firing.n, firing.rules)
+                 WHEN NOT readable THEN 'the alerts cannot be read, for another session has locked a table'
+                 WHEN state = 0 THEN 'nothing fires' END,
+            CASE WHEN worker.overdue OR state = 3 THEN format('the worker is %s: %s', worker.state, worker.message) END)), '|', '/'))
+        || format(' | firing=%s', COALESCE(firing.n::text, 'U'));
+END
+$$;
 COMMENT ON FUNCTION logwatch_nagios() IS 'State (0 ok, 1 warning, 2 critical, 3 unknown) and line of a monitoring plugin';
 
 CREATE VIEW logwatch.functions AS

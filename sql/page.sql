@@ -1,6 +1,6 @@
 -- The report page: what it shows is gathered here, as JSON; it is drawn in Rust (extension/src/message/page.rs). Reads only.
 
-CREATE FUNCTION logwatch_private.page_data(period interval, asof timestamptz) RETURNS jsonb
+CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -76,6 +76,25 @@ CREATE FUNCTION logwatch_private.page_data(period interval, asof timestamptz) RE
                             'next_at', CASE WHEN w.state <> 'failed' THEN logwatch_private.rfc3339(w.next_attempt_at) END) ORDER BY w.state = 'failed', w.id DESC), '[]') FROM waiting AS w))
       FROM frame AS f
     $$;
+COMMENT ON FUNCTION logwatch_private.read_page(interval, timestamptz) IS 'What the report page shows when no table is locked';
+
+CREATE FUNCTION logwatch_private.page_data(period interval, asof timestamptz) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '500ms'
+    AS $$
+BEGIN
+    RETURN logwatch_private.read_page(period, asof);
+EXCEPTION WHEN lock_not_available THEN
+    -- The worker's row says who has locked a table.
+    RETURN jsonb_build_object(
+        'host', logwatch_private.host(), 'database', current_database(), 'zone', logwatch_private.zone(),
+        'from', logwatch_private.rfc3339(asof - period), 'to', logwatch_private.rfc3339(asof), 'within', extract(epoch FROM period)::bigint,
+        'timeline', '[]'::jsonb, 'alerts', '[]'::jsonb, 'patterns', '[]'::jsonb, 'sources', '[]'::jsonb, 'queue', '[]'::jsonb,
+        'status', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
+                     FROM @extschema@.logwatch_status() AS s));
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.page_data(interval, timestamptz) IS 'What the report page shows';
 
 CREATE FUNCTION logwatch_report_html(period interval DEFAULT '24 hours') RETURNS text

@@ -13,43 +13,58 @@ CREATE FUNCTION logwatch_private.alert_file_error() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'alert_file_error_wrapper';
 COMMENT ON FUNCTION logwatch_private.alert_file_error() IS 'Why the worker could not write the alert file; NULL when it could';
 
-CREATE FUNCTION logwatch_private.worker_status() RETURNS TABLE (state text, since timestamptz, message text)
+CREATE FUNCTION logwatch_private.worker_status()
+    RETURNS TABLE (state text, since timestamptz, message text, checked_at timestamptz, overdue boolean)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
     preloaded constant boolean := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
     worker_database constant text := logwatch_private.setting('database');
-    started timestamptz;
+    here constant boolean := preloaded AND worker_database = current_database();
+    last record;
     problem text;
     trouble text;
 BEGIN
-    SELECT s.backend_start INTO started FROM pg_stat_activity AS s
+    SELECT s.backend_start INTO since FROM pg_stat_activity AS s
      WHERE s.backend_type = 'logwatch worker' AND s.datname = worker_database;
-    IF NOT preloaded THEN
-        RETURN QUERY SELECT 'off', NULL::timestamptz,
-            format('The worker is off. Add to postgresql.conf and restart: shared_preload_libraries = %L and logwatch.database = %L. Without it, schedule logwatch_check() and logwatch_deliver() with pg_cron.',
-                   concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database());
-    ELSIF worker_database <> current_database() THEN
-        RETURN QUERY SELECT 'elsewhere', started,
-            format('The worker %s. To have it here, add to postgresql.conf and restart: logwatch.database = %L',
-                   CASE WHEN EXISTS (SELECT FROM pg_database AS d WHERE d.datname = worker_database) THEN 'runs in database ' || worker_database
-                        ELSE format('waits for database %s, which does not exist', worker_database) END, current_database());
-    ELSIF pg_is_in_recovery() THEN
-        RETURN QUERY SELECT 'standby', NULL::timestamptz, 'This server is a standby; the worker starts at promotion.'::text;
-    ELSIF started IS NULL THEN
-        RETURN QUERY SELECT 'starting', NULL::timestamptz, 'The worker is not running; it is restarted every few seconds, see the server log.'::text;
+    IF pg_is_in_recovery() AND here THEN
+        RETURN QUERY SELECT 'standby', NULL::timestamptz, 'This server is a standby; the worker starts at promotion.'::text, NULL::timestamptz, false;
+        RETURN;
+    END IF;
+    SELECT * INTO last FROM logwatch_private.last_check(here);
+    checked_at := last.at;
+    overdue := last.overdue;
+    IF NOT here AND last.at IS NOT NULL AND NOT last.overdue THEN
+        state := 'scheduled';
+        message := 'The worker does not serve this database, and something else calls logwatch_check(). ' || last.words;
+    ELSIF NOT preloaded THEN
+        state := 'off';
+        message := format('The worker is off. Add to postgresql.conf and restart: shared_preload_libraries = %L and logwatch.database = %L. Without it, schedule logwatch_check() and logwatch_deliver() with pg_cron. %s',
+                          concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database(), last.words);
+    ELSIF NOT here THEN
+        state := 'elsewhere';
+        message := format('The worker %s. To have it here, add to postgresql.conf and restart: logwatch.database = %L. %s',
+                          CASE WHEN EXISTS (SELECT FROM pg_database AS d WHERE d.datname = worker_database) THEN 'runs in database ' || worker_database
+                               ELSE format('waits for database %s, which does not exist', worker_database) END, current_database(), last.words);
+    ELSIF since IS NULL THEN
+        state := 'starting';
+        message := 'The worker is not running; it is restarted every few seconds, see the server log. ' || last.words;
     ELSE
         problem := logwatch_private.library_problem();
-        -- A file that cannot be written is told of where the channels are; everything else goes on.
+        -- The row of channel file has the reason why the alert file cannot be written; everything else goes on.
         trouble := logwatch_private.worker_error();
-        RETURN QUERY SELECT CASE WHEN problem IS NOT NULL THEN 'waiting' WHEN trouble IS NOT NULL THEN 'failing' ELSE 'running' END, started,
-            COALESCE(problem, 'What it does fails, and is tried again: ' || trouble,
-                     format('Checks at every commit of new entries and every %s s.', logwatch_private.setting('check_interval')));
+        state := CASE WHEN problem IS NOT NULL THEN 'waiting' WHEN trouble IS NOT NULL THEN 'failing' WHEN last.overdue THEN 'overdue' ELSE 'running' END;
+        message := concat_ws(' ', CASE WHEN last.overdue THEN 'Checks are overdue.' END,
+                             CASE state WHEN 'waiting' THEN problem
+                                        WHEN 'failing' THEN format('The worker fails and tries again: %s.', trouble)
+                                        WHEN 'running' THEN format('Checks at every commit of new entries and every %s s.', logwatch_private.setting('check_interval')) END,
+                             last.words);
     END IF;
+    RETURN NEXT;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.worker_status() IS 'Whether the worker runs, and what to type when it does not';
+COMMENT ON FUNCTION logwatch_private.worker_status() IS 'Whether the worker runs and checks, and what to type when it does not';
 
 CREATE FUNCTION logwatch_private.library_problem() RETURNS text
     LANGUAGE sql STABLE
@@ -136,22 +151,21 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.window_counts(timestamptz) IS 'Records in each rule''s present window';
 
-CREATE FUNCTION logwatch_status()
+CREATE FUNCTION logwatch_private.read_status(asof timestamptz)
     RETURNS TABLE (component text, name text, state text, since timestamptz, count bigint, threshold bigint, message text)
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
 DECLARE
-    asof constant timestamptz := clock_timestamp();
     too_late constant interval := make_interval(secs => logwatch_private.setting('max_lateness')::integer);
 BEGIN
     PERFORM logwatch_private.hold();
     RETURN QUERY
-    SELECT 'rule', r.name, s.state, s.since, COALESCE(w.count, 0), r.threshold,
-           logwatch_private.rule_message(r.kind, s.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
+    SELECT 'rule', r.name, judged.state, s.since, COALESCE(w.count, 0), r.threshold,
+           logwatch_private.rule_message(r.kind, judged.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
                                  r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint)
       FROM logwatch.rules AS r
       LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
@@ -164,7 +178,10 @@ BEGIN
                   count(a.id) AS groups,
                   COALESCE(max(logwatch_private.group_label(a.group_by, a.group_key)), '') AS grouped_by
              FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved') AS s
-     ORDER BY s.state = 'ok', r.name;
+     -- A check would have made an alert of it; the other kinds compare more than a count.
+     CROSS JOIN LATERAL (SELECT CASE WHEN s.state = 'ok' AND r.kind = 'threshold' AND r.min_sources = 1 AND w.count >= r.threshold
+                                     THEN 'unchecked' ELSE s.state END AS state) AS judged
+     ORDER BY judged.state = 'ok', r.name;
 
     RETURN QUERY
     WITH arrived AS MATERIALIZED (
@@ -242,7 +259,25 @@ BEGIN
       FROM logwatch_private.unknown_settings() AS u;
 
     RETURN QUERY SELECT f.role, f.name, f.state, f.heard_at, f.per_minute, NULL::bigint, f.message FROM logwatch_private.read_fleet() AS f;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.read_status(timestamptz) IS 'All rows of logwatch_status() except the worker''s';
 
+CREATE FUNCTION logwatch_status()
+    RETURNS TABLE (component text, name text, state text, since timestamptz, count bigint, threshold bigint, message text)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    -- A locked table must not hide the worker's row, which says who has locked it.
+    SET lock_timeout = '500ms'
+    AS $$
+#variable_conflict use_column
+BEGIN
+    BEGIN
+        RETURN QUERY SELECT * FROM logwatch_private.read_status(clock_timestamp());
+    EXCEPTION WHEN lock_not_available THEN
+        RETURN QUERY SELECT 'rule', '*', 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
+                            'Rules, sources and channels cannot be read: another session has locked a table for more than 0.5 s. See the worker''s row.'::text;
+    END;
     RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
 END
 $$;

@@ -9,6 +9,7 @@ mod channel;
 mod column;
 mod ingest;
 mod jsonb;
+mod last_check;
 mod message;
 mod outbox;
 mod pg;
@@ -34,7 +35,12 @@ extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["rules"
 extension_sql_file!("../../sql/silence.sql", name = "silence", requires = ["alerts"]);
 extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["silence"]);
 extension_sql_file!("../../sql/health.sql", name = "health", requires = ["ingest"]);
-extension_sql_file!("../../sql/status.sql", name = "status", requires = ["health"]);
+extension_sql_file!(
+    "../../sql/last_check.sql",
+    name = "last_check",
+    requires = ["health"]
+);
+extension_sql_file!("../../sql/status.sql", name = "status", requires = ["last_check"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
@@ -80,6 +86,7 @@ pub extern "C-unwind" fn _PG_init() {
     let preloading = pg::preloading();
     settings::init(preloading);
     wake::init(preloading);
+    last_check::init(preloading);
     worker_error::init(preloading);
     if preloading {
         worker::init();

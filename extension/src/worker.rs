@@ -18,7 +18,7 @@ use crate::outbox::Senders;
 use crate::pg::TransactionError;
 use crate::plans::plan;
 use crate::worker_error::Subject;
-use crate::{outbox, pg, report, settings, wake, worker_error};
+use crate::{last_check, outbox, pg, report, settings, wake, worker_error};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
@@ -94,6 +94,7 @@ struct Worker {
     yielded: bool,
     /// Seconds until the next notification is due for which there is room.
     next_delivery: Option<f64>,
+    checked: LastCheck,
     maintained: Option<Instant>,
     folded: Option<Instant>,
     retry: Retry,
@@ -102,6 +103,28 @@ struct Worker {
     logged_settings: Vec<String>,
     logged_tick: Option<String>,
     logged_file: Option<String>,
+}
+
+/// The worker's last check, or its start.
+struct LastCheck {
+    at: Instant,
+    /// The server log says that the next one is overdue.
+    logged: bool,
+}
+
+impl Default for LastCheck {
+    fn default() -> Self {
+        Self {
+            at: Instant::now(),
+            logged: false,
+        }
+    }
+}
+
+impl LastCheck {
+    fn is_overdue(&self) -> bool {
+        self.at.elapsed() >= last_check::overdue_after()
+    }
 }
 
 /// After a reload, failed notifications are tried again at once: the settings may have been
@@ -148,6 +171,7 @@ impl Worker {
             Ok(Ok(Installed::Yes)) => self.serve().err(),
             Ok(Ok(Installed::No)) => {
                 self.unrecorded.clear();
+                self.checked = LastCheck::default();
                 None
             }
             Ok(Ok(Installed::OtherVersion(version))) => Some(TickError::OtherVersion(version)),
@@ -158,6 +182,7 @@ impl Worker {
         let error = error.filter(|_| !self.yielded).map(|error| error.to_string());
         worker_error::set(Subject::Tick, error.as_deref());
         log_change(&mut self.logged_tick, error);
+        self.log_overdue();
     }
 
     /// Runs each part, whatever became of the others; returns the first error.
@@ -167,13 +192,7 @@ impl Worker {
             c"logwatch: fleet",
             "SELECT logwatch_private.tend_fleet()",
         );
-        let checked = if_due(
-            "SELECT logwatch_private.open_changes(clock_timestamp())",
-            c"logwatch: check",
-            // A check that a crash undoes is repeated. Nothing is sent before the claim, whose
-            // commit waits for the disk.
-            "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check()",
-        );
+        let checked = self.check();
         let delivered = self.deliver();
         let written = self.write_alert_file();
         let maintained = self.maintain();
@@ -182,6 +201,44 @@ impl Worker {
         delivered?;
         written?;
         maintained
+    }
+
+    /// Evaluates the rules when there is something to evaluate. Both count as a check, unless
+    /// another session has the turn.
+    fn check(&mut self) -> Result<(), TickError> {
+        let began = Instant::now();
+        if look("SELECT logwatch_private.open_changes(clock_timestamp())")? != Some(true)
+            || pg::transaction(c"logwatch: check", evaluate)??
+        {
+            let took = began.elapsed();
+            last_check::record(took);
+            if self.checked.is_overdue() {
+                log!(
+                    "logwatch worker: checks run again after {} s; this one took {} ms",
+                    self.checked.at.elapsed().as_secs(),
+                    took.as_millis()
+                );
+            }
+            self.checked = LastCheck::default();
+        }
+        Ok(())
+    }
+
+    /// Writes to the server log, once, that checks are overdue, and who blocks them.
+    fn log_overdue(&mut self) {
+        if self.checked.logged || !self.checked.is_overdue() {
+            return;
+        }
+        self.checked.logged = true;
+        let status = look::<String>("SELECT w.message FROM logwatch_private.worker_status() AS w");
+        log!(
+            "logwatch worker: no check has been completed for {} s: {}",
+            self.checked.at.elapsed().as_secs(),
+            match status {
+                Ok(message) => message.unwrap_or_default(),
+                Err(why) => why.to_string(),
+            }
+        );
     }
 
     /// Replaces the alert file, after the rows that it describes. A failure is reported and stops
@@ -339,6 +396,23 @@ fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
             client.update(plan, None, &[]).map(|_| ())
         })
     })??)
+}
+
+/// Evaluates the rules; returns false when another session is doing it.
+fn evaluate() -> spi::Result<bool> {
+    // A check that a crash undoes is repeated. Nothing is sent before the claim, whose commit waits
+    // for the disk.
+    const CHECK: &str =
+        "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check()";
+    const CHECKED: &str =
+        "SELECT p.checked_at OPERATOR(pg_catalog.>=) pg_catalog.now() FROM logwatch.progress AS p";
+    Spi::connect_mut(|client| {
+        let check = plan(client, CHECK)?;
+        client.update(check, None, &[])?;
+        let checked = plan(client, CHECKED)?;
+        let done = client.update(checked, Some(1), &[])?.first().get_one::<bool>()?;
+        Ok(done == Some(true))
+    })
 }
 
 /// Runs a command only when a look, which assigns no transaction id, says that there is something

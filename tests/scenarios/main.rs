@@ -27,6 +27,7 @@ mod mail_settings;
 mod mail_trouble;
 mod manual_examples;
 mod memory;
+mod overdue_checks;
 mod packages;
 mod page;
 mod pg_upgrade;

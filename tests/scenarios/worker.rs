@@ -206,7 +206,9 @@ fn a_worker_in_another_database_is_told_of() -> Result<()> {
     let advice = "To have it here, add to postgresql.conf and restart: logwatch.database = 'postgres'";
     assert_eq!(
         status,
-        format!("elsewhere|The worker waits for database elsewhere, which does not exist. {advice}")
+        format!(
+            "elsewhere|The worker waits for database elsewhere, which does not exist. {advice}. No check has run yet."
+        )
     );
 
     // The database may come later: the worker finds it by itself.
@@ -214,7 +216,7 @@ fn a_worker_in_another_database_is_told_of() -> Result<()> {
     server.wait_for_worker(SOON, None)?;
     assert_eq!(
         server.sql("SELECT state, message FROM logwatch_status() WHERE component = 'worker'")?,
-        format!("elsewhere|The worker runs in database elsewhere. {advice}")
+        format!("elsewhere|The worker runs in database elsewhere. {advice}. No check has run yet.")
     );
     Ok(())
 }

@@ -34,6 +34,7 @@ impl RuleLine<'_> {
         match self.state {
             _ if self.kind == "absence" => None,
             "ok" | "disabled" => Some("threshold not met"),
+            "unchecked" => Some("threshold met, not checked yet"),
             "firing" | "pending" | "silenced" if self.count >= self.threshold => Some("threshold met"),
             "resolved" => Some("no longer met"),
             _ => Some("threshold was met just now"),
@@ -100,6 +101,10 @@ mod tests {
         assert_eq!(
             line("ok", "fatal", "FATAL", 0, 1, 90),
             "fatal is ok: 0 records of FATAL in 1 minute 30 seconds, threshold 1, threshold not met"
+        );
+        assert_eq!(
+            line("unchecked", "fatal", "FATAL", 1, 1, 300),
+            "fatal is unchecked: 1 record of FATAL in 5 minutes, threshold 1, threshold met, not checked yet"
         );
     }
 }

@@ -29,6 +29,18 @@ pub struct StatusRow {
     pub message: String,
 }
 
+/// The first thing that a reader must know.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Verdict {
+    Firing(usize),
+    /// A threshold is met, and no check has made an alert of it.
+    Unchecked(usize),
+    /// The rules are locked.
+    Unknown,
+    Overdue,
+    Ok,
+}
+
 impl Status {
     pub fn message(&self) -> Message {
         let text = self.text();
@@ -43,16 +55,27 @@ impl Status {
         }
     }
 
+    fn verdict(&self) -> Verdict {
+        let rows = |component: &str, state: &str| {
+            self.rows
+                .iter()
+                .filter(|row| row.component == component && row.state == state)
+                .count()
+        };
+        match (rows("rule", "firing"), rows("rule", "unchecked")) {
+            (0, 0) if rows("rule", "unknown") > 0 => Verdict::Unknown,
+            (0, 0) if rows("worker", "overdue") > 0 => Verdict::Overdue,
+            (0, 0) => Verdict::Ok,
+            (0, unchecked) => Verdict::Unchecked(unchecked),
+            (firing, _) => Verdict::Firing(firing),
+        }
+    }
+
     pub fn subject(&self) -> String {
-        let firing = self
-            .rows
-            .iter()
-            .filter(|row| row.component == "rule" && row.state == "firing")
-            .count();
-        let badge = if firing == 0 {
-            "OK".to_owned()
-        } else {
-            format!("FIRING:{firing}")
+        let badge = match self.verdict() {
+            Verdict::Firing(n) => format!("FIRING:{n}"),
+            Verdict::Unchecked(_) | Verdict::Unknown | Verdict::Overdue => "UNCHECKED".to_owned(),
+            Verdict::Ok => "OK".to_owned(),
         };
         format!(
             "[{badge}] status of {}/{} (logwatch)",
@@ -64,20 +87,19 @@ impl Status {
     /// Returns the status message: the rules first, with whether their thresholds are met.
     pub fn text(&self) -> String {
         let zone = zone(&self.zone);
-        let firing = self
-            .rows
-            .iter()
-            .filter(|row| row.component == "rule" && row.state == "firing")
-            .count();
         let mut text = format!(
             "logwatch status of {}/{} at {}\n{}\n",
             clean(&self.host),
             clean(&self.database),
             time(self.at, &zone),
-            match firing {
-                0 => "No threshold is met.".to_owned(),
-                1 => "1 rule is firing.".to_owned(),
-                n => format!("{n} rules are firing."),
+            match self.verdict() {
+                Verdict::Firing(1) => "1 rule is firing.".to_owned(),
+                Verdict::Firing(n) => format!("{n} rules are firing."),
+                Verdict::Unchecked(1) => "1 rule is met and not checked yet.".to_owned(),
+                Verdict::Unchecked(n) => format!("{n} rules are met and not checked yet."),
+                Verdict::Unknown => "The rules cannot be read.".to_owned(),
+                Verdict::Overdue => "Checks are overdue.".to_owned(),
+                Verdict::Ok => "No threshold is met.".to_owned(),
             }
         );
         let mut component = "";
