@@ -32,6 +32,7 @@ help:
 	@echo "make load          runs 20 tailers, 100 sources, 1000 rules and 100 000 patterns for MINUTES (10), in a release build"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
+	@echo "make install-tailer builds and installs the tailer alone; needs no PostgreSQL"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
 	@echo "make snapshot      keeps the schema of a release, for the test of later upgrades"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
@@ -113,6 +114,9 @@ lint: missing-lint
 install: missing-build
 	extension/package/install.sh "$(or $(PG_CONFIG),pg_config)" "$(PREFIX)"
 
+install-tailer:
+	extension/package/install_tailer.sh "$(PREFIX)"
+
 package: missing-build
 	extension/package/package.sh "$(or $(PG_CONFIG),pg_config)"
 
@@ -130,4 +134,4 @@ clean:
 missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint:
 	@extension/package/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz pictures lint install package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint
+.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz pictures lint install install-tailer package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint
