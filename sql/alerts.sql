@@ -23,7 +23,9 @@ CREATE TABLE logwatch.alerts (
     repeats     integer NOT NULL DEFAULT 0,
     notified_at timestamptz,
     announced_with bigint,
-    seq         integer NOT NULL DEFAULT 0
+    seq         integer NOT NULL DEFAULT 0,
+    holds_until timestamptz,
+    joined_at   timestamptz
 );
 CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
 CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
@@ -46,6 +48,8 @@ COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'The worst that notificatio
 COMMENT ON COLUMN logwatch.alerts.repeats IS 'How often it was announced again';
 COMMENT ON COLUMN logwatch.alerts.announced_with IS 'Alert whose notifications announce this one too, because many groups of the rule became due at once; NULL for notifications of its own';
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
+COMMENT ON COLUMN logwatch.alerts.holds_until IS 'Until when the rule is met even if no record comes any more; NULL: each check finds out';
+COMMENT ON COLUMN logwatch.alerts.joined_at IS 'When the youngest of its patterns was first seen, of those that came after the last notification';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
 
 CREATE FUNCTION logwatch_private.rename_alerts() RETURNS trigger
@@ -123,14 +127,12 @@ COMMENT ON COLUMN logwatch.attempts.duration IS 'From the claim to the record of
 
 CREATE TABLE logwatch.progress (
     singleton     boolean PRIMARY KEY DEFAULT true CHECK (singleton),
-    seen_xmin     xid8 NOT NULL,
     checked_at    timestamptz NOT NULL,
     took          interval,
     maintained_at timestamptz
 );
-INSERT INTO logwatch.progress (seen_xmin, checked_at) VALUES (pg_current_xact_id(), now());
+INSERT INTO logwatch.progress (checked_at) VALUES (now());
 COMMENT ON TABLE logwatch.progress IS 'How far checks and maintenance have come; one row';
-COMMENT ON COLUMN logwatch.progress.seen_xmin IS 'Batches of transactions from this one on may be new to the next check';
 COMMENT ON COLUMN logwatch.progress.checked_at IS 'When a check last had something to evaluate';
 COMMENT ON COLUMN logwatch.progress.took IS 'How long that check took; NULL before the first';
 COMMENT ON COLUMN logwatch.progress.maintained_at IS 'When logwatch_maintain() last ran';

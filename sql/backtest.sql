@@ -23,7 +23,8 @@ BEGIN
         SELECT e.group_key, e.started_at, e.met_until, e.peak,
                logwatch_private.rule_message(r.kind, 'resolved', r.name, logwatch_private.group_label(r.group_by, e.group_key), r.level, e.peak, r.threshold,
                                      extract(epoch FROM r.within)::bigint)
-          FROM logwatch_private.episodes(tstzmultirange(tstzrange(COALESCE("from", upto - interval '7 days'), upto, '[]')), upto, r.name) AS e
+          FROM logwatch_private.episodes(ARRAY(
+                   SELECT f FROM logwatch_private.history_frames(r.name, COALESCE("from", upto - interval '7 days'), upto) AS f WHERE r.enabled)) AS e
          WHERE e.met_until - e.started_at >= r.for_at_least
          ORDER BY e.started_at, e.group_key;
 END

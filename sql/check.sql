@@ -1,24 +1,4 @@
--- Evaluation of the rules: which stretches of time each rule was met in, and what that makes of its alerts.
-
-CREATE FUNCTION logwatch_private.usual(rule text, group_key text, at timestamptz, within interval) RETURNS numeric
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Per window: the average over those of the 7 days before that have any history at all.
-    SELECT COALESCE(avg(COALESCE(day.n, 0)), 0)
-      FROM generate_series(1, 7) AS back
-     CROSS JOIN LATERAL (
-           SELECT sum(c.n) AS n
-             FROM logwatch.rules AS r
-             JOIN logwatch.counts AS c ON c.second > $3 - $4 - make_interval(days => back) AND c.second <= $3 - make_interval(days => back)
-                                      AND c.level >= r.level::logwatch.level
-             JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch_private.glob_matches(src.name, r.source)
-             LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
-            WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
-              AND CASE r.group_by WHEN 'source' THEN src.name = $2 WHEN 'pattern' THEN to_hex(c.fingerprint) = $2 ELSE true END) AS day
-     WHERE EXISTS (SELECT FROM logwatch.counts AS h WHERE h.second <= $3 - make_interval(days => back))
-    $$;
-COMMENT ON FUNCTION logwatch_private.usual(text, text, timestamptz, interval) IS 'Records that a rule''s window holds at this time of day on average of the 7 days before';
+-- The check: takes what is new (rolling.sql), evaluates the rules that it concerns (episodes.sql), and keeps the alerts.
 
 CREATE FUNCTION logwatch_private.heard_of(source logwatch.sources, absence_of text) RETURNS timestamptz
     LANGUAGE sql STABLE
@@ -27,24 +7,9 @@ CREATE FUNCTION logwatch_private.heard_of(source logwatch.sources, absence_of te
     SELECT greatest(source.first_seen,
                     CASE WHEN absence_of = 'tailer' THEN source.seen_at END,
                     (SELECT max(f.updated_at) FROM logwatch.files AS f WHERE f.source_id = source.id),
-                    (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = source.id),
-                    (SELECT max(b.received_at) FROM logwatch.batches AS b WHERE b.source_id = source.id))
+                    (SELECT v.last_at FROM logwatch.arrivals AS v WHERE v.source_id = source.id ORDER BY v.since DESC LIMIT 1))
     $$;
 COMMENT ON FUNCTION logwatch_private.heard_of(logwatch.sources, text) IS 'Last sign of a source''s tailer, or of its records';
-
-CREATE FUNCTION logwatch_private.sources_within(rule text, group_key text, at timestamptz, within interval) RETURNS bigint
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT count(DISTINCT c.source_id)
-      FROM logwatch.rules AS r
-      JOIN logwatch.counts AS c ON c.second > $3 - $4 AND c.second <= $3 AND c.level >= r.level::logwatch.level
-      JOIN logwatch.sources AS src ON src.id = c.source_id AND logwatch_private.glob_matches(src.name, r.source)
-      LEFT JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
-     WHERE r.name = $1 AND (r.match IS NULL OR p.template ~ r.match) AND (r.exclude IS NULL OR p.template !~ r.exclude)
-       AND CASE r.group_by WHEN 'source' THEN src.name = $2 WHEN 'pattern' THEN to_hex(c.fingerprint) = $2 ELSE true END
-    $$;
-COMMENT ON FUNCTION logwatch_private.sources_within(text, text, timestamptz, interval) IS 'How many sources the records of a rule''s window come from';
 
 CREATE FUNCTION logwatch_private.heard_by(absence_of text, glob text) RETURNS TABLE (name text, at timestamptz)
     LANGUAGE sql STABLE
@@ -57,183 +22,18 @@ CREATE FUNCTION logwatch_private.heard_by(absence_of text, glob text) RETURNS TA
     $$;
 COMMENT ON FUNCTION logwatch_private.heard_by(text, text) IS 'Sources, or edges, that a rule of kind absence watches, and when each was last heard of';
 
-CREATE FUNCTION logwatch_private.episodes(stretches tstzmultirange, until timestamptz, only_rule text DEFAULT NULL)
-    RETURNS TABLE (rule text, group_key text, started_at timestamptz, met_until timestamptz, count bigint, peak bigint)
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-    SET jit = off
-    SET plan_cache_mode = force_generic_plan
-    SET enable_nestloop = off
-    SET enable_mergejoin = off
-    AS $$
-#variable_conflict use_column
-BEGIN
-    -- PL/pgSQL keeps the plan, which takes longer to make than to run, and much longer to compile. It joins sums of its own, of which the planner
-    -- expects a row or two, and has a hundred thousand where there are many patterns: hence the settings.
-    RETURN QUERY
-    WITH stretched AS (
-        -- A record changes a rule's windows from its own second until it drops out of the last one. Where a stretch must last, as much more is
-        -- looked at on either side as can make it long enough. Records have whole seconds: the one in which a rule was made counts as after it.
-        SELECT r.name, r.kind, r.level::logwatch.level AS level, r.source, r.match, r.exclude, r.group_by, r.threshold, r.within, r.keep_firing_for, r.factor,
-               date_trunc('second', r.created_at) + r.learn_for AS learned_at, r.min_sources, more.around,
-               r.match IS NOT NULL OR r.exclude IS NOT NULL OR r.kind = 'new_pattern' OR r.group_by = 'pattern' AS by_pattern,
-               lower(s.stretch) AS from_at, least(upper(s.stretch), until) AS to_at
-          FROM logwatch.rules AS r
-         CROSS JOIN LATERAL (SELECT CASE WHEN r.for_at_least > '0' THEN r.for_at_least + r.keep_firing_for ELSE '0' END AS around) AS more
-         CROSS JOIN LATERAL (
-               SELECT unnest(range_agg(tstzrange(lower(stretch) - more.around, upper(stretch) + r.within + more.around, '[]'))) AS stretch
-                 FROM unnest(stretches) AS stretch) AS s
-         WHERE r.enabled AND r.kind <> 'absence' AND (only_rule IS NULL OR r.name = only_rule)
-           AND lower(s.stretch) <= until
-    ), frame AS MATERIALIZED (
-        -- The rules share what they count: once per window's length and stretch, however many rules there are.
-        SELECT row_number() OVER () AS number, d.from_at, d.to_at, d.within,
-               -- Where no window ends before the last begins, what is neither newer nor leaves meanwhile is one sum.
-               d.from_at + d.within > d.to_at AND NOT d.by_age AS has_core
-          FROM (SELECT t.from_at, t.to_at, t.within, bool_or(t.kind = 'new_pattern') AS by_age FROM stretched AS t GROUP BY 1, 2, 3) AS d
-    ), span AS MATERIALIZED (
-        SELECT row_number() OVER () AS number, frame.number AS frame, t.*
-          FROM stretched AS t JOIN frame USING (from_at, to_at, within)
-    ), near AS MATERIALIZED (
-        SELECT f.number AS frame, CASE WHEN f.has_core AND c.second <= f.from_at AND c.second + f.within > f.to_at THEN f.from_at ELSE c.second END AS second,
-               c.level, c.source_id, c.fingerprint, sum(c.n) AS n, max(c.second) AS came_at
-          FROM frame AS f
-         CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > f.from_at - f.within AND c.second <= f.to_at OFFSET 0) AS c
-         GROUP BY 1, 2, 3, 4, 5
-    ), total AS MATERIALIZED (
-        SELECT near.frame, near.level, near.source_id, near.fingerprint, sum(near.n) AS n FROM near GROUP BY 1, 2, 3, 4
-    ), whole AS MATERIALIZED (
-        -- Most rules ask for no pattern: to them those of a source are one, however many there are.
-        SELECT near.frame, near.second, near.level, near.source_id, sum(near.n) AS n, max(near.came_at) AS came_at FROM near GROUP BY 1, 2, 3, 4
-    ), watched AS MATERIALIZED (
-        -- The sources that a rule's glob means, of those that have something in a window.
-        SELECT g.glob, src.id, src.name
-          FROM (SELECT DISTINCT span.source AS glob FROM span) AS g
-          JOIN logwatch.sources AS src ON logwatch_private.glob_matches(src.name, g.glob)
-         WHERE src.id IN (SELECT whole.source_id FROM whole)
-    ), said AS MATERIALIZED (
-        -- What was said where the other rules look. As arrays, so that a rule goes through the patterns of its own sources only.
-        SELECT t.frame, t.glob, array_agg(t.fingerprint) AS fingerprints, array_agg(p.template) AS templates, array_agg(p.first_seen) AS first_seen
-          FROM (SELECT DISTINCT total.frame, place.glob, total.fingerprint
-                  FROM (SELECT DISTINCT span.frame, watched.glob, watched.id
-                          FROM span JOIN watched ON watched.glob = span.source
-                         WHERE span.by_pattern) AS place
-                  JOIN total ON total.frame = place.frame AND total.source_id = place.id) AS t
-          -- By the index, however many patterns the planner expects: the table holds all that ever came.
-          LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
-         GROUP BY t.frame, t.glob
-    ), matched AS MATERIALIZED (
-        -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
-        SELECT span.number AS span, said.frame, span.level, u.fingerprint, u.first_seen
-          FROM span
-          JOIN said ON said.frame = span.frame AND said.glob = span.source
-         CROSS JOIN LATERAL unnest(said.fingerprints, said.templates, said.first_seen) AS u (fingerprint, template, first_seen)
-         WHERE span.by_pattern
-           AND (span.match IS NULL OR logwatch_private.pattern_matches(u.template, span.match))
-           AND (span.exclude IS NULL OR NOT logwatch_private.pattern_matches(u.template, span.exclude))
-           AND (span.kind <> 'new_pattern' OR u.first_seen >= span.learned_at)
-    ), counted AS (
-        -- What each rule counts. No window can hold more than all of the stretch: most rules are told by that.
-        SELECT g.*, sum(g.n) OVER (PARTITION BY g.span, g.group_key) AS most
-          FROM (SELECT span.number AS span, span.frame, span.name, span.kind, span.from_at, span.to_at, span.within, span.threshold, span.factor,
-                       span.keep_firing_for, span.min_sources, span.around, NULL::timestamptz AS first_seen,
-                       all_of.source_id, all_of.level, span.by_pattern, 0::bigint AS fingerprint, all_of.n,
-                       CASE span.group_by WHEN 'source' THEN watched.name ELSE '' END AS group_key
-                  FROM span
-                  JOIN watched ON watched.glob = span.source
-                  JOIN (SELECT whole.frame, whole.level, whole.source_id, sum(whole.n) AS n FROM whole GROUP BY 1, 2, 3) AS all_of
-                       ON all_of.frame = span.frame AND all_of.source_id = watched.id AND all_of.level >= span.level
-                 WHERE NOT span.by_pattern
-                 UNION ALL
-                SELECT span.number, span.frame, span.name, span.kind, span.from_at, span.to_at, span.within, span.threshold, span.factor,
-                       span.keep_firing_for, span.min_sources, span.around, m.first_seen,
-                       m.source_id, m.found_level, span.by_pattern, m.fingerprint, m.n,
-                       CASE span.group_by WHEN 'source' THEN watched.name WHEN 'pattern' THEN to_hex(m.fingerprint) ELSE '' END
-                  FROM (SELECT matched.span, matched.fingerprint, matched.first_seen, total.source_id, total.level AS found_level, total.n
-                          FROM matched
-                          JOIN total ON total.frame = matched.frame AND total.fingerprint = matched.fingerprint AND total.level >= matched.level
-                        OFFSET 0) AS m
-                  JOIN span ON span.number = m.span
-                  JOIN watched ON watched.glob = span.source AND watched.id = m.source_id) AS g
-    ), step AS (
-        -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
-        -- What a rule is, is the same in all of its rows: max() takes it along.
-        SELECT k.span, max(k.name) AS name, max(k.kind) AS kind, max(k.factor) AS factor, max(k.within) AS within, max(k.from_at) AS from_at,
-               max(k.to_at) AS to_at, max(k.threshold) AS threshold, max(k.keep_firing_for) AS keep_firing_for, max(k.min_sources) AS min_sources,
-               max(k.around) AS around, k.group_key, change.at, sum(change.n) AS n, max(point.came_at) FILTER (WHERE change.n > 0) AS came_at
-          FROM counted AS k
-          JOIN (SELECT true AS by_pattern, near.frame, near.second, near.level, near.source_id, near.fingerprint, near.n, near.came_at FROM near
-                 UNION ALL
-                SELECT false, whole.frame, whole.second, whole.level, whole.source_id, 0, whole.n, whole.came_at FROM whole) AS point
-               ON point.by_pattern = k.by_pattern AND point.frame = k.frame AND point.source_id = k.source_id
-              AND point.fingerprint = k.fingerprint AND point.level = k.level
-         CROSS JOIN LATERAL (VALUES (greatest(point.second, k.from_at), point.n), (point.second + k.within, -point.n)) AS change (at, n)
-         WHERE k.most >= k.threshold AND change.at <= k.to_at
-           AND (k.kind <> 'new_pattern' OR point.second < k.first_seen + k.within)
-         GROUP BY k.span, k.group_key, change.at
-    ), held AS (
-        SELECT step.*,
-               sum(step.n) OVER by_time AS held,
-               max(step.came_at) OVER by_time AS last_at,
-               COALESCE(lead(step.at) OVER by_time, step.to_at) AS until_at
-          FROM step
-        WINDOW by_time AS (PARTITION BY step.name, step.from_at, step.group_key ORDER BY step.at)
-    ), met AS (
-        SELECT held.*,
-               held.at > lag(held.until_at) OVER (PARTITION BY held.name, held.group_key ORDER BY held.at) + held.keep_firing_for AS apart
-          FROM held
-         WHERE held.held >= held.threshold
-           AND (held.min_sources = 1 OR logwatch_private.sources_within(held.name, held.group_key, held.at, held.within) >= held.min_sources)
-           -- Compared at the last record's second, whenever that is looked at.
-           AND (held.kind <> 'spike' OR held.held > held.factor * logwatch_private.usual(held.name, held.group_key, held.last_at, held.within))
-    ), island AS (
-        SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.name, met.group_key ORDER BY met.at) AS number
-          FROM met
-    )
-    SELECT name, group_key, min(at), max(until_at), (array_agg(held ORDER BY at DESC))[1]::bigint, max(held)::bigint
-      FROM island
-     GROUP BY name, group_key, number, within, around
-    HAVING around = '0'
-        OR EXISTS (SELECT FROM unnest(stretches) AS stretch WHERE min(at) <= upper(stretch) + within AND max(until_at) >= lower(stretch))
-    UNION ALL
-    -- Silence of a source or an edge: from when it should have been heard again until it was.
-    SELECT r.name, heard.name, heard.at + r.within, until, 0::bigint, 0::bigint
-      FROM logwatch.rules AS r
-     CROSS JOIN LATERAL logwatch_private.heard_by(r.absence_of, r.source) AS heard
-     WHERE r.enabled AND r.kind = 'absence' AND (only_rule IS NULL OR r.name = only_rule) AND heard.at + r.within <= until
-     ORDER BY 1, 2, 3;
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.episodes(tstzmultirange, timestamptz, text)
-    IS 'Stretches of event time in which a rule''s window held its threshold, for the windows that records of the given stretches are in';
-
-CREATE FUNCTION logwatch_private.new_stretches(asof timestamptz) RETURNS tstzmultirange
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Event times of batches that the last check's snapshot could not see, no later than max_lateness.
-    SELECT range_agg(tstzrange(greatest(b.first_at, late.oldest), least(b.last_at, asof), '[]'))
-      FROM logwatch.batches AS b
-     CROSS JOIN (SELECT asof - make_interval(secs => logwatch_private.setting('max_lateness')::integer) AS oldest) AS late
-     WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p)
-       AND b.last_at >= late.oldest
-       AND greatest(b.first_at, late.oldest) <= least(b.last_at, asof)
-    $$;
-COMMENT ON FUNCTION logwatch_private.new_stretches(timestamptz) IS 'Stretches of event time that have new records since the last check';
-
 CREATE FUNCTION logwatch_private.open_changes(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- New batches, changed rules, open alerts that go on or end, announcements that are due.
-    SELECT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.xid >= p.seen_xmin)
-        OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.updated_at >= p.checked_at)
+    SELECT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= asof)
+        OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.updated_at IS DISTINCT FROM r.updated_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
         OR EXISTS (SELECT FROM logwatch_private.due_announcements(asof))
         OR EXISTS (SELECT FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch_private.heard_by(r.absence_of, r.source) AS heard
                     WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= asof
                       AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = heard.name AND a.state <> 'resolved'))
-      FROM logwatch.progress AS p
     $$;
 COMMENT ON FUNCTION logwatch_private.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id';
 
@@ -251,7 +51,7 @@ BEGIN
         RETURN;
     END IF;
     UPDATE logwatch.alerts AS u
-       SET state = 'resolved', fired_at = COALESCE(u.fired_at, asof), resolved_at = asof, count = 0,
+       SET state = 'resolved', fired_at = COALESCE(u.fired_at, asof), resolved_at = asof, count = 0, holds_until = NULL,
            closed = CASE WHEN r.enabled IS NULL THEN 'deleted' WHEN NOT r.enabled THEN 'disabled' END
      WHERE u.id = a.id;
 END
@@ -259,45 +59,127 @@ $$;
 COMMENT ON FUNCTION logwatch_private.end_alert(logwatch.alerts, timestamptz)
     IS 'Resolves an open alert, and says what became of its rule; forgets one that has not lasted';
 
-CREATE FUNCTION logwatch_private.check(asof timestamptz DEFAULT clock_timestamp())
-    RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
+CREATE FUNCTION logwatch_private.evaluate(frames logwatch_private.frame[], records integer) RETURNS logwatch_private.episode[]
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    -- A backlog may take longer.
+    most constant integer := logwatch_private.setting('rule_time_limit')::integer * (1 + records / 10000);
+    found logwatch_private.episode[];
+    part logwatch_private.episode[];
+    one record;
+BEGIN
+    IF frames = '{}' THEN
+        RETURN '{}';
+    END IF;
+    BEGIN
+        PERFORM logwatch_private.limit_time(most);
+        found := ARRAY(SELECT e FROM logwatch_private.episodes(frames) AS e);
+        PERFORM logwatch_private.limit_time(0);
+        RETURN found;
+    EXCEPTION WHEN query_canceled THEN
+        -- Somebody's own cancel is not the limit.
+        IF NOT logwatch_private.time_was_up() THEN
+            RAISE;
+        END IF;
+    END;
+    -- All together took too long: rule by rule, so that the others go on.
+    found := '{}';
+    FOR one IN SELECT f.rule, array_agg(f) AS frames FROM unnest(frames) AS f GROUP BY f.rule ORDER BY f.rule LOOP
+        BEGIN
+            PERFORM logwatch_private.limit_time(most);
+            part := ARRAY(SELECT e FROM logwatch_private.episodes(one.frames) AS e);
+            PERFORM logwatch_private.limit_time(0);
+            found := found || part;
+        EXCEPTION WHEN query_canceled THEN
+            IF NOT logwatch_private.time_was_up() THEN
+                RAISE;
+            END IF;
+            UPDATE logwatch_private.known_rules AS k SET problem = format('its evaluation took longer than logwatch.rule_time_limit (%s ms)', most) WHERE k.name = one.rule;
+        END;
+    END LOOP;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.evaluate(logwatch_private.frame[], integer) IS 'Returns the episodes of these frames; a rule that takes too long is left out until it is changed';
+
+CREATE FUNCTION logwatch_private.worst_of(alert logwatch.alerts) RETURNS logwatch.level
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    known constant integer := (SELECT s.id FROM logwatch_private.known_rules AS k JOIN logwatch_private.selections AS s ON s.id = k.selection
+                                WHERE k.name = alert.rule AND s.group_by = alert.group_by AND s.since <= alert.started_at - alert.within);
+BEGIN
+    IF known IS NULL THEN
+        RETURN (SELECT max(c.level) FROM logwatch_private.counted(alert) AS c);
+    END IF;
+    RETURN (SELECT max(o.level) FROM logwatch_private.rolled AS o
+             WHERE o.selection = known AND o.grp = logwatch_private.group_number(alert.group_by, alert.group_key) AND o.level >= alert.level
+               AND o.minute > alert.started_at - alert.within - interval '1 minute' AND o.minute <= alert.met_until
+               AND EXISTS (SELECT FROM unnest(o.points) AS p
+                            WHERE o.minute + make_interval(secs => p % 60) > alert.started_at - alert.within
+                              AND o.minute + make_interval(secs => p % 60) <= alert.met_until));
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.worst_of(logwatch.alerts) IS 'Returns the highest level among an alert''s records';
+
+CREATE FUNCTION logwatch_private.keep_alerts(met logwatch_private.episode[], asof timestamptz) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off
+    SET enable_mergejoin = off
     AS $$
 #variable_conflict use_column
 DECLARE
-    horizon xid8;
-    stretches tstzmultirange;
-    changed bigint[] := '{}';      -- alerts whose state this check changed
+    changed bigint[] := '{}';
+    rest logwatch_private.episode[];   -- those that no open alert takes in
     ep record;
     a logwatch.alerts;
     fresh logwatch.alerts;         -- the alert that this check made last
 BEGIN
-    PERFORM logwatch_private.hold();
-    -- One check at a time; the other one sees what this one would have seen.
-    IF NOT logwatch_private.take_turn('check') OR logwatch_private.counts_twice() THEN
-        RETURN;
-    END IF;
-    horizon := pg_snapshot_xmin(pg_current_snapshot());
-    PERFORM logwatch_private.derive();
-    -- The clock was set back: what reaches into a time that has not come yet goes on from here, and ends as anything else does.
-    UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof
-     WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
-    -- The present always belongs to it, so that an edited rule counts at once; open alerts are followed up from where they were left.
-    stretches := COALESCE(logwatch_private.new_stretches(asof), '{}') + tstzmultirange(tstzrange(asof, asof, '[]'))
-              + COALESCE((SELECT range_agg(tstzrange(least(o.met_until, asof), asof, '[]'))
-                            FROM logwatch.alerts AS o WHERE o.state <> 'resolved'), '{}');
+    -- Mostly an open alert goes on. An alert that another session has locked is left to the next check.
+    WITH one AS MATERIALIZED (
+        SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak
+          FROM unnest(met) AS e GROUP BY 1, 2 HAVING count(*) = 1
+    ), mine AS MATERIALIZED (
+        SELECT u.id FROM logwatch.alerts AS u
+         WHERE u.state <> 'resolved' AND EXISTS (SELECT FROM one WHERE one.rule = u.rule AND one.group_key = u.group_key)
+           FOR UPDATE SKIP LOCKED
+    ), updated AS (
+        UPDATE logwatch.alerts AS u
+           SET started_at = least(u.started_at, one.started_at),
+               met_until = greatest(u.met_until, one.met_until),
+               count = CASE WHEN one.met_until >= u.met_until THEN one.count ELSE u.count END,
+               peak = greatest(u.peak, one.peak),
+               level = r.level::logwatch.level, threshold = r.threshold, within = r.within,
+               episodes = u.episodes + (one.started_at > u.met_until + r.keep_firing_for OR one.met_until + r.keep_firing_for < u.started_at)::integer
+          FROM one JOIN logwatch.rules AS r ON r.name = one.rule
+         WHERE u.rule = one.rule AND u.group_key = one.group_key AND u.state <> 'resolved' AND u.id IN (SELECT mine.id FROM mine)
+           AND u.started_at <= one.met_until + r.keep_firing_for AND u.met_until + r.keep_firing_for >= one.started_at
+        RETURNING u.rule, u.group_key
+    )
+    SELECT array_agg(e ORDER BY e.rule, e.group_key, e.started_at) INTO rest
+      FROM unnest(met) AS e LEFT JOIN updated ON updated.rule = e.rule AND updated.group_key = e.group_key WHERE updated.rule IS NULL;
 
     FOR ep IN
         SELECT e.*, r.group_by, r.level::logwatch.level AS level, r.threshold, r.within, r.keep_firing_for,
                e.met_until - e.started_at >= r.for_at_least AS lasted,
                e.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on
-          FROM logwatch_private.episodes(stretches, asof) AS e
+          FROM unnest(rest) AS e
           JOIN logwatch.rules AS r ON r.name = e.rule
          ORDER BY e.rule, e.group_key, e.started_at
     LOOP
+        PERFORM FROM logwatch.alerts AS k WHERE k.rule = ep.rule AND k.group_key = ep.group_key AND k.state <> 'resolved' FOR UPDATE SKIP LOCKED;
+        IF NOT FOUND AND EXISTS (SELECT FROM logwatch.alerts AS k WHERE k.rule = ep.rule AND k.group_key = ep.group_key AND k.state <> 'resolved') THEN
+            INSERT INTO logwatch_private.postponed (rule, grp, group_key, seconds)
+            VALUES (ep.rule, logwatch_private.group_number(ep.group_by, ep.group_key), ep.group_key,
+                    tstzmultirange(tstzrange(ep.started_at, ep.met_until + interval '1 second', '[]')));
+            CONTINUE;
+        END IF;
         -- Known already? An open one first, else the last that touches this stretch.
         SELECT * INTO a FROM logwatch.alerts AS k
          WHERE k.rule = ep.rule AND k.group_key = ep.group_key
@@ -307,6 +189,8 @@ BEGIN
         IF FOUND AND a.state = 'resolved' AND a.id IS DISTINCT FROM fresh.id THEN
             IF ep.met_until <= a.met_until OR NOT ep.goes_on THEN
                 -- Late records make what is over longer, on either side.
+                PERFORM FROM logwatch.alerts AS k WHERE k.id = a.id FOR UPDATE SKIP LOCKED;
+                CONTINUE WHEN NOT FOUND;
                 UPDATE logwatch.alerts AS u
                    SET started_at = least(u.started_at, ep.started_at), met_until = greatest(u.met_until, ep.met_until), peak = greatest(u.peak, ep.peak)
                  WHERE u.id = a.id AND (u.started_at > ep.started_at OR u.met_until < ep.met_until OR u.peak < ep.peak);
@@ -324,7 +208,7 @@ BEGIN
                 IF a.met_until < ep.started_at THEN
                     -- An open alert that ended before this stretch began makes room.
                     changed := changed || a.id;
-                                PERFORM logwatch_private.end_alert(a, asof);
+                    PERFORM logwatch_private.end_alert(a, asof);
                     a := NULL;
                 ELSIF a.state = 'pending' THEN
                     -- One that may yet be forgotten takes nothing in.
@@ -367,26 +251,110 @@ BEGIN
     END LOOP;
 
     -- Pending alerts that have lasted fire; what has been quiet, or whose rule is gone, ends.
-    FOR a IN SELECT * FROM logwatch.alerts AS o WHERE o.state <> 'resolved' ORDER BY o.id LOOP
-        SELECT r.for_at_least, r.keep_firing_for, r.enabled INTO ep FROM logwatch.rules AS r WHERE r.name = a.rule;
-        IF FOUND AND ep.enabled AND a.met_until + ep.keep_firing_for > asof - interval '1 second' THEN
-            CONTINUE WHEN a.state = 'firing' OR a.met_until - a.started_at < ep.for_at_least;
-            UPDATE logwatch.alerts AS u SET state = 'firing', fired_at = asof WHERE u.id = a.id;
+    FOR a IN
+        SELECT o.* FROM logwatch.alerts AS o
+          LEFT JOIN logwatch.rules AS r ON r.name = o.rule
+         CROSS JOIN LATERAL (SELECT CASE WHEN o.holds_until > asof THEN asof ELSE o.met_until END AS until) AS known
+         WHERE o.state <> 'resolved'
+           AND (r.enabled IS NOT TRUE OR known.until + r.keep_firing_for <= asof - interval '1 second'
+                OR o.state = 'pending' AND known.until - o.started_at >= r.for_at_least)
+         ORDER BY o.id
+           FOR UPDATE OF o SKIP LOCKED
+    LOOP
+        SELECT r.keep_firing_for, r.enabled INTO ep FROM logwatch.rules AS r WHERE r.name = a.rule;
+        IF FOUND AND ep.enabled AND (a.holds_until > asof OR a.met_until + ep.keep_firing_for > asof - interval '1 second') THEN
+            UPDATE logwatch.alerts AS u SET state = 'firing', fired_at = asof, met_until = CASE WHEN a.holds_until > asof THEN asof ELSE u.met_until END
+             WHERE u.id = a.id;
         ELSE
             PERFORM logwatch_private.end_alert(a, asof);
         END IF;
         changed := changed || a.id;
     END LOOP;
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.keep_alerts(logwatch_private.episode[], timestamptz)
+    IS 'Makes of episodes what they mean for alerts, and ends what is over; returns the ids of alerts whose state it changed';
+
+CREATE FUNCTION logwatch_private.follow_alerts(frames logwatch_private.frame[], touched logwatch_private.touch[], changed bigint[], asof timestamptz) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off
+    SET enable_mergejoin = off
+    AS $$
+BEGIN
+    -- When the alerts that were looked at must be looked at again if nothing new comes.
+    UPDATE logwatch.alerts AS u
+       SET holds_until = CASE WHEN u.met_until < asof THEN u.met_until
+                              -- The usual, and how many sources there are, change with the time.
+                              WHEN r.kind IN ('threshold', 'new_pattern') AND r.min_sources = 1 AND f.selection IS NOT NULL
+                              THEN COALESCE(logwatch_private.holds_until(r, f.selection, f.grp, asof), u.met_until) END
+      FROM unnest(frames) AS f JOIN logwatch.rules AS r ON r.name = f.rule
+     WHERE u.rule = f.rule AND u.group_key = f.group_key AND u.state <> 'resolved' AND f.to_at >= asof
+       AND u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.rule IN (SELECT g.rule FROM unnest(frames) AS g) FOR UPDATE SKIP LOCKED);
+    UPDATE logwatch.alerts AS u SET met_until = asof
+     WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k
+                     WHERE k.state <> 'resolved' AND k.holds_until > asof AND k.met_until < asof - interval '5 seconds' FOR UPDATE SKIP LOCKED);
 
     -- What has joined an open alert since it was announced.
+    UPDATE logwatch.alerts AS u SET worst = logwatch_private.worst_of(u) WHERE u.id = ANY (changed) AND u.state = 'firing';
     UPDATE logwatch.alerts AS u
-       SET worst = greatest(u.worst, (SELECT max(c.level) FROM logwatch_private.counted(u) AS c))
-     WHERE u.state = 'firing' AND u.worst IS DISTINCT FROM 'FATAL'
-       -- Above ERROR there is only FATAL, which has an index.
-       AND (u.worst IS DISTINCT FROM 'ERROR'
-            OR EXISTS (SELECT FROM logwatch.counts AS c WHERE c.level = 'FATAL' AND c.second > u.started_at - u.within AND c.second <= u.met_until));
+       SET worst = greatest(u.worst, CASE WHEN t.worst > u.worst THEN logwatch_private.worst_of(u) END), joined_at = greatest(u.joined_at, t.first_seen)
+      FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
+     WHERE u.rule = k.name AND u.group_key = t.group_key AND u.state = 'firing'
+       AND (t.worst > u.worst OR t.first_seen > u.notified_at AND u.joined_at IS DISTINCT FROM greatest(u.joined_at, t.first_seen));
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.follow_alerts(logwatch_private.frame[], logwatch_private.touch[], bigint[], timestamptz)
+    IS 'Notes when open alerts must be looked at again, and what has joined them';
+
+CREATE FUNCTION logwatch_private.check(asof timestamptz DEFAULT clock_timestamp())
+    RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+    AS $$
+#variable_conflict use_column
+DECLARE
+    learned text[];
+    tallies logwatch_private.tally[];
+    touched logwatch_private.touch[];
+    frames logwatch_private.frame[];
+    changed bigint[];              -- alerts whose state this check changed
+BEGIN
+    PERFORM logwatch_private.hold();
+    -- One check at a time; the other one sees what this one would have seen.
+    IF NOT logwatch_private.take_turn('check') OR logwatch_private.counts_twice() THEN
+        RETURN;
+    END IF;
+    -- The clock was set back: what reaches into a time that has not come yet goes on from here, and ends as anything else does.
+    UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof, holds_until = NULL
+     WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
+
+    learned := logwatch_private.learn_rules(asof);
+    IF learned <> '{}' THEN
+        UPDATE logwatch.alerts AS u SET holds_until = NULL
+         WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k
+                         WHERE k.state <> 'resolved' AND k.rule = ANY (learned) AND k.holds_until IS NOT NULL FOR UPDATE SKIP LOCKED);
+    END IF;
+    PERFORM logwatch_private.settle();
+    tallies := logwatch_private.take(asof);
+    IF tallies <> '{}' THEN
+        PERFORM logwatch_private.add_patterns(tallies)
+          WHERE EXISTS (SELECT FROM unnest(tallies) AS t WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = t.fingerprint));
+        PERFORM logwatch_private.match_patterns(tallies);
+        touched := logwatch_private.roll(tallies, asof);
+    END IF;
+    frames := ARRAY(SELECT f FROM logwatch_private.check_frames(COALESCE(touched, '{}'), learned, asof) AS f);
+    DELETE FROM logwatch_private.postponed;
+    changed := logwatch_private.keep_alerts(logwatch_private.evaluate(frames, cardinality(tallies)) || ARRAY(SELECT s FROM logwatch_private.silences_of_sources(asof) AS s), asof);
+
+    PERFORM logwatch_private.follow_alerts(frames, COALESCE(touched, '{}'), changed, asof);
     PERFORM logwatch_private.announce(asof);
-    UPDATE logwatch.progress AS p SET seen_xmin = horizon, checked_at = asof, took = clock_timestamp() - asof;
+    UPDATE logwatch.progress AS p SET checked_at = asof, took = clock_timestamp() - asof;
 
     RETURN QUERY
         SELECT now_is.id, now_is.rule, now_is.group_key,
@@ -406,7 +374,11 @@ CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, grou
     AS $$
 BEGIN
     PERFORM logwatch_private.tend_fleet();
-    RETURN QUERY SELECT * FROM logwatch_private.check();
+    -- A large backlog takes several checks.
+    FOR round IN 1..20 LOOP
+        RETURN QUERY SELECT * FROM logwatch_private.check();
+        EXIT WHEN NOT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= clock_timestamp());
+    END LOOP;
     PERFORM logwatch_private.write_alert_file();
 END
 $$;

@@ -9,7 +9,6 @@ CREATE TABLE logwatch.edges (
     joining         boolean NOT NULL DEFAULT false,
     join_entry      bigint,
     join_gap        bigint,
-    join_xid        xid8,
     join_again      boolean NOT NULL DEFAULT false,
     left_at         timestamptz,
     number          bigint,
@@ -29,7 +28,7 @@ COMMENT ON TABLE logwatch.edges IS 'At a centre: the servers that it is sent ent
 COMMENT ON COLUMN logwatch.edges.subscription IS 'Name of the subscription, and of the slot at the edge';
 COMMENT ON COLUMN logwatch.edges.joined_at IS 'When it was last subscribed to';
 COMMENT ON COLUMN logwatch.edges.joining IS 'What the edge had stored before is being copied';
-COMMENT ON COLUMN logwatch.edges.join_entry IS 'Last id of logwatch.entries before that copy; join_gap and join_xid likewise';
+COMMENT ON COLUMN logwatch.edges.join_entry IS 'Last id of logwatch.entries before that copy; join_gap likewise';
 COMMENT ON COLUMN logwatch.edges.join_again IS 'It had been heard of minutes before: until the copy is sifted, checks wait, 5 minutes at most';
 COMMENT ON COLUMN logwatch.edges.left_at IS 'When it was unsubscribed; the row goes with logwatch.retention';
 COMMENT ON COLUMN logwatch.edges.number IS 'Number of the last beat; a jump means that something before it did not come';
@@ -77,6 +76,17 @@ CREATE FUNCTION logwatch_private.fleet_slots()
     $$;
 COMMENT ON FUNCTION logwatch_private.fleet_slots() IS 'The slots by which centres read this server; sizes in bytes of WAL';
 
+CREATE FUNCTION logwatch_private.received(asof timestamptz, OUT last_at timestamptz, OUT per_minute bigint)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- The ten minutes under way tell the rate; batches that wait for a check are few.
+    SELECT greatest((SELECT max(v.last_at) FROM logwatch.arrivals AS v), (SELECT max(b.received_at) FROM logwatch.batches AS b)),
+           COALESCE((SELECT sum(v.n / least(greatest(extract(epoch FROM asof - v.since) / 60, 1), 10)) FROM logwatch.arrivals AS v
+                      WHERE v.since = date_bin('10 minutes', asof, timestamptz '2000-01-01Z')), 0)::bigint
+    $$;
+COMMENT ON FUNCTION logwatch_private.received(timestamptz) IS 'When a batch was stored last, and how many records come in a minute';
+
 CREATE FUNCTION logwatch_private.beat() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -111,8 +121,8 @@ BEGIN
                     CASE WHEN (SELECT w.state FROM logwatch_private.worker_status() AS w) = 'running' THEN interval '0' ELSE interval '1 minute' END),
            logwatch_private.library_version(),
            now() - make_interval(mins => logwatch_private.setting('retention')::integer),
-           (SELECT max(b.received_at) FROM logwatch.batches AS b),
-           (SELECT COALESCE(sum(b.n), 0)::bigint FROM logwatch.batches AS b WHERE b.received_at > clock_timestamp() - interval '1 minute'),
+           (SELECT r.last_at FROM logwatch_private.received(clock_timestamp()) AS r),
+           (SELECT r.per_minute FROM logwatch_private.received(clock_timestamp()) AS r),
            (SELECT COALESCE(jsonb_object_agg(s.slot, to_jsonb(s) - 'slot'), '{}') FROM logwatch_private.fleet_slots() AS s),
            (SELECT COALESCE(array_agg(l.id ORDER BY l.id), '{}') FROM listed AS l),
            (SELECT COALESCE(array_agg(l.name ORDER BY l.id), '{}') FROM listed AS l),
@@ -171,47 +181,6 @@ CREATE FUNCTION logwatch_private.template(message text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'template_wrapper';
 COMMENT ON FUNCTION logwatch_private.template(text) IS 'A message with its variable parts masked, as ingest masks it';
 
-CREATE FUNCTION logwatch_private.add_patterns(fingerprints bigint[]) RETURNS void
-    LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
-    SELECT f.fingerprint, e.level, logwatch_private.template(e.message), e.logged_at, e.logged_at, left(e.message, 2000)
-      FROM (SELECT DISTINCT u.fingerprint FROM unnest($1) AS u (fingerprint)
-             WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)) AS f
-     CROSS JOIN LATERAL (SELECT e.level, e.message, e.logged_at FROM logwatch.entries AS e
-                          WHERE e.fingerprint = f.fingerprint ORDER BY e.logged_at LIMIT 1) AS e
-     ORDER BY f.fingerprint
-        ON CONFLICT DO NOTHING
-    $$;
-COMMENT ON FUNCTION logwatch_private.add_patterns(bigint[]) IS 'Makes the patterns of these fingerprints from the first entry of each, where they are missing';
-
-CREATE FUNCTION logwatch_private.derive() RETURNS void
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    -- Ingest makes sources and patterns itself; only what replication brought has none.
-    IF NOT EXISTS (SELECT FROM logwatch.edges) THEN
-        RETURN;
-    END IF;
-    INSERT INTO logwatch.sources (id, name)
-    SELECT DISTINCT b.source_id, b.source
-      FROM logwatch.batches AS b
-     WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.source <> ''
-       AND NOT EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id)
-     ORDER BY b.source_id
-        ON CONFLICT DO NOTHING;
-    PERFORM logwatch_private.add_patterns(array_agg(DISTINCT c.fingerprint))
-       FROM (SELECT unnest(range_agg(tstzrange(date_trunc('second', b.first_at), b.last_at, '[]'))) AS stretch
-               FROM logwatch.batches AS b
-              WHERE b.xid >= (SELECT p.seen_xmin FROM logwatch.progress AS p)) AS fresh
-       JOIN logwatch.counts AS c ON c.second >= lower(fresh.stretch) AND c.second <= upper(fresh.stretch)
-      WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = c.fingerprint);
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.derive() IS 'Makes the sources and patterns of what edges have sent since the last check';
-
 CREATE FUNCTION logwatch_private.joined(edge logwatch.edges) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -250,13 +219,9 @@ BEGIN
         DELETE FROM logwatch.entries AS e
          USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.entries AS k WHERE k.id <= edge.join_entry AND k.received_at >= oldest) AS known
          WHERE e.id > edge.join_entry AND e.source_id = known.source_id AND e.received_at = known.received_at;
-        PERFORM logwatch_private.add_patterns(array_agg(DISTINCT e.fingerprint)) FROM logwatch.entries AS e WHERE e.id > edge.join_entry;
-        -- Counts that an edge has folded do not travel, so that those of the copied time are made from the entries.
-        PERFORM logwatch_private.recount(copied, greatest(counted_from, keep_from));
+        -- Sums that an edge's checks have taken do not travel: those of the copied time are made from the entries, for the next check.
+        PERFORM logwatch_private.recount(copied, greatest(counted_from, keep_from), edge.join_entry);
     END IF;
-    DELETE FROM logwatch.batches AS b
-     USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.batches AS k WHERE k.xid < edge.join_xid) AS known
-     WHERE b.xid >= edge.join_xid AND b.source_id = known.source_id AND b.received_at = known.received_at;
     DELETE FROM logwatch.gaps AS g
      USING logwatch.gaps AS known
      WHERE g.id > edge.join_gap AND known.id <= edge.join_gap AND g.source_id = known.source_id AND g.noticed_at = known.noticed_at
@@ -268,32 +233,43 @@ BEGIN
          WHERE g.source_id = logwatch_private.source_id('edge ' || edge.name) AND g.reason NOT LIKE 'filled by a copy: %';
         UPDATE logwatch.edges AS u SET missing_from = NULL, missing_until = NULL WHERE u.name = edge.name;
     END IF;
-    -- Batches may have come before their counts: the next check looks at all of them again.
-    UPDATE logwatch.progress AS p SET seen_xmin = least(p.seen_xmin, edge.join_xid);
     UPDATE logwatch.edges AS u SET joining = false WHERE u.name = edge.name;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.finish_join(logwatch.edges) IS 'After the copy: takes out what was there before, and makes sources, patterns and counts';
 
-CREATE FUNCTION logwatch_private.recount(source_ids bigint[], counted_from timestamptz) RETURNS void
-    LANGUAGE sql VOLATILE
+CREATE FUNCTION logwatch_private.recount(source_ids bigint[], counted_from timestamptz, join_entry bigint) RETURNS void
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
+    DELETE FROM logwatch.batches AS b WHERE b.source_id = ANY ($1);
     WITH old AS (
-        DELETE FROM logwatch.counts AS c WHERE c.source_id = ANY ($1) AND c.second >= $2 RETURNING c.fingerprint, c.n, c.width
-    ), fresh AS (
-        INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
-        SELECT date_trunc('second', least(e.logged_at, e.received_at)), e.source_id, e.level, e.fingerprint, count(*)
-          FROM logwatch.entries AS e
-         WHERE e.source_id = ANY ($1) AND e.received_at >= $2 AND e.logged_at >= $2
-         GROUP BY 1, 2, 3, 4
+        DELETE FROM logwatch.minutes AS m WHERE m.source_id = ANY ($1) AND m.minute >= logwatch_private.start_of_minute($2) RETURNING m.fingerprint, m.n
     )
-    -- The new rows will be folded into the patterns: what was folded before must not count twice.
+    -- What is counted again must not be in the patterns' totals twice.
     UPDATE logwatch.patterns AS p SET total = p.total - o.n
-      FROM (SELECT old.fingerprint, sum(old.n) AS n FROM old WHERE old.width > 0 GROUP BY 1) AS o
-     WHERE p.fingerprint = o.fingerprint
-    $$;
-COMMENT ON FUNCTION logwatch_private.recount(bigint[], timestamptz) IS 'Makes the counts of some sources anew from their entries';
+      FROM (SELECT old.fingerprint, sum(old.n) AS n FROM old GROUP BY 1) AS o
+     WHERE p.fingerprint = o.fingerprint;
+    PERFORM logwatch_private.forget_rolled();
+    -- These are no batches of a dump.
+    PERFORM set_config('logwatch_private.recount', 'on', true);
+    INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers)
+    SELECT k.source_id, k.received_at, min(k.second), max(k.second), sum(k.fresh), max(k.name),
+           array_agg(extract(epoch FROM k.second - k.first_at)::integer), array_agg(k.fingerprint), array_agg(k.level), array_agg(k.n)
+      FROM (SELECT e.source_id, e.received_at, v.second, e.fingerprint, array_position(enum_range(NULL::logwatch.level), e.level)::smallint AS level,
+                   count(*)::integer AS n, count(*) FILTER (WHERE e.id > $3) AS fresh, max(s.name) AS name,
+                   min(v.second) OVER (PARTITION BY e.source_id, e.received_at) AS first_at
+              FROM logwatch.entries AS e
+             CROSS JOIN LATERAL (SELECT date_trunc('second', least(e.logged_at, e.received_at), 'UTC') AS second) AS v
+              LEFT JOIN logwatch.sources AS s ON s.id = e.source_id
+             WHERE e.source_id = ANY ($1) AND e.logged_at >= logwatch_private.start_of_minute($2) AND e.received_at >= $2
+             GROUP BY e.source_id, e.received_at, v.second, e.fingerprint, e.level) AS k
+     GROUP BY 1, 2;
+    PERFORM set_config('logwatch_private.recount', 'off', true);
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.recount(bigint[], timestamptz, bigint) IS 'Queues the sums of some sources anew, from their entries';
 
 CREATE FUNCTION logwatch_private.fleet_due(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE

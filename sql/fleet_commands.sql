@@ -26,8 +26,8 @@ DECLARE
     -- until this is called again, so that the centre can be upgraded first.
     tables constant text :=
         'logwatch.entries (received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags), '
-        'logwatch.counts (second, source_id, level, fingerprint, n, width) WHERE (width = 0), '
-        'logwatch.batches (source_id, received_at, first_at, last_at, n, source), '
+        'logwatch.batches (source_id, received_at, first_at, last_at, n, source, '
+            'seconds, fingerprints, levels, numbers, new_patterns, new_seconds, new_levels, templates, samples), '
         'logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason, noticed_at), '
         'logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)';
     may_connect boolean;
@@ -40,7 +40,7 @@ BEGIN
     ELSE
         EXECUTE format('CREATE PUBLICATION logwatch FOR TABLE %s WITH (publish = %L, publish_via_partition_root = true)', tables, 'insert');
     END IF;
-    rights := format('GRANT USAGE ON SCHEMA logwatch TO %1$I; GRANT SELECT ON logwatch.entries, logwatch.counts, logwatch.batches, logwatch.gaps, logwatch.beats TO %1$I;', role);
+    rights := format('GRANT USAGE ON SCHEMA logwatch TO %1$I; GRANT SELECT ON logwatch.entries, logwatch.batches, logwatch.gaps, logwatch.beats TO %1$I;', role);
     IF execute THEN
         IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
             EXECUTE format('CREATE ROLE %I LOGIN REPLICATION', role);
@@ -50,12 +50,12 @@ BEGIN
     may_connect := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role AND r.rolcanlogin AND (r.rolreplication OR r.rolsuper));
     may_read := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role
                          AND has_schema_privilege(r.oid, 'logwatch', 'USAGE') AND has_table_privilege(r.oid, 'logwatch.entries', 'SELECT')
-                         AND has_table_privilege(r.oid, 'logwatch.counts', 'SELECT') AND has_table_privilege(r.oid, 'logwatch.batches', 'SELECT')
+                         AND has_table_privilege(r.oid, 'logwatch.batches', 'SELECT')
                          AND has_table_privilege(r.oid, 'logwatch.gaps', 'SELECT') AND has_table_privilege(r.oid, 'logwatch.beats', 'SELECT'));
     RETURN QUERY
     SELECT s.step, CASE WHEN s.is_done THEN 'done' ELSE 'to do' END, s.command, s.why
       FROM (VALUES
-        (1, true, 'SELECT logwatch_publish();', 'the publication logwatch: what is inserted into entries, counts, batches, gaps and beats'),
+        (1, true, 'SELECT logwatch_publish();', 'the publication logwatch: what is inserted into entries, batches, gaps and beats'),
         (2, current_setting('wal_level') = 'logical', 'ALTER SYSTEM SET wal_level = logical; -- and restart', 'logical replication needs it'),
         (3, current_setting('max_slot_wal_keep_size') <> '-1', 'ALTER SYSTEM SET max_slot_wal_keep_size = ''10GB''; -- and SELECT pg_reload_conf();',
             'a centre that stays away must not fill this disk'),
@@ -136,13 +136,13 @@ BEGIN
         RAISE WARNING 'with % edge(s) this server needs more workers than its settings allow', edges USING HINT = too_small || E'\nand restart; rather leave room for more.';
     END IF;
     -- What is there now, to tell it from what the copy brings.
-    INSERT INTO logwatch.edges AS e (name, subscription, joining, join_entry, join_gap, join_xid)
+    INSERT INTO logwatch.edges AS e (name, subscription, joining, join_entry, join_gap)
     VALUES (name, subscription, COALESCE(copy, true),
             COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.entries', 'id')::regclass), 0),
-            COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.gaps', 'id')::regclass), 0), pg_current_xact_id())
+            COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.gaps', 'id')::regclass), 0))
         ON CONFLICT ON CONSTRAINT edges_pkey DO UPDATE
        SET subscription = EXCLUDED.subscription, joined_at = EXCLUDED.joined_at, joining = EXCLUDED.joining, left_at = NULL,
-           join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap, join_xid = EXCLUDED.join_xid,
+           join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap,
            join_again = COALESCE(e.heard_at > now() - interval '5 minutes', false);
     RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, streaming = %s%s%s)',
                   subscription, conninfo, COALESCE(slot, subscription), COALESCE(copy, true)::text,

@@ -60,8 +60,8 @@ BEGIN
     RETURN QUERY
     SELECT 'centre'::text, s.slot, v.state, (SELECT b.sent_at FROM logwatch.beats AS b LIMIT 1), s.behind,
            (SELECT round(extract(epoch FROM r.replay_lag), 3)::float8 FROM pg_stat_replication AS r JOIN pg_replication_slots AS p ON p.active_pid = r.pid WHERE p.slot_name = s.slot),
-           (SELECT max(b.received_at) FROM logwatch.batches AS b),
-           (SELECT COALESCE(sum(b.n), 0)::bigint FROM logwatch.batches AS b WHERE b.received_at > asof - interval '1 minute'),
+           (SELECT r.last_at FROM logwatch_private.received(asof) AS r),
+           (SELECT r.per_minute FROM logwatch_private.received(asof) AS r),
            s.slot, s.status, s.held, s."left", 0::bigint, logwatch_private.library_version(),
            concat_ws(', ',
                CASE v.state

@@ -17,7 +17,7 @@ CREATE FUNCTION logwatch_private.read_gauges() RETURNS TABLE (metric text, label
       FROM logwatch.notifications AS n GROUP BY n.channel, n.state
     UNION ALL
     SELECT 'logwatch_records_last_hour', jsonb_build_object('source', s.name, 'level', c.level), sum(c.n)::float8
-      FROM logwatch.counts AS c JOIN logwatch.sources AS s ON s.id = c.source_id WHERE c.second > now() - interval '1 hour' GROUP BY s.name, c.level
+      FROM logwatch.counts AS c JOIN logwatch.sources AS s ON s.id = c.source_id WHERE c.minute > now() - interval '2 hours' AND c.second > now() - interval '1 hour' GROUP BY s.name, c.level
     UNION ALL
     SELECT 'logwatch_source_last_seen_timestamp_seconds', jsonb_build_object('source', s.name),
            extract(epoch FROM logwatch_private.heard_of(s, 'tailer'))::float8 FROM logwatch.sources AS s

@@ -51,50 +51,44 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.drop_partitions(timestamptz) IS 'Drops the partitions of logwatch.entries that are older than that; gives up rather than wait for a lock';
 
-CREATE FUNCTION logwatch_private.fold_counts(older_than timestamptz) RETURNS bigint
+CREATE FUNCTION logwatch_private.coarsen_minutes(seconds_from timestamptz, minutes_from timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- Partial sums of one second become one row, and the patterns learn their totals from them, exactly once: the DELETE says which.
-    WITH raw AS (
-        DELETE FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < older_than
-           -- A centre makes the patterns after the counts have come.
-           AND (NOT EXISTS (SELECT FROM logwatch.edges) OR EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = c.fingerprint))
-        RETURNING c.second, c.source_id, c.level, c.fingerprint, c.n
-    ), folded AS (
-        INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n, width)
-        SELECT r.second, r.source_id, r.level, r.fingerprint, sum(r.n), 1 FROM raw AS r GROUP BY 1, 2, 3, 4
-    ), pattern AS (
-        UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
-          FROM (SELECT r.fingerprint, sum(r.n) AS n, max(r.second) AS last_at FROM raw AS r GROUP BY 1) AS t
-         WHERE p.fingerprint = t.fingerprint
-    )
-    SELECT count(*) FROM raw
-    $$;
-COMMENT ON FUNCTION logwatch_private.fold_counts(timestamptz) IS 'Folds the partial sums of logwatch.counts together and into logwatch.patterns';
-
-CREATE FUNCTION logwatch_private.folding_due() RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT count(*) = 2000 FROM (SELECT FROM logwatch.counts AS c WHERE c.width = 0 LIMIT 2000) AS raw $$;
-COMMENT ON FUNCTION logwatch_private.folding_due() IS 'Whether a check has to read so many partial sums that they are better folded now';
-
-CREATE FUNCTION logwatch_private.coarsen_counts(from_width integer, to_width integer, older_than timestamptz) RETURNS bigint
-    LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
+    -- First the seconds of a minute go, then its row becomes part of its hour's.
+    UPDATE logwatch.minutes AS m SET points = '{}' WHERE m.width = 60 AND m.minute < logwatch_private.start_of_minute($1) AND m.points <> '{}';
     WITH fine AS (
-        DELETE FROM logwatch.counts AS c
-         WHERE c.width = from_width AND c.second < date_bin(make_interval(secs => to_width), older_than, timestamptz '2000-01-01Z')
-        RETURNING c.second, c.source_id, c.level, c.fingerprint, c.n
+        DELETE FROM logwatch.minutes AS m
+         WHERE m.width = 60 AND m.minute < date_bin('1 hour', $2, timestamptz '2000-01-01Z')
+        RETURNING m.fingerprint, m.source_id, date_bin('1 hour', m.minute, timestamptz '2000-01-01Z') AS hour, m.level, m.n
     ), coarse AS (
-        INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n, width)
-        SELECT date_bin(make_interval(secs => to_width), f.second, timestamptz '2000-01-01Z'), f.source_id, f.level, f.fingerprint, sum(f.n), to_width
-          FROM fine AS f GROUP BY 1, 2, 3, 4
+        INSERT INTO logwatch.minutes AS m (fingerprint, source_id, minute, level, width, n)
+        SELECT f.fingerprint, f.source_id, f.hour, f.level, 3600, sum(f.n) FROM fine AS f GROUP BY 1, 2, 3, 4
+            ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE SET n = m.n + EXCLUDED.n
     )
     SELECT count(*) FROM fine
     $$;
-COMMENT ON FUNCTION logwatch_private.coarsen_counts(integer, integer, timestamptz) IS 'Puts old counts together by the minute or hour';
+COMMENT ON FUNCTION logwatch_private.coarsen_minutes(timestamptz, timestamptz) IS 'Forgets the seconds of old minutes, and puts still older ones together by the hour; returns how many of these';
+
+CREATE FUNCTION logwatch_private.prune_rolled(asof timestamptz) RETURNS bigint
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Selections whose rules are gone, and what no rule looks back to.
+    DELETE FROM logwatch_private.selections AS s
+     WHERE NOT EXISTS (SELECT FROM logwatch_private.known_rules AS k WHERE k.selection = s.id OR k.by_source = s.id);
+    UPDATE logwatch_private.selections AS s SET since = logwatch_private.start_of_minute($1 - s.reach)
+     WHERE s.since < logwatch_private.start_of_minute($1 - s.reach);
+    DELETE FROM logwatch_private.matches AS m WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint);
+    WITH gone AS (
+        DELETE FROM logwatch_private.rolled AS o
+         WHERE o.minute < (SELECT min(s.since) FROM logwatch_private.selections AS s)
+            OR NOT EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.id = o.selection AND s.since <= o.minute)
+        RETURNING 1
+    )
+    SELECT count(*) FROM gone
+    $$;
+COMMENT ON FUNCTION logwatch_private.prune_rolled(timestamptz) IS 'Deletes sums that no rule looks back to';
 
 CREATE FUNCTION logwatch_private.seconds_matter_from(asof timestamptz) RETURNS timestamptz
     LANGUAGE sql STABLE
@@ -106,45 +100,12 @@ CREATE FUNCTION logwatch_private.seconds_matter_from(asof timestamptz) RETURNS t
     $$;
 COMMENT ON FUNCTION logwatch_private.seconds_matter_from(timestamptz) IS 'From when on counts are kept by the second: no rule looks at anything older';
 
-CREATE FUNCTION logwatch_private.batches_matter_for() RETURNS interval
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- In a fleet a join copies them, and tells by them what is there twice and what is still to be checked.
-    SELECT CASE WHEN logwatch_private.is_published() OR EXISTS (SELECT FROM logwatch.edges)
-                THEN greatest(interval '1 day', make_interval(secs => logwatch_private.setting('max_lateness')::integer)) ELSE interval '1 minute' END
-    $$;
-COMMENT ON FUNCTION logwatch_private.batches_matter_for() IS 'How long batches are kept after the check that saw them';
-
-CREATE FUNCTION logwatch_private.add_up_batches() RETURNS bigint
-    LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Those that the last check has seen are needed no more but for how many they were.
-    WITH seen AS (
-        DELETE FROM logwatch.batches AS b
-         WHERE b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p) AND b.received_at < now() - logwatch_private.batches_matter_for()
-        RETURNING b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z') AS since, b.received_at, b.last_at, b.n,
-                  CASE WHEN b.last_at < b.received_at - make_interval(secs => logwatch_private.setting('max_lateness')::integer) THEN b.n ELSE 0 END AS late
-    ), added AS (
-        INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at, logged_at)
-        SELECT s.source_id, s.since, sum(s.n), sum(s.late), max(s.received_at), (array_agg(s.last_at ORDER BY s.received_at DESC, s.last_at DESC))[1]
-          FROM seen AS s GROUP BY 1, 2
-        ON CONFLICT (source_id, since) DO UPDATE
-           SET n = v.n + EXCLUDED.n, late = v.late + EXCLUDED.late, last_at = greatest(v.last_at, EXCLUDED.last_at),
-               logged_at = CASE WHEN EXCLUDED.last_at >= v.last_at THEN EXCLUDED.logged_at ELSE v.logged_at END
-    )
-    SELECT count(*) FROM seen
-    $$;
-COMMENT ON FUNCTION logwatch_private.add_up_batches() IS 'Moves the batches that were checked into logwatch.arrivals';
-
 CREATE FUNCTION logwatch_private.maintenance_due(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.width = 0 AND c.second < asof - interval '1 minute')
-        OR EXISTS (SELECT FROM logwatch.batches AS b
-                    WHERE b.received_at < asof - interval '1 minute' - logwatch_private.batches_matter_for() AND b.xid < (SELECT p.seen_xmin FROM logwatch.progress AS p))
+    SELECT EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.since < asof - s.reach - interval '5 minutes'
+                    AND EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = s.id AND o.minute < asof - s.reach - interval '5 minutes'))
         OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL
         OR (SELECT p.maintained_at IS NULL OR p.maintained_at < asof - interval '1 day' FROM logwatch.progress AS p)
     $$;
@@ -174,11 +135,12 @@ BEGIN
         busy := '; partitions are in use and are tried again later';
     END;
     DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
-    folded := logwatch_private.fold_counts(now());
-    PERFORM logwatch_private.coarsen_counts(1, 60, logwatch_private.seconds_matter_from(now()));
-    PERFORM logwatch_private.coarsen_counts(60, 3600, logwatch_private.seconds_matter_from(now()) - interval '31 days');
-    DELETE FROM logwatch.counts AS c WHERE c.second < keep_from;
-    PERFORM logwatch_private.add_up_batches();
+    folded := logwatch_private.coarsen_minutes(logwatch_private.seconds_matter_from(now()), logwatch_private.seconds_matter_from(now()) - interval '31 days');
+    PERFORM logwatch_private.prune_rolled(now());
+    DELETE FROM logwatch.minutes AS m WHERE m.minute < keep_from;
+    IF EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.since < keep_from) THEN
+        PERFORM logwatch_private.forget_rolled();
+    END IF;
     DELETE FROM logwatch.arrivals AS v
      WHERE v.last_at < now() - interval '25 hours'
        AND (v.last_at < keep_from OR EXISTS (SELECT FROM logwatch.arrivals AS l WHERE l.source_id = v.source_id AND l.since > v.since));
@@ -195,10 +157,10 @@ BEGIN
       WHERE greatest(s.first_seen, s.attached_at, s.seen_at, s.written_at,
                      (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = s.id)) < keep_from;
     DELETE FROM logwatch.patterns AS p
-     WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.counts AS c WHERE c.fingerprint = p.fingerprint AND c.second >= keep_from);
+     WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.minutes AS m WHERE m.fingerprint = p.fingerprint AND m.minute >= keep_from);
     DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;
     UPDATE logwatch.progress SET maintained_at = clock_timestamp();
-    RETURN format('partitions made %s, dropped %s; counts folded %s%s', made, dropped, folded, busy);
+    RETURN format('partitions made %s, dropped %s; minutes folded %s%s', made, dropped, folded, busy);
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.maintain() IS 'What logwatch_maintain() does';
@@ -217,14 +179,25 @@ CREATE FUNCTION logwatch_private.restored_batch() RETURNS trigger
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    -- Its transaction id belongs to another server; this one never calls it new.
-    NEW.xid := '0';
-    RETURN NEW;
+    -- It waited for a check of the server that was dumped: it is counted, and alerts nobody here.
+    INSERT INTO logwatch.minutes AS m (fingerprint, source_id, minute, level, n, points)
+    SELECT u.fingerprint, NEW.source_id, v.minute, logwatch_private.level(COALESCE(u.level, NEW.levels[1])), sum(COALESCE(u.n, 1)),
+           array_agg(60 * COALESCE(u.n, 1)::bigint + extract(epoch FROM w.second - v.minute)::bigint)
+      FROM unnest(NEW.seconds, NEW.fingerprints, NEW.levels, NEW.numbers) AS u (second, fingerprint, level, n)
+     CROSS JOIN LATERAL (SELECT date_trunc('second', NEW.first_at, 'UTC') + make_interval(secs => u.second) AS second) AS w
+     CROSS JOIN LATERAL (SELECT logwatch_private.start_of_minute(w.second) AS minute) AS v
+     GROUP BY 1, 2, 3, 4
+        ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE SET n = m.n + EXCLUDED.n, points = m.points || EXCLUDED.points;
+    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
+    SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template, NEW.first_at, NEW.last_at, COALESCE(u.sample, '')
+      FROM unnest(NEW.new_patterns, NEW.new_levels, NEW.templates, NEW.samples) AS u (fingerprint, level, template, sample)
+        ON CONFLICT DO NOTHING;
+    RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.restored_batch() IS 'A batch of a dump has been checked already';
-CREATE TRIGGER batches_restored BEFORE INSERT ON logwatch.batches FOR EACH ROW WHEN (NEW.received_at < now()) EXECUTE FUNCTION logwatch_private.restored_batch();
-COMMENT ON TRIGGER batches_restored ON logwatch.batches IS 'A batch of a dump has been checked already';
+COMMENT ON FUNCTION logwatch_private.restored_batch() IS 'Counts a batch of a dump; no check of this server calls it new';
+CREATE TRIGGER batches_restored BEFORE INSERT ON logwatch.batches FOR EACH ROW WHEN (NEW.n > 0 AND NEW.received_at < now() AND current_setting('logwatch_private.recount', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION logwatch_private.restored_batch();
+COMMENT ON TRIGGER batches_restored ON logwatch.batches IS 'Counts a batch of a dump; no check of this server calls it new';
 
 CREATE FUNCTION logwatch_private.restored_notification() RETURNS trigger
     LANGUAGE plpgsql

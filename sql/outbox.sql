@@ -29,10 +29,10 @@ BEGIN
       FROM (SELECT a AS alert, a.id,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
                         WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
-                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) AND a.notified_at + interval '5 minutes' <= asof
-                             AND a.group_by <> 'pattern' AND logwatch_private.has_new_pattern(a) THEN 'joined'
-                        WHEN a.state = 'firing' AND NOT logwatch_private.is_acked(a.id) AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id))
-                             AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof THEN 'repeat'
+                        WHEN a.state = 'firing' AND a.joined_at > a.notified_at AND a.notified_at + interval '5 minutes' <= asof
+                             AND a.group_by <> 'pattern' AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) THEN 'joined'
+                        WHEN a.state = 'firing' AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof
+                             AND NOT logwatch_private.is_acked(a.id) AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) THEN 'repeat'
                         -- Alerts that were announced together are over when the last one is.
                         WHEN a.state = 'resolved' AND a.announced = 'firing'
                              AND (a.announced_with IS NULL
@@ -49,20 +49,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts that people must be told of now, and why';
-
-CREATE FUNCTION logwatch_private.has_new_pattern(alert logwatch.alerts) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    -- A pattern that the database had never seen when people were told last. Mostly there is none, which is soon found out.
-    RETURN EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until)
-       AND EXISTS (SELECT FROM logwatch_private.counted(alert) AS c
-                     JOIN logwatch.patterns AS p ON p.fingerprint = c.fingerprint
-                    WHERE p.first_seen > alert.notified_at AND p.first_seen <= alert.met_until);
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.has_new_pattern(logwatch.alerts) IS 'Whether a pattern never seen before has joined an alert since its last notification';
 
 CREATE FUNCTION logwatch_private.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
     LANGUAGE plpgsql STABLE

@@ -10,7 +10,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
         -- The timeline's 48 slots; what was folded into hours stands in the slot in which the hour began.
         SELECT c.level, c.fingerprint, c.source_id, sum(c.n) AS n, max(c.second) AS last_at,
                least(floor(extract(epoch FROM c.second - f.from_at) / f.step), 47)::integer AS slot
-          FROM frame AS f JOIN logwatch.counts AS c ON c.second > f.from_at AND c.second <= f.to_at
+          FROM frame AS f JOIN logwatch.counts AS c ON c.minute > f.from_at - interval '1 hour' AND c.minute <= f.to_at AND c.second > f.from_at AND c.second <= f.to_at
          GROUP BY c.level, c.fingerprint, c.source_id, slot
     ), timeline AS (
         SELECT l.level, jsonb_agg(COALESCE(n.n, 0) ORDER BY slot) AS counts

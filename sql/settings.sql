@@ -14,6 +14,11 @@ CREATE FUNCTION logwatch_private.queue_for_source(name text) RETURNS void
 COMMENT ON FUNCTION logwatch_private.queue_for_source(text)
     IS 'Waits, in the order of arrival, until no other session is attaching to the source';
 
+CREATE FUNCTION logwatch_private.try_queue_for_source(name text) RETURNS boolean
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'try_queue_for_source_wrapper';
+COMMENT ON FUNCTION logwatch_private.try_queue_for_source(text)
+    IS 'Takes the queue of sessions that make or attach to the source; false while another session has it';
+
 CREATE FUNCTION logwatch_private.setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'setting_wrapper';
 COMMENT ON FUNCTION logwatch_private.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded';
@@ -85,3 +90,11 @@ BEGIN
     PERFORM set_config('search_path', path, true);
 END
 $$;
+
+CREATE FUNCTION logwatch_private.limit_time(milliseconds integer) RETURNS void
+    LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'limit_time_wrapper';
+COMMENT ON FUNCTION logwatch_private.limit_time(integer) IS 'Cancels what runs (57014) after this many milliseconds; 0 ends the limit';
+
+CREATE FUNCTION logwatch_private.time_was_up() RETURNS boolean
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'time_was_up_wrapper';
+COMMENT ON FUNCTION logwatch_private.time_was_up() IS 'Ends the limit, and returns whether it has cancelled what ran';

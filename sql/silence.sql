@@ -40,37 +40,29 @@ CREATE FUNCTION logwatch_private.counted(alert logwatch.alerts)
     RETURNS TABLE (second timestamptz, source text, level logwatch.level, fingerprint bigint, n bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
-    -- The planner expects a few sums, and there are many in a storm.
-    SET enable_nestloop = off
     AS $$
 #variable_conflict use_column
 DECLARE
     r logwatch.rules;
-    places bigint[];
 BEGIN
     SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = alert.rule;
     IF r.kind = 'absence' THEN
         RETURN;
     END IF;
-    -- Names are looked at once for each source, not for each of what may be hundreds of thousands of sums.
-    places := ARRAY(SELECT src.id FROM logwatch.sources AS src
-                     WHERE (r.source IS NULL OR logwatch_private.glob_matches(src.name, r.source))
-                       AND (alert.group_by <> 'source' OR src.name = alert.group_key));
+    -- As the alert was made, whatever the rule says by now, or if it is gone.
+    r.source := COALESCE(r.source, '*');
+    r.level := alert.level;
+    r.group_by := alert.group_by;
     RETURN QUERY
-    SELECT c.second, src.name, c.level, c.fingerprint, c.n
-      FROM logwatch.counts AS c
-      JOIN logwatch.sources AS src ON src.id = c.source_id
-     WHERE c.second > alert.started_at - alert.within AND c.second <= alert.met_until AND c.level >= alert.level
-       AND c.source_id = ANY (places)
-       AND (alert.group_by <> 'pattern' OR to_hex(c.fingerprint) = alert.group_key)
-       AND (r.match IS NULL AND r.exclude IS NULL
-            OR EXISTS (SELECT FROM logwatch.patterns AS p
-                        WHERE p.fingerprint = c.fingerprint
-                          AND (r.match IS NULL OR logwatch_private.pattern_matches(p.template, r.match))
-                          AND (r.exclude IS NULL OR NOT logwatch_private.pattern_matches(p.template, r.exclude))));
+    SELECT m.minute + make_interval(secs => p % 60), src.name, m.level, m.fingerprint, p / 60
+      FROM logwatch_private.minutes_of(r, alert.started_at - alert.within, alert.met_until,
+               CASE WHEN alert.group_by <> 'none' THEN ARRAY[logwatch_private.group_number(alert.group_by, alert.group_key)] END) AS m
+     CROSS JOIN LATERAL unnest(m.points) AS p
+      JOIN logwatch.sources AS src ON src.id = m.source_id
+     WHERE m.minute + make_interval(secs => p % 60) > alert.started_at - alert.within AND m.minute + make_interval(secs => p % 60) <= alert.met_until;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.counted(logwatch.alerts) IS 'The partial sums that an alert is made of';
+COMMENT ON FUNCTION logwatch_private.counted(logwatch.alerts) IS 'The sums that an alert is made of';
 
 CREATE FUNCTION logwatch_private.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
     LANGUAGE plpgsql STABLE

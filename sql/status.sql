@@ -84,69 +84,41 @@ CREATE FUNCTION logwatch_private.window_counts(asof timestamptz) RETURNS TABLE (
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
-    SET plan_cache_mode = force_generic_plan
-    SET enable_nestloop = off
-    SET enable_mergejoin = off
     AS $$
 #variable_conflict use_column
+DECLARE
+    rolled boolean := false;
 BEGIN
-    -- The fullest group of each rule's present window.
+    -- A standby has no unlogged tables; rules that no check has seen have no sums yet.
+    IF NOT pg_is_in_recovery() THEN
+        rolled := NOT EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name AND k.updated_at = r.updated_at
+                               WHERE r.enabled AND r.kind <> 'absence' AND k.selection IS NULL);
+    END IF;
+    IF rolled THEN
+        -- The fullest group of each rule's present window. Only the minutes at its ends must be looked into.
+        RETURN QUERY
+        SELECT grouped.name, max(grouped.n)::bigint
+          FROM (SELECT r.name, o.grp,
+                       sum(CASE WHEN o.minute > asof - r.within AND o.minute + interval '59 seconds' <= asof THEN o.n
+                                ELSE (SELECT COALESCE(sum(p / 60), 0) FROM unnest(o.points) AS p
+                                       WHERE o.minute + make_interval(secs => p % 60) > asof - r.within AND o.minute + make_interval(secs => p % 60) <= asof) END) AS n
+                  FROM logwatch.rules AS r
+                  JOIN logwatch_private.known_rules AS k ON k.name = r.name
+                  JOIN logwatch_private.rolled AS o ON o.selection = k.selection
+                   AND o.minute > asof - r.within - interval '1 minute' AND o.minute <= asof AND o.level >= r.level::logwatch.level
+                 GROUP BY 1, 2) AS grouped
+         GROUP BY 1;
+        RETURN;
+    END IF;
     RETURN QUERY
-    WITH near AS MATERIALIZED (
-        SELECT w.within, c.level, c.source_id, c.fingerprint, sum(c.n) AS n
-          FROM (SELECT DISTINCT r.within FROM logwatch.rules AS r) AS w
-         CROSS JOIN LATERAL (SELECT * FROM logwatch.counts AS c WHERE c.second > asof - w.within AND c.second <= asof OFFSET 0) AS c
-         GROUP BY 1, 2, 3, 4
-    ), whole AS MATERIALIZED (
-        -- Most rules ask for no pattern: to them those of a source are one, however many there are.
-        SELECT near.within, near.level, near.source_id, sum(near.n) AS n FROM near GROUP BY 1, 2, 3
-    ), rule AS MATERIALIZED (
-        SELECT r.name, r.within, r.level::logwatch.level AS level, r.source, r.match, r.exclude, r.group_by,
-               r.match IS NOT NULL OR r.exclude IS NOT NULL OR r.group_by = 'pattern' AS by_pattern
-          FROM logwatch.rules AS r
-    ), watched AS MATERIALIZED (
-        SELECT g.glob, src.id, src.name
-          FROM (SELECT DISTINCT rule.source AS glob FROM rule) AS g
-          JOIN logwatch.sources AS src ON logwatch_private.glob_matches(src.name, g.glob)
-         WHERE src.id IN (SELECT whole.source_id FROM whole)
-    ), said AS MATERIALIZED (
-        -- What was said where the other rules look. As arrays, so that a rule goes through the patterns of its own sources only.
-        SELECT t.within, t.glob, array_agg(t.fingerprint) AS fingerprints, array_agg(p.template) AS templates
-          FROM (SELECT DISTINCT near.within, place.glob, near.fingerprint
-                  FROM (SELECT DISTINCT rule.within, watched.glob, watched.id
-                          FROM rule JOIN watched ON watched.glob = rule.source
-                         WHERE rule.by_pattern) AS place
-                  JOIN near ON near.within = place.within AND near.source_id = place.id) AS t
-          -- By the index, however many patterns the planner expects: the table holds all that ever came.
-          LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
-         GROUP BY t.within, t.glob
-    ), matched AS MATERIALIZED (
-        -- Rule by rule, for PostgreSQL keeps only a few regular expressions at hand.
-        SELECT rule.name, rule.within, rule.level, u.fingerprint
-          FROM rule
-          JOIN said ON said.within = rule.within AND said.glob = rule.source
-         CROSS JOIN LATERAL unnest(said.fingerprints, said.templates) AS u (fingerprint, template)
-         WHERE rule.by_pattern
-           AND (rule.match IS NULL OR logwatch_private.pattern_matches(u.template, rule.match))
-           AND (rule.exclude IS NULL OR NOT logwatch_private.pattern_matches(u.template, rule.exclude))
-    )
     SELECT grouped.name, max(grouped.n)::bigint
-      FROM (SELECT rule.name, sum(whole.n) AS n
-              FROM rule
-              JOIN watched ON watched.glob = rule.source
-              JOIN whole ON whole.within = rule.within AND whole.source_id = watched.id AND whole.level >= rule.level
-             WHERE NOT rule.by_pattern
-             GROUP BY rule.name, CASE rule.group_by WHEN 'source' THEN watched.name END
-             UNION ALL
-            SELECT rule.name, sum(m.n)
-              FROM (SELECT matched.name, matched.fingerprint, near.source_id, near.n
-                      FROM matched
-                      JOIN near ON near.within = matched.within AND near.fingerprint = matched.fingerprint AND near.level >= matched.level
-                    OFFSET 0) AS m
-              JOIN rule ON rule.name = m.name
-              JOIN watched ON watched.glob = rule.source AND watched.id = m.source_id
-             GROUP BY rule.name, CASE rule.group_by WHEN 'source' THEN watched.name WHEN 'pattern' THEN to_hex(m.fingerprint) END) AS grouped
-     GROUP BY grouped.name;
+      FROM (SELECT r.name, m.grp, sum(p / 60) AS n
+              FROM logwatch.rules AS r
+             CROSS JOIN LATERAL logwatch_private.minutes_of(r, asof - r.within, asof) AS m
+             CROSS JOIN LATERAL unnest(m.points) AS p
+             WHERE m.minute + make_interval(secs => p % 60) > asof - r.within AND m.minute + make_interval(secs => p % 60) <= asof
+             GROUP BY 1, 2) AS grouped
+     GROUP BY 1;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.window_counts(timestamptz) IS 'Records in each rule''s present window';

@@ -108,42 +108,58 @@ COMMENT ON COLUMN logwatch.patterns.last_seen IS 'Event time; folded in from log
 COMMENT ON COLUMN logwatch.patterns.total IS 'Records so far; folded in from logwatch.counts by logwatch_maintain()';
 COMMENT ON COLUMN logwatch.patterns.sample IS 'The first message of this pattern';
 
-CREATE TABLE logwatch.counts (
-    second      timestamptz NOT NULL,
-    source_id   bigint NOT NULL,
-    level       logwatch.level NOT NULL,
+CREATE TABLE logwatch.minutes (
     fingerprint bigint NOT NULL,
+    source_id   bigint NOT NULL,
+    minute      timestamptz NOT NULL,
+    level       logwatch.level NOT NULL,
+    width       integer NOT NULL DEFAULT 60,
     n           bigint NOT NULL,
-    width       integer NOT NULL DEFAULT 0
-);
-CREATE INDEX counts_second_idx ON logwatch.counts (second);
-CREATE INDEX counts_width_idx ON logwatch.counts (width, second);
-CREATE INDEX counts_fatal_idx ON logwatch.counts (second) WHERE level = 'FATAL';
--- Folding leaves dead rows as fast as records come; a check reads around them until vacuum has taken them away.
-ALTER TABLE logwatch.counts SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 20000,
+    points      bigint[] NOT NULL DEFAULT '{}',
+    PRIMARY KEY (fingerprint, source_id, minute, width)
+) WITH (fillfactor = 80);
+CREATE INDEX minutes_minute_idx ON logwatch.minutes (minute);
+CREATE INDEX minutes_source_idx ON logwatch.minutes (source_id, minute);
+-- A check rewrites the rows of the minutes that records come for; vacuum must keep up with it.
+ALTER TABLE logwatch.minutes SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 20000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE logwatch.counts IS 'Records per second, source, level and pattern, as partial sums: add n up';
-COMMENT ON COLUMN logwatch.counts.second IS 'Event time, and the ingest time for records from the future; of a wider row the start';
-COMMENT ON COLUMN logwatch.counts.width IS 'Seconds that the row stands for, from second on: 0 as ingested, then folded together and coarser with age';
+COMMENT ON TABLE logwatch.minutes IS 'Records per minute, source and pattern, with their seconds; the view counts unfolds them';
+COMMENT ON COLUMN logwatch.minutes.minute IS 'Start of the minute, by event time; of a wider row the start of its hour';
+COMMENT ON COLUMN logwatch.minutes.width IS 'Seconds that the row stands for: 60, or 3600 with age';
+COMMENT ON COLUMN logwatch.minutes.n IS 'Records of the whole row';
+COMMENT ON COLUMN logwatch.minutes.points IS 'Records per second, each as 60 * n + second of the minute, in any order, to be added up; empty once no rule asks for seconds';
 
 CREATE TABLE logwatch.batches (
-    xid         xid8 NOT NULL DEFAULT pg_current_xact_id(),
-    source_id   bigint NOT NULL,
-    received_at timestamptz NOT NULL DEFAULT now(),
-    first_at    timestamptz NOT NULL,
-    last_at     timestamptz NOT NULL,
-    n           bigint NOT NULL,
-    source      text
+    source_id    bigint NOT NULL,
+    received_at  timestamptz NOT NULL DEFAULT now(),
+    first_at     timestamptz NOT NULL,
+    last_at      timestamptz NOT NULL,
+    n            bigint NOT NULL,
+    source       text,
+    seconds      integer[] NOT NULL DEFAULT '{}',
+    fingerprints bigint[] NOT NULL DEFAULT '{}',
+    levels       smallint[] NOT NULL DEFAULT '{}',
+    numbers      integer[] NOT NULL DEFAULT '{}',
+    new_patterns bigint[] NOT NULL DEFAULT '{}',
+    new_seconds  integer[] NOT NULL DEFAULT '{}',
+    new_levels   smallint[] NOT NULL DEFAULT '{}',
+    templates    text[] NOT NULL DEFAULT '{}',
+    samples      text[] NOT NULL DEFAULT '{}'
 );
-CREATE INDEX batches_xid_idx ON logwatch.batches (xid);
-CREATE INDEX batches_received_at_idx ON logwatch.batches (received_at);
+-- Compression would cost ingest more than the bytes do: the rows are gone after the next check.
+ALTER TABLE logwatch.batches ALTER seconds SET STORAGE EXTERNAL, ALTER fingerprints SET STORAGE EXTERNAL, ALTER levels SET STORAGE EXTERNAL,
+    ALTER numbers SET STORAGE EXTERNAL, ALTER templates SET STORAGE EXTERNAL, ALTER samples SET STORAGE EXTERNAL;
 ALTER TABLE logwatch.batches SET (autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 2000,
-    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 2000, autovacuum_vacuum_cost_delay = 0);
-COMMENT ON TABLE logwatch.batches IS 'One row per ingest call that stored something: tells the next check which stretches of time are new, and is then added to arrivals';
-COMMENT ON COLUMN logwatch.batches.xid IS 'Transaction that stored the batch; what the last check''s snapshot could not see is new';
-COMMENT ON COLUMN logwatch.batches.first_at IS 'First event time of the batch';
+    autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 2000, autovacuum_vacuum_cost_delay = 0,
+    toast.autovacuum_vacuum_scale_factor = 0, toast.autovacuum_vacuum_threshold = 20000, toast.autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE logwatch.batches IS 'Queue from ingest to the next check: one row per ingest call that stored something, with its sums; the check moves them to minutes and arrivals';
+COMMENT ON COLUMN logwatch.batches.first_at IS 'First event time of the batch; ingest time for records from the future';
 COMMENT ON COLUMN logwatch.batches.last_at IS 'Last event time of the batch';
-COMMENT ON COLUMN logwatch.batches.source IS 'Name of the source, for a centre that has not heard of it yet; NULL in batches of versions that did not tell';
+COMMENT ON COLUMN logwatch.batches.source IS 'Name of the source, for the check that makes its row';
+COMMENT ON COLUMN logwatch.batches.seconds IS 'The sums: seconds after that of first_at; fingerprints, levels and numbers in the same order';
+COMMENT ON COLUMN logwatch.batches.levels IS '1 DEBUG to 5 FATAL; one element when all have the same';
+COMMENT ON COLUMN logwatch.batches.numbers IS 'Records of each sum; none when all are 1';
+COMMENT ON COLUMN logwatch.batches.new_patterns IS 'Patterns that ingest did not find in patterns; new_seconds (after that of first_at), new_levels, templates and samples in the same order';
 
 CREATE TABLE logwatch.arrivals (
     source_id   bigint NOT NULL,
@@ -159,6 +175,33 @@ COMMENT ON COLUMN logwatch.arrivals.since IS 'Start of the ten minutes';
 COMMENT ON COLUMN logwatch.arrivals.late IS 'How many of the n records came later than logwatch.max_lateness';
 COMMENT ON COLUMN logwatch.arrivals.last_at IS 'When the last batch was received';
 COMMENT ON COLUMN logwatch.arrivals.logged_at IS 'Last event time of that batch';
+
+CREATE FUNCTION logwatch_private.level(number integer) RETURNS logwatch.level
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT ('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])[number] $$;
+COMMENT ON FUNCTION logwatch_private.level(integer) IS 'Returns the level of a number, 1 to 5';
+
+CREATE FUNCTION logwatch_private.start_of_minute(at timestamptz) RETURNS timestamptz
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT date_bin('1 minute', at, '2000-01-01 00:00:00+00') $$;
+COMMENT ON FUNCTION logwatch_private.start_of_minute(timestamptz) IS 'Returns the UTC minute that a time is in';
+
+CREATE VIEW logwatch_private.waiting AS
+    SELECT b.source_id, b.received_at, b.source, date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS second,
+           ('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])[COALESCE(u.level, b.levels[1])] AS level, u.fingerprint, COALESCE(u.n, 1)::bigint AS n
+      FROM logwatch.batches AS b CROSS JOIN LATERAL unnest(b.seconds, b.fingerprints, b.levels, b.numbers) AS u (second, fingerprint, level, n);
+COMMENT ON VIEW logwatch_private.waiting IS 'The sums of the batches that wait for the next check';
+
+CREATE VIEW logwatch.counts AS
+    SELECT m.minute + make_interval(secs => COALESCE(u.point % 60, 0)) AS second, m.source_id, m.level, m.fingerprint,
+           COALESCE(u.point / 60, m.n) AS n, CASE WHEN u.point IS NULL THEN m.width ELSE 1 END AS width, m.minute
+      FROM logwatch.minutes AS m LEFT JOIN LATERAL unnest(m.points) AS u (point) ON true
+    UNION ALL
+    SELECT w.second, w.source_id, w.level, w.fingerprint, w.n, 0, w.second FROM logwatch_private.waiting AS w;
+COMMENT ON VIEW logwatch.counts IS 'Records per second, source, level and pattern, as partial sums: add n up; ask for a range of minute as well, which has an index';
+COMMENT ON COLUMN logwatch.counts.second IS 'Event time, and the ingest time for records from the future; of a wider row the start';
+COMMENT ON COLUMN logwatch.counts.width IS 'Seconds that the row stands for, from second on: 0 before the next check, then 1, and 60 or 3600 with age';
+COMMENT ON COLUMN logwatch.counts.minute IS 'Start of the row that the second is kept in, at most an hour before it';
 
 CREATE FUNCTION logwatch_private.wake() RETURNS trigger
     LANGUAGE c AS 'MODULE_PATHNAME', 'wake_wrapper';

@@ -25,6 +25,16 @@ impl Element for i32 {
     }
 }
 
+impl Element for i16 {
+    const TYPE: pg_sys::Oid = pg_sys::INT2OID;
+    const ARRAY: pg_sys::Oid = pg_sys::INT2ARRAYOID;
+    const ALIGNMENT: usize = 2;
+
+    fn write(&self, to: &mut Vec<u8>) {
+        to.extend_from_slice(&self.to_ne_bytes());
+    }
+}
+
 impl Element for i64 {
     const TYPE: pg_sys::Oid = pg_sys::INT8OID;
     const ARRAY: pg_sys::Oid = pg_sys::INT8ARRAYOID;

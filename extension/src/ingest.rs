@@ -8,13 +8,14 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use logwatch_record::{Context, Flags, Level, pattern, source};
-use pgrx::datum::{DatumWithOid, TimestampWithTimeZone};
+use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
 use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
 use crate::column::{Column, Micros};
 use crate::jsonb::Jsonb;
 use crate::message::printable;
+use crate::patterns;
 use crate::pg::{self, IfDropped};
 use crate::settings;
 
@@ -35,24 +36,26 @@ const MAX_SAMPLE: usize = 2000;
 struct Batch {
     logged_at: Column<Micros>,
     level: Column<i32>,
-    fingerprint: Column<i64>,
+    fingerprint: Vec<i64>,
     message: Column<str>,
     detail: Column<str>,
     fields: Column<Jsonb>,
     flags: Column<str>,
     /// First and last event time, microseconds since 2000; those of clocks that are ahead count as now.
     span: Option<(i64, i64)>,
-    /// Records by second (microseconds since 2000), level and fingerprint.
-    counts: HashMap<(i64, Level, i64), i64>,
-    patterns: HashMap<i64, Pattern>,
+    /// Second (microseconds since 2000), fingerprint and level of each record.
+    counted: Vec<(i64, i64, Level)>,
+    /// Patterns that this session has not seen in the table yet.
+    unknown: HashMap<i64, Pattern>,
 }
 
 /// A pattern as its first record in the batch has it.
-struct Pattern {
-    level: Level,
-    template: String,
-    seen: i64,
-    sample: String,
+pub struct Pattern {
+    pub level: Level,
+    pub template: String,
+    /// Its first second.
+    pub second: i64,
+    pub sample: String,
 }
 
 impl Batch {
@@ -94,18 +97,19 @@ impl Batch {
         let counted = logged_at.min(now);
         let (first, last) = self.span.unwrap_or((counted, counted));
         self.span = Some((first.min(counted), last.max(counted)));
-        *self
-            .counts
-            .entry((counted.div_euclid(1_000_000) * 1_000_000, level, fingerprint))
-            .or_default() += 1;
-        self.patterns.entry(fingerprint).or_insert_with(|| Pattern {
-            level,
-            template,
-            seen: logged_at,
-            sample: cut(&record.message, MAX_SAMPLE)
-                .unwrap_or(&record.message)
-                .to_owned(),
-        });
+        let second = counted.div_euclid(SECOND) * SECOND;
+        self.counted.push((second, fingerprint, level));
+        if !patterns::is_known(fingerprint) {
+            let pattern = self.unknown.entry(fingerprint).or_insert_with(|| Pattern {
+                level,
+                template,
+                second,
+                sample: cut(&record.message, MAX_SAMPLE)
+                    .unwrap_or(&record.message)
+                    .to_owned(),
+            });
+            pattern.second = pattern.second.min(second);
+        }
         let fields = record
             .fields
             .filter(|fields| !fields.is_empty())
@@ -115,7 +119,7 @@ impl Batch {
         }
         self.logged_at.push(&Micros(logged_at));
         self.level.push(&number(level));
-        self.fingerprint.push(&fingerprint);
+        self.fingerprint.push(fingerprint);
         self.message.push(&*record.message);
         self.detail.push_option(detail);
         self.fields
@@ -124,38 +128,40 @@ impl Batch {
         self.flags.push_option(flags.as_deref());
     }
 
-    /// Stores the batch under a source that exists already; returns the number of records.
-    fn store(self, source: &str, now: Timestamp) -> spi::Result<i64> {
+    /// Stores the batch; returns the number of records.
+    fn store(mut self, source: &str, now: Timestamp) -> spi::Result<i64> {
         let stored = self.message.len() as i64;
         let Some((first_at, last_at)) = self.span else {
             return Ok(0);
         };
         let (source_id, received_at) = (source::id(source), from_micros(to_postgres(now)));
-        let (mut seconds, mut count_levels, mut count_fingerprints, mut numbers) = (
-            Column::<Micros>::default(),
-            Column::<i32>::default(),
-            Column::<i64>::default(),
-            Column::<i64>::default(),
-        );
-        for ((second, level, fingerprint), n) in self.counts {
-            seconds.push(&Micros(second));
-            count_levels.push(&number(level));
-            count_fingerprints.push(&fingerprint);
-            numbers.push(&n);
+        let new = patterns::new_ones(std::mem::take(&mut self.unknown))?;
+        let (new, renamed) = patterns::within_limit(source_id, now, new);
+        if !renamed.is_empty() {
+            let counted = self.counted.iter_mut().map(|one| &mut one.1);
+            for fingerprint in self.fingerprint.iter_mut().chain(counted) {
+                *fingerprint = renamed.get(fingerprint).copied().unwrap_or(*fingerprint);
+            }
         }
-        let (mut fingerprints, mut pattern_levels, mut templates, mut seen, mut samples) = (
+        let base = first_at.div_euclid(SECOND) * SECOND;
+        let sums = Sums::of(self.counted, base);
+        let (mut fingerprints, mut seconds, mut levels, mut templates, mut samples) = (
             Column::<i64>::default(),
             Column::<i32>::default(),
+            Column::<i16>::default(),
             Column::<str>::default(),
-            Column::<Micros>::default(),
             Column::<str>::default(),
         );
-        for (fingerprint, pattern) in self.patterns {
+        for (fingerprint, pattern) in new {
             fingerprints.push(&fingerprint);
-            pattern_levels.push(&number(pattern.level));
+            seconds.push(&offset(pattern.second, base));
+            levels.push(&(number(pattern.level) as i16));
             templates.push(&*pattern.template);
-            seen.push(&Micros(pattern.seen));
             samples.push(&*pattern.sample);
+        }
+        let mut fingerprint = Column::<i64>::default();
+        for one in &self.fingerprint {
+            fingerprint.push(one);
         }
         with_plans(|client, plans| {
             client.update(
@@ -168,6 +174,15 @@ impl Batch {
                     from_micros(last_at).into(),
                     stored.into(),
                     source.into(),
+                    sums.seconds.into(),
+                    sums.fingerprints.into(),
+                    sums.levels.into(),
+                    sums.numbers.into(),
+                    fingerprints.into(),
+                    seconds.into(),
+                    levels.into(),
+                    templates.into(),
+                    samples.into(),
                 ],
             )?;
             client.update(
@@ -178,38 +193,55 @@ impl Batch {
                     received_at.into(),
                     self.logged_at.into(),
                     self.level.into(),
-                    self.fingerprint.into(),
+                    fingerprint.into(),
                     self.message.into(),
                     self.detail.into(),
                     self.fields.into(),
                     self.flags.into(),
                 ],
             )?;
-            client.update(
-                &plans.patterns,
-                None,
-                &[
-                    fingerprints.into(),
-                    pattern_levels.into(),
-                    templates.into(),
-                    seen.into(),
-                    samples.into(),
-                ],
-            )?;
-            client.update(
-                &plans.counts,
-                None,
-                &[
-                    source_id.into(),
-                    seconds.into(),
-                    count_levels.into(),
-                    count_fingerprints.into(),
-                    numbers.into(),
-                ],
-            )?;
             Ok(stored)
         })
     }
+}
+
+/// Records of a batch by second, pattern and level, as its row has them.
+#[derive(Default)]
+struct Sums {
+    seconds: Column<i32>,
+    fingerprints: Column<i64>,
+    /// One element when all are the same.
+    levels: Column<i16>,
+    /// None when all are 1.
+    numbers: Column<i32>,
+}
+
+impl Sums {
+    fn of(mut counted: Vec<(i64, i64, Level)>, base: i64) -> Self {
+        counted.sort_unstable();
+        let same_level = counted.windows(2).all(|pair| pair[0].2 == pair[1].2);
+        let all_single = counted.windows(2).all(|pair| pair[0] != pair[1]);
+        let mut sums = Self::default();
+        for same in counted.chunk_by(|a, b| a == b) {
+            let Some((second, fingerprint, level)) = same.first() else {
+                continue;
+            };
+            sums.seconds.push(&offset(*second, base));
+            sums.fingerprints.push(fingerprint);
+            if !same_level || sums.levels.len() == 0 {
+                sums.levels.push(&(number(*level) as i16));
+            }
+            if !all_single {
+                sums.numbers.push(&(same.len() as i32));
+            }
+        }
+        sums
+    }
+}
+
+/// Seconds from the batch's first one; a record is at most 230 years old, so that they fit.
+fn offset(second: i64, base: i64) -> i32 {
+    i32::try_from((second - base) / SECOND).unwrap_or(i32::MAX)
 }
 
 /// The statements of a call, planned once per session.
@@ -218,8 +250,7 @@ struct Plans {
     offset: OwnedPreparedStatement,
     batch: OwnedPreparedStatement,
     entries: OwnedPreparedStatement,
-    patterns: OwnedPreparedStatement,
-    counts: OwnedPreparedStatement,
+    known: OwnedPreparedStatement,
 }
 
 /// Runs statements of this session's plans.
@@ -248,7 +279,7 @@ const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
 impl Plans {
     fn prepare(client: &mut SpiClient) -> spi::Result<Self> {
         use pg_sys::{
-            INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, JSONBARRAYOID, TEXTARRAYOID, TEXTOID,
+            INT2ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, JSONBARRAYOID, TEXTARRAYOID, TEXTOID,
             TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: String, types: &[pg_sys::Oid]| {
@@ -265,8 +296,14 @@ impl Plans {
             )?,
             // Its trigger wakes the worker at commit.
             batch: prepare(
-                "INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source) VALUES ($1, $2, $3, $4, $5, $6)".to_owned(),
-                &[INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTOID],
+                "INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers,
+                                               new_patterns, new_seconds, new_levels, templates, samples)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+                    .to_owned(),
+                &[
+                    INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTOID, INT4ARRAYOID, INT8ARRAYOID, INT2ARRAYOID,
+                    INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+                ],
             )?,
             // In a select list unnest gives row after row; in FROM it would first put all of them aside.
             entries: prepare(
@@ -290,28 +327,26 @@ impl Plans {
                     TEXTARRAYOID,
                 ],
             )?,
-            patterns: prepare(
-                format!(
-                    "INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
-                     SELECT u.fingerprint, {LEVELS}[u.level], u.template, u.seen, u.seen, u.sample
-                       FROM unnest($1, $2, $3, $4, $5) AS u (fingerprint, level, template, seen, sample)
-                      WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint OPERATOR(pg_catalog.=) u.fingerprint)
-                      ORDER BY u.fingerprint
-                     ON CONFLICT DO NOTHING"
-                ),
-                &[INT8ARRAYOID, INT4ARRAYOID, TEXTARRAYOID, TIMESTAMPTZARRAYOID, TEXTARRAYOID],
-            )?,
-            counts: prepare(
-                format!(
-                    "INSERT INTO logwatch.counts (source_id, second, level, fingerprint, n)
-                     SELECT $1, u.second, {LEVELS}[u.level], u.fingerprint, u.n
-                       FROM unnest($2, $3, $4, $5) AS u (second, level, fingerprint, n)"
-                ),
-                &[INT8OID, TIMESTAMPTZARRAYOID, INT4ARRAYOID, INT8ARRAYOID, INT8ARRAYOID],
+            known: prepare(
+                "SELECT p.fingerprint FROM logwatch.patterns AS p WHERE p.fingerprint OPERATOR(pg_catalog.=) ANY ($1)".to_owned(),
+                &[INT8ARRAYOID],
             )?,
         })
     }
 }
+
+/// Which of these patterns the table has.
+pub fn known_patterns(fingerprints: Column<i64>) -> spi::Result<Vec<i64>> {
+    with_plans(|client, plans| {
+        client
+            .select(&plans.known, None, &[fingerprints.into()])?
+            .map(|row| row[1].value::<i64>().map(Option::unwrap_or_default))
+            .collect()
+    })
+}
+
+/// Microseconds.
+pub const SECOND: i64 = 1_000_000;
 
 /// A time as PostgreSQL counts it: microseconds since 2000.
 fn to_postgres(at: Timestamp) -> i64 {
@@ -399,7 +434,8 @@ fn ingest<'a>(
     batch.store(source, context.now)
 }
 
-/// Makes the row of a source that no tailer has claimed.
+/// Makes the row of a new source, unless another session is about to: then the next check does, and
+/// nobody waits.
 fn know_source(source: Option<&str>) -> spi::Result<String> {
     let Some(source) = source.filter(|source| !source.is_empty()) else {
         pg::raise(
@@ -409,16 +445,16 @@ fn know_source(source: Option<&str>) -> spi::Result<String> {
         );
     };
     let source = printable(source);
-    let args: [DatumWithOid; 2] = [source::id(&source).into(), source.as_str().into()];
+    let source_id = source::id(&source);
     let known = with_plans(|client, plans| {
         client
-            .select(&plans.source, Some(1), &args[..1])
+            .select(&plans.source, Some(1), &[source_id.into()])
             .map(|rows| !rows.is_empty())
     })?;
-    if !known {
+    if !known && pg::try_queue_for_source(source_id) {
         Spi::run_with_args(
             "INSERT INTO logwatch.sources (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
-            &args,
+            &[source_id.into(), source.as_str().into()],
         )?;
     }
     Ok(source)

@@ -12,6 +12,7 @@ mod jsonb;
 mod last_check;
 mod message;
 mod outbox;
+mod patterns;
 mod pg;
 mod plans;
 mod regex_cache;
@@ -20,6 +21,7 @@ mod sender;
 mod settings;
 mod smtp;
 mod test_channel;
+mod time_limit;
 mod wake;
 mod with_limit;
 mod worker;
@@ -55,10 +57,16 @@ extension_sql_file!(
     requires = ["fleet_view"]
 );
 extension_sql_file!(
-    "../../sql/check.sql",
-    name = "check",
+    "../../sql/rolling.sql",
+    name = "rolling",
     requires = ["fleet_commands"]
 );
+extension_sql_file!(
+    "../../sql/episodes.sql",
+    name = "episodes",
+    requires = ["rolling"]
+);
+extension_sql_file!("../../sql/check.sql", name = "check", requires = ["episodes"]);
 extension_sql_file!("../../sql/backtest.sql", name = "backtest", requires = ["check"]);
 extension_sql_file!(
     "../../sql/interfaces.sql",
@@ -128,4 +136,10 @@ fn take_turn(work: &str) -> bool {
 fn queue_for_source(name: &str) {
     pg::refuse_in_recovery(c"logwatch_attach()");
     pg::queue_for_source(logwatch_record::source::id(name));
+}
+
+/// Takes the source's queue unless another session has it.
+#[pg_extern(sql = false)]
+fn try_queue_for_source(name: &str) -> bool {
+    pg::try_queue_for_source(logwatch_record::source::id(name))
 }

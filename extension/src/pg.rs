@@ -283,6 +283,17 @@ pub fn queue_for_source(source_id: i64) {
     }
 }
 
+/// Takes the queue of this source as `queue_for_source` does, unless another session has it.
+pub fn try_queue_for_source(source_id: i64) -> bool {
+    // SAFETY: as above.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
+        let mode = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
+        let object = pg_sys::Oid::from((source_id ^ (source_id >> 32)) as u32);
+        pg_sys::ConditionalLockDatabaseObject(extension, object, 0, mode)
+    }
+}
+
 /// A procedure's right to commit while it runs.
 pub struct Procedure(());
 
@@ -339,4 +350,40 @@ pub fn server_log(message: &str, detail: &str) {
     )
     .set_detail(detail)
     .report(PgLogLevel::LOG);
+}
+
+// PostgreSQL's timers (utils/timeout.h), which pgrx does not bind.
+unsafe extern "C-unwind" {
+    fn enable_timeout_after(id: std::ffi::c_int, delay_ms: std::ffi::c_int);
+    fn enable_timeout_at(id: std::ffi::c_int, at: pg_sys::TimestampTz);
+    fn disable_timeout(id: std::ffi::c_int, keep_indicator: bool);
+    fn get_timeout_active(id: std::ffi::c_int) -> bool;
+    fn get_timeout_finish_time(id: std::ffi::c_int) -> pg_sys::TimestampTz;
+}
+
+/// STATEMENT_TIMEOUT, the fourth of enum TimeoutId in versions 14 to 18.
+const STATEMENT_TIMEOUT: std::ffi::c_int = 3;
+
+/// Starts the timer of statement_timeout, which cancels what runs (57014) after this time. Returns the time of the session's own
+/// timer, which is put off until `end_timer`; None where there is none.
+pub fn start_timer(limit: Duration) -> Option<i64> {
+    let limit = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
+    // SAFETY: every session and worker that is connected to a database has registered this timer (InitPostgres).
+    unsafe {
+        let own = get_timeout_active(STATEMENT_TIMEOUT).then(|| get_timeout_finish_time(STATEMENT_TIMEOUT));
+        disable_timeout(STATEMENT_TIMEOUT, false);
+        enable_timeout_after(STATEMENT_TIMEOUT, limit);
+        own
+    }
+}
+
+/// Stops the timer and starts the session's own one again.
+pub fn end_timer(own: Option<i64>) {
+    // SAFETY: as in `start_timer`.
+    unsafe {
+        disable_timeout(STATEMENT_TIMEOUT, false);
+        if let Some(at) = own {
+            enable_timeout_at(STATEMENT_TIMEOUT, at);
+        }
+    }
 }

@@ -45,6 +45,7 @@ static DATABASE: Text = Text::new(Some(c"postgres"));
 static CHECK_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MIN_LEVEL: GucSetting<MinLevel> = GucSetting::<MinLevel>::new(MinLevel::Error);
 static MAX_LATENESS: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
+static RULE_TIME_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(1000);
 static RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
 static ALERT_FILE: Text = Text::new(None);
 static EMAIL_FROM: Text = Text::new(None);
@@ -109,6 +110,14 @@ pub fn init(preloading: bool) {
         60,
         366 * 24 * 60 * 60,
         GucFlags::UNIT_S,
+    );
+    number(
+        c"logwatch.rule_time_limit",
+        c"Sets how long a check may evaluate one rule; a rule that takes longer is left out until it is changed.",
+        &RULE_TIME_LIMIT,
+        10,
+        60 * 60 * 1000,
+        GucFlags::UNIT_MS,
     );
     number(
         c"logwatch.retention",

@@ -29,8 +29,6 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const LOCK_TIMEOUT: &CStr = c"500ms";
 /// How soon it tries again after it gave up waiting for a lock.
 const YIELD: Duration = Duration::from_secs(1);
-/// How often counts are folded under load.
-const FOLD_EVERY: Duration = Duration::from_secs(2);
 /// How often maintenance runs: partitions, folding, retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
@@ -96,7 +94,6 @@ struct Worker {
     next_delivery: Option<f64>,
     checked: LastCheck,
     maintained: Option<Instant>,
-    folded: Option<Instant>,
     retry: Retry,
     /// The last lines about settings and failed ticks in the server log: none is written twice in a
     /// row.
@@ -251,17 +248,8 @@ impl Worker {
         Ok(())
     }
 
-    /// Folds what checks would have to read over and over, and once a minute does the rest of the
-    /// maintenance.
+    /// Once a minute does the maintenance.
     fn maintain(&mut self) -> Result<(), TickError> {
-        if self.folded.is_none_or(|at| at.elapsed() >= FOLD_EVERY) {
-            self.folded = Some(Instant::now());
-            if_due(
-                "SELECT logwatch_private.folding_due()",
-                c"logwatch: fold",
-                "SELECT logwatch_private.fold_counts(now()) WHERE logwatch_private.take_turn('fold')",
-            )?;
-        }
         if self.maintained.is_some_and(|at| at.elapsed() < MAINTAIN_EVERY) {
             return Ok(());
         }

@@ -252,7 +252,7 @@ impl Case {
             .map(|(at, comes, source, message)| format!("({at}, {comes}, '{source}', '{message}')"))
             .collect();
         server.sql(&format!(
-            "TRUNCATE records, back, logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns;
+            "TRUNCATE records, back, logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.entries, logwatch.patterns;
              DELETE FROM logwatch.rules;
              {};
              INSERT INTO records VALUES {}",

@@ -135,7 +135,7 @@ fn nothing_odd_fails_a_batch() -> Result<()> {
 #[test]
 fn a_million_patterns_are_not_what_a_counter_makes() -> Result<()> {
     let server = Server::without_worker(&[])?;
-    server.sql("SELECT logwatch_ingest(array_agg('ERROR request ' || n || ' from 10.0.0.' || n % 250 || ' failed')) FROM generate_series(1, 1000) AS n")?;
+    server.sql("SELECT logwatch_ingest(array_agg('ERROR request ' || n || ' from 10.0.0.' || n % 250 || ' failed')) FROM generate_series(1, 1000) AS n; SELECT logwatch_check()")?;
     assert_eq!(
         server.sql("SELECT count(*), (SELECT sum(n) FROM logwatch.counts) FROM logwatch.patterns")?,
         "1|1000"

@@ -363,9 +363,9 @@ fn a_thousand_rules_see_a_hundred_thousand_patterns_in_one_window() -> Result<()
          INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
          SELECT s * 1000 + n, 'ERROR', format('module app%s %s failed', s, s * 1000 + n), now(), now(), ''
            FROM generate_series(0, 99) AS s, generate_series(0, 999) AS n;
-         INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
-         SELECT date_trunc('second', now()), logwatch_private.source_id('app' || fingerprint / 1000), level, fingerprint, 1 FROM logwatch.patterns;
-         INSERT INTO logwatch.batches (source_id, first_at, last_at, n) SELECT id, now(), now(), 1000 FROM logwatch.sources",
+         INSERT INTO logwatch.batches (source_id, first_at, last_at, n, source, seconds, fingerprints, levels)
+         SELECT logwatch_private.source_id('app' || fingerprint / 1000), now(), now(), 1000, 'app' || fingerprint / 1000,
+                array_fill(0, ARRAY[1000]), array_agg(fingerprint), '{4}' FROM logwatch.patterns GROUP BY fingerprint / 1000",
     )?;
     // In seconds or not within the window: rule by rule and pattern by pattern it would be a
     // hundred million steps.

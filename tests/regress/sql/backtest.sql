@@ -7,6 +7,7 @@ $$;
 UPDATE logwatch.rules SET enabled = false WHERE builtin;
 INSERT INTO logwatch.rules (name, threshold, within) VALUES ('disks', 5, '5 minutes');
 SELECT pg_temp.log('5 days', 8), pg_temp.log('5 hours', 5), pg_temp.log('3 hours', 4), pg_temp.log('1 hour', 20);
+SELECT logwatch_private.settle(), cardinality(logwatch_private.take(now())) AS counted;
 -- Three bursts of five and more; older than max_lateness makes no difference here.
 SELECT group_key, met_until - started_at AS lasted, peak, message FROM logwatch_backtest('disks');
 SELECT peak FROM logwatch_backtest('disks', now() - interval '6 hours', now() - interval '2 hours');
@@ -23,4 +24,4 @@ INSERT INTO logwatch.rules (name, kind) VALUES ('gone', 'absence');
 SELECT * FROM logwatch_backtest('gone');
 DELETE FROM logwatch.rules WHERE NOT builtin;
 UPDATE logwatch.rules SET enabled = true;
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;

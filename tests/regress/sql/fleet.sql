@@ -9,8 +9,8 @@ SELECT logwatch_publish();
 SELECT step, state FROM logwatch_publish() WHERE step IN (1, 4, 5, 7);
 SELECT step, state FROM logwatch_publish(execute => true, role => 'regress_centre') WHERE step IN (1, 4, 5, 7);
 SELECT rolreplication, rolsuper FROM pg_roles WHERE rolname = 'regress_centre';
--- Ids that belong to this server, and its transaction ids, do not travel; counts that were folded
--- neither.
+-- Ids that belong to this server, and its transaction ids, do not travel; what checks make of
+-- batches neither.
 SELECT tablename, rowfilter, attnames FROM pg_publication_tables WHERE pubname = 'logwatch' ORDER BY tablename;
 SELECT pubinsert, pubupdate, pubdelete, pubtruncate, pubviaroot FROM pg_publication WHERE pubname = 'logwatch';
 SELECT logwatch_unpublish();
@@ -57,4 +57,4 @@ SELECT r.name, b.peak FROM logwatch.rules AS r, logwatch_backtest(r.name) AS b W
 INSERT INTO logwatch.rules (name, min_sources) VALUES ('bad', 0);
 DELETE FROM logwatch.rules WHERE NOT builtin;
 UPDATE logwatch.rules SET enabled = true;
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;

@@ -21,6 +21,7 @@ SELECT left(e.message, 20) AS message, octet_length(e.message) <= 65536 AS bound
   FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'odd' ORDER BY 1;
 -- Patterns have their variable parts masked; counts are partial sums.
 SELECT logwatch_ingest(array_agg('2026-01-02 03:05:00 ERROR user ' || i || ' failed'), 'many') FROM generate_series(1, 100) AS i;
+SELECT count(*) >= 0 AS checked FROM logwatch_check();
 SELECT p.level, p.template, sum(c.n) AS n FROM logwatch.patterns AS p JOIN logwatch.counts AS c USING (fingerprint)
   JOIN logwatch.sources AS s ON s.id = c.source_id WHERE s.name = 'many' GROUP BY 1, 2;
 SELECT logwatch_ingest('ERROR x', '');
@@ -56,4 +57,4 @@ SELECT count(*), count(e.detail), bool_and((e.detail IS NOT NULL) = ((ascii(e.me
        bool_and(e.detail IS NULL OR e.detail = E'\tat line ' || ascii(e.message) - 96) AS right_texts,
        bool_and(extract(second FROM e.logged_at) = ascii(e.message) - 96) AS right_times
   FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'some';
-TRUNCATE logwatch.entries, logwatch.counts, logwatch.batches, logwatch.patterns, logwatch.sources, logwatch.files, logwatch.gaps;
+TRUNCATE logwatch.entries, logwatch.minutes, logwatch.batches, logwatch.patterns, logwatch.sources, logwatch.files, logwatch.gaps;

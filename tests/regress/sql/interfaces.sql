@@ -24,4 +24,4 @@ SELECT reason, jsonb_array_length(payload -> 'suppressed') AS suppressed FROM lo
 -- Every attempt leaves a trace.
 SELECT logwatch_private.settle(n.id, n.message_id, 'retry', 451, 'greylisted') FROM logwatch.notifications AS n WHERE message_id = '<1@test>';
 SELECT outcome, code, answer, duration >= interval '0' AS timed FROM logwatch.attempts;
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.attempts, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.attempts, logwatch.minutes, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;

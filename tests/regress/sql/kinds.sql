@@ -22,7 +22,7 @@ UPDATE logwatch.rules SET learn_for = '1 day' WHERE name = 'novel';
 SELECT pg_temp.log('another trouble', '0 seconds');
 SELECT rule, transition FROM logwatch_check();
 DELETE FROM logwatch.rules WHERE name = 'novel';
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.patterns;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.patterns;
 -- A spike is more than factor times the usual at this time of day, and at least threshold.
 INSERT INTO logwatch.rules (name, kind, threshold, within, factor) VALUES ('spike', 'spike', 5, '5 minutes', 3);
 SELECT sum(pg_temp.log('routine', make_interval(days => d, secs => 60), 10)) FROM generate_series(1, 7) AS d;
@@ -31,7 +31,7 @@ SELECT rule, transition FROM logwatch_check();
 SELECT pg_temp.log('routine', '30 seconds', 10);
 SELECT rule, transition, count, message FROM logwatch_check();
 DELETE FROM logwatch.rules WHERE name = 'spike';
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.patterns, logwatch.sources;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.patterns, logwatch.sources;
 -- Absence: a tailer that is not heard of any more.
 SELECT epoch FROM logwatch_attach('db01', '/var/log/app.log');
 INSERT INTO logwatch.rules (name, kind, within, keep_firing_for) VALUES ('silent', 'absence', '10 minutes', '0');
@@ -52,4 +52,4 @@ INSERT INTO logwatch.rules (name, kind, factor) VALUES ('bad', 'spike', 1);
 INSERT INTO logwatch.rules (name, kind, absence_of) VALUES ('bad', 'absence', 'money');
 DELETE FROM logwatch.rules WHERE NOT builtin;
 UPDATE logwatch.rules SET enabled = true;
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;

@@ -16,7 +16,7 @@ SELECT regexp_replace(logwatch_unsilence(id), '[0-9]+', 'n') FROM logwatch.silen
 SELECT rule, transition FROM logwatch_check();
 SELECT rule, transition FROM logwatch_check();
 SELECT reason FROM logwatch.notifications WHERE channel = 'log' ORDER BY id;
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches;
 UPDATE logwatch.rules SET within = '5 minutes', keep_firing_for = '1 minute' WHERE name = 'error';
 -- By source and by pattern: silent only while all records are of that source, of that pattern.
 SELECT logwatch_silence('*', '1 hour', 'noisy host', source => 'web*') > 0 AS silenced;
@@ -26,7 +26,7 @@ SELECT count(*) FROM logwatch.notifications;
 SELECT pg_temp.log('disk full', 1, 'db01');
 SELECT rule, transition FROM logwatch_check();
 SELECT reason FROM logwatch.notifications WHERE channel = 'log';
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.silences;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.silences;
 SELECT logwatch_silence('*', '1 hour', 'known', pattern => to_hex(fingerprint)) > 0 AS silenced FROM logwatch.patterns WHERE template = 'disk full <*>';
 SELECT pg_temp.log('disk full', 5);
 SELECT rule, transition FROM logwatch_check();
@@ -69,4 +69,4 @@ SELECT logwatch_silence('x', '2 days', repeat_every => '1 day');
 SELECT logwatch_unsilence(-1);
 SELECT logwatch_ack(-1);
 UPDATE logwatch.rules SET enabled = true, repeat_every = '4 hours', repeat_factor = 1;
-TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.counts, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;

@@ -71,6 +71,7 @@ fn a_hostile_client_cannot_store_more_than_a_row_should_hold() -> Result<()> {
         "{}",
         server.sql("SELECT length(message), length(detail), flags FROM logwatch.entries")?
     );
+    server.sql("SELECT logwatch_check()")?;
     assert_eq!(
         server.sql(
             "SELECT max(length(template)) <= 512 AND max(length(sample)) <= 2000 FROM logwatch.patterns"

@@ -59,11 +59,11 @@ pub fn run(table: &mut Table) -> Result<()> {
         Contract::AtMost(10.0),
     );
     server.sql(
-        "INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n, width)
+        "INSERT INTO logwatch.minutes (minute, source_id, level, fingerprint, n, width)
          SELECT h, logwatch_private.source_id('host-' || s), 'ERROR', p, 1000, 3600
            FROM generate_series(now() - interval '365 days', now() - interval '10 days', interval '1 hour') AS h,
                 generate_series(1, 4) AS s, generate_series(1, 10) AS p;
-         ANALYZE logwatch.counts;",
+         ANALYZE logwatch.minutes;",
     )?;
     both(
         table,
@@ -104,7 +104,7 @@ fn both(table: &mut Table, what: &str, costs: &Costs, contract: Contract) {
 
 /// Fills the window with so many entries and what ingest leaves with them, and measures.
 fn costs(server: &Server, entries: u64) -> Result<Costs> {
-    server.sql("TRUNCATE logwatch.entries, logwatch.counts, logwatch.batches, logwatch.patterns, logwatch.alerts, logwatch.notifications")?;
+    server.sql("TRUNCATE logwatch.entries, logwatch.minutes, logwatch.batches, logwatch.patterns, logwatch.alerts, logwatch.notifications")?;
     for source in 1..=SOURCES {
         server.sql(&format!("SELECT logwatch_ingest('INFO', 'host-{source}')"))?;
     }
@@ -119,17 +119,16 @@ fn costs(server: &Server, entries: u64) -> Result<Costs> {
     // Loading took a while: counts and batches are those of the window that ends now. Each batch of
     // a thousand leaves a row per pattern.
     server.sql(&format!(
-        "INSERT INTO logwatch.counts (second, source_id, level, fingerprint, n)
-         SELECT date_trunc('second', now()) - interval '1 second' * (b % {WINDOW}), logwatch_private.source_id('host-' || 1 + b % {SOURCES}), 'ERROR', -p,
-                greatest({entries} / least({entries}, 10000) / {PATTERNS}, 1)
-           FROM generate_series(1, least({entries} / {PATTERNS}, 10000)) AS b, generate_series(1, {PATTERNS}) AS p;
-         INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n)
-         SELECT logwatch_private.source_id('host-' || 1 + b % {SOURCES}), v.at, v.at, v.at, 1000
-           FROM generate_series(1, {entries} / 1000) AS b CROSS JOIN LATERAL (SELECT now() - interval '1 second' * (b % {WINDOW}) AS at) AS v;
+        "INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers)
+         SELECT logwatch_private.source_id('host-' || 1 + b % {SOURCES}), clock_timestamp(), v.at, v.at, 1000, 'host-' || 1 + b % {SOURCES},
+                array_fill(0, ARRAY[{PATTERNS}]), (SELECT array_agg(-p::bigint) FROM generate_series(1, {PATTERNS}) AS p), '{{4}}',
+                array_fill(1000 / {PATTERNS}, ARRAY[{PATTERNS}])
+           FROM generate_series(1, {entries} / 1000) AS b
+          CROSS JOIN LATERAL (SELECT date_trunc('second', now()) - interval '1 second' * (b % {WINDOW}) AS at) AS v;
          SELECT logwatch_check();
          SELECT logwatch_maintain();"
     ))?;
-    server.sql("VACUUM ANALYZE logwatch.counts")?;
+    server.sql("VACUUM ANALYZE logwatch.minutes")?;
     server.sql("VACUUM ANALYZE logwatch.batches")?;
     input::settle(server)?;
     measure(server)

@@ -39,7 +39,10 @@ pub fn run(table: &mut Table) -> Result<()> {
         Tailer::once(&server, &["--source", "bench", &file])?;
         ours.push(started.elapsed());
         count = number(&server, "SELECT count(*) FROM logwatch.entries")?;
-        batch = number(&server, "SELECT max(n) FROM logwatch.batches")? as usize;
+        batch = number(
+            &server,
+            "SELECT max(n) FROM (SELECT count(*) AS n FROM logwatch.entries GROUP BY received_at, source_id) AS b",
+        )? as usize;
         if rows.is_empty() {
             storage(table, &server, count)?;
             rows = dump(&server)?;
@@ -82,7 +85,7 @@ fn number(server: &Server, query: &str) -> Result<f64> {
 /// Takes the server back to before the first record.
 fn forget(server: &Server) -> Result<()> {
     server.sql(
-        "TRUNCATE logwatch.entries, logwatch.counts, logwatch.batches, logwatch.patterns, logwatch.files, logwatch.alerts, logwatch.notifications",
+        "TRUNCATE logwatch.entries, logwatch.minutes, logwatch.batches, logwatch.patterns, logwatch.files, logwatch.alerts, logwatch.notifications",
     )?;
     settle(server)
 }
@@ -124,7 +127,7 @@ fn storage(table: &mut Table, server: &Server, count: f64) -> Result<()> {
     )? / count;
     let beside = number(
         server,
-        "SELECT pg_total_relation_size('logwatch.counts') + pg_total_relation_size('logwatch.patterns') + pg_total_relation_size('logwatch.batches')",
+        "SELECT pg_total_relation_size('logwatch.minutes') + pg_total_relation_size('logwatch.patterns') + pg_total_relation_size('logwatch.batches')",
     )? / count;
     let plain = number(server, "SELECT pg_total_relation_size('plain')")? / count;
     server.sql("DROP TABLE plain")?;

@@ -18,6 +18,7 @@ mod micro;
 mod others;
 mod scaling;
 mod scan;
+mod storm;
 mod table;
 
 use std::process::ExitCode;
@@ -40,6 +41,7 @@ const SUBJECTS: &[(&str, Subject)] = &[
     ("scaling", scaling::run),
     ("latency", latency::run),
     ("check", check::run),
+    ("storm", storm::run),
     ("idle", idle::run),
     ("fleet", fleet::run),
 ];

@@ -23,7 +23,7 @@ pub fn run(table: &mut Table) -> Result<()> {
     let mut alone = 0.0;
     for tailers in TAILERS {
         server.sql(
-            "TRUNCATE logwatch.entries, logwatch.counts, logwatch.batches, logwatch.patterns, logwatch.files",
+            "TRUNCATE logwatch.entries, logwatch.minutes, logwatch.batches, logwatch.patterns, logwatch.files",
         )?;
         settle(&server)?;
         let each = total * 5 / 3 / tailers as u64;

@@ -1,0 +1,478 @@
+-- From new batches to sums per rule and group: the part of a check whose cost follows what is new.
+--
+--   batches ──take──▶ tallies ──┬──▶ minutes    all that was ever counted, per source and pattern
+--   (queue)          (what is   ├──▶ arrivals   how much came, per source
+--                     new)      └──roll──▶ rolled     sums per selection and group, as far back as a rule looks
+--                                            │
+--                                            ▼
+--                                 touched groups ──▶ episodes.sql ──▶ check.sql
+--
+-- A *selection* is the part of a rule that says which records it counts and how it groups them; rules that agree on it share its
+-- sums. An *expression* is a pair of regular expressions; which patterns it matches is found once and kept in matches.
+-- All tables here can be made anew from rules, patterns and minutes: they are unlogged, not dumped, and empty after a crash.
+
+CREATE TYPE logwatch_private.tally AS (second timestamptz, source_id bigint, level logwatch.level, fingerprint bigint, n bigint);
+COMMENT ON TYPE logwatch_private.tally IS 'Records of one second, source and pattern';
+CREATE TYPE logwatch_private.touch AS (selection integer, grp bigint, group_key text, seconds tstzmultirange, worst logwatch.level, first_seen timestamptz);
+COMMENT ON TYPE logwatch_private.touch IS 'A group of a selection that has new records: their seconds, highest level, and when the youngest of their patterns was first seen';
+
+CREATE UNLOGGED TABLE logwatch_private.expressions (
+    id      integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    match   text,
+    exclude text
+);
+COMMENT ON SEQUENCE logwatch_private.expressions_id_seq IS 'Ids of logwatch_private.expressions';
+COMMENT ON TABLE logwatch_private.expressions IS 'The pairs of regular expressions that rules have';
+
+CREATE UNLOGGED TABLE logwatch_private.matches (
+    fingerprint bigint PRIMARY KEY,
+    tried       integer NOT NULL,
+    expressions integer[] NOT NULL
+);
+COMMENT ON TABLE logwatch_private.matches IS 'Which expressions match a pattern, found out when it comes: all those with an id up to tried';
+
+CREATE UNLOGGED TABLE logwatch_private.selections (
+    id         integer GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
+    source     text NOT NULL,
+    expression integer,
+    group_by   text NOT NULL,
+    reach      interval NOT NULL,
+    since      timestamptz NOT NULL
+);
+COMMENT ON SEQUENCE logwatch_private.selections_id_seq IS 'Ids of logwatch_private.selections';
+COMMENT ON TABLE logwatch_private.selections IS 'What rules count: the sources of a glob, the patterns of an expression (NULL for all), grouped by none, source or pattern';
+COMMENT ON COLUMN logwatch_private.selections.reach IS 'How far back its rules look';
+COMMENT ON COLUMN logwatch_private.selections.since IS 'From this minute on rolled has all records of the selection';
+
+CREATE UNLOGGED TABLE logwatch_private.rolled (
+    selection integer NOT NULL,
+    grp       bigint NOT NULL,
+    minute    timestamptz NOT NULL,
+    level     logwatch.level NOT NULL,
+    n         bigint NOT NULL,
+    points    bigint[] NOT NULL,
+    PRIMARY KEY (selection, grp, minute, level)
+) WITH (fillfactor = 70);
+CREATE INDEX rolled_minute_idx ON logwatch_private.rolled (minute);
+ALTER TABLE logwatch_private.rolled SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
+COMMENT ON TABLE logwatch_private.rolled IS 'Records per selection, group and minute, with their seconds as in minutes';
+COMMENT ON COLUMN logwatch_private.rolled.grp IS 'Source id or fingerprint by the selection''s group_by; 0 for none';
+
+CREATE UNLOGGED TABLE logwatch_private.known_rules (
+    name       text PRIMARY KEY,
+    updated_at timestamptz NOT NULL,
+    selection  integer,
+    by_source  integer,
+    problem    text
+);
+COMMENT ON TABLE logwatch_private.known_rules IS 'The rules as the last check evaluated them';
+COMMENT ON COLUMN logwatch_private.known_rules.by_source IS 'The same selection grouped by source, for min_sources';
+COMMENT ON COLUMN logwatch_private.known_rules.problem IS 'Why the rule is not evaluated until it is changed';
+
+CREATE UNLOGGED TABLE logwatch_private.postponed (
+    rule      text NOT NULL,
+    grp       bigint NOT NULL,
+    group_key text NOT NULL,
+    seconds   tstzmultirange NOT NULL
+);
+COMMENT ON TABLE logwatch_private.postponed IS 'What the next check evaluates because another session had locked the alert';
+
+CREATE FUNCTION logwatch_private.forget_rolled() RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    DELETE FROM logwatch_private.known_rules;
+    DELETE FROM logwatch_private.selections;
+    DELETE FROM logwatch_private.rolled;
+    DELETE FROM logwatch_private.postponed;
+    UPDATE logwatch.alerts SET holds_until = NULL WHERE holds_until IS NOT NULL;
+    $$;
+COMMENT ON FUNCTION logwatch_private.forget_rolled() IS 'Makes the next check build its sums anew: after minutes were changed by anything but a check';
+
+CREATE FUNCTION logwatch_private.minutes_truncated() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM logwatch_private.forget_rolled();
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.minutes_truncated() IS 'Forgets what was derived from minutes';
+CREATE TRIGGER minutes_truncated AFTER TRUNCATE ON logwatch.minutes FOR EACH STATEMENT EXECUTE FUNCTION logwatch_private.minutes_truncated();
+COMMENT ON TRIGGER minutes_truncated ON logwatch.minutes IS 'Forgets what was derived from the rows';
+
+CREATE FUNCTION logwatch_private.merge_points(points bigint[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT CASE WHEN cardinality(points) <= 120 THEN points
+                ELSE (SELECT array_agg(60 * s.n + s.second ORDER BY s.second)
+                        FROM (SELECT p % 60 AS second, sum(p / 60)::bigint AS n FROM unnest(points) AS p GROUP BY 1) AS s) END
+    $$;
+COMMENT ON FUNCTION logwatch_private.merge_points(bigint[]) IS 'Adds up the points of each second once there are many';
+
+CREATE FUNCTION logwatch_private.says(template text, match text, exclude text) RETURNS boolean
+    LANGUAGE sql IMMUTABLE
+    AS $$
+    SELECT (match IS NULL OR logwatch_private.pattern_matches(template, match))
+       AND (exclude IS NULL OR NOT logwatch_private.pattern_matches(template, exclude))
+    $$;
+COMMENT ON FUNCTION logwatch_private.says(text, text, text) IS 'Whether a template matches a rule''s match and not its exclude';
+
+CREATE FUNCTION logwatch_private.group_number(group_by text, group_key text) RETURNS bigint
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT CASE group_by WHEN 'source' THEN logwatch_private.source_id(group_key)
+                         WHEN 'pattern' THEN ('x' || lpad(group_key, 16, '0'))::bit(64)::bigint
+                         ELSE 0 END
+    $$;
+COMMENT ON FUNCTION logwatch_private.group_number(text, text) IS 'Returns the number by which sums know an alert''s group';
+
+CREATE FUNCTION logwatch_private.minutes_of(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[] DEFAULT NULL)
+    RETURNS TABLE (grp bigint, minute timestamptz, source_id bigint, level logwatch.level, fingerprint bigint, n bigint, points bigint[])
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    AS $$
+DECLARE
+    places bigint[] := CASE WHEN r.source <> '*' THEN ARRAY(SELECT s.id FROM logwatch.sources AS s WHERE logwatch_private.glob_matches(s.name, r.source)) END;
+    path text := '';
+BEGIN
+    IF r.group_by = 'source' AND groups IS NOT NULL THEN
+        places := CASE WHEN places IS NULL THEN groups ELSE ARRAY(SELECT unnest(places) INTERSECT SELECT unnest(groups)) END;
+    END IF;
+    -- By the index that leaves least to look at.
+    IF places IS NOT NULL THEN
+        path := ' AND m.source_id = ANY ($4)';
+    END IF;
+    IF r.group_by = 'pattern' AND groups IS NOT NULL THEN
+        path := path || ' AND m.fingerprint = ANY ($3)';
+    END IF;
+    IF r.match IS NOT NULL OR r.exclude IS NOT NULL THEN
+        path := path || ' AND EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint AND logwatch_private.says(p.template, $5, $6))';
+    END IF;
+    RETURN QUERY EXECUTE format(
+        'SELECT %s, m.minute, m.source_id, m.level, m.fingerprint, m.n, CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END
+           FROM logwatch.minutes AS m
+          WHERE m.minute > $1 - interval ''1 hour'' AND m.minute + make_interval(secs => m.width) > $1 AND m.minute <= $2 AND m.level >= $7::logwatch.level%s',
+        CASE r.group_by WHEN 'source' THEN 'm.source_id' WHEN 'pattern' THEN 'm.fingerprint' ELSE '0::bigint' END, path)
+        USING from_at, to_at, groups, places, r.match, r.exclude, r.level;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.minutes_of(logwatch.rules, timestamptz, timestamptz, bigint[])
+    IS 'The rows of minutes that a rule counts between two times, with the group that each belongs to; of some groups only, when given';
+
+CREATE FUNCTION logwatch_private.expression(match text, exclude text) RETURNS integer
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    found integer;
+BEGIN
+    IF match IS NULL AND exclude IS NULL THEN
+        RETURN NULL;
+    END IF;
+    SELECT e.id INTO found FROM logwatch_private.expressions AS e WHERE e.match IS NOT DISTINCT FROM $1 AND e.exclude IS NOT DISTINCT FROM $2;
+    IF found IS NULL THEN
+        INSERT INTO logwatch_private.expressions AS e (match, exclude) VALUES ($1, $2) RETURNING e.id INTO found;
+    END IF;
+    RETURN found;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.expression(text, text) IS 'Returns the number of a pair of regular expressions; NULL where there is none';
+
+CREATE FUNCTION logwatch_private.selection(r logwatch.rules, reach interval, asof timestamptz) RETURNS integer
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    AS $$
+DECLARE
+    wanted constant integer := logwatch_private.expression(r.match, r.exclude);
+    start constant timestamptz := logwatch_private.start_of_minute(asof - reach);
+    found logwatch_private.selections;
+BEGIN
+    SELECT * INTO found FROM logwatch_private.selections AS s
+     WHERE s.source = r.source AND s.group_by = r.group_by AND s.expression IS NOT DISTINCT FROM wanted;
+    IF found.since <= start THEN
+        UPDATE logwatch_private.selections AS s SET reach = greatest(s.reach, $2) WHERE s.id = found.id AND s.reach < $2;
+        RETURN found.id;
+    END IF;
+    IF found.id IS NULL THEN
+        INSERT INTO logwatch_private.selections AS s (source, expression, group_by, reach, since) VALUES (r.source, wanted, r.group_by, reach, start)
+        RETURNING * INTO found;
+    ELSE
+        UPDATE logwatch_private.selections AS s SET reach = greatest(s.reach, $2), since = start WHERE s.id = found.id;
+        DELETE FROM logwatch_private.rolled AS o WHERE o.selection = found.id;
+    END IF;
+    -- Rules of all levels share the sums.
+    r.level := 'DEBUG';
+    INSERT INTO logwatch_private.rolled (selection, grp, minute, level, n, points)
+    SELECT found.id, s.grp, s.minute, s.level, sum(s.n), array_agg((60 * s.n + s.second)::bigint)
+      FROM (SELECT m.grp, m.minute, m.level, p % 60 AS second, sum(p / 60) AS n
+              FROM logwatch_private.minutes_of(r, start, 'infinity') AS m CROSS JOIN LATERAL unnest(m.points) AS p
+             WHERE m.minute >= start
+             GROUP BY 1, 2, 3, 4) AS s
+     GROUP BY 2, 3, 4;
+    RETURN found.id;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.selection(logwatch.rules, interval, timestamptz)
+    IS 'Returns the number of a rule''s selection, and adds up its sums where they do not reach back far enough';
+
+CREATE FUNCTION logwatch_private.around(r logwatch.rules) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    -- A stretch that must last may begin before, or end after, what is new.
+    AS $$ SELECT CASE WHEN r.for_at_least > interval '0' THEN r.for_at_least + r.keep_firing_for ELSE interval '0' END $$;
+COMMENT ON FUNCTION logwatch_private.around(logwatch.rules) IS 'How far before and after new records a rule is evaluated besides its window';
+
+CREATE FUNCTION logwatch_private.learn_rules(asof timestamptz) RETURNS text[]
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    r logwatch.rules;
+    changed text[] := '{}';
+    reach interval;
+    selected integer;
+    by_source integer;
+BEGIN
+    FOR r IN SELECT l.* FROM logwatch.rules AS l LEFT JOIN logwatch_private.known_rules AS k ON k.name = l.name
+              WHERE k.updated_at IS DISTINCT FROM l.updated_at ORDER BY l.name
+    LOOP
+        changed := changed || r.name;
+        selected := NULL;
+        by_source := NULL;
+        IF r.enabled AND r.kind <> 'absence' THEN
+            -- Records may come some minutes late and still be found here; later ones are looked up in minutes.
+            reach := r.within + 2 * logwatch_private.around(r) + interval '15 minutes' + CASE r.kind WHEN 'spike' THEN interval '8 days' ELSE '0' END;
+            selected := logwatch_private.selection(r, reach, asof);
+            IF r.min_sources > 1 AND r.group_by = 'none' THEN
+                r.group_by := 'source';
+                by_source := logwatch_private.selection(r, reach, asof);
+            END IF;
+        END IF;
+        INSERT INTO logwatch_private.known_rules AS k (name, updated_at, selection, by_source) VALUES (r.name, r.updated_at, selected, by_source)
+            ON CONFLICT (name) DO UPDATE SET updated_at = EXCLUDED.updated_at, selection = EXCLUDED.selection, by_source = EXCLUDED.by_source, problem = NULL;
+    END LOOP;
+    DELETE FROM logwatch_private.known_rules AS k WHERE NOT EXISTS (SELECT FROM logwatch.rules AS l WHERE l.name = k.name);
+    RETURN changed;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.learn_rules(timestamptz) IS 'Takes in rules that are new or changed; returns their names';
+
+CREATE FUNCTION logwatch_private.settle() RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- A tailer that attaches meanwhile makes the same row: its batches wait in the queue, and nobody else's.
+    INSERT INTO logwatch.sources (id, name)
+    SELECT u.source_id, u.source
+      FROM (SELECT DISTINCT b.source_id, b.source FROM logwatch.batches AS b
+             WHERE b.source <> '' AND NOT EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id)
+             ORDER BY b.source_id OFFSET 0) AS u
+     WHERE logwatch_private.try_queue_for_source(u.source)
+        ON CONFLICT DO NOTHING;
+    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
+    SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template, v.at, v.at, COALESCE(u.sample, '')
+      FROM logwatch.batches AS b
+     CROSS JOIN LATERAL unnest(b.new_patterns, b.new_seconds, b.new_levels, b.templates, b.samples) AS u (fingerprint, second, level, template, sample)
+     CROSS JOIN LATERAL (SELECT date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS at) AS v
+     WHERE b.new_patterns <> '{}'
+       AND NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
+     ORDER BY u.fingerprint, b.received_at, v.at
+        ON CONFLICT DO NOTHING;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources and patterns that have come for the first time';
+
+CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A record that was ahead of the clock is counted up to five minutes before the time it has.
+    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, total, sample)
+    SELECT t.fingerprint, e.level, logwatch_private.template(e.message), t.second, t.last, t.n, left(e.message, 2000)
+      FROM (SELECT u.fingerprint, min(u.second) AS second, max(u.second) AS last, sum(u.n) AS n FROM unnest($1) AS u
+             WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
+             GROUP BY 1) AS t
+     CROSS JOIN LATERAL (SELECT e.level, e.message FROM logwatch.entries AS e
+                          WHERE e.logged_at >= t.second AND e.logged_at < t.second + interval '301 seconds' AND e.fingerprint = t.fingerprint
+                          ORDER BY e.logged_at LIMIT 1) AS e
+        ON CONFLICT DO NOTHING
+    $$;
+COMMENT ON FUNCTION logwatch_private.add_patterns(logwatch_private.tally[]) IS 'Makes the patterns that came without a template from an entry of each';
+
+CREATE FUNCTION logwatch_private.take(asof timestamptz, most bigint DEFAULT 50000) RETURNS logwatch_private.tally[]
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+    AS $$
+DECLARE
+    too_late constant interval := make_interval(secs => logwatch_private.setting('max_lateness')::integer);
+    taken logwatch_private.tally[];
+BEGIN
+    WITH chosen AS MATERIALIZED (
+        -- The oldest first; a huge backlog is taken in several checks.
+        SELECT q.id FROM (SELECT b.ctid AS id, sum(b.n) OVER (ORDER BY b.received_at, b.ctid) - b.n AS before
+                            FROM logwatch.batches AS b
+                           WHERE b.first_at <= asof
+                             AND (b.source IS NULL OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id))) AS q
+         WHERE q.before < most
+    ), gone AS MATERIALIZED (
+        DELETE FROM logwatch.batches AS b USING chosen WHERE b.ctid = chosen.id RETURNING b.*
+    ), batch AS MATERIALIZED (
+        SELECT row_number() OVER () AS number, gone.* FROM gone
+    ), one AS MATERIALIZED (
+        SELECT b.number AS batch, b.source_id, date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS second,
+               COALESCE(u.level, b.levels[1]) AS level, u.fingerprint, COALESCE(u.n, 1) AS n
+          FROM batch AS b CROSS JOIN LATERAL unnest(b.seconds, b.fingerprints, b.levels, b.numbers) AS u (second, fingerprint, level, n)
+    ), back AS (
+        -- Seconds that have not come yet wait for them: an edge's clock may be ahead.
+        INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers)
+        SELECT b.source_id, b.received_at, f.first_at, b.last_at, 0, b.source, f.seconds, f.fingerprints, f.levels, f.numbers
+          FROM batch AS b
+         CROSS JOIN LATERAL (SELECT min(o.second) AS first_at, array_agg(extract(epoch FROM o.second - o.origin)::integer) AS seconds,
+                                    array_agg(o.fingerprint) AS fingerprints, array_agg(o.level) AS levels, array_agg(o.n) AS numbers
+                               FROM (SELECT one.*, min(one.second) OVER () AS origin FROM one
+                                      WHERE one.batch = b.number AND one.second > asof) AS o) AS f
+         WHERE b.last_at > asof AND f.first_at IS NOT NULL
+    ), arrived AS (
+        INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at, logged_at)
+        SELECT b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z'), sum(b.n),
+               COALESCE(sum(b.n) FILTER (WHERE b.last_at < b.received_at - too_late), 0), max(b.received_at),
+               (array_agg(b.last_at ORDER BY b.received_at DESC, b.last_at DESC))[1]
+          FROM batch AS b WHERE b.n > 0 GROUP BY 1, 2
+            ON CONFLICT (source_id, since) DO UPDATE
+           SET n = v.n + EXCLUDED.n, late = v.late + EXCLUDED.late, last_at = greatest(v.last_at, EXCLUDED.last_at),
+               logged_at = CASE WHEN EXCLUDED.last_at >= v.last_at THEN EXCLUDED.logged_at ELSE v.logged_at END
+    ), tallied AS MATERIALIZED (
+        SELECT one.second, one.source_id, logwatch_private.level(one.level) AS level, one.fingerprint, sum(one.n)::bigint AS n
+          FROM one WHERE one.second <= asof GROUP BY 1, 2, 3, 4
+    ), stored AS (
+        INSERT INTO logwatch.minutes AS m (fingerprint, source_id, minute, level, n, points)
+        SELECT t.fingerprint, t.source_id, v.minute, t.level, sum(t.n),
+               array_agg(60 * t.n + extract(epoch FROM t.second - v.minute)::bigint)
+          FROM tallied AS t CROSS JOIN LATERAL (SELECT logwatch_private.start_of_minute(t.second) AS minute) AS v
+         GROUP BY 1, 2, 3, 4
+            ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE
+           SET n = m.n + EXCLUDED.n,
+               -- Of what has been made coarser the seconds are not known any more.
+               points = CASE WHEN m.points = '{}' THEN m.points ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END
+    ), known AS (
+        UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
+          FROM (SELECT tallied.fingerprint, sum(tallied.n) AS n, max(tallied.second) AS last_at FROM tallied GROUP BY 1) AS t
+         WHERE p.fingerprint = t.fingerprint
+    )
+    SELECT array_agg(ROW (t.second, t.source_id, t.level, t.fingerprint, t.n)::logwatch_private.tally) INTO taken FROM tallied AS t;
+    RETURN COALESCE(taken, '{}');
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.take(timestamptz, bigint) IS 'Moves batches from the queue to minutes and arrivals; returns their sums';
+
+CREATE FUNCTION logwatch_private.match_patterns(tallies logwatch_private.tally[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    AS $$
+DECLARE
+    newest constant integer := (SELECT max(e.id) FROM logwatch_private.expressions AS e);
+    fingerprints bigint[];
+    templates text[];
+    tried integer[];
+BEGIN
+    IF newest IS NULL THEN
+        RETURN;
+    END IF;
+    SELECT array_agg(p.fingerprint), array_agg(p.template), array_agg(COALESCE(m.tried, 0)) INTO fingerprints, templates, tried
+      FROM (SELECT DISTINCT t.fingerprint FROM unnest(tallies) AS t) AS t
+     CROSS JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p
+      LEFT JOIN LATERAL (SELECT * FROM logwatch_private.matches AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS m ON true
+     WHERE m.tried IS NULL OR m.tried < newest;
+    IF fingerprints IS NULL THEN
+        RETURN;
+    END IF;
+    INSERT INTO logwatch_private.matches AS m (fingerprint, tried, expressions)
+    SELECT u.fingerprint, newest, COALESCE(h.expressions, '{}')
+      FROM unnest(fingerprints) AS u (fingerprint)
+      LEFT JOIN (SELECT t.fingerprint, array_agg(e.id) AS expressions
+                   FROM logwatch_private.expressions AS e
+                  -- Expression by expression: PostgreSQL keeps only a few compiled.
+                  CROSS JOIN LATERAL (SELECT u.fingerprint FROM unnest(fingerprints, templates, tried) AS u (fingerprint, template, tried)
+                                       WHERE u.tried < e.id AND logwatch_private.says(u.template, e.match, e.exclude) OFFSET 0) AS t
+                  GROUP BY 1) AS h USING (fingerprint)
+        ON CONFLICT (fingerprint) DO UPDATE SET tried = EXCLUDED.tried, expressions = m.expressions || EXCLUDED.expressions;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.match_patterns(logwatch_private.tally[]) IS 'Finds out which expressions match the patterns of these tallies, where that is not known yet';
+
+CREATE FUNCTION logwatch_private.roll(tallies logwatch_private.tally[], asof timestamptz) RETURNS logwatch_private.touch[]
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+    SET enable_nestloop = off
+    SET enable_mergejoin = off
+    AS $$
+DECLARE
+    oldest constant timestamptz := asof - make_interval(secs => logwatch_private.setting('max_lateness')::integer);
+    touched logwatch_private.touch[];
+BEGIN
+    WITH tally AS MATERIALIZED (
+        SELECT * FROM unnest(tallies)
+    ), place AS MATERIALIZED (
+        -- The selections whose glob means a source: most globs are plain names.
+        SELECT src.id AS source_id, src.name, sel.id AS selection, sel.expression, sel.group_by, sel.since
+          FROM logwatch.sources AS src
+          JOIN logwatch_private.selections AS sel ON sel.source = src.name
+         WHERE src.id IN (SELECT tally.source_id FROM tally)
+        UNION ALL
+        SELECT src.id, src.name, sel.id, sel.expression, sel.group_by, sel.since
+          FROM (SELECT DISTINCT s.source AS glob FROM logwatch_private.selections AS s WHERE s.source ~ '[*?]') AS g
+         CROSS JOIN LATERAL (SELECT s.id, s.name FROM logwatch.sources AS s
+                              WHERE s.id IN (SELECT tally.source_id FROM tally) AND logwatch_private.glob_matches(s.name, g.glob) AND s.name <> g.glob OFFSET 0) AS src
+          JOIN logwatch_private.selections AS sel ON sel.source = g.glob
+    ), whole AS MATERIALIZED (
+        -- Where neither expression nor group asks for the pattern, those of a source are one.
+        SELECT tally.source_id, tally.level, tally.second, sum(tally.n) AS n FROM tally GROUP BY 1, 2, 3
+    ), pattern AS MATERIALIZED (
+        SELECT t.fingerprint, p.first_seen, m.expressions
+          FROM (SELECT DISTINCT tally.fingerprint FROM tally) AS t
+          LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
+          LEFT JOIN LATERAL (SELECT * FROM logwatch_private.matches AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS m ON true
+    ), youngest AS MATERIALIZED (
+        SELECT tally.source_id, max(pattern.first_seen) AS first_seen FROM tally JOIN pattern USING (fingerprint) GROUP BY 1
+    ), summed AS MATERIALIZED (
+        SELECT h.selection, h.grp, h.level, h.second, sum(h.n)::bigint AS n, max(h.first_seen) AS first_seen, max(h.since) AS since,
+               CASE WHEN max(h.group_by) = 'source' THEN max(h.name) WHEN max(h.group_by) = 'pattern' THEN to_hex(h.grp) ELSE '' END AS group_key
+          FROM (SELECT place.selection, place.group_by, place.name, place.since, CASE place.group_by WHEN 'source' THEN place.source_id ELSE 0 END AS grp,
+                       whole.level, whole.second, whole.n, youngest.first_seen
+                  FROM whole JOIN place USING (source_id) JOIN youngest USING (source_id)
+                 WHERE place.expression IS NULL AND place.group_by <> 'pattern'
+                UNION ALL
+                SELECT place.selection, place.group_by, place.name, place.since,
+                       CASE place.group_by WHEN 'source' THEN place.source_id WHEN 'pattern' THEN tally.fingerprint ELSE 0 END,
+                       tally.level, tally.second, tally.n, pattern.first_seen
+                  FROM tally JOIN pattern USING (fingerprint) JOIN place USING (source_id)
+                 WHERE CASE WHEN place.expression IS NULL THEN place.group_by = 'pattern' ELSE place.expression = ANY (pattern.expressions) END) AS h
+         GROUP BY 1, 2, 3, 4
+    ), stored AS (
+        INSERT INTO logwatch_private.rolled AS o (selection, grp, minute, level, n, points)
+        SELECT s.selection, s.grp, v.minute, s.level, sum(s.n), array_agg(60 * s.n + extract(epoch FROM s.second - v.minute)::bigint)
+          FROM summed AS s CROSS JOIN LATERAL (SELECT logwatch_private.start_of_minute(s.second) AS minute) AS v
+         WHERE v.minute >= s.since
+         GROUP BY 1, 2, 3, 4
+            ON CONFLICT (selection, grp, minute, level) DO UPDATE
+           SET n = o.n + EXCLUDED.n, points = logwatch_private.merge_points(o.points || EXCLUDED.points)
+    )
+    SELECT array_agg(ROW (t.selection, t.grp, t.group_key, t.seconds, t.worst, t.first_seen)::logwatch_private.touch) INTO touched
+      FROM (SELECT s.selection, s.grp, max(s.group_key) AS group_key, max(s.level) AS worst, max(s.first_seen) AS first_seen,
+                   -- Windows are a second long at least: seconds in a row are one stretch.
+                   range_agg(tstzrange(s.second, s.second + interval '1 second', '[]')) AS seconds
+              FROM summed AS s WHERE s.second >= oldest GROUP BY 1, 2) AS t;
+    RETURN COALESCE(touched, '{}');
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.roll(logwatch_private.tally[], timestamptz)
+    IS 'Adds new tallies to the sums of the selections that count them; returns the groups they belong to';

@@ -1,0 +1,231 @@
+//! The cost of a check where much comes: the cookbook's rule for each host with many hosts and
+//! patterns, and a storm of records under a thousand rules. The first edition runs beside.
+//!
+//! A thread checks as the worker does, 50 ms after the last check or as long after it as that took.
+
+use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result};
+use logwatch_tests::programs;
+use logwatch_tests::server::Server;
+
+use crate::input;
+use crate::measure::{ms, percentile};
+use crate::table::{Contract, Table};
+
+const SOURCES: u64 = 100;
+const PATTERNS: u64 = 100_000;
+const RULES: &str = "
+    INSERT INTO logwatch.rules (name, source, threshold, match, group_by, kind, within, channels)
+    SELECT 'rule ' || n, CASE WHEN n <= 180 THEN '*' ELSE 'load' || n % 100 END, CASE WHEN n BETWEEN 51 AND 150 THEN 1000 WHEN n % 50 = 0 THEN 20 ELSE 100000000 END,
+           CASE WHEN n <= 50 THEN 'module ([a-m]+|x' || n || ')[n-z]* failed' END,
+           CASE WHEN n BETWEEN 51 AND 150 THEN 'pattern' WHEN n = 1000 THEN 'source' ELSE 'none' END,
+           CASE WHEN n BETWEEN 151 AND 170 THEN 'new_pattern' WHEN n BETWEEN 171 AND 180 THEN 'spike' ELSE 'threshold' END,
+           make_interval(secs => 240 + n % 60), '{log}'
+      FROM generate_series(1, 1000) AS n";
+/// Records a second.
+const RATE: u64 = 800;
+const PER_CALL: u64 = 8;
+
+/// Milliseconds.
+struct Checks {
+    p50: f64,
+    p99: f64,
+    longest: f64,
+}
+
+/// The pg_config of the first edition's server; None where its commit is not there.
+fn first_edition() -> Result<Option<PathBuf>> {
+    let script = programs::checkout().join("tests/bench/first_edition.sh");
+    let output = Command::new(&script).output()?;
+    if output.status.code() == Some(3) {
+        return Ok(None);
+    }
+    anyhow::ensure!(
+        output.status.success(),
+        "{}: {}",
+        script.display(),
+        String::from_utf8_lossy(&output.stderr)
+    );
+    Ok(Some(String::from_utf8(output.stdout)?.trim().into()))
+}
+
+/// A server without the worker, of this edition or the first.
+fn server(pg_config: Option<&PathBuf>) -> Result<Server> {
+    let settings = [
+        ("fsync", "on"),
+        ("shared_buffers", "512MB"),
+        ("max_wal_size", "4GB"),
+    ];
+    let Some(pg_config) = pg_config else {
+        return Server::without_worker(&settings);
+    };
+    let mut server = Server::create_of(pg_config, &settings)?;
+    server.start()?;
+    server.sql("SET client_min_messages = error; CREATE EXTENSION logwatch")?;
+    Ok(server)
+}
+
+pub fn run(table: &mut Table) -> Result<()> {
+    let first = first_edition()?;
+    if first.is_none() {
+        table.skipped("the first edition", "its commit is not in this clone");
+    }
+    for (hosts, patterns) in [(100, 500), (300, 500), (500, 500)] {
+        let ours = host_rule(&server(None)?, hosts, patterns)?;
+        // Its checks take minutes where there are more.
+        let theirs = match &first {
+            Some(first) if hosts <= 300 => Some(host_rule(&server(Some(first))?, hosts, patterns)?),
+            _ => None,
+        };
+        for (what, number, limit) in [("first check of a new rule", 0, 1000.0), ("check", 1, 100.0)] {
+            let beside = theirs.map_or("not run".to_owned(), |theirs| {
+                format!("first edition: {:.0} ms", theirs[number])
+            });
+            table.value(
+                &format!("{what} for each host, {hosts} hosts × {patterns} patterns"),
+                ours[number],
+                "ms",
+                &beside,
+                Contract::AtMost(limit),
+            );
+        }
+    }
+    let time = Duration::from_secs(input::size("BENCH_STORM_SECONDS", 600)?);
+    let ours = storm(&server(None)?, time)?;
+    // Its checks do not end where the storm is long; a tenth of it shows that.
+    let theirs = match &first {
+        Some(first) => {
+            let checks = storm(&server(Some(first))?, time / 10)?;
+            format!(
+                "first edition: {:.0} ms, at most {:.0} ms",
+                checks.p99, checks.longest
+            )
+        }
+        None => "–".to_owned(),
+    };
+    table.value(
+        "check in a storm, 1 000 rules, p50",
+        ours.p50,
+        "ms",
+        "–",
+        Contract::None,
+    );
+    table.value(
+        "check in a storm, 1 000 rules, p99",
+        ours.p99,
+        "ms",
+        &theirs,
+        Contract::AtMost(100.0),
+    );
+    table.value(
+        "check in a storm, the longest",
+        ours.longest,
+        "ms",
+        "–",
+        Contract::None,
+    );
+    Ok(())
+}
+
+/// The first check of the cookbook's rule for each host, and the median of those that follow a new
+/// record.
+fn host_rule(server: &Server, hosts: u64, patterns: u64) -> Result<[f64; 2]> {
+    let mut client = server.client()?;
+    for host in 0..hosts {
+        client.execute(
+            "SELECT logwatch_ingest(array_agg(to_char(now() - make_interval(secs => n % 240), 'YYYY-MM-DD HH24:MI:SSTZH:TZM') || ' ERROR module '
+                                              || chr((103 + n / 400 % 20)::integer) || chr((103 + n / 20 % 20)::integer) || chr((103 + n % 20)::integer) || ' failed'), $1)
+               FROM generate_series(0, $2::bigint - 1) AS n",
+            &[&format!("host-{host}"), &patterns.cast_signed()],
+        )?;
+    }
+    let mut check = || -> Result<f64> {
+        let started = Instant::now();
+        client.batch_execute("SELECT * FROM logwatch_check()")?;
+        Ok(ms(started.elapsed()))
+    };
+    check()?;
+    check()?;
+    server.sql("VACUUM ANALYZE")?;
+    server.sql("INSERT INTO logwatch.rules (name, group_by, threshold, within) VALUES ('each host', 'source', 20, '10 minutes')")?;
+    let first = check()?;
+    let mut times = Vec::new();
+    for _ in 0..5 {
+        server.sql("SELECT logwatch_ingest('ERROR one more', 'host-1')")?;
+        times.push(check()?);
+    }
+    Ok([first, percentile(&mut times, 0.5)])
+}
+
+/// Checks while records come, for this long.
+fn storm(server: &Server, time: Duration) -> Result<Checks> {
+    server.sql(RULES)?;
+    let over = AtomicBool::new(false);
+    let mut times = Vec::new();
+    std::thread::scope(|scope| -> Result<()> {
+        let writer = scope.spawn(|| write(server, &over));
+        let mut client = server.client()?;
+        let started = Instant::now();
+        let mut checked = || -> Result<()> {
+            while started.elapsed() < time {
+                let began = Instant::now();
+                client.batch_execute("SELECT * FROM logwatch_check()")?;
+                let took = began.elapsed();
+                times.push(ms(took));
+                std::thread::sleep(took.max(Duration::from_millis(50)).min(Duration::from_secs(10)));
+            }
+            Ok(())
+        };
+        let result = checked();
+        over.store(true, Ordering::Relaxed);
+        writer
+            .join()
+            .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+        result
+    })?;
+    let longest = times.iter().copied().fold(0.0, f64::max);
+    Ok(Checks {
+        p50: percentile(&mut times, 0.5),
+        p99: percentile(&mut times, 0.99),
+        longest,
+    })
+}
+
+/// Writes records of many patterns under many sources, so many a second.
+fn write(server: &Server, over: &AtomicBool) -> Result<()> {
+    let mut client = server.client()?;
+    let statement = client
+        .prepare("SELECT logwatch_ingest($1::text[], $2)")
+        .context("prepare")?;
+    let mut random = fastrand::Rng::with_seed(7);
+    let started = Instant::now();
+    let mut calls = 0;
+    while !over.load(Ordering::Relaxed) {
+        let due = Duration::from_micros(calls * PER_CALL * 1_000_000 / RATE);
+        if let Some(early) = due.checked_sub(started.elapsed()) {
+            std::thread::sleep(early);
+        }
+        let now = jiff::Timestamp::now().strftime("%Y-%m-%dT%H:%M:%SZ").to_string();
+        let lines: Vec<String> = (0..PER_CALL)
+            .map(|_| format!("{now} ERROR module {} failed", word(random.u64(..PATTERNS))))
+            .collect();
+        client.execute(&statement, &[&lines, &format!("load{}", random.u64(..SOURCES))])?;
+        calls += 1;
+    }
+    Ok(())
+}
+
+/// Letters that no mask hides, others for each pattern.
+fn word(mut pattern: u64) -> String {
+    (0..5)
+        .map(|_| {
+            let letter = u8::try_from(pattern % 20).unwrap_or_default();
+            pattern /= 20;
+            char::from(b'g' + letter)
+        })
+        .collect()
+}
