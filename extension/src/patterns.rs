@@ -1,6 +1,8 @@
-//! Which patterns of a batch are new: those go into the batch's row, and the next check makes them known to all.
+//! Which patterns of a batch are new: those go into the batch's row, and the next check makes them
+//! known to all.
 //!
-//! Ingest itself inserts no pattern: a unique key would make it wait for every transaction that stores the same new one.
+//! Ingest itself inserts no pattern: a unique key would make it wait for every transaction that
+//! stores the same new one.
 
 use std::cell::RefCell;
 use std::collections::{HashMap, HashSet};
@@ -14,8 +16,8 @@ use crate::ingest::{Pattern, known_patterns};
 
 /// Patterns that the session remembers to be in the table, some 10 MB; then it begins anew.
 const MOST_KNOWN: usize = 200_000;
-/// New patterns that a session stores for one source in one minute. Masks that miss a program's variable parts make a pattern of each
-/// record; those on top of this share one.
+/// New patterns that a session stores for one source in one minute. Masks that miss a program's
+/// variable parts make a pattern of each record; those on top of this share one.
 const MOST_NEW: usize = 5000;
 
 thread_local! {
@@ -52,8 +54,8 @@ pub fn new_ones(mut patterns: HashMap<i64, Pattern>) -> spi::Result<HashMap<i64,
     Ok(patterns)
 }
 
-/// Puts new patterns above the source's limit of this minute into one of their level. Returns what is left, and which fingerprint
-/// stands for each of the others.
+/// Puts new patterns above the source's limit of this minute into one of their level. Returns what
+/// is left, and which fingerprint stands for each of the others.
 pub fn within_limit(
     source: i64,
     now: Timestamp,

@@ -364,11 +364,13 @@ unsafe extern "C-unwind" {
 /// STATEMENT_TIMEOUT, the fourth of enum TimeoutId in versions 14 to 18.
 const STATEMENT_TIMEOUT: std::ffi::c_int = 3;
 
-/// Starts the timer of statement_timeout, which cancels what runs (57014) after this time. Returns the time of the session's own
-/// timer, which is put off until `end_timer`; None where there is none.
+/// Starts the timer of statement_timeout, which cancels what runs (57014) after this time. Returns
+/// the time of the session's own timer, which is put off until `end_timer`; None where there is
+/// none.
 pub fn start_timer(limit: Duration) -> Option<i64> {
     let limit = i32::try_from(limit.as_millis()).unwrap_or(i32::MAX);
-    // SAFETY: every session and worker that is connected to a database has registered this timer (InitPostgres).
+    // SAFETY: every session and worker that is connected to a database has registered this timer
+    // (InitPostgres).
     unsafe {
         let own = get_timeout_active(STATEMENT_TIMEOUT).then(|| get_timeout_finish_time(STATEMENT_TIMEOUT));
         disable_timeout(STATEMENT_TIMEOUT, false);

@@ -87,7 +87,7 @@ fn through(table: &mut Table, centre: &Server, edges: &[Edge], alone: f64) -> Re
         .iter()
         .map(|edge| format!("{}-of-{}", edge.name, edges.len()))
         .collect();
-    let stored = "SELECT COALESCE(sum(n), 0) FROM logwatch.batches";
+    let stored = "SELECT count(*) FROM logwatch.entries";
     let number = |server: &Server| -> Result<u64> { server.sql(stored)?.parse().context("no number") };
     let before = number(centre)?;
     let cpu_before = apply_cpu(centre)?;
@@ -113,7 +113,7 @@ fn through(table: &mut Table, centre: &Server, edges: &[Edge], alone: f64) -> Re
         rows += edge
             .server
             .sql(&format!(
-                "SELECT sum(n) FROM logwatch.batches WHERE source = '{source}'"
+                "SELECT count(*) FROM logwatch.entries WHERE source_id = logwatch_private.source_id('{source}')"
             ))?
             .parse::<u64>()?;
     }
