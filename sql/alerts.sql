@@ -1,4 +1,4 @@
--- Alerts and what is sent about them.
+-- Alerts, the notifications about them, and the progress of checks.
 
 CREATE TABLE logwatch.alerts (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -39,13 +39,13 @@ COMMENT ON COLUMN logwatch.alerts.started_at IS 'Event time from which the rule 
 COMMENT ON COLUMN logwatch.alerts.met_until IS 'Event time until which it is known to have been met';
 COMMENT ON COLUMN logwatch.alerts.fired_at IS 'When the check noticed; much later than started_at for late records';
 COMMENT ON COLUMN logwatch.alerts.resolved_at IS 'When the check resolved it';
-COMMENT ON COLUMN logwatch.alerts.closed IS 'disabled or deleted: what became of the rule, so that the alert was closed, whether or not the trouble was over; NULL for one that resolved by itself';
+COMMENT ON COLUMN logwatch.alerts.closed IS 'disabled or deleted when the check closed the alert because its rule was; NULL when the alert resolved by itself';
 COMMENT ON COLUMN logwatch.alerts.count IS 'Records in the window at met_until';
 COMMENT ON COLUMN logwatch.alerts.peak IS 'Most records that a window held';
-COMMENT ON COLUMN logwatch.alerts.episodes IS 'How many stretches this one row holds: more than one where a check found them together';
+COMMENT ON COLUMN logwatch.alerts.episodes IS 'Number of stretches in this row: more than one where one check found several';
 COMMENT ON COLUMN logwatch.alerts.worst IS 'Highest level among its records';
-COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'The worst that notifications told of';
-COMMENT ON COLUMN logwatch.alerts.repeats IS 'How often it was announced again';
+COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'Highest level that a notification has announced';
+COMMENT ON COLUMN logwatch.alerts.repeats IS 'Number of repeated announcements';
 COMMENT ON COLUMN logwatch.alerts.announced_with IS 'Alert whose notifications announce this one too, because many groups of the rule became due at once; NULL for notifications of its own';
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
 COMMENT ON COLUMN logwatch.alerts.holds_until IS 'Until when the rule is met even if no record comes any more; NULL: each check finds out';
@@ -57,7 +57,7 @@ CREATE FUNCTION logwatch_private.rename_alerts() RETURNS trigger
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    -- What a deleted rule of that name has left open and no check has closed yet.
+    -- A deleted rule of that name may have left alerts open that no check has closed yet.
     DELETE FROM logwatch.alerts AS a WHERE a.rule = NEW.name AND a.state = 'pending';
     UPDATE logwatch.alerts AS a SET state = 'resolved', resolved_at = clock_timestamp(), closed = 'deleted' WHERE a.rule = NEW.name AND a.state = 'firing';
     UPDATE logwatch.alerts AS a SET rule = NEW.name WHERE a.rule = OLD.name;
@@ -97,16 +97,16 @@ CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at)
 COMMENT ON TABLE logwatch.notifications IS 'Outbox: one row per alert, channel, recipient and seq, written in the transaction that changes the alert';
 COMMENT ON COLUMN logwatch.notifications.alert_id IS 'logwatch.alerts.id; NULL for reports';
 COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, joined (a new pattern), worse (a higher level), resolved, late (over before it was noticed), report or digest (of suppressed ones)';
-COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent, failed, or suppressed: told of in a digest, because the recipient had had enough for the hour';
+COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent, failed, or suppressed: listed in a digest because the hourly limit was reached';
 COMMENT ON COLUMN logwatch.notifications.urgency IS 'Severity of the rule: 3 critical, 2 warning, 1 info, 0 for reports and digests; a channel sends the highest first, then the oldest';
-COMMENT ON COLUMN logwatch.notifications.ended_at IS 'When it was sent, or failed for good';
-COMMENT ON COLUMN logwatch.notifications.leased_at IS 'While it is sent: since when. Another sender takes it over 2 minutes after the last sign of life, or at once when this one is gone';
-COMMENT ON COLUMN logwatch.notifications.leased_by IS 'While it is sent: pid of the server process that sends it';
-COMMENT ON COLUMN logwatch.notifications.last_error IS 'What the last attempt that failed was told';
+COMMENT ON COLUMN logwatch.notifications.ended_at IS 'Time of the success or the final failure';
+COMMENT ON COLUMN logwatch.notifications.leased_at IS 'Start of the lease while the state is sending. Another sender takes over 2 minutes after its last renewal, or at once when the process is gone';
+COMMENT ON COLUMN logwatch.notifications.leased_by IS 'Pid of the server process that sends it, while the state is sending';
+COMMENT ON COLUMN logwatch.notifications.last_error IS 'Error of the last attempt that failed';
 COMMENT ON COLUMN logwatch.notifications.last_code IS 'Reply code of the last attempt, such as 250 or 451';
 COMMENT ON COLUMN logwatch.notifications.message_id IS 'The same on every attempt';
 COMMENT ON COLUMN logwatch.notifications.in_reply_to IS 'message_id of the alert''s first notification to this recipient';
-COMMENT ON COLUMN logwatch.notifications.payload IS 'What the message is made from, as it was when the row was written';
+COMMENT ON COLUMN logwatch.notifications.payload IS 'Data that the message is made from, as of when the row was written';
 
 CREATE UNIQUE INDEX notifications_digest_idx ON logwatch.notifications (channel, recipient) WHERE reason = 'digest' AND state = 'queued';
 
@@ -120,7 +120,7 @@ CREATE TABLE logwatch.attempts (
 );
 CREATE INDEX attempts_notification_idx ON logwatch.attempts (notification_id);
 CREATE INDEX attempts_at_idx ON logwatch.attempts (at);
-COMMENT ON TABLE logwatch.attempts IS 'Every attempt to send a notification, and what came of it; kept for logwatch.retention';
+COMMENT ON TABLE logwatch.attempts IS 'Every attempt to send a notification, with its outcome; kept for logwatch.retention';
 COMMENT ON COLUMN logwatch.attempts.outcome IS 'sent, retry or failed';
 COMMENT ON COLUMN logwatch.attempts.code IS 'Reply code, such as 250 or 451';
 COMMENT ON COLUMN logwatch.attempts.duration IS 'From the claim to the record of the outcome';

@@ -1,6 +1,8 @@
--- A fleet: edges that send what they store to a centre by PostgreSQL's logical replication (see fleet_commands.sql for how it is set up).
--- Entries, counts, batches and gaps travel as they are: append-only, keys from content, no unique key. Here is the rest: what an edge
--- tells of itself in beats, and what the centre makes of what it is sent: sources, patterns, and a history without doubles or silent holes.
+-- A fleet: edges send their rows to a centre by PostgreSQL's logical replication. The file
+-- fleet_commands.sql sets it up.
+-- Entries, counts, batches and gaps travel unchanged: append-only, keys from content, no unique
+-- key. This file has the rest: an edge reports its state in beats, and the centre derives sources
+-- and patterns and keeps the history free of duplicates and unreported gaps.
 
 CREATE TABLE logwatch.edges (
     name            text PRIMARY KEY,
@@ -24,7 +26,7 @@ CREATE TABLE logwatch.edges (
     missing_from    timestamptz,
     missing_until   timestamptz
 );
-COMMENT ON TABLE logwatch.edges IS 'At a centre: the servers that it is sent entries by, and what each last said of itself';
+COMMENT ON TABLE logwatch.edges IS 'At a centre: its edges, with the last state that each reported';
 COMMENT ON COLUMN logwatch.edges.subscription IS 'Name of the subscription, and of the slot at the edge';
 COMMENT ON COLUMN logwatch.edges.joined_at IS 'When it was last subscribed to';
 COMMENT ON COLUMN logwatch.edges.joining IS 'What the edge had stored before is being copied';
@@ -33,12 +35,12 @@ COMMENT ON COLUMN logwatch.edges.join_again IS 'It had been heard of minutes bef
 COMMENT ON COLUMN logwatch.edges.left_at IS 'When it was unsubscribed; the row goes with logwatch.retention';
 COMMENT ON COLUMN logwatch.edges.number IS 'Number of the last beat; a jump means that something before it did not come';
 COMMENT ON COLUMN logwatch.edges.wal IS 'Where the edge''s WAL was at the last beat';
-COMMENT ON COLUMN logwatch.edges.sent_at IS 'When the last beat was sent, by the edge''s clock; heard_at when it came, by this server''s';
+COMMENT ON COLUMN logwatch.edges.sent_at IS 'Time of the last beat by the edge''s clock; heard_at is its arrival by this server''s';
 COMMENT ON COLUMN logwatch.edges.every IS 'Time between two beats';
 COMMENT ON COLUMN logwatch.edges.keeps_from IS 'The edge still has its entries from this time on';
 COMMENT ON COLUMN logwatch.edges.per_minute IS 'Entries that the edge stored in the minute before its last beat';
-COMMENT ON COLUMN logwatch.edges.slots IS 'The edge''s logwatch slots, as it saw them';
-COMMENT ON COLUMN logwatch.edges.missing_from IS 'What the edge stored from here until missing_until may be missing at the centre; NULL when nothing is';
+COMMENT ON COLUMN logwatch.edges.slots IS 'The edge''s logwatch slots, as of its last beat';
+COMMENT ON COLUMN logwatch.edges.missing_from IS 'Rows that the edge stored from here until missing_until may be missing at the centre; NULL when none are';
 
 CREATE TABLE logwatch.beats (
     number          bigint NOT NULL,
@@ -54,8 +56,8 @@ CREATE TABLE logwatch.beats (
     sources         text[] NOT NULL,
     seen_at         timestamptz[] NOT NULL
 );
-COMMENT ON TABLE logwatch.beats IS 'At an edge: its last sign of life for the centre, one row; at the centre they become logwatch.edges';
-COMMENT ON COLUMN logwatch.beats.sources IS 'All sources of the edge; source_ids and seen_at (last sign of their tailers) in the same order';
+COMMENT ON TABLE logwatch.beats IS 'At an edge: its last beat for the centre, one row; at the centre beats become logwatch.edges';
+COMMENT ON COLUMN logwatch.beats.sources IS 'All sources of the edge; source_ids and seen_at (last heartbeat of their tailers) are in the same order';
 
 CREATE FUNCTION logwatch_private.is_published() RETURNS boolean
     LANGUAGE sql STABLE
@@ -94,7 +96,8 @@ CREATE FUNCTION logwatch_private.beat() RETURNS void
 DECLARE
     lost record;
 BEGIN
-    -- WAL that a centre did not fetch in time is gone: say so once. The edge has its entries; the centre gets them by joining again.
+    -- Reports once that WAL is gone which a centre did not fetch in time. The edge still has its
+    -- entries; the centre gets them by joining again.
     FOR lost IN
         SELECT s.slot, s.sent_until FROM logwatch_private.fleet_slots() AS s
          WHERE s.status = 'lost'
@@ -129,7 +132,7 @@ BEGIN
            (SELECT COALESCE(array_agg(l.seen_at ORDER BY l.id), '{}') FROM listed AS l);
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.beat() IS 'An edge says to its centres how it is';
+COMMENT ON FUNCTION logwatch_private.beat() IS 'Sends a beat: the state of this edge for its centres';
 
 CREATE FUNCTION logwatch_private.receive_beat() RETURNS trigger
     LANGUAGE plpgsql
@@ -143,7 +146,7 @@ BEGIN
     IF subscription_name IS NULL THEN
         RETURN NEW;
     END IF;
-    -- A subscription that somebody made by hand is an edge as well.
+    -- A subscription made by hand is an edge as well.
     INSERT INTO logwatch.edges (name, subscription) VALUES (regexp_replace(subscription_name, '^logwatch_', ''), subscription_name) ON CONFLICT DO NOTHING;
     SELECT * INTO e FROM logwatch.edges AS k WHERE k.subscription = subscription_name FOR UPDATE;
     IF NEW.number < e.number THEN
@@ -164,7 +167,7 @@ BEGIN
            missing_from = CASE WHEN problem IS NULL THEN u.missing_from ELSE least(u.missing_from, e.sent_at) END,
            missing_until = CASE WHEN problem IS NULL THEN u.missing_until ELSE NEW.sent_at END
      WHERE u.name = e.name;
-    -- In the order of ids, so that two apply workers that know the same sources wait for each other and nothing worse.
+    -- The order of ids keeps two apply workers with the same sources from a deadlock.
     INSERT INTO logwatch.sources AS s (id, name, attached_at, seen_at)
     SELECT l.id, l.name, l.seen_at, l.seen_at FROM unnest(NEW.source_ids, NEW.sources, NEW.seen_at) AS l (id, name, seen_at) ORDER BY l.id
         ON CONFLICT (id) DO UPDATE SET seen_at = EXCLUDED.seen_at, attached_at = COALESCE(s.attached_at, EXCLUDED.seen_at)
@@ -172,7 +175,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.receive_beat() IS 'A centre takes in what an edge says of itself, and notices what did not come';
+COMMENT ON FUNCTION logwatch_private.receive_beat() IS 'Records a beat at the centre, and notices missing ones';
 CREATE TRIGGER beats_receive BEFORE INSERT ON logwatch.beats FOR EACH ROW EXECUTE FUNCTION logwatch_private.receive_beat();
 ALTER TABLE logwatch.beats ENABLE REPLICA TRIGGER beats_receive;
 COMMENT ON TRIGGER beats_receive ON logwatch.beats IS 'Beats that replication applies become logwatch.edges and are not stored, nor sent on by a centre that is itself an edge';
@@ -190,7 +193,7 @@ CREATE FUNCTION logwatch_private.joined(edge logwatch.edges) RETURNS boolean
                       AND s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
                    HAVING bool_and(r.srsubstate = 'r'))
     $$;
-COMMENT ON FUNCTION logwatch_private.joined(logwatch.edges) IS 'Whether the copy of what an edge had stored is complete';
+COMMENT ON FUNCTION logwatch_private.joined(logwatch.edges) IS 'Whether the copy of an edge''s older rows is complete';
 
 CREATE FUNCTION logwatch_private.counts_twice() RETURNS boolean
     LANGUAGE sql STABLE
@@ -199,7 +202,7 @@ CREATE FUNCTION logwatch_private.counts_twice() RETURNS boolean
     SELECT EXISTS (SELECT FROM logwatch.edges AS e
                     WHERE e.joining AND e.join_again AND e.joined_at > clock_timestamp() - interval '5 minutes')
     $$;
-COMMENT ON FUNCTION logwatch_private.counts_twice() IS 'Whether an edge that was here moments ago is being copied again, so that its last minute is there twice until finish_join()';
+COMMENT ON FUNCTION logwatch_private.counts_twice() IS 'Whether rows of an edge are here twice: its copy runs again until finish_join()';
 
 CREATE FUNCTION logwatch_private.finish_join(edge logwatch.edges) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -215,7 +218,8 @@ BEGIN
       INTO copied, oldest, counted_from
       FROM logwatch.entries AS e WHERE e.id > edge.join_entry;
     IF copied IS NOT NULL THEN
-        -- An edge that joins again copies also what had come before. A batch comes whole or not at all, and is known by its source and time.
+        -- An edge that joins again copies rows that had arrived before, too. A batch arrives whole or
+        -- not at all; its source and time identify it.
         DELETE FROM logwatch.entries AS e
          USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.entries AS k WHERE k.id <= edge.join_entry AND k.received_at >= oldest) AS known
          WHERE e.id > edge.join_entry AND e.source_id = known.source_id AND e.received_at = known.received_at;
@@ -226,7 +230,7 @@ BEGIN
      USING logwatch.gaps AS known
      WHERE g.id > edge.join_gap AND known.id <= edge.join_gap AND g.source_id = known.source_id AND g.noticed_at = known.noticed_at
        AND g.from_byte = known.from_byte AND g.path IS NOT DISTINCT FROM known.path;
-    -- What was missing before this copy is there now, if the edge still had it.
+    -- The copy brings the missing rows that the edge still had.
     IF edge.missing_from >= edge.keeps_from
        AND NOT EXISTS (SELECT FROM logwatch.gaps AS g WHERE g.source_id = logwatch_private.source_id('edge ' || edge.name) AND g.id > edge.join_gap) THEN
         UPDATE logwatch.gaps AS g SET reason = 'filled by a copy: ' || g.reason
@@ -236,7 +240,7 @@ BEGIN
     UPDATE logwatch.edges AS u SET joining = false WHERE u.name = edge.name;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.finish_join(logwatch.edges) IS 'After the copy: takes out what was there before, and makes sources, patterns and counts';
+COMMENT ON FUNCTION logwatch_private.finish_join(logwatch.edges) IS 'After the copy: removes duplicates, and adds sources, patterns and counts';
 
 CREATE FUNCTION logwatch_private.recount(source_ids bigint[], counted_from timestamptz, join_entry bigint) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -289,7 +293,7 @@ CREATE FUNCTION logwatch_private.tend_fleet() RETURNS void
 DECLARE
     e logwatch.edges;
 BEGIN
-    -- One at a time, and not beside a check or the folding of counts; whoever comes next finds it still due.
+    -- Runs alone, not beside a check or the folding of counts; the next tick finds it still due.
     IF NOT logwatch_private.fleet_due(clock_timestamp()) OR NOT logwatch_private.take_turn('fleet') THEN
         RETURN;
     END IF;

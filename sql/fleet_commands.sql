@@ -1,5 +1,5 @@
--- Setting up a fleet. Public. What PostgreSQL does not let a function do (settings that need a restart, CREATE and DROP SUBSCRIPTION with
--- their slots) is returned as the command to type; psql's \gexec types it.
+-- Sets up a fleet. Public. A function cannot change settings that need a restart, nor create or
+-- drop subscriptions with slots: for these it returns the command to type, which psql's \gexec runs.
 
 CREATE FUNCTION logwatch_private.need_column_lists() RETURNS void
     LANGUAGE plpgsql STABLE
@@ -22,8 +22,8 @@ CREATE FUNCTION logwatch_publish(execute boolean DEFAULT false, role text DEFAUL
     AS $$
 #variable_conflict use_variable
 DECLARE
-    -- Columns that mean nothing elsewhere stay here: ids of this server, transaction ids. Columns that a later version adds do not travel
-    -- until this is called again, so that the centre can be upgraded first.
+    -- Ids of this server and transaction ids mean nothing elsewhere and stay here. Columns that a
+    -- later version adds do not travel until this is called again: upgrade the centre first.
     tables constant text :=
         'logwatch.entries (received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags), '
         'logwatch.batches (source_id, received_at, first_at, last_at, n, source, '
@@ -72,7 +72,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_publish(boolean, text)
-    IS 'Makes this server an edge: creates (or renews) the publication, and lists what else must be typed; with execute => true it makes the centre''s role, too';
+    IS 'Makes this server an edge: creates (or renews) the publication, and lists the commands that are left; execute => true also creates the centre''s role';
 
 CREATE FUNCTION logwatch_unpublish() RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE
@@ -95,7 +95,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION logwatch_unpublish() IS 'This server is no edge any more: drops the publication, and slots that no centre reads; says what it dropped';
+COMMENT ON FUNCTION logwatch_unpublish() IS 'Ends this server''s time as an edge: drops the publication and the slots that no centre reads; returns what it dropped';
 
 CREATE FUNCTION logwatch_subscribe(name text, conninfo text, copy boolean DEFAULT true, slot text DEFAULT NULL, failover boolean DEFAULT false) RETURNS text
     LANGUAGE plpgsql VOLATILE
@@ -110,30 +110,31 @@ DECLARE
 BEGIN
     PERFORM logwatch_private.need_column_lists();
     IF name IS NULL OR name !~ '^[a-z0-9_]{1,50}$' OR slot !~ '^logwatch_[a-z0-9_]{1,50}$' THEN
-        RAISE EXCEPTION '"%" is no name for an edge or its slot', COALESCE(slot, name) USING ERRCODE = 'invalid_parameter_value',
+        RAISE EXCEPTION 'invalid name "%" of an edge or its slot', COALESCE(slot, name) USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Use 1 to 50 of a-z, 0-9 and _, for example: berlin. A slot begins with logwatch_, for example: logwatch_berlin_2.';
     END IF;
     IF conninfo IS NULL OR conninfo ~* '(^|[[:space:]?&])password[[:space:]]*=|://[^/@]*:[^/@]*@' THEN
-        RAISE EXCEPTION 'the connection to edge "%" must not have a password in it', name USING ERRCODE = 'invalid_parameter_value',
-            DETAIL = 'It would be readable in pg_subscription and in dumps.',
+        RAISE EXCEPTION 'the connection string of edge "%" contains a password', name USING ERRCODE = 'invalid_parameter_value',
+            DETAIL = 'Others could read it in pg_subscription and in dumps.',
             HINT = 'Put it into the ~/.pgpass of this server''s user, or a file that passfile=… names.';
     END IF;
     IF failover AND server < 170000 THEN
-        RAISE EXCEPTION 'slots that follow to a standby need PostgreSQL 17, and this is %', current_setting('server_version') USING ERRCODE = 'feature_not_supported',
-            HINT = 'Leave failover out; after a failover of the edge subscribe again.';
+        RAISE EXCEPTION 'failover slots need PostgreSQL 17 or later; this is %', current_setting('server_version') USING ERRCODE = 'feature_not_supported',
+            HINT = 'Leave failover out, and subscribe again after a failover of the edge.';
     END IF;
     IF EXISTS (SELECT FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid WHERE d.datname = current_database() AND s.subname = subscription) THEN
-        RAISE EXCEPTION 'edge "%" is subscribed to already', name USING ERRCODE = 'duplicate_object',
+        RAISE EXCEPTION 'edge "%" already has a subscription', name USING ERRCODE = 'duplicate_object',
             HINT = format('To join it again, first, in psql: SELECT logwatch_unsubscribe(%L) \gexec', name);
     END IF;
-    -- An apply worker and a replication origin for each edge, and some for copies; PostgreSQL's defaults are enough for three edges.
+    -- Each edge needs an apply worker and a replication origin, and copies need some more;
+    -- PostgreSQL's defaults are enough for three edges.
     SELECT string_agg(format('ALTER SYSTEM SET %s = %s;', s.name, n.needed), E'\n' ORDER BY s.name) INTO too_small
       FROM pg_settings AS s
       JOIN (VALUES ('max_logical_replication_workers', edges + 1), ('max_worker_processes', edges + 4),
                    (CASE WHEN server >= 180000 THEN 'max_active_replication_origins' ELSE 'max_replication_slots' END, edges + 2)) AS n (name, needed)
            ON n.name = s.name AND s.setting::integer < n.needed;
     IF too_small IS NOT NULL THEN
-        RAISE WARNING 'with % edge(s) this server needs more workers than its settings allow', edges USING HINT = too_small || E'\nand restart; rather leave room for more.';
+        RAISE WARNING 'with % edge(s) this server needs more workers than its settings allow', edges USING HINT = too_small || E'\nand restart. Leave room for more edges.';
     END IF;
     -- What is there now, to tell it from what the copy brings.
     INSERT INTO logwatch.edges AS e (name, subscription, joining, join_entry, join_gap)
@@ -147,13 +148,13 @@ BEGIN
     RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, streaming = %s%s%s)',
                   subscription, conninfo, COALESCE(slot, subscription), COALESCE(copy, true)::text,
                   CASE WHEN server >= 160000 THEN 'parallel' ELSE 'on' END,
-                  -- A centre of centres gets what its centres were sent.
+                  -- A centre of centres also gets the rows that its centres received.
                   CASE WHEN server >= 160000 THEN ', origin = any' ELSE '' END,
                   CASE WHEN failover THEN ', failover = true' ELSE '' END);
 END
 $$;
 COMMENT ON FUNCTION logwatch_subscribe(text, text, boolean, text, boolean)
-    IS 'This server becomes the centre of an edge: returns the CREATE SUBSCRIPTION to type, which psql''s \gexec does; copy: what the edge has stored already comes, too';
+    IS 'Makes this server the centre of an edge: returns the CREATE SUBSCRIPTION to type, which psql''s \gexec runs; copy => true brings the edge''s older rows, too';
 
 CREATE FUNCTION logwatch_unsubscribe(name text, edge_is_gone boolean DEFAULT false) RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE
@@ -165,9 +166,9 @@ DECLARE
 BEGIN
     UPDATE logwatch.edges AS e SET left_at = now(), joining = false WHERE e.name = name RETURNING e.subscription INTO subscription;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no edge "%"', name USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name, state FROM logwatch_fleet;';
+        RAISE EXCEPTION 'edge "%" does not exist', name USING ERRCODE = 'no_data_found', HINT = 'To list them: SELECT name, state FROM logwatch_fleet;';
     END IF;
-    -- An edge that is gone for good cannot drop its slot.
+    -- An edge that no longer exists cannot drop its slot.
     IF edge_is_gone THEN
         RETURN NEXT format('ALTER SUBSCRIPTION %I DISABLE', subscription);
         RETURN NEXT format('ALTER SUBSCRIPTION %I SET (slot_name = NONE)', subscription);
@@ -176,4 +177,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_unsubscribe(text, boolean)
-    IS 'Returns what to type to let an edge go, which psql''s \gexec does: the subscription and the slot at the edge are dropped; what it sent stays';
+    IS 'Returns the commands that remove an edge, which psql''s \gexec runs: they drop the subscription and the slot at the edge; its rows stay';

@@ -1,4 +1,4 @@
--- How a fleet stands, seen from this server: its edges if it is a centre, the centres that read it if it is an edge.
+-- State of a fleet as this server sees it: the edges of a centre, and the centres of an edge.
 
 CREATE FUNCTION logwatch_private.read_fleet()
     RETURNS TABLE (role text, name text, state text, heard_at timestamptz, lag_bytes bigint, lag_seconds double precision, last_batch_at timestamptz,
@@ -22,7 +22,7 @@ BEGIN
          ORDER BY k.name
     LOOP
         failed := NULL;
-        -- PostgreSQL counts them from version 15 on.
+        -- PostgreSQL counts them since version 15.
         IF to_regclass('pg_catalog.pg_stat_subscription_stats') IS NOT NULL THEN
             EXECUTE 'SELECT t.apply_error_count + t.sync_error_count FROM pg_stat_subscription_stats AS t WHERE t.subid = $1' INTO failed USING e.subid;
         END IF;
@@ -34,20 +34,20 @@ BEGIN
                     WHEN e.missing_until > asof - interval '24 hours' THEN 'gap'
                     WHEN e.heard_at - e.sent_at > interval '1 minute' THEN 'late'
                     ELSE 'ok' END AS state,
-               -- How late the last beat came, or how long the next one has been due.
+               -- Delay of the last beat, or time since the next one was due.
                round(extract(epoch FROM CASE WHEN asof - e.heard_at > 2 * e.every THEN asof - e.sent_at ELSE greatest(e.heard_at - e.sent_at, interval '0') END), 3)::float8 AS lag
           INTO seen;
         RETURN QUERY SELECT 'edge'::text, e.name, seen.state, e.heard_at, (e.at_edge ->> 'behind')::bigint, seen.lag, e.last_batch_at, e.per_minute,
             e.slot, e.at_edge ->> 'status', (e.at_edge ->> 'held')::bigint, (e.at_edge ->> 'left')::bigint, COALESCE(failed, 0), e.version,
             concat_ws(', ',
                 CASE seen.state
-                    WHEN 'missing' THEN format('there is no subscription %s: type what SELECT logwatch_subscribe(%L, …) returns', e.subscription, e.name)
+                    WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT logwatch_subscribe(%L, …) returns', e.subscription, e.name)
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
-                    WHEN 'leaving' THEN format('unsubscribed, but its subscription is there; type what SELECT logwatch_unsubscribe(%L) returns', e.name)
-                    WHEN 'joining' THEN 'what it had stored before is being copied'
-                    WHEN 'silent' THEN format('nothing heard of it for %s: is it up, and what does this server''s log say? If its slot is lost, unsubscribe and subscribe again',
+                    WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT logwatch_unsubscribe(%L) returns', e.name)
+                    WHEN 'joining' THEN 'the copy of its older rows is under way'
+                    WHEN 'silent' THEN format('no beat for %s: check that it is up, and read this server''s log; if its slot is lost, unsubscribe and subscribe again',
                         date_trunc('second', asof - greatest(e.heard_at, e.joined_at)))
-                    WHEN 'gap' THEN format('what it stored from %s to %s may be missing, see logwatch.gaps; to copy what it still has, unsubscribe and subscribe again',
+                    WHEN 'gap' THEN format('rows that it stored from %s to %s may be missing, see logwatch.gaps; to copy those that it still has, unsubscribe and subscribe again',
                         to_char(e.missing_from, 'YYYY-MM-DD HH24:MI:SS'), to_char(e.missing_until, 'YYYY-MM-DD HH24:MI:SS'))
                     WHEN 'late' THEN format('%s behind', date_trunc('second', e.heard_at - e.sent_at)) END,
                 e.per_minute || ' entries a minute',
@@ -79,10 +79,10 @@ COMMENT ON FUNCTION logwatch_private.read_fleet() IS 'Rows of logwatch_fleet';
 
 CREATE VIEW logwatch_fleet AS SELECT * FROM logwatch_private.read_fleet();
 COMMENT ON VIEW logwatch_fleet IS 'The fleet as this server sees it: a row per edge (at a centre) and per centre (at an edge)';
-COMMENT ON COLUMN logwatch_fleet.role IS 'What the row is about: edge (this server is its centre) or centre (this server is its edge)';
+COMMENT ON COLUMN logwatch_fleet.role IS 'edge (this server is its centre) or centre (this server is its edge)';
 COMMENT ON COLUMN logwatch_fleet.state IS 'edge: ok, joining, late, silent, gap, disabled, leaving or missing; centre: ok, behind, away or lost';
 COMMENT ON COLUMN logwatch_fleet.lag_bytes IS 'WAL of the edge that the centre has not confirmed';
-COMMENT ON COLUMN logwatch_fleet.lag_seconds IS 'How late the edge''s last sign came, or how long the next has been due';
+COMMENT ON COLUMN logwatch_fleet.lag_seconds IS 'Delay of the edge''s last beat, or time since the next one was due';
 COMMENT ON COLUMN logwatch_fleet.per_minute IS 'Entries that the edge stored in its last minute';
 COMMENT ON COLUMN logwatch_fleet.wal_held IS 'Bytes of WAL that the edge keeps for the centre';
 COMMENT ON COLUMN logwatch_fleet.wal_left IS 'Bytes of WAL until max_slot_wal_keep_size drops the slot; NULL without a limit';

@@ -5,7 +5,7 @@ CREATE FUNCTION logwatch_private.privileges_of(kind text) RETURNS text[]
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- As GRANT and REVOKE spell them, with the kinds that need each. The only list of them.
+    -- The only list of privileges, as GRANT and REVOKE spell them, with the kinds that need each.
     SELECT array_agg(p.privilege ORDER BY p.number)
       FROM (VALUES
         (1, 'USAGE ON SCHEMA @extschema@', '{tailer,app,reader,operator,author}'::text[]),
@@ -78,7 +78,8 @@ DECLARE
     command text;
 BEGIN
     PERFORM logwatch_private.need_kind(kind);
-    -- The role keeps what its other kinds need. Operators and authors are readers; that alone makes them none.
+    -- The role keeps what its other kinds need. An operator or author has a reader's privileges
+    -- without being of the kind reader.
     FOR command IN
         SELECT format('REVOKE %s FROM %s', p, role) FROM unnest(logwatch_private.privileges_of($2)) AS p
          WHERE NOT EXISTS (SELECT FROM logwatch_private.kinds_of($1) AS other

@@ -1,4 +1,4 @@
--- How the files of a source stand: what its tailer says of them every few seconds, and the tables that people look at.
+-- Progress and errors of each source's files: the tailer's heartbeat, and the tables that show it.
 
 CREATE TABLE logwatch.read_errors (
     source_id   bigint NOT NULL,
@@ -7,7 +7,7 @@ CREATE TABLE logwatch.read_errors (
     since       timestamptz NOT NULL DEFAULT clock_timestamp(),
     PRIMARY KEY (source_id, path)
 );
-COMMENT ON TABLE logwatch.read_errors IS 'Files that a tailer cannot read at present, and why';
+COMMENT ON TABLE logwatch.read_errors IS 'Files that a tailer cannot read at present, with the error';
 
 CREATE TABLE logwatch.pauses (
     source_id   bigint NOT NULL,
@@ -15,7 +15,7 @@ CREATE TABLE logwatch.pauses (
     longest     interval NOT NULL,
     PRIMARY KEY (source_id, day)
 );
-COMMENT ON TABLE logwatch.pauses IS 'The longest time per UTC day in which nothing was written to a source''s files, as far as its tailer was watching; kept for 8 days';
+COMMENT ON TABLE logwatch.pauses IS 'The longest time per UTC day in which a source''s files did not grow while its tailer watched; kept for 8 days';
 
 CREATE FUNCTION logwatch_heartbeat(
         source text, epoch bigint, files bigint[], sizes bigint[], truncated boolean[], error_paths text[], errors text[])
@@ -31,7 +31,7 @@ DECLARE
     before record;
 BEGIN
     PERFORM logwatch_private.hold();
-    -- A sign of life, refused when another tailer holds the source.
+    -- Raises an error when another tailer holds the source.
     PERFORM logwatch_private.move_offset($1, $2, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL, NULL);
     UPDATE logwatch.files AS f SET size = o.size, truncated = f.truncated OR o.truncated
       FROM unnest($3, $4, $5) AS o (id, size, truncated)
@@ -46,7 +46,7 @@ BEGIN
     SELECT max(f.updated_at) INTO written FROM logwatch.files AS f WHERE f.source_id = this_source;
     IF written > before.written_at OR before.written_at IS NULL AND written IS NOT NULL THEN
         UPDATE logwatch.sources AS s SET written_at = written WHERE s.id = this_source;
-        -- A pause in which nobody watched says nothing.
+        -- A pause in which no tailer watched is not the files' own.
         IF before.written_at >= before.watched_since THEN
             INSERT INTO logwatch.pauses AS p (source_id, day, longest)
             VALUES (this_source, (written AT TIME ZONE 'UTC')::date, written - before.written_at)
@@ -57,7 +57,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[])
-    IS 'What a tailer says every few seconds: that it lives, how large its files are, which of them began with a truncation, and what it cannot read';
+    IS 'Heartbeat of a tailer every few seconds: sizes of its files, truncations and read errors';
 
 CREATE FUNCTION logwatch_private.forget(source_id bigint) RETURNS void
     LANGUAGE sql VOLATILE
@@ -83,8 +83,8 @@ BEGIN
     PERFORM logwatch_private.hold();
     SELECT * INTO known FROM logwatch.sources AS s WHERE s.name = $1 FOR UPDATE;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no source "%"', $1
-            USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name FROM logwatch.sources;';
+        RAISE EXCEPTION 'source "%" does not exist', $1
+            USING ERRCODE = 'no_data_found', HINT = 'To list them: SELECT name FROM logwatch.sources;';
     END IF;
     IF known.seen_at > clock_timestamp() - interval '5 minutes' THEN
         RAISE EXCEPTION 'source "%" has a tailer', $1
@@ -108,7 +108,7 @@ CREATE FUNCTION logwatch_private.silent_after(source_id bigint, asof timestamptz
      WHERE p.source_id = $1 AND p.day >= (asof AT TIME ZONE 'UTC')::date - 8
     HAVING min(p.day) < (asof AT TIME ZONE 'UTC')::date
     $$;
-COMMENT ON FUNCTION logwatch_private.silent_after(bigint, timestamptz) IS 'How long nothing may be written to a source''s files before that is unusual; NULL before a day was watched';
+COMMENT ON FUNCTION logwatch_private.silent_after(bigint, timestamptz) IS 'Time without growth after which a source counts as silent; NULL before a whole day was watched';
 
 CREATE FUNCTION logwatch_files(source text DEFAULT NULL)
     RETURNS TABLE (source text, path text, state text, next_byte bigint, size bigint, behind bigint, read_at timestamptz,
@@ -116,7 +116,8 @@ CREATE FUNCTION logwatch_files(source text DEFAULT NULL)
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- All open files, and of the others the last one that had the path: rotated files keep the path of the live one.
+    -- Rotated files keep the path of the live one: besides open files only the last of a path
+    -- is shown.
     SELECT s.name, f.path, CASE WHEN f.error IS NOT NULL THEN 'error' ELSE f.state END, f.next_byte, f.size,
            CASE WHEN f.state = 'open' THEN greatest(f.size - f.next_byte, 0) END, f.updated_at,
            (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.path = f.path), COALESCE(f.truncations, 0), f.error, s.seen_at
@@ -131,4 +132,4 @@ CREATE FUNCTION logwatch_files(source text DEFAULT NULL)
      WHERE s.attached_at IS NOT NULL AND (s.name = $1 OR $1 IS NULL)
      ORDER BY s.name, f.state = 'open' DESC NULLS LAST, f.path, f.first_seen
     $$;
-COMMENT ON FUNCTION logwatch_files(text) IS 'How far each file of a source has been read; all sources when none is named. What logwatch-tailer --status shows';
+COMMENT ON FUNCTION logwatch_files(text) IS 'Progress of each file of a source, or of all sources; logwatch-tailer --status prints it';

@@ -23,7 +23,8 @@ CREATE FUNCTION logwatch_private.claim(source text, path text, host text, versio
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT logwatch_private.hold();
-    -- Waits for what an older tailer has under way, and shuts it out; the second statement then sees its last offsets.
+    -- Waits for an older tailer's open transaction, and shuts that tailer out; the next statement
+    -- then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at, watched_since)
     VALUES (logwatch_private.source_id($1), logwatch_private.printable($1), 1, left(logwatch_private.printable($2), 4096), left(logwatch_private.printable($3), 255), left(logwatch_private.printable($4), 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
@@ -46,8 +47,9 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
     AS $$
-    -- First come, first served. A tailer that was ended while it waited leaves a backend that still claims the source: that claim must
-    -- come before the next tailer's, not shut it out afterwards. No other lock is taken here, so that all wait in this one queue.
+    -- Tailers wait in the order of arrival. The backend of a tailer that ended while it waited still
+    -- claims the source: its claim must come before the next tailer's, not shut that one out. All
+    -- wait in this one queue, because nothing else is locked here.
     SELECT logwatch_private.queue_for_source(logwatch_private.printable($1));
     SELECT * FROM logwatch_private.claim($1, $2, $3, $4)
     $$;
@@ -80,7 +82,8 @@ DECLARE
     held bigint;
     stored bigint;
 BEGIN
-    -- The row lock makes an attach wait for this transaction, and this transaction see the attach: no two tailers can store the same bytes.
+    -- The row lock makes an attach wait for this transaction, and makes this transaction see an
+    -- attach: no two tailers can store the same bytes.
     SELECT s.epoch INTO held FROM logwatch.sources AS s WHERE s.id = this_source FOR SHARE;
     IF held IS DISTINCT FROM $2 THEN
         RAISE EXCEPTION 'another tailer holds source "%"', $1

@@ -1,10 +1,10 @@
--- For other tools: an alert as JSON, metrics for Prometheus exporters, a line for Nagios and its kin.
+-- Interfaces for other tools: an alert as JSON, metrics for Prometheus, a line for Nagios.
 
 CREATE FUNCTION logwatch_alert_json(alert_id bigint) RETURNS jsonb
     LANGUAGE sql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT logwatch_private.alert_payload(a, NULL) FROM logwatch.alerts AS a WHERE a.id = $1 $$;
-COMMENT ON FUNCTION logwatch_alert_json(bigint) IS 'An alert with its counts, sources, top patterns and timeline; NULL when there is none of this id';
+COMMENT ON FUNCTION logwatch_alert_json(bigint) IS 'An alert with its counts, sources, top patterns and timeline; NULL for an unknown id';
 
 CREATE FUNCTION logwatch_private.read_gauges() RETURNS TABLE (metric text, labels jsonb, value double precision)
     LANGUAGE sql STABLE

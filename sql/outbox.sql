@@ -1,4 +1,5 @@
--- Outbox: which announcements are due, the rows that carry them, and their delivery: claim, send, settle.
+-- Outbox: finds the announcements that are due, queues them as rows, and delivers these: claim,
+-- send, settle.
 
 CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts) RETURNS text
     LANGUAGE sql STABLE
@@ -8,13 +9,13 @@ CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts) RETURNS te
                                  CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
                                  alert.threshold, extract(epoch FROM alert.within)::bigint)
     $$;
-COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts) IS 'One line that says what an alert is about';
+COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts) IS 'Summary of an alert in one line';
 
 CREATE FUNCTION logwatch_private.group_label(group_by text, group_key text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE group_by || ' ' || group_key END $$;
-COMMENT ON FUNCTION logwatch_private.group_label(text, text) IS 'A group''s key with what it is a key of';
+COMMENT ON FUNCTION logwatch_private.group_label(text, text) IS 'Label of a group: the kind of its key, and the key';
 
 CREATE FUNCTION logwatch_private.due_announcements(asof timestamptz)
     RETURNS TABLE (alert_id bigint, reason text)
@@ -23,7 +24,7 @@ CREATE FUNCTION logwatch_private.due_announcements(asof timestamptz)
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- What an alert is, compared with what was announced of it: a silence only puts the difference off.
+    -- Compares an alert's state with the announced one: a silence only delays the difference.
     RETURN QUERY
     SELECT due.id, due.reason
       FROM (SELECT a AS alert, a.id,
@@ -43,12 +44,12 @@ BEGIN
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
              WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
-             -- So that the reason is found out once.
+             -- Finds the reason once.
              OFFSET 0) AS due
      WHERE due.reason IS NOT NULL AND NOT logwatch_private.is_silenced(due.alert, asof);
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts that people must be told of now, and why';
+COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts whose notification is due, with the reason';
 
 CREATE FUNCTION logwatch_private.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -89,7 +90,7 @@ BEGIN
         'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot)));
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.alert_payload(logwatch.alerts, text) IS 'All that a message about an alert is made from';
+COMMENT ON FUNCTION logwatch_private.alert_payload(logwatch.alerts, text) IS 'Data that a message about an alert is made from';
 
 CREATE FUNCTION logwatch_private.rfc3339(at timestamptz) RETURNS text
     LANGUAGE sql STABLE STRICT
@@ -101,7 +102,7 @@ CREATE FUNCTION logwatch_private.zone() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT current_setting('log_timezone') $$;
-COMMENT ON FUNCTION logwatch_private.zone() IS 'Time zone that messages give times in: the one of the server log';
+COMMENT ON FUNCTION logwatch_private.zone() IS 'Time zone of the times in messages: log_timezone';
 
 CREATE FUNCTION logwatch_private.audience(alert logwatch.alerts, reason text) RETURNS TABLE (channel text, recipient text)
     LANGUAGE plpgsql STABLE
@@ -109,7 +110,8 @@ CREATE FUNCTION logwatch_private.audience(alert logwatch.alerts, reason text) RE
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- The end is for all who were told of the alert, whatever the rule says by now; anything else for those whom the rule names.
+    -- The end goes to everyone who was notified of the alert, even if the rule has changed; all
+    -- else goes to the rule's recipients.
     RETURN QUERY
     SELECT DISTINCT n.channel, n.recipient FROM logwatch.notifications AS n
      WHERE $2 = 'resolved' AND n.alert_id = COALESCE(alert.announced_with, alert.id) AND n.state <> 'failed' AND logwatch_private.channel_configured(n.channel)
@@ -118,7 +120,7 @@ BEGIN
      WHERE $2 <> 'resolved' AND r.name = alert.rule;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.audience(logwatch.alerts, text) IS 'Who is to be told of an alert, and how';
+COMMENT ON FUNCTION logwatch_private.audience(logwatch.alerts, text) IS 'Channels and recipients of a notification about an alert';
 
 CREATE FUNCTION logwatch_private.urgency(severity text) RETURNS smallint
     LANGUAGE sql IMMUTABLE
@@ -131,7 +133,8 @@ CREATE FUNCTION logwatch_private.announcement_sets(asof timestamptz, most intege
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- More groups of one rule than that, due at once, share one notification, and go on sharing them.
+    -- When more groups of one rule than that are due at once, they share one notification, and keep
+    -- sharing the later ones.
     WITH due AS (
         SELECT d.alert_id, d.reason, a.announced_with, count(*) OVER together AS groups,
                first_value(d.alert_id) OVER (together ORDER BY a.worst DESC NULLS LAST, a.peak DESC, d.alert_id) AS lead_id
@@ -147,7 +150,7 @@ CREATE FUNCTION logwatch_private.announcement_sets(asof timestamptz, most intege
      ORDER BY s.lead_id
     $$;
 COMMENT ON FUNCTION logwatch_private.announcement_sets(timestamptz, integer)
-    IS 'Announcements that are due: each with the alert that it describes, and all alerts that it is about';
+    IS 'Announcements that are due: each with the alert that it describes, and all alerts that it covers';
 
 CREATE FUNCTION logwatch_private.announce(asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -181,7 +184,7 @@ BEGIN
                body
           FROM logwatch_private.audience(a, due.reason) AS t
         ON CONFLICT DO NOTHING;
-        -- PostgreSQL delivers it to sessions that LISTEN when this transaction commits. Anybody may LISTEN: no details.
+        -- Any role may LISTEN, so the payload has no details.
         PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', u.id, 'state', u.state)::text)
            FROM logwatch.alerts AS u WHERE u.id = ANY (due.alert_ids);
     END LOOP;
@@ -193,13 +196,13 @@ CREATE FUNCTION logwatch_private.targets(channels text[], recipients text[]) RET
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- One target per channel that the settings turn on, and per recipient for e-mail.
+    -- E-mail has one target per recipient, every other channel one.
     SELECT DISTINCT c.channel, CASE c.channel WHEN 'email' THEN address.recipient ELSE '' END
       FROM unnest(channels) AS c (channel)
       LEFT JOIN LATERAL unnest(COALESCE(recipients, logwatch_private.default_recipients())) AS address (recipient) ON c.channel = 'email'
      WHERE logwatch_private.channel_configured(c.channel) AND (c.channel <> 'email' OR address.recipient IS NOT NULL)
     $$;
-COMMENT ON FUNCTION logwatch_private.targets(text[], text[]) IS 'Where a notification goes';
+COMMENT ON FUNCTION logwatch_private.targets(text[], text[]) IS 'Targets of a notification: channel and recipient';
 
 CREATE FUNCTION logwatch_private.new_message_id() RETURNS text
     LANGUAGE sql VOLATILE
@@ -212,7 +215,8 @@ CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20, most_in_all i
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    -- A recipient gets so many mails an hour, and all of them so many; one digest lists the rest when the hour has passed.
+    -- The hourly limits hold per recipient and for all together; one digest lists the rest after
+    -- the hour.
     WITH had AS (
         SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
           FROM logwatch.notifications AS n
@@ -242,13 +246,13 @@ BEGIN
     DO UPDATE SET payload = jsonb_set(d.payload, '{suppressed}', (d.payload -> 'suppressed') || (EXCLUDED.payload -> 'suppressed'));
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.suppress(integer, integer) IS 'Puts mails above the hourly number of a recipient, or of all, into one digest';
+COMMENT ON FUNCTION logwatch_private.suppress(integer, integer) IS 'Puts mails above the hourly limits into one digest';
 
 CREATE FUNCTION logwatch_private.is_abandoned(n logwatch.notifications) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- A process of the same pid that is younger than the lease is another one.
+    -- A process that is younger than the lease has reused the pid.
     SELECT n.state = 'sending'
        AND NOT EXISTS (SELECT FROM pg_stat_get_activity(n.leased_by) AS p WHERE p.pid = n.leased_by AND p.backend_start <= n.leased_at)
     $$;
@@ -269,13 +273,13 @@ BEGIN
       FROM abandoned AS a WHERE n.id = a.id;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.take_over() IS 'Makes due at once what a sender that is gone had claimed';
+COMMENT ON FUNCTION logwatch_private.take_over() IS 'Makes the claims of a sender that is gone due at once';
 
 CREATE FUNCTION logwatch_private.is_misdated(next_attempt_at timestamptz) RETURNS boolean
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT next_attempt_at > clock_timestamp() + interval '65 minutes' $$;
-COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the clock was set back since: nothing ever waits for more than an hour';
+COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the clock was set back since: no retry waits for more than an hour';
 
 CREATE FUNCTION logwatch_private.claim(channel text, most integer)
     RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
@@ -294,7 +298,8 @@ BEGIN
          ORDER BY n.urgency DESC, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
     ), claimed AS (
-        -- The lease, which a sender renews while it waits for a server: should its process hang, another one may try from then on.
+        -- A sender renews its lease while it waits for a server. When its process hangs, the lease
+        -- expires and another sender tries.
         UPDATE logwatch.notifications AS n
            SET state = 'sending', attempts = n.attempts + 1, leased_at = clock_timestamp(), leased_by = pg_backend_pid(),
                next_attempt_at = clock_timestamp() + interval '2 minutes'
@@ -315,7 +320,7 @@ CREATE FUNCTION logwatch_private.renew_leases(ids bigint[]) RETURNS void
     UPDATE logwatch.notifications AS n SET next_attempt_at = clock_timestamp() + interval '2 minutes'
      WHERE n.id = ANY ($1) AND n.state = 'sending' AND n.leased_by = pg_backend_pid()
     $$;
-COMMENT ON FUNCTION logwatch_private.renew_leases(bigint[]) IS 'Keeps notifications that are being sent from other senders for two more minutes';
+COMMENT ON FUNCTION logwatch_private.renew_leases(bigint[]) IS 'Extends the leases of notifications that are being sent by two minutes';
 
 CREATE FUNCTION logwatch_private.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -339,7 +344,7 @@ BEGIN
      WHERE n.id = $1 AND n.message_id = $2 AND n.state = 'sending';
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (for good) or retry';
+COMMENT ON FUNCTION logwatch_private.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (final) or retry';
 
 CREATE FUNCTION logwatch_private.retry_after(attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -348,7 +353,7 @@ CREATE FUNCTION logwatch_private.retry_after(attempts integer) RETURNS interval
     SELECT COALESCE((ARRAY['30 seconds', '1 minute', '2 minutes', '5 minutes', '10 minutes', '15 minutes', '30 minutes']::interval[])[attempts],
                     interval '1 hour')
     $$;
-COMMENT ON FUNCTION logwatch_private.retry_after(integer) IS 'How long to wait after so many attempts';
+COMMENT ON FUNCTION logwatch_private.retry_after(integer) IS 'Time until the next attempt, by the number of attempts so far';
 
 CREATE FUNCTION logwatch_private.retry_now() RETURNS void
     LANGUAGE sql VOLATILE
@@ -357,14 +362,14 @@ CREATE FUNCTION logwatch_private.retry_now() RETURNS void
     UPDATE logwatch.notifications SET next_attempt_at = clock_timestamp()
      WHERE state = 'queued' AND attempts > 0 AND next_attempt_at > clock_timestamp()
     $$;
-COMMENT ON FUNCTION logwatch_private.retry_now() IS 'Makes every retry due: called at a reload, which may have mended the settings';
+COMMENT ON FUNCTION logwatch_private.retry_now() IS 'Makes every retry due: called at a reload, which may have corrected the settings';
 
 CREATE FUNCTION logwatch_private.due_channels() RETURNS TABLE (channel text, seconds double precision)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT n.channel,
-           -- Thousands may be queued; few are being sent.
+           -- Thousands can be queued; few are being sent.
            CASE WHEN logwatch_private.is_misdated(max(n.next_attempt_at))
                      OR bool_or(CASE WHEN n.state = 'sending' THEN logwatch_private.is_abandoned(n) ELSE false END) THEN 0
                 ELSE extract(epoch FROM min(n.next_attempt_at) - clock_timestamp()) END::double precision

@@ -1,4 +1,5 @@
--- The report page: what it shows is gathered here, as JSON; it is drawn in Rust (extension/src/message/page.rs). Reads only.
+-- Collects the data of the report page as JSON; extension/src/message/page.rs renders it. Only
+-- reads.
 
 CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RETURNS jsonb
     LANGUAGE sql STABLE
@@ -7,7 +8,8 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
     WITH frame AS (
         SELECT asof - period AS from_at, asof AS to_at, extract(epoch FROM period) / 48 AS step
     ), counted AS MATERIALIZED (
-        -- The timeline's 48 slots; what was folded into hours stands in the slot in which the hour began.
+        -- The timeline has 48 slots; counts folded into hours are in the slot where the hour
+        -- began.
         SELECT c.level, c.fingerprint, c.source_id, sum(c.n) AS n, max(c.second) AS last_at,
                least(floor(extract(epoch FROM c.second - f.from_at) / f.step), 47)::integer AS slot
           FROM frame AS f JOIN logwatch.counts AS c ON c.minute > f.from_at - interval '1 hour' AND c.minute <= f.to_at AND c.second > f.from_at AND c.second <= f.to_at

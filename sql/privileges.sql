@@ -1,4 +1,4 @@
--- Nothing for PUBLIC; pg_monitor reads. What pg_dump must keep of the extension's tables.
+-- Revokes everything from PUBLIC, lets pg_monitor read, and marks the tables that pg_dump keeps.
 
 DO $$
 DECLARE
@@ -28,7 +28,8 @@ GRANT SELECT ON logwatch_fleet TO pg_monitor;
 GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_files(text), logwatch_alert_json(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(),
     logwatch_report_html(interval), logwatch_private.read_metrics(), logwatch_private.read_fleet() TO pg_monitor;
 
--- Partitions made later are no members of the extension and are dumped as they are; progress and its transaction ids belong to this server alone.
+-- Later partitions are not members of the extension, so pg_dump dumps them like any table. The
+-- table progress is left out: its transaction ids belong to this server.
 DO $$
 DECLARE
     name text;

@@ -1,10 +1,10 @@
--- The status message for people. Public; written in Rust (extension/src/message.rs).
+-- The status message for people. Public; extension/src/message.rs writes it.
 
 CREATE FUNCTION logwatch_report(channel text DEFAULT NULL) RETURNS text
     LANGUAGE c VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS 'MODULE_PATHNAME', 'report_wrapper';
-COMMENT ON FUNCTION logwatch_report(text) IS 'The status message, threshold met or not; also queues it to one channel (email, log), or to all that are set when channel is NULL';
+COMMENT ON FUNCTION logwatch_report(text) IS 'Status message, whether or not a threshold is met; also queues it to one channel (email, log), or to all configured ones when channel is NULL';
 
 CREATE FUNCTION logwatch_private.queue_report(channels text[], body jsonb) RETURNS bigint
     LANGUAGE sql VOLATILE
@@ -16,7 +16,7 @@ CREATE FUNCTION logwatch_private.queue_report(channels text[], body jsonb) RETUR
         RETURNING 1)
     SELECT count(*) FROM queued
     $$;
-COMMENT ON FUNCTION logwatch_private.queue_report(text[], jsonb) IS 'Queues a report to the channels that are set';
+COMMENT ON FUNCTION logwatch_private.queue_report(text[], jsonb) IS 'Queues a report to the configured channels';
 CREATE TRIGGER notifications_wake AFTER INSERT ON logwatch.notifications FOR EACH STATEMENT EXECUTE FUNCTION logwatch_private.wake();
 COMMENT ON TRIGGER notifications_wake ON logwatch.notifications IS 'Wakes the worker at commit, to send';
 

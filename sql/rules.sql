@@ -1,4 +1,4 @@
--- Rules: when to alert, and whom to tell. Users edit this table directly.
+-- Rules: when to alert, and whom to notify. Users edit this table directly.
 
 CREATE TABLE logwatch.rules (
     name            text PRIMARY KEY,
@@ -27,28 +27,28 @@ CREATE TABLE logwatch.rules (
     updated_at      timestamptz NOT NULL DEFAULT now(),
     min_sources     integer NOT NULL DEFAULT 1
 );
-COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to tell; INSERT, UPDATE and DELETE take effect at the next check';
-COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: factor times the usual of the same stretch on the days before, and at least threshold; absence: nothing heard of a source for longer than the interval';
+COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to notify; INSERT, UPDATE and DELETE take effect at the next check';
+COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: at least threshold records, and factor times the average of the same time on the 7 days before; absence: no heartbeat or no records of a source for longer than the interval';
 COMMENT ON COLUMN logwatch.rules.level IS 'Counts records of this level and above: DEBUG, INFO, WARN, ERROR or FATAL, in any case';
 COMMENT ON COLUMN logwatch.rules.source IS 'Counts records of sources whose name matches this glob (* and ?)';
 COMMENT ON COLUMN logwatch.rules.match IS 'Regular expression that the pattern''s template must match; NULL for any';
 COMMENT ON COLUMN logwatch.rules.exclude IS 'Regular expression that the pattern''s template must not match';
 COMMENT ON COLUMN logwatch.rules.group_by IS 'none: one alert for all; source or pattern: one for each';
-COMMENT ON COLUMN logwatch.rules.threshold IS 'The rule is met when its window holds at least this many records';
+COMMENT ON COLUMN logwatch.rules.threshold IS 'The rule fires when its window holds at least this many records';
 COMMENT ON COLUMN logwatch.rules.within IS 'Length of the sliding window, by event time';
-COMMENT ON COLUMN logwatch.rules.for_at_least IS 'How long the rule must have been met before it fires';
-COMMENT ON COLUMN logwatch.rules.keep_firing_for IS 'How long the rule must not have been met before the alert resolves';
-COMMENT ON COLUMN logwatch.rules.repeat_every IS 'How often a firing alert is announced again; NULL for never';
-COMMENT ON COLUMN logwatch.rules.repeat_factor IS 'Each repetition comes this many times later than the one before: 1 is regular, 2 doubles';
+COMMENT ON COLUMN logwatch.rules.for_at_least IS 'The condition must hold for this long before the rule fires';
+COMMENT ON COLUMN logwatch.rules.keep_firing_for IS 'The condition must not hold for this long before the alert resolves';
+COMMENT ON COLUMN logwatch.rules.repeat_every IS 'Interval of repeated notifications while the alert fires; NULL for none';
+COMMENT ON COLUMN logwatch.rules.repeat_factor IS 'Each interval is this many times the one before: 1 keeps it, 2 doubles it';
 COMMENT ON COLUMN logwatch.rules.factor IS 'spike: this many times the average of the same stretch on the 7 days before';
 COMMENT ON COLUMN logwatch.rules.learn_for IS 'new_pattern: patterns first seen before the rule is this old are learned, not alerted';
-COMMENT ON COLUMN logwatch.rules.absence_of IS 'absence: tailer (no sign of life), records (its files do not grow and nothing is stored) or edge (a whole server of the fleet)';
+COMMENT ON COLUMN logwatch.rules.absence_of IS 'absence: tailer (no heartbeat), records (its files do not grow and nothing is stored) or edge (a whole server of the fleet)';
 COMMENT ON COLUMN logwatch.rules.severity IS 'info, warning or critical; for people and other tools';
 COMMENT ON COLUMN logwatch.rules.created_at IS 'When the rule was made';
-COMMENT ON COLUMN logwatch.rules.channels IS 'Where notifications go: email, log (server log), webhook; those that the settings turn on';
+COMMENT ON COLUMN logwatch.rules.channels IS 'Channels: email, log (server log), webhook; only those that the settings turn on are used';
 COMMENT ON COLUMN logwatch.rules.recipients IS 'E-mail addresses; NULL for those of logwatch.email_to';
-COMMENT ON COLUMN logwatch.rules.runbook IS 'What to do, a link or a sentence; printed in the mail';
-COMMENT ON COLUMN logwatch.rules.builtin IS 'Came with the extension';
+COMMENT ON COLUMN logwatch.rules.runbook IS 'Instructions, a link or a sentence; printed in the mail';
+COMMENT ON COLUMN logwatch.rules.builtin IS 'The extension brought this rule';
 COMMENT ON COLUMN logwatch.rules.updated_at IS 'When the rule was last changed';
 COMMENT ON COLUMN logwatch.rules.min_sources IS 'The window''s records must come from at least this many sources';
 
@@ -61,7 +61,7 @@ DECLARE
 BEGIN
     IF NEW.name IS NULL OR NEW.name !~ '^[^[:cntrl:]]{1,100}$' THEN
         RAISE EXCEPTION 'a rule''s name must have 1 to 100 characters, and no control characters'
-            USING ERRCODE = 'check_violation', HINT = 'It stands in the subject of every mail, for example: disk.';
+            USING ERRCODE = 'check_violation', HINT = 'It is in the subject of every mail, for example: disk.';
     END IF;
     IF NEW.kind NOT IN ('threshold', 'new_pattern', 'spike', 'absence') THEN
         RAISE EXCEPTION 'rule "%": unknown kind "%"', NEW.name, NEW.kind
@@ -88,7 +88,7 @@ BEGIN
         RAISE EXCEPTION 'rule "%": factor must be more than 1, and repeat_factor at least 1', NEW.name
             USING ERRCODE = 'check_violation', HINT = 'For example: factor = 3, repeat_factor = 2.';
     END IF;
-    -- These kinds say by themselves what they are grouped by.
+    -- The kind decides the grouping of these.
     IF NEW.kind = 'new_pattern' THEN
         NEW.group_by := 'pattern';
     ELSIF NEW.kind = 'absence' THEN
@@ -113,13 +113,13 @@ BEGIN
     END IF;
     IF NEW.repeat_every < interval '1 minute' THEN
         RAISE EXCEPTION 'rule "%": repeat_every is %, and must be at least 1 minute', NEW.name, NEW.repeat_every
-            USING ERRCODE = 'check_violation', HINT = 'NULL means: never repeat.';
+            USING ERRCODE = 'check_violation', HINT = 'NULL turns repetition off.';
     END IF;
-    -- Sums of these with a time must be times, or one rule would stop the check of all.
+    -- A check adds these to a time; a result out of range would stop the check of all rules.
     IF NEW.learn_for < interval '0' OR NEW.learn_for > interval '3660 days' OR NEW.repeat_every > interval '3660 days'
        OR NEW.factor > 1000000 OR NEW.repeat_factor > 1000 OR NEW.created_at > clock_timestamp() + interval '3660 days'
        OR NEW.created_at < '1970-01-01 00:00:00+00' THEN
-        RAISE EXCEPTION 'rule "%": learn_for or repeat_every is longer than 3660 days, or factor, repeat_factor or created_at is far from any use', NEW.name
+        RAISE EXCEPTION 'rule "%": learn_for or repeat_every is longer than 3660 days, or factor, repeat_factor or created_at is out of range', NEW.name
             USING ERRCODE = 'check_violation', HINT = 'For example: learn_for = ''1 day'', repeat_every = ''4 hours'', factor = 3, repeat_factor = 2.';
     END IF;
     IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.kind <> 'absence' THEN
@@ -148,10 +148,10 @@ BEGIN
     END IF;
     FOREACH word IN ARRAY ARRAY[NEW.match, NEW.exclude] LOOP
         CONTINUE WHEN word IS NULL;
-        -- All other expressions are matched in time that grows with the text; these may take for ever, and every check with them.
+        -- Back references are the only expressions whose matching can take exponential time.
         IF word ~ E'(^|[^\\\\])(\\\\\\\\)*\\\\[1-9]' THEN
             RAISE EXCEPTION 'rule "%": back reference in regular expression "%"', NEW.name, word
-                USING ERRCODE = 'invalid_regular_expression', HINT = 'Spell out what the group must match.';
+                USING ERRCODE = 'invalid_regular_expression', HINT = 'Write out the text that the group must match.';
         END IF;
         BEGIN
             PERFORM '' ~ word;
@@ -162,14 +162,14 @@ BEGIN
         END;
     END LOOP;
     IF TG_OP = 'INSERT' AND NEW.builtin THEN
-        -- A dump's own state of a rule that came with the extension takes the place of the fresh one.
+        -- The row of a dump replaces the rule that CREATE EXTENSION has just made.
         DELETE FROM logwatch.rules AS r WHERE r.name = NEW.name AND r.builtin;
     END IF;
     NEW.updated_at := clock_timestamp();
     RETURN NEW;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.check_rule() IS 'Refuses rules that cannot work, and says what would';
+COMMENT ON FUNCTION logwatch_private.check_rule() IS 'Refuses rules that cannot work, with a hint';
 CREATE TRIGGER rules_check BEFORE INSERT OR UPDATE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch_private.check_rule();
 COMMENT ON TRIGGER rules_check ON logwatch.rules IS 'Refuses rules that cannot work';
 CREATE FUNCTION logwatch_private.check_recipients() RETURNS trigger
@@ -203,11 +203,12 @@ INSERT INTO logwatch.rules (name, level, threshold, within, severity, builtin) V
 CREATE FUNCTION logwatch_private.glob_matches(name text, glob text) RETURNS boolean
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$
-    -- Neither SET nor STRICT, so that it is inlined: it is asked once per row of counts, by functions whose search_path is fixed.
+    -- Neither SET nor STRICT, so that PostgreSQL inlines it: callers with a fixed search_path
+    -- evaluate it once per row of counts.
     SELECT glob = '*' OR name LIKE translate(replace(replace(replace(glob, E'\\', E'\\\\'), '%', E'\\%'), '_', E'\\_'), '*?', '%_')
     $$;
 COMMENT ON FUNCTION logwatch_private.glob_matches(text, text) IS 'Whether a name matches a glob of * and ?';
 
 CREATE FUNCTION logwatch_private.pattern_matches(template text, pattern text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pattern_matches_wrapper';
-COMMENT ON FUNCTION logwatch_private.pattern_matches(text, text) IS 'Whether a template matches a rule''s regular expression, found out once in a session';
+COMMENT ON FUNCTION logwatch_private.pattern_matches(text, text) IS 'Whether a template matches a regular expression; each session keeps the results';

@@ -1,8 +1,8 @@
--- Settings and facts of the server, as SQL sees them.
+-- Functions that read settings and facts of the server.
 
 CREATE FUNCTION logwatch_private.hold() RETURNS void
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'hold_wrapper';
-COMMENT ON FUNCTION logwatch_private.hold() IS 'Makes DROP EXTENSION wait for the end of this transaction, so that neither can end in a deadlock';
+COMMENT ON FUNCTION logwatch_private.hold() IS 'Makes DROP EXTENSION wait for the end of this transaction, which avoids deadlocks';
 
 CREATE FUNCTION logwatch_private.take_turn(work text) RETURNS boolean
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'take_turn_wrapper';
@@ -33,24 +33,25 @@ COMMENT ON FUNCTION logwatch_private.printable(text) IS 'A name or a reason from
 
 CREATE FUNCTION logwatch_private.nearest_name(name text, known text[]) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'nearest_name_wrapper';
-COMMENT ON FUNCTION logwatch_private.nearest_name(text, text[]) IS 'The known name that is most like a misspelt one';
+COMMENT ON FUNCTION logwatch_private.nearest_name(text, text[]) IS 'Known name that is nearest to a misspelt one';
 
 CREATE FUNCTION logwatch_private.unknown_settings() RETURNS TABLE (name text, nearest text, file text, line integer)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- PostgreSQL removes such settings with a warning in the server log only. They are still in the files.
+    -- PostgreSQL drops such settings with a warning in the server log only; the files still have
+    -- them.
     SELECT f.name, logwatch_private.nearest_name(f.name, known.names), f.sourcefile, f.sourceline
       FROM (SELECT array_agg(s.name) AS names FROM pg_settings AS s WHERE s.name LIKE 'logwatch.%') AS known
      CROSS JOIN pg_file_settings AS f
      WHERE f.name LIKE 'logwatch.%' AND lower(f.name) <> ALL (known.names)
      ORDER BY f.seqno
     $$;
-COMMENT ON FUNCTION logwatch_private.unknown_settings() IS 'Settings logwatch.* in the configuration files that do not exist, and the existing ones that are most like them';
+COMMENT ON FUNCTION logwatch_private.unknown_settings() IS 'Settings logwatch.* in the configuration files that do not exist, each with the nearest existing one';
 
 CREATE FUNCTION logwatch_private.channel_problem(channel text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_problem_wrapper';
-COMMENT ON FUNCTION logwatch_private.channel_problem(text) IS 'Why a channel cannot work as it is set, what to type included; NULL when it can';
+COMMENT ON FUNCTION logwatch_private.channel_problem(text) IS 'Reason why a channel cannot work as it is set, with the value to type; NULL when it can';
 
 CREATE FUNCTION logwatch_private.channel_configured(channel text) RETURNS boolean
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_configured_wrapper';
@@ -70,7 +71,7 @@ CREATE FUNCTION logwatch_private.default_recipients() RETURNS text[]
     $$;
 COMMENT ON FUNCTION logwatch_private.default_recipients() IS 'The addresses of logwatch.email_to';
 
--- Say at CREATE EXTENSION what the worker still needs, in the words to type.
+-- CREATE EXTENSION warns of what the worker still needs, with the lines to type.
 DO $$
 DECLARE
     path constant text := pg_catalog.current_setting('search_path');
@@ -80,7 +81,7 @@ BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
     preloaded := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
     IF NOT preloaded THEN
-        RAISE WARNING 'logwatch works, but without its background worker: nothing is checked or sent by itself'
+        RAISE WARNING 'the logwatch worker is off: nothing checks rules or sends mail by itself'
             USING HINT = format(E'Add to postgresql.conf and restart the server:\nshared_preload_libraries = %L\nlogwatch.database = %L',
                                 concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database());
     ELSIF worker_database <> current_database() THEN

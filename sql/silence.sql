@@ -1,4 +1,4 @@
--- Silences and acknowledgements: what keeps people from being told. Neither stops counting.
+-- Silences and acknowledgements: both hold notifications back, and neither stops counting.
 
 CREATE TABLE logwatch.silences (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -20,13 +20,14 @@ COMMENT ON COLUMN logwatch.silences.rule IS 'Glob (* and ?) of rule names';
 COMMENT ON COLUMN logwatch.silences.source IS 'Glob of source names: silences alerts all of whose records come from such sources';
 COMMENT ON COLUMN logwatch.silences.pattern IS 'Fingerprint (hex): silences alerts all of whose records have this pattern; NULL for any';
 COMMENT ON COLUMN logwatch.silences.repeat_every IS 'A maintenance window: the silence comes again after this time, 1 day or 7 days for instance';
-COMMENT ON COLUMN logwatch.silences.repeat_until IS 'No repetition begins after this time; NULL for ever';
+COMMENT ON COLUMN logwatch.silences.repeat_until IS 'No repetition begins after this time; NULL for no end';
 
 CREATE FUNCTION logwatch_private.silence_is_active(silence logwatch.silences, asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- The repetition that began last; one earlier and one later allow for days of 23 and 25 hours.
+    -- Tries the repetition that began last; one earlier and one later allow for days of 23 and
+    -- 25 hours.
     SELECT asof >= silence.starts_at AND asof < silence.ends_at
         OR silence.repeat_every IS NOT NULL AND EXISTS (
            SELECT FROM generate_series(-1, 1) AS off,
@@ -96,11 +97,11 @@ DECLARE
 BEGIN
     PERFORM logwatch_private.hold();
     IF "for" IS NULL OR "for" <= interval '0' OR "for" > interval '366 days' THEN
-        RAISE EXCEPTION 'a silence must last from a moment to 366 days, not %', "for"
+        RAISE EXCEPTION 'a silence of % is not between 0 and 366 days', "for"
             USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: SELECT logwatch_silence(''error'', ''2 hours'', ''deployment'');';
     END IF;
     IF repeat_every < interval '1 hour' OR begins + repeat_every < begins + "for" THEN
-        RAISE EXCEPTION 'a silence of % cannot come again every %', "for", repeat_every
+        RAISE EXCEPTION 'a silence of % cannot be repeated every %', "for", repeat_every
             USING ERRCODE = 'invalid_parameter_value', HINT = 'repeat_every must be at least an hour, and longer than the silence; for example ''1 day''.';
     END IF;
     IF NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE logwatch_private.glob_matches(r.name, COALESCE(rule, '*'))) THEN
@@ -127,14 +128,14 @@ BEGIN
     PERFORM logwatch_private.hold();
     DELETE FROM logwatch.silences AS s WHERE s.id = $1 RETURNING * INTO ended;
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no silence %', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT * FROM logwatch.silences;';
+        RAISE EXCEPTION 'silence % does not exist', $1 USING ERRCODE = 'no_data_found', HINT = 'To list them: SELECT * FROM logwatch.silences;';
     END IF;
     RETURN format('silence %s of rule %s is over', ended.id, ended.rule);
 END
 $$;
-COMMENT ON FUNCTION logwatch_unsilence(bigint) IS 'Ends a silence early; what is still true is announced by the next check';
+COMMENT ON FUNCTION logwatch_unsilence(bigint) IS 'Ends a silence early; the next check announces alerts that are still firing';
 
--- Rows of their own, without a foreign key: a session that has not committed its acknowledgement keeps no check from the alert.
+-- No foreign key: an acknowledgement that is not committed must not lock the alert for checks.
 CREATE TABLE logwatch.acknowledgements (
     id       bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     alert_id bigint NOT NULL,
@@ -143,7 +144,7 @@ CREATE TABLE logwatch.acknowledgements (
     note     text NOT NULL DEFAULT ''
 );
 CREATE INDEX acknowledgements_alert_idx ON logwatch.acknowledgements (alert_id);
-COMMENT ON TABLE logwatch.acknowledgements IS 'Alerts that somebody works on: they are not repeated any more';
+COMMENT ON TABLE logwatch.acknowledgements IS 'Acknowledged alerts: they are announced again only when they get worse or resolve';
 COMMENT ON COLUMN logwatch.acknowledgements.alert_id IS 'logwatch.alerts.id';
 COMMENT ON COLUMN logwatch.acknowledgements.acked_by IS 'Role that acknowledged the alert';
 
@@ -169,14 +170,14 @@ BEGIN
     PERFORM logwatch_private.hold();
     SELECT a.rule INTO rule FROM logwatch.alerts AS a WHERE a.id = $1 AND a.state <> 'resolved';
     IF NOT FOUND THEN
-        RAISE EXCEPTION 'there is no open alert %', $1
-            USING ERRCODE = 'no_data_found', HINT = 'See: SELECT id, rule, state FROM logwatch.alerts WHERE state <> ''resolved'';';
+        RAISE EXCEPTION 'open alert % does not exist', $1
+            USING ERRCODE = 'no_data_found', HINT = 'To list them: SELECT id, rule, state FROM logwatch.alerts WHERE state <> ''resolved'';';
     END IF;
     INSERT INTO logwatch.acknowledgements (alert_id, note) VALUES ($1, left(COALESCE(logwatch_private.printable($2), ''), 1000));
-    RETURN format('alert %s (%s) is yours: it is not repeated any more, and you are told when it is over', $1, rule);
+    RETURN format('alert %s (%s) is acknowledged: it is not announced again until it resolves', $1, rule);
 END
 $$;
 COMMENT ON FUNCTION logwatch_ack(bigint, text) IS 'Acknowledges an open alert: it is not repeated any more; its end is announced';
 
 CREATE TRIGGER silences_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.silences FOR EACH STATEMENT EXECUTE FUNCTION logwatch_private.wake();
-COMMENT ON TRIGGER silences_wake ON logwatch.silences IS 'What a silence held back is announced when it is ended early';
+COMMENT ON TRIGGER silences_wake ON logwatch.silences IS 'Wakes the worker: it announces what an ended silence held back';

@@ -1,9 +1,10 @@
--- The status: one row per rule, source, channel and the worker. Reads only, so that it works on a hot standby.
+-- The status: one row per rule, source, channel and the worker. It only reads, so that it works on a
+-- hot standby.
 
 CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
     RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
-COMMENT ON FUNCTION logwatch_private.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'The one line that says how a rule stands';
+COMMENT ON FUNCTION logwatch_private.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'State of a rule in one line';
 
 CREATE FUNCTION logwatch_private.worker_error() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_error_wrapper';
@@ -11,7 +12,7 @@ COMMENT ON FUNCTION logwatch_private.worker_error() IS 'Error of the worker''s l
 
 CREATE FUNCTION logwatch_private.alert_file_error() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'alert_file_error_wrapper';
-COMMENT ON FUNCTION logwatch_private.alert_file_error() IS 'Why the worker could not write the alert file; NULL when it could';
+COMMENT ON FUNCTION logwatch_private.alert_file_error() IS 'Error of the last write of the alert file; NULL when it succeeded';
 
 CREATE FUNCTION logwatch_private.worker_status()
     RETURNS TABLE (state text, since timestamptz, message text, checked_at timestamptz, overdue boolean)
@@ -74,7 +75,7 @@ CREATE FUNCTION logwatch_private.library_problem() RETURNS text
                   logwatch_private.library_version(), e.extversion)
       FROM pg_extension AS e WHERE e.extname = 'logwatch' AND e.extversion <> logwatch_private.library_version()
     $$;
-COMMENT ON FUNCTION logwatch_private.library_problem() IS 'What to do when library and extension differ; NULL when they agree';
+COMMENT ON FUNCTION logwatch_private.library_problem() IS 'Instruction for when library and extension differ; NULL when they agree';
 
 CREATE FUNCTION logwatch_private.library_version() RETURNS text
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'library_version_wrapper';
@@ -157,7 +158,7 @@ BEGIN
 
     RETURN QUERY
     WITH arrived AS MATERIALIZED (
-        -- What maintenance has added up, and the batches since.
+        -- Adds the batches since the last maintenance to its sums.
         SELECT a.source_id, sum(a.n)::bigint AS n, sum(a.late)::bigint AS late, max(a.at) AS at
           FROM (SELECT v.source_id, v.n, v.late, v.last_at AS at FROM logwatch.arrivals AS v WHERE v.last_at > asof - interval '24 hours'
                 UNION ALL
@@ -183,7 +184,7 @@ BEGIN
                CASE WHEN file.truncations > 0 THEN format('%s truncation%s in 24 hours', file.truncations, CASE WHEN file.truncations = 1 THEN '' ELSE 's' END) END,
                CASE WHEN gap.n > 0 THEN format('%s gap%s in 24 hours, the last: %s (%s), see logwatch.gaps', gap.n, CASE WHEN gap.n = 1 THEN '' ELSE 's' END, gap.reason, gap.path) END,
                CASE WHEN unreadable.n > 0 THEN format('%s file%s cannot be read: %s (%s)', unreadable.n, CASE WHEN unreadable.n = 1 THEN '' ELSE 's' END, unreadable.path, unreadable.error) END,
-               CASE WHEN src.attached_at IS NOT NULL AND seen.at < asof - interval '5 minutes' THEN 'nothing heard of its tailer for 5 minutes'
+               CASE WHEN src.attached_at IS NOT NULL AND seen.at < asof - interval '5 minutes' THEN 'no heartbeat of its tailer for 5 minutes'
                     WHEN quiet.time > quiet.usual THEN format('nothing written for %s, unusual after %s', date_trunc('minute', quiet.time), date_trunc('minute', quiet.usual)) END)
       FROM logwatch.sources AS src
      CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at,
@@ -253,4 +254,4 @@ BEGIN
     RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
 END
 $$;
-COMMENT ON FUNCTION logwatch_status() IS 'How logwatch stands: one row per rule, source, channel, misspelt setting, edge or centre of a fleet, and the worker; reads only';
+COMMENT ON FUNCTION logwatch_status() IS 'Status of logwatch: one row per rule, source, channel, misspelt setting, edge or centre of a fleet, and the worker; reads only';

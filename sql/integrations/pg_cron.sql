@@ -1,15 +1,16 @@
--- A recipe: logwatch on a schedule by pg_cron, where its worker is not preloaded, and a daily report where it is.
+-- Recipe: runs logwatch by pg_cron where its worker is not preloaded, and a daily report where it is.
 --
 --   psql -d DATABASE -f pg_cron.sql
 --
--- DATABASE is the one that has logwatch; pg_cron must serve the same one (cron.database_name). Run it again after a change: a job
--- of the same name is replaced. cron.unschedule('logwatch check') takes one away.
+-- DATABASE has logwatch, and cron.database_name must name the same one. Run this again after a change:
+-- it replaces jobs of the same name. cron.unschedule('logwatch check') removes one.
 
--- Evaluate the rules and queue notifications.
+-- Evaluates the rules and queues notifications.
 SELECT cron.schedule('logwatch check', '* * * * *', 'SELECT logwatch_check()');
--- Send what is queued. pg_cron runs it outside a transaction block, as a procedure that commits must be.
+-- Sends queued notifications. pg_cron runs it outside a transaction block, which a procedure that
+-- commits needs.
 SELECT cron.schedule('logwatch deliver', '* * * * *', 'CALL logwatch_deliver()');
--- The status to all channels, every day at 07:00 UTC, threshold met or not.
+-- Sends the status to all channels every day at 07:00 UTC, whether or not a threshold is met.
 SELECT cron.schedule('logwatch report', '0 7 * * *', 'SELECT logwatch_report()');
 -- Partitions ahead, retention, folding.
 SELECT cron.schedule('logwatch maintain', '*/10 * * * *', 'SELECT logwatch_maintain()');
