@@ -218,8 +218,8 @@ BEGIN
       INTO copied, oldest, counted_from
       FROM logwatch.entries AS e WHERE e.id > edge.join_entry;
     IF copied IS NOT NULL THEN
-        -- An edge that joins again copies rows that had arrived before, too. A batch arrives whole or
-        -- not at all; its source and time identify it.
+        -- An edge that joins again copies rows that had arrived before, too. A batch arrives whole
+        -- or not at all; its source and time identify it.
         DELETE FROM logwatch.entries AS e
          USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.entries AS k WHERE k.id <= edge.join_entry AND k.received_at >= oldest) AS known
          WHERE e.id > edge.join_entry AND e.source_id = known.source_id AND e.received_at = known.received_at;

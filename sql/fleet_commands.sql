@@ -1,5 +1,5 @@
 -- Sets up a fleet. Public. A function cannot change settings that need a restart, nor create or
--- drop subscriptions with slots: for these it returns the command to type, which psql's \gexec runs.
+-- drop subscriptions with slots: it returns these commands, and psql's \gexec runs them.
 
 CREATE FUNCTION logwatch_private.need_column_lists() RETURNS void
     LANGUAGE plpgsql STABLE

@@ -47,9 +47,9 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
     AS $$
-    -- Tailers wait in the order of arrival. The backend of a tailer that ended while it waited still
-    -- claims the source: its claim must come before the next tailer's, not shut that one out. All
-    -- wait in this one queue, because nothing else is locked here.
+    -- Tailers wait in the order of arrival. The backend of a tailer that ended while it waited
+    -- still claims the source: its claim must come before the next tailer's, not shut that one
+    -- out. All wait in this one queue, because nothing else is locked here.
     SELECT logwatch_private.queue_for_source(logwatch_private.printable($1));
     SELECT * FROM logwatch_private.claim($1, $2, $3, $4)
     $$;

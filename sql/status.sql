@@ -1,5 +1,5 @@
--- The status: one row per rule, source, channel and the worker. It only reads, so that it works on a
--- hot standby.
+-- The status: one row per rule, source, channel and the worker. It only reads, so that it works on
+-- a hot standby.
 
 CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
     RETURNS text

@@ -1,9 +1,9 @@
--- Recipe: runs logwatch by pg_cron where its worker is not preloaded, and a daily report where it is.
+-- Recipe: runs logwatch by pg_cron where no worker is preloaded, and a daily report where one is.
 --
 --   psql -d DATABASE -f pg_cron.sql
 --
--- DATABASE has logwatch, and cron.database_name must name the same one. Run this again after a change:
--- it replaces jobs of the same name. cron.unschedule('logwatch check') removes one.
+-- DATABASE has logwatch, and cron.database_name must name the same one. Run this again after a
+-- change: it replaces jobs of the same name. cron.unschedule('logwatch check') removes one.
 
 -- Evaluates the rules and queues notifications.
 SELECT cron.schedule('logwatch check', '* * * * *', 'SELECT logwatch_check()');
