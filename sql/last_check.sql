@@ -1,4 +1,5 @@
--- When the last check ran, how long it took, and who blocks the next one when that is overdue. Reads only.
+-- When the last check ran, how long it took, and who blocks the next one when that is overdue.
+-- Reads only.
 
 CREATE FUNCTION logwatch_private.worker_checked_at() RETURNS double precision
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'worker_checked_at_wrapper';
@@ -16,8 +17,9 @@ CREATE FUNCTION logwatch_private.check_blockers(worker integer, since timestampt
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- The worker gives up waiting after half a second, so that the locks it needs count also while it does not wait. Of locks on rows
-    -- only the one for which it waits at this moment is known for sure; the others are older than the last check.
+    -- The worker gives up waiting after half a second, so that the locks it needs count also while
+    -- it does not wait. Of locks on rows only the one for which it waits at this moment is known
+    -- for sure; the others are older than the last check.
     WITH held AS (
         SELECT l.pid, l.virtualtransaction,
                CASE WHEN l.locktype = 'relation' THEN format('%s on %s', l.mode, l.relation::regclass)

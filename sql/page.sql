@@ -78,7 +78,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
                             'next_at', CASE WHEN w.state <> 'failed' THEN logwatch_private.rfc3339(w.next_attempt_at) END) ORDER BY w.state = 'failed', w.id DESC), '[]') FROM waiting AS w))
       FROM frame AS f
     $$;
-COMMENT ON FUNCTION logwatch_private.read_page(interval, timestamptz) IS 'What the report page shows when no table is locked';
+COMMENT ON FUNCTION logwatch_private.read_page(interval, timestamptz) IS 'Data of the report page when no table is locked';
 
 CREATE FUNCTION logwatch_private.page_data(period interval, asof timestamptz) RETURNS jsonb
     LANGUAGE plpgsql STABLE
@@ -97,7 +97,7 @@ EXCEPTION WHEN lock_not_available THEN
                      FROM @extschema@.logwatch_status() AS s));
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.page_data(interval, timestamptz) IS 'What the report page shows';
+COMMENT ON FUNCTION logwatch_private.page_data(interval, timestamptz) IS 'Data of the report page';
 
 CREATE FUNCTION logwatch_report_html(period interval DEFAULT '24 hours') RETURNS text
     LANGUAGE c STABLE SECURITY DEFINER

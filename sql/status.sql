@@ -53,7 +53,8 @@ BEGIN
         message := 'The worker is not running; it is restarted every few seconds, see the server log. ' || last.words;
     ELSE
         problem := logwatch_private.library_problem();
-        -- The row of channel file has the reason why the alert file cannot be written; everything else goes on.
+        -- The row of channel file has the reason why the alert file cannot be written; everything
+        -- else goes on.
         trouble := logwatch_private.worker_error();
         state := CASE WHEN problem IS NOT NULL THEN 'waiting' WHEN trouble IS NOT NULL THEN 'failing' WHEN last.overdue THEN 'overdue' ELSE 'running' END;
         message := concat_ws(' ', CASE WHEN last.overdue THEN 'Checks are overdue.' END,
