@@ -132,7 +132,7 @@ CREATE TABLE logwatch.progress (
     maintained_at timestamptz
 );
 INSERT INTO logwatch.progress (checked_at) VALUES (now());
-COMMENT ON TABLE logwatch.progress IS 'How far checks and maintenance have come; one row';
+COMMENT ON TABLE logwatch.progress IS 'Progress of checks and maintenance; one row';
 COMMENT ON COLUMN logwatch.progress.checked_at IS 'When a check last had something to evaluate';
 COMMENT ON COLUMN logwatch.progress.took IS 'How long that check took; NULL before the first';
 COMMENT ON COLUMN logwatch.progress.maintained_at IS 'When logwatch_maintain() last ran';

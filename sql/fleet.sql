@@ -28,12 +28,12 @@ CREATE TABLE logwatch.edges (
 );
 COMMENT ON TABLE logwatch.edges IS 'At a centre: its edges, with the last state that each reported';
 COMMENT ON COLUMN logwatch.edges.subscription IS 'Name of the subscription, and of the slot at the edge';
-COMMENT ON COLUMN logwatch.edges.joined_at IS 'When it was last subscribed to';
-COMMENT ON COLUMN logwatch.edges.joining IS 'What the edge had stored before is being copied';
+COMMENT ON COLUMN logwatch.edges.joined_at IS 'Time of the last subscription';
+COMMENT ON COLUMN logwatch.edges.joining IS 'The copy of the edge''s older rows is under way';
 COMMENT ON COLUMN logwatch.edges.join_entry IS 'Last id of logwatch.entries before that copy; join_gap likewise';
-COMMENT ON COLUMN logwatch.edges.join_again IS 'It had been heard of minutes before: until the copy is sifted, checks wait, 5 minutes at most';
-COMMENT ON COLUMN logwatch.edges.left_at IS 'When it was unsubscribed; the row goes with logwatch.retention';
-COMMENT ON COLUMN logwatch.edges.number IS 'Number of the last beat; a jump means that something before it did not come';
+COMMENT ON COLUMN logwatch.edges.join_again IS 'It was connected minutes before: checks wait for the copy, 5 minutes at most';
+COMMENT ON COLUMN logwatch.edges.left_at IS 'Time of unsubscribing; logwatch.retention removes the row';
+COMMENT ON COLUMN logwatch.edges.number IS 'Number of the last beat; a jump means that rows before it are missing';
 COMMENT ON COLUMN logwatch.edges.wal IS 'Where the edge''s WAL was at the last beat';
 COMMENT ON COLUMN logwatch.edges.sent_at IS 'Time of the last beat by the edge''s clock; heard_at is its arrival by this server''s';
 COMMENT ON COLUMN logwatch.edges.every IS 'Time between two beats';
@@ -223,7 +223,8 @@ BEGIN
         DELETE FROM logwatch.entries AS e
          USING (SELECT DISTINCT k.source_id, k.received_at FROM logwatch.entries AS k WHERE k.id <= edge.join_entry AND k.received_at >= oldest) AS known
          WHERE e.id > edge.join_entry AND e.source_id = known.source_id AND e.received_at = known.received_at;
-        -- Sums that an edge's checks have taken do not travel: those of the copied time are made from the entries, for the next check.
+        -- Sums that an edge's checks have taken do not travel: those of the copied time are made
+        -- from the entries, for the next check.
         PERFORM logwatch_private.recount(copied, greatest(counted_from, keep_from), edge.join_entry);
     END IF;
     DELETE FROM logwatch.gaps AS g
@@ -251,7 +252,7 @@ BEGIN
     WITH old AS (
         DELETE FROM logwatch.minutes AS m WHERE m.source_id = ANY ($1) AND m.minute >= logwatch_private.start_of_minute($2) RETURNING m.fingerprint, m.n
     )
-    -- What is counted again must not be in the patterns' totals twice.
+    -- Subtracts the records that are counted again from the totals of the patterns.
     UPDATE logwatch.patterns AS p SET total = p.total - o.n
       FROM (SELECT old.fingerprint, sum(old.n) AS n FROM old GROUP BY 1) AS o
      WHERE p.fingerprint = o.fingerprint;

@@ -136,7 +136,7 @@ BEGIN
     IF too_small IS NOT NULL THEN
         RAISE WARNING 'with % edge(s) this server needs more workers than its settings allow', edges USING HINT = too_small || E'\nand restart. Leave room for more edges.';
     END IF;
-    -- What is there now, to tell it from what the copy brings.
+    -- Remembers the present ids, to tell these rows from those of the copy.
     INSERT INTO logwatch.edges AS e (name, subscription, joining, join_entry, join_gap)
     VALUES (name, subscription, COALESCE(copy, true),
             COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.entries', 'id')::regclass), 0),

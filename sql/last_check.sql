@@ -102,4 +102,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.last_check(boolean)
-    IS 'When the last check ran, how long it took, whether the next one is overdue, and who blocks it; the argument says whether the worker serves this database';
+    IS 'When the last check ran, how long it took, whether the next one is overdue, and who blocks it; the argument tells whether the worker serves this database';

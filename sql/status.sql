@@ -97,7 +97,8 @@ BEGIN
                                WHERE r.enabled AND r.kind <> 'absence' AND k.selection IS NULL);
     END IF;
     IF rolled THEN
-        -- The fullest group of each rule's present window. Only the minutes at its ends must be looked into.
+        -- The fullest group of each rule's present window. Only the minutes at its ends must be
+        -- looked into.
         RETURN QUERY
         SELECT grouped.name, max(grouped.n)::bigint
           FROM (SELECT r.name, o.grp,
