@@ -26,6 +26,7 @@ const NOT_RUN: &[(&str, &str)] = &[
         "sql/integrations/pg_cron.sql",
         "pg_cron must be preloaded; the scenario `scheduling` runs it",
     ),
+    ("journal:", "it reads the machine's journal and never ends"),
     (
         "journalctl -f",
         "it never ends; the scenario `recipes` reads a journal by it",
