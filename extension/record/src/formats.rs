@@ -13,6 +13,7 @@ use std::borrow::Cow;
 
 use regex::bytes::{Captures, Regex, RegexBuilder};
 
+use crate::level::translated;
 use crate::level::words::{letter_level, word_level};
 use crate::{Flags, Level, clean, line, shapes};
 
@@ -264,7 +265,9 @@ fn level_of(word: &[u8]) -> Option<Level> {
         b"N" => Some(Level::Info),
         b"T" => Some(Level::Debug),
         [letter @ b'A'..=b'Z'] => letter_level(*letter),
-        _ => word_level(word).map(|(level, _)| level),
+        _ => word_level(word)
+            .map(|(level, _)| level)
+            .or_else(|| translated::severity(word)),
     }
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod crash;
 pub(crate) mod detect;
 mod evidence;
 pub mod needles;
+pub(crate) mod translated;
 pub(crate) mod words;
 
 use std::fmt;

@@ -8,6 +8,7 @@ mod before;
 
 use memchr::{memchr_iter, memmem};
 
+use crate::level::translated;
 use crate::level::words::word_level;
 use crate::shapes;
 use crate::structured::container;
@@ -192,6 +193,9 @@ fn companion(text: &[u8]) -> bool {
         .iter()
         .rposition(|b| !b.is_ascii_uppercase())
         .map_or(0, |at| at + 1);
+    if translated::ends_with_label(&text[..at]) {
+        return true;
+    }
     NAMES.contains(&&text[start..at + 3]) && (start == 0 || matches!(text[start - 1], b' ' | b':' | b']'))
 }
 

@@ -44,6 +44,12 @@ fn labels_of_postgresql_belong_to_the_record_before() {
         let line = format!("2026-11-22 10:00:00.123 UTC [1] a@b {label}:  he wrote FATAL:  no");
         assert!(!format.starts(line.as_bytes()), "{line}");
     }
+    for label in ["DÉTAIL", "ASTUCE ", "ПОДРОБНОСТИ"] {
+        let line = format!("2026-11-22 10:00:00.123 UTC [1] {label}:  x FATAL:  no");
+        assert!(!format.starts(line.as_bytes()), "{line}");
+    }
+    let line = "2026-11-22 10:00:00.123 MSK [1] a@b ОШИБКА:  x";
+    assert_eq!(format.level(line.as_bytes()), Some(Level::Error));
     let line = b"2026-11-22 10:00:00.123 UTC [1] a@b FATAL:  the DETAIL:  of it";
     assert!(format.starts(line));
     assert_eq!(format.level(line), Some(Level::Fatal));

@@ -163,6 +163,7 @@ fn begins_word(start: [u8; 4]) -> bool {
             | b"seve"
             | b"pani"
             | [b'f', b't', b'l', _]
+            | b"fehl"
             | [b'w', b'r', b'n', _]
             | b"warn"
     )
@@ -284,6 +285,8 @@ mod tests {
         "(2026-11-28  1:45:45): [sssd] [confdb_get] (0x0020): x",
         "4843:M 28 Nov 2026 01:35:53.661 # Failed listening on port 6379 (TCP), aborting.",
         "2026/11/28 01:37:48.303 errors: ZEBRA: [SHWNK-NWT5S] x",
+        "2026-11-22 10:00:00.123 CET [1] FEHLER:  x",
+        "2026-11-22 10:00:00.123 CET [1] ERREUR:  x",
         "Traceback (most recent call last):",
         "Exception in thread \"main\" java.lang.X: x",
         "Unhandled exception. System.X: x",

@@ -138,7 +138,7 @@ const ROWS: &[Row] = &[
     Row { name: "pgpool", lines: &[r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?: .* pid \d+: (?:[A-Z]+\d?): "], ..NO_TEXTS },
     Row {
         name: "postgresql",
-        lines: &[r"^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [A-Z0-9+-]+)[ :].*?(?<level>DEBUG\d?|LOG|INFO|NOTICE|WARNING|ERROR|FATAL|PANIC|DETAIL|HINT|CONTEXT|STATEMENT|QUERY|LOCATION|BACKTRACE):  (?<message>.*)$"],
+        lines: &[r"^(?<time>\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)? [A-Z0-9+-]+)[ :].*?(?<level>[A-Z]{3,}\d?|[^ :\]]*[\x80-\xFF][^ :\]]*) ?:  (?<message>.*)$"],
         plain: true,
         ..NO_TEXTS
     },

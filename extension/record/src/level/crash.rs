@@ -41,11 +41,12 @@ const REPORTS: [(&str, Level); 5] = [
 
 /// Returns the level of a line that a crash begins with.
 pub(crate) fn level(line: &[u8]) -> Option<Level> {
+    // Most lines are told by their first four bytes.
     if !matches!(
-        line.first()?,
-        b'T' | b'E' | b't' | b'p' | b'f' | b'U' | b'S' | b'A' | b'P' | b'K' | b'O'
+        line.first_chunk()?,
+        b"Trac" | b"Exce" | b"thre" | b"pani" | b"fata" | b"Unha" | b"Unca" | b"PHP " | b"Kern" | b"Out "
     ) {
-        return None;
+        return (line[0].is_ascii_uppercase() && is_exception(line)).then_some(Level::Error);
     }
     HEADLINES
         .iter()
@@ -56,7 +57,6 @@ pub(crate) fn level(line: &[u8]) -> Option<Level> {
             _ => true,
         })
         .map(|(_, level)| *level)
-        .or_else(|| is_exception(line).then_some(Level::Error))
 }
 
 /// Returns the level of a report by the kernel or systemd, which stands behind a head.

@@ -6,7 +6,7 @@
 //! [`shapes`] knows the programs that say it in another way.
 
 use super::words::{Evidence, syslog_level, word_level};
-use super::{Level, crash, evidence};
+use super::{Level, crash, evidence, translated};
 use crate::shapes::{self, Lead};
 use crate::structured::json_level::{self, Json};
 use crate::structured::{container, logfmt};
@@ -105,6 +105,23 @@ pub(crate) fn far(line: &[u8]) -> Option<(Level, usize)> {
         return None;
     }
     let head = &line[..line.len().min(LONGEST_PREFIX)];
+    csv(head).or_else(|| behind_prefix(head))
+}
+
+/// Returns the severity of a line of csvlog, in front of its SQLSTATE, and the position after both.
+fn csv(line: &[u8]) -> Option<(Level, usize)> {
+    let mut start = 0;
+    memchr::memchr_iter(b',', line).find_map(|comma| {
+        let word = &line[std::mem::replace(&mut start, comma + 1)..comma];
+        if !translated::is_state(&line[comma + 1..]) {
+            return None;
+        }
+        let level = word_level(word).map(|(level, _)| level);
+        Some((level.or_else(|| translated::severity(word))?, comma + 7))
+    })
+}
+
+fn behind_prefix(head: &[u8]) -> Option<(Level, usize)> {
     memchr::memmem::find_iter(head, b":  ").find_map(|colon| {
         let word = head[..colon]
             .iter()
@@ -122,6 +139,21 @@ pub(crate) struct FirstLevel {
     pub(crate) level: Level,
     /// The place of the word; None when a key of an embedded JSON or logfmt text said it.
     pub(crate) word: Option<Word>,
+}
+
+impl FirstLevel {
+    /// Returns the level of a word that looks like one.
+    fn shaped(level: Level, start: usize, end: usize) -> FirstLevel {
+        let word = Word {
+            start,
+            end,
+            shaped: true,
+        };
+        FirstLevel {
+            level,
+            word: Some(word),
+        }
+    }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -152,6 +184,15 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
                 && let Json::Level(level) = json_level::json(&line[at..])
             {
                 return Some(FirstLevel { level, word: None });
+            }
+            if !byte.is_ascii() {
+                let letter = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii();
+                let end = at + line[at..].iter().take_while(|b| letter(b)).count();
+                if let Some(level) = translated::level(line, at, end) {
+                    return Some(FirstLevel::shaped(level, at, end));
+                }
+                at += line[at..].iter().take_while(|b| !b.is_ascii()).count();
+                continue;
             }
             // A digit or an underscore belongs to the word that it starts.
             at += if byte.is_ascii_digit() || byte == b'_' {
@@ -199,6 +240,13 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
                     shaped: look >= Evidence::Shape,
                 }),
             });
+        }
+        if matches!(next, Some(b':' | b',' | b' '))
+            && byte.is_ascii_uppercase()
+            && len >= 3
+            && let Some(level) = translated::level(line, start, end)
+        {
+            return Some(FirstLevel::shaped(level, start, end));
         }
         if is_request(line, start, word) {
             return None;

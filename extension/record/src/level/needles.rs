@@ -3,12 +3,15 @@
 //! [`level`](crate::level) decides; a search for these must not pass over a line that it would call
 //! an error. Rows of the table of shapes whose level is no usual word need a needle here.
 
-use super::Level;
 use super::words::word_level;
+use super::{Level, translated};
 
 /// Returns the level that a whole word can give to a line; `next` is the byte behind it.
 pub fn word(word: &[u8], next: Option<&u8>) -> Option<Level> {
     if let Some((level, _)) = word_level(word) {
+        return Some(level);
+    }
+    if let Some(level) = translated::severity(word) {
         return Some(level);
     }
     PLURALS

@@ -28,8 +28,8 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
         } else {
             [Some(b"ef"), Some(b"rt"), Some(b"rl"), None]
         },
-        // fail, fata(l), crit, eror, emer(g); Tra(ceba)ck, cor(e-du)mp.
-        [Some(b"fce"), Some(b"arme-"), Some(b"iteobd"), Some(b"latru")],
+        // fail, fata(l), crit, eror, emer(g), FEHL(ER); Tra(ceba)ck, cor(e-du)mp.
+        [Some(b"fce"), Some(b"arme-"), Some(b"iteobdh"), Some(b"latru")],
         // aler(t), seve(re), pani(c), exce(ption); warn.
         if warn {
             [Some(b"aspwe"), Some(b"leax"), Some(b"evnrc"), Some(b"rein")]
