@@ -1,5 +1,45 @@
 //! Tells the tokens that are variable as a whole: a number, an address, a path.
 
+/// Returns true for the random part of a pod's name: `x2x4z` at its end, `7d9f8b6c5f` before that.
+/// Kubernetes draws them from an alphabet without vowels, so that they are never words.
+pub(super) fn is_pod_part(bytes: &[u8], at: usize, len: usize) -> bool {
+    let is_random = |part: &[u8]| part.iter().all(|b| b"bcdfghjklmnpqrstvwxz2456789".contains(b));
+    if at == 0 || bytes[at - 1] != b'-' || !is_random(&bytes[at..at + len]) {
+        return false;
+    }
+    let rest = &bytes[at + len..];
+    match len {
+        5 => !rest.starts_with(b"-") && &bytes[at..at + len] != b"https",
+        8..=10 => {
+            let next = rest.strip_prefix(b"-").unwrap_or_default();
+            let next_len = next.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
+            next_len == 5 && is_random(&next[..5])
+        }
+        _ => false,
+    }
+}
+
+/// Returns true for a host by its shape, whatever its domain: three names or more in small letters,
+/// the first with a number or a hyphen.
+fn is_host_of_any_domain(text: &str) -> bool {
+    let mut labels = text.split('.');
+    let first = labels.next().unwrap_or_default();
+    let is_label = |label: &str| {
+        !label.is_empty()
+            && label
+                .bytes()
+                .all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-')
+    };
+    let last = text.rsplit('.').next().unwrap_or_default();
+    first.starts_with(|c: char| c.is_ascii_lowercase())
+        && first.bytes().any(|b| b.is_ascii_digit() || b == b'-')
+        && last.len() >= 2
+        && last.bytes().all(|b| b.is_ascii_lowercase())
+        && is_label(first)
+        && labels.clone().count() >= 2
+        && labels.all(is_label)
+}
+
 pub(super) fn is_digits(text: &str) -> bool {
     !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit())
 }
@@ -99,6 +139,9 @@ pub(super) fn is_host(text: &str) -> bool {
         return false;
     };
     let first = head.split('.').next().unwrap_or_default();
+    if is_host_of_any_domain(text) {
+        return true;
+    }
     ENDS.contains(&last)
         && !matches!(first, "com" | "org" | "net" | "io" | "java" | "javax")
         && head.split('.').all(|label| {
