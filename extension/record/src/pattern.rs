@@ -11,7 +11,7 @@ mod token;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::Level;
-use quotes::{cause_len, curly, names_cause};
+use quotes::{cause_len, curly, names_cause, quoted};
 use token::{is_digits, is_host, is_whole};
 
 /// The version of the masking. It is part of every fingerprint, so that a changed masking never
@@ -130,43 +130,6 @@ fn code_len(bytes: &[u8]) -> usize {
     let end = start + digits;
     let fits = (1..=5).contains(&letters) && (3..=6).contains(&digits) && bytes.get(end) == Some(&b':');
     if fits { end } else { 0 }
-}
-
-/// Returns the end of the quoted text that opens at `at`. An apostrophe inside a word opens
-/// nothing.
-fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
-    let quote = bytes[at];
-    if !matches!(quote, b'"' | b'\'' | b'`') || ends_word(&bytes[..at]) {
-        return None;
-    }
-    // PostgreSQL and GNU write `x' too.
-    let close = if quote == b'`' {
-        &b"`'"[..]
-    } else {
-        &bytes[at..=at]
-    };
-    let mut end = at + 1;
-    while end < bytes.len() {
-        match bytes[end] {
-            b'\\' => end += 1,
-            b if close.contains(&b) && !starts_word(&bytes[end + 1..]) => {
-                return (end > at + 1 && b == quote).then_some(end + 1);
-            }
-            _ => {}
-        }
-        end += 1;
-    }
-    None
-}
-
-/// Returns a mask counts as the word that it stands for, here and in [`starts_word`], so that a
-/// template is its own template (but for texts whose quotes do not pair up).
-fn ends_word(bytes: &[u8]) -> bool {
-    bytes.ends_with(MASK.as_bytes()) || bytes.last().is_some_and(u8::is_ascii_alphanumeric)
-}
-
-fn starts_word(bytes: &[u8]) -> bool {
-    bytes.starts_with(MASK.as_bytes()) || bytes.first().is_some_and(u8::is_ascii_alphanumeric)
 }
 
 fn starts_token(b: u8) -> bool {

@@ -34,7 +34,7 @@ pub fn check(input: &[u8]) {
             7 => ("^[0-9A-Z]".parse().unwrap(), None),
             named => (
                 Multiline::Auto,
-                Some(FORMATS[usize::from(named - 8)].parse::<Format>().unwrap()),
+                Format::of_options(&[FORMATS[usize::from(named - 8)].to_owned()], None).unwrap(),
             ),
         };
         Search::new(multiline, format, least)

@@ -1,5 +1,7 @@
 //! Names behind the words of a cause, which stay, and texts in the quotes of other languages.
 
+use super::MASK;
+
 /// Returns true if the template so far ends with a word that names the cause of an error.
 pub(super) fn names_cause(out: &str) -> bool {
     let out = out.trim_end_matches([' ', '=', ':', '[', '(']);
@@ -20,8 +22,8 @@ pub(super) fn cause_len(bytes: &[u8]) -> Option<usize> {
     fits.then_some(len + 2 * open)
 }
 
-/// Returns the length of the opening quote, the end of the quoted text and the length of the closing
-/// quote of a text in the quotes of other languages: `»x«`, `«x»`, `“x”`, `„x“`.
+/// Returns the length of the opening quote, the end of the quoted text and the length of the
+/// closing quote of a text in the quotes of other languages: `»x«`, `«x»`, `“x”`, `„x“`.
 pub(super) fn curly(bytes: &[u8], at: usize) -> Option<(usize, usize, usize)> {
     const QUOTES: [(&str, &str); 4] = [("»", "«"), ("«", "»"), ("“", "”"), ("„", "“")];
     let rest = &bytes[at..];
@@ -32,4 +34,41 @@ pub(super) fn curly(bytes: &[u8], at: usize) -> Option<(usize, usize, usize)> {
         let end = at + open.len() + len + close.len();
         Some((open.len(), end, close.len()))
     })
+}
+
+/// Returns the end of the quoted text that opens at `at`. An apostrophe inside a word opens
+/// nothing.
+pub(super) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
+    let quote = bytes[at];
+    if !matches!(quote, b'"' | b'\'' | b'`') || ends_word(&bytes[..at]) {
+        return None;
+    }
+    // PostgreSQL and GNU write `x' too.
+    let close = if quote == b'`' {
+        &b"`'"[..]
+    } else {
+        &bytes[at..=at]
+    };
+    let mut end = at + 1;
+    while end < bytes.len() {
+        match bytes[end] {
+            b'\\' => end += 1,
+            b if close.contains(&b) && !starts_word(&bytes[end + 1..]) => {
+                return (end > at + 1 && b == quote).then_some(end + 1);
+            }
+            _ => {}
+        }
+        end += 1;
+    }
+    None
+}
+
+/// Returns a mask counts as the word that it stands for, here and in [`starts_word`], so that a
+/// template is its own template (but for texts whose quotes do not pair up).
+fn ends_word(bytes: &[u8]) -> bool {
+    bytes.ends_with(MASK.as_bytes()) || bytes.last().is_some_and(u8::is_ascii_alphanumeric)
+}
+
+fn starts_word(bytes: &[u8]) -> bool {
+    bytes.starts_with(MASK.as_bytes()) || bytes.first().is_some_and(u8::is_ascii_alphanumeric)
 }

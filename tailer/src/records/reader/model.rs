@@ -36,7 +36,10 @@ pub fn plainly(text: &[u8], search: &Search) -> Vec<Found> {
                 blanks += 1;
                 continue;
             }
-            let last = memchr::memrchr(b'\n', lines).map_or(0, |newline| newline + 1);
+            let last = lines
+                .iter()
+                .rposition(|byte| *byte == b'\n')
+                .map_or(0, |newline| newline + 1);
             let so_far = line::Open {
                 headline: &lines[..*headline],
                 last: &lines[last..],
