@@ -34,6 +34,14 @@ const ROWS: &[Row] = &[
     Row { name: "apache", lines: &[r"^\[(?<time>[^\]]+)\] \[(?:[^\]:]*:)?(?<level>[a-z]+)\d?\] (?<message>.*)$"], ..NO_TEXTS },
     Row { name: "barman", lines: &[r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3} \[\d+\] "], ..NO_TEXTS },
     Row {
+        name: "ceph",
+        lines: &[
+            r"^(?<time>\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+(?:[+-]\d{4})?) [0-9a-f]+ (?<error>-1) (?<message>.*)$",
+            r"^\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d\.\d+",
+        ],
+        ..NO_TEXTS
+    },
+    Row {
         name: "chronyd",
         lines: &[r"^(?<time>\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ) (?<message>.*)$"],
         error: r"^(?:Could not|Can't|Cannot) |^Failed to ",

@@ -164,6 +164,7 @@ pub(super) const ROWS: &[Row] = &[
     row("kea", "{time} {level} [{logger}/{pid.digits}.{thread.digits}] {message}", Says::Word, "2026-11-28 01:33:13.041 ERROR [kea-dhcp4.dhcp4/588.139628710973952] DHCP4_INIT_FAIL failed to initialize Kea server"),
     row("libvirt", "{time}: {pid.digits}: {level} : {caller} : {message}", Says::Word, "2026-11-28 01:42:55.691+0000: 30157: error : main:918 : Can't load config file"),
     row("libvirt without a place", "{time}: {pid.digits}: {level} : {message}", Says::Word, "2026-11-28 01:42:51.687+0000: 30102: info : libvirt version: 9.0.0"),
+    row("jenkins", "{time} [id={thread.digits}] {level} {caller}: {message}", Says::Word, "2026-11-28 01:33:51.123+0000 [id=1]\tSEVERE\thudson.util.BootFailure#publish: Failed to initialize Jenkins"),
     row("prosody", "{time} {logger} {level}\t{message}", Says::Word, "Nov 28 01:35:33 portmanager\terror\tFailed to open server port 5222 on 127.0.0.1"),
     row("corosync", "{time} [{pid.digits}] {host} {program} {level} [{logger.any}] {message}", Says::Word, "Nov 28 01:38:59 [13572] web1 corosync error   [MAIN  ] Another Corosync instance is already running."),
     row("corosync's own file", "{time} {level} [{logger.upper}~] {message}", Says::Word, "Nov 28 01:38:59 error   [MAIN  ] Another Corosync instance is already running."),
@@ -179,7 +180,8 @@ pub(super) const ROWS: &[Row] = &[
     row("strongswan's console", "{thread.digits}[{logger.upper}] {message}", Says::Message, "00[CFG] syntax error, unexpected end of file, expecting : or '{' or '='"),
     row("nestjs", "[Nest] {pid.digits} - {time} {level} [{logger.any}] {message}", Says::Word, "[Nest] 4711  - 11/28/2026, 1:35:43 AM   ERROR [ExceptionsHandler] boom"),
     row("celery", "[{time}: {level}/{thread}] {message}", Says::Word, "[2026-11-28 01:33:51,123: ERROR/MainProcess] Task app.add raised unexpected"),
-    row("ceph", "{time} {thread.hex} -1 {message}", Says::Always(Error), "2026-11-28T01:33:51.123+0000 7f219bac7230 -1 osd.0 0 log_to_monitors error"),
-    row("ceph's other levels", "{time} {thread.hex} {_level.digits} {message}", Says::Nothing, "2026-11-28T01:33:51.123+0000 7f219bac7230  0 osd.0 0 no error"),
+    row("icinga 2", "[{time}] {level}/{logger}: {message}", Says::Word, "[2026-11-28 01:33:51 +0000] critical/cli: Could not fetch listener"),
+    row("unbound", "[{time}] {program}[{pid.digits}:{thread.digits}] {level}: {message}", Says::Word, "[1795829743] unbound[4711:0] error: bind: address already in use"),
+    row("unbound at its end", "[{time}] {program}[{pid.digits}:{thread.digits}] fatal error: {message}", Says::Always(Fatal), "[1795829743] unbound[4711:0] fatal error: could not open ports"),
     row("zabbix", "{pid.digits}:{time} {message}", Says::Nothing, "21494:20261128:015055.095 database is down: reconnecting in 10 seconds"),
 ];

@@ -1,5 +1,6 @@
 //! Lines as their programs write them, each with the level, time and message that are read from it.
 
+mod daemons;
 mod languages;
 mod servers;
 mod whole_records;
