@@ -23,7 +23,7 @@ use std::time::{Instant, SystemTime};
 
 use crate::source::bytes::Bytes;
 use crate::source::directory::{Candidate, Directories, Kin};
-use crate::source::identity::Proof;
+use crate::source::identity::{Proof, proof_at};
 use crate::source::inputs::{Inode, Inputs, Mark, Seen, mark};
 use crate::source::names;
 use copies::Copy;
@@ -289,8 +289,31 @@ impl TrackedFiles {
         self.begun = begun;
     }
 
-    /// The inputs that the database does not know get a row, the first of all, so that it does.
+    /// The inputs that the database does not know get a row, the first of all, so that it does. What was there before, under names that
+    /// only later prove to be rotated ones, is nobody's.
     fn begin_inputs(&mut self, candidates: &[Candidate]) {
+        for stranger in candidates.iter().filter(|it| it.kin == Kin::Stranger) {
+            let path = &stranger.seen.path;
+            let is_older = candidates.iter().any(|live| {
+                let is_new = |(text, covers): (&Path, &dyn Fn(&Path) -> bool)| {
+                    covers(&live.seen.path) && !self.begun.contains(text)
+                };
+                live.kin == Kin::Covered
+                    && names::extends(path, &live.seen.place)
+                    && self.inputs.each().any(|(text, covers)| is_new((text, &covers)))
+            });
+            if is_older {
+                let (mark, copy) = (stranger.seen.mark(), None);
+                let proof = Bytes::open_seen(&stranger.seen).ok().and_then(|mut bytes| {
+                    let size = bytes.plain_size().ok()?;
+                    Some(proof_at(&mut bytes, size).ok()??.0)
+                });
+                if let Some(proof) = proof {
+                    self.settled.insert(stranger.seen.inode, Settled { mark, copy });
+                    self.note(apply::row_of(draw_id(), stranger, proof, Life::Done), None);
+                }
+            }
+        }
         let mut rows = Vec::new();
         for (text, covers) in self.inputs.each() {
             if self.begun.contains(text) {

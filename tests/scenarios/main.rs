@@ -12,6 +12,7 @@ mod end_to_end;
 mod files_between_runs;
 mod files_content;
 mod files_crashes;
+mod files_directory;
 mod files_outage;
 mod files_recognised;
 mod files_rotation;

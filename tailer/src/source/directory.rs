@@ -118,7 +118,7 @@ impl Directories {
             {
                 let kin = self.kin(seen, (folder, names, from), inputs);
                 // A hard link of a covered file, or the file itself.
-                if kin != Kin::Covered && inodes.insert(seen.inode) {
+                if kin != Kin::Covered && !inputs.is_excluded(&seen.path) && inodes.insert(seen.inode) {
                     candidates.push(Candidate {
                         seen: seen.clone(),
                         kin,
@@ -166,12 +166,15 @@ impl Directories {
     }
 
     /// Notes that the file which `base` led to was found here: other files whose names differ only in digits are rotations of it too.
-    pub fn prove(&mut self, place: &Path, base: &Path) {
+    /// Returns true when that is new.
+    pub fn prove(&mut self, place: &Path, base: &Path) -> bool {
         let folder = place.parent().unwrap_or(Path::new("/")).to_path_buf();
-        if names::skeleton(place).contains(&b'#') {
-            self.proved
-                .insert((folder, names::skeleton(place)), base.to_path_buf());
-        }
+        let skeleton = names::skeleton(place);
+        skeleton.contains(&b'#')
+            && self
+                .proved
+                .insert((folder, skeleton), base.to_path_buf())
+                .is_none()
     }
 
     /// Notes where a watched path leads, or led when its file was stored last.

@@ -171,7 +171,7 @@ impl Inputs {
         !self.is_excluded(path) && self.inputs.iter().any(|input| input.covers(path))
     }
 
-    fn is_excluded(&self, path: &Path) -> bool {
+    pub fn is_excluded(&self, path: &Path) -> bool {
         let name = path.file_name().unwrap_or_default();
         self.excluded.iter().any(|excluded| {
             let has_folder = excluded.glob().glob().contains('/');

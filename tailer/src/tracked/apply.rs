@@ -115,8 +115,13 @@ impl TrackedFiles {
         }
         let path = file.row.path.clone();
         if std::mem::replace(&mut file.row.place, place.clone()) != place && candidate.kin != Kin::Covered {
-            self.directories.prove(&place, &path);
+            self.prove(&place, &path);
         }
+    }
+
+    /// Files of the same kind of name are looked at again, as rotations.
+    fn prove(&mut self, place: &Path, path: &Path) {
+        self.is_cut |= self.directories.prove(place, path);
     }
 
     fn resume(&mut self, id: i64, candidate: &Candidate, mut file: Bytes) {
@@ -138,7 +143,7 @@ impl TrackedFiles {
             row.path.clone_from(&candidate.seen.path);
         } else {
             row.life = Life::Rotated(instant_of(candidate.seen.modified));
-            self.directories.prove(&row.place, &row.path);
+            self.prove(&row.place, &row.path);
         }
         let mut file = TrackedFile::new(row, file, proven);
         file.is_known = true;
@@ -286,7 +291,7 @@ impl TrackedFile {
     }
 }
 
-fn row_of(id: i64, candidate: &Candidate, proof: Proof, life: Life) -> FileRow {
+pub(super) fn row_of(id: i64, candidate: &Candidate, proof: Proof, life: Life) -> FileRow {
     FileRow {
         id,
         path: Path::to_path_buf(candidate.shown()),
