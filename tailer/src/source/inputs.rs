@@ -217,7 +217,11 @@ impl Inputs {
                 "is a directory; name its files, such as '{}/*.log'",
                 path.display()
             )),
-            Input::Pattern { root, .. } => fs::read_dir(root).err().map(|error| error.to_string()),
+            // A directory that is not there yet may come.
+            Input::Pattern { root, .. } => fs::read_dir(root)
+                .err()
+                .filter(|error| error.kind() != io::ErrorKind::NotFound)
+                .map(|error| error.to_string()),
             Input::Name(_) => None,
         };
         self.inputs

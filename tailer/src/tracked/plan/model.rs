@@ -1,0 +1,559 @@
+//! Random lives of a directory against an oracle that knows them: files are created, appended to, renamed, copied, truncated, compressed
+//! and deleted while a reader follows, stops and starts.
+//!
+//! Each byte that is written is a line with a number of its own, so the oracle is simple: the reader has each line at most once, and in
+//! the end each line that is still in some file, or lost with a gap. No file system and no clock: a schedule takes 2 ms, not optimised.
+//! `LOGWATCH_PLANS` says how many, `LOGWATCH_PLAN_SEED` where to begin.
+
+use std::collections::{BTreeMap, HashMap};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant, SystemTime};
+
+use super::{OpenFile, Setting, Step, World, plan};
+use crate::source::directory::{Candidate, Kin};
+use crate::source::identity::{Proof, Sample, proof_at};
+use crate::source::inputs::{Inode, Seen};
+use crate::source::names;
+use crate::tracked::state::{Event, FileRow, Life};
+
+const SCHEDULES: u64 = 5_000;
+/// Lines are long, so that a few of them prove a file.
+const LINE: usize = 400;
+
+/// A small generator of numbers: xorshift.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, most: u64) -> u64 {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        self.0 % most
+    }
+}
+
+#[derive(Clone, Debug)]
+struct Node {
+    inode: u64,
+    bytes: Vec<u8>,
+    is_compressed: bool,
+    modified: u64,
+}
+
+#[derive(Clone)]
+struct Sampled(Vec<u8>, bool);
+
+impl Sample for Sampled {
+    fn fill_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
+        let from = usize::try_from(offset).unwrap();
+        let found = self.0.get(from..from + buffer.len());
+        if let Some(bytes) = found {
+            buffer.copy_from_slice(bytes);
+        }
+        Ok(found.is_some())
+    }
+
+    fn plain_size(&mut self) -> io::Result<u64> {
+        Ok(self.0.len() as u64)
+    }
+
+    fn is_compressed(&self) -> bool {
+        self.1
+    }
+
+    fn says_length(&self, length: u64) -> bool {
+        self.1 && self.0.len() as u64 == length
+    }
+
+    fn archive(&mut self) -> Option<&'static str> {
+        None
+    }
+}
+
+/// The directory, by name.
+#[derive(Clone, Default)]
+struct Folder(BTreeMap<String, Node>);
+
+impl World for Folder {
+    type File = Sampled;
+
+    fn open(&mut self, candidate: &Candidate) -> io::Result<Sampled> {
+        let name = candidate.seen.place.file_name().unwrap().to_str().unwrap();
+        let node = self.0.get(name).ok_or(io::ErrorKind::NotFound)?;
+        Ok(Sampled(node.bytes.clone(), node.is_compressed))
+    }
+
+    fn leads_to(&self, path: &Path, inode: Inode) -> bool {
+        let name = path.file_name().unwrap().to_str().unwrap();
+        self.0.get(name).is_some_and(|node| node.inode == inode.inode)
+    }
+}
+
+/// An open file of the reader.
+struct Held {
+    row: FileRow,
+    position: u64,
+    /// What it read, by which its proof is made.
+    read: Vec<u8>,
+}
+
+struct Model {
+    random: Random,
+    folder: Folder,
+    /// Files without a name that the reader holds open.
+    unlinked: Vec<Node>,
+    rows: HashMap<i64, FileRow>,
+    held: Option<Vec<Held>>,
+    /// What is copied or finished, by inode: its time of change.
+    settled: HashMap<u64, u64>,
+    stored: BTreeMap<u64, usize>,
+    gaps: usize,
+    lines: u64,
+    clock: u64,
+    inode: u64,
+    id: i64,
+    covers_all: bool,
+    steps: Vec<String>,
+}
+
+fn path(name: &str) -> PathBuf {
+    Path::new("/log").join(name)
+}
+
+impl Model {
+    fn new(seed: u64) -> Model {
+        let mut random = Random(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1);
+        let covers_all = random.below(2) == 0;
+        Model {
+            random,
+            folder: Folder::default(),
+            unlinked: Vec::new(),
+            rows: HashMap::new(),
+            held: None,
+            settled: HashMap::new(),
+            stored: BTreeMap::new(),
+            gaps: 0,
+            lines: 0,
+            clock: 0,
+            inode: 1,
+            id: 0,
+            covers_all,
+            steps: vec![format!("all names are read: {covers_all}")],
+        }
+    }
+
+    fn note(&mut self, step: String) {
+        self.steps.push(step);
+    }
+
+    fn write(&mut self) {
+        self.clock += 1;
+        let count = 1 + self.random.below(6);
+        let node = self.folder.0.entry("app.log".to_owned()).or_insert_with(|| {
+            self.inode += 1;
+            Node {
+                inode: self.inode,
+                bytes: Vec::new(),
+                is_compressed: false,
+                modified: 0,
+            }
+        });
+        for _ in 0..count {
+            self.lines += 1;
+            let line = format!("{:>1$}\n", self.lines, LINE - 1);
+            node.bytes.extend_from_slice(line.as_bytes());
+        }
+        node.modified = self.clock;
+        self.steps.push(format!("write up to line {}", self.lines));
+    }
+
+    /// The numbered files move up; the last one is not deleted.
+    fn shift(&mut self) {
+        let numbers = (1..).take_while(|n| {
+            self.folder.0.contains_key(&format!("app.log.{n}"))
+                || self.folder.0.contains_key(&format!("app.log.{n}.gz"))
+        });
+        for n in numbers.collect::<Vec<_>>().into_iter().rev() {
+            for end in ["", ".gz"] {
+                if let Some(node) = self.folder.0.remove(&format!("app.log.{n}{end}")) {
+                    self.folder.0.insert(format!("app.log.{}{end}", n + 1), node);
+                }
+            }
+        }
+    }
+
+    fn step(&mut self) {
+        self.clock += 1;
+        match self.random.below(12) {
+            0..4 => self.write(),
+            4 => {
+                self.shift();
+                if let Some(node) = self.folder.0.remove("app.log") {
+                    self.folder.0.insert("app.log.1".to_owned(), node);
+                    self.note("rename".to_owned());
+                }
+            }
+            5 => {
+                self.shift();
+                self.inode += 1;
+                let (inode, clock) = (self.inode, self.clock);
+                if let Some(node) = self.folder.0.get_mut("app.log") {
+                    let copy = Node {
+                        inode,
+                        modified: clock,
+                        ..node.clone()
+                    };
+                    node.bytes.clear();
+                    node.modified = clock;
+                    self.folder.0.insert("app.log.1".to_owned(), copy);
+                    self.note("copy and truncate".to_owned());
+                }
+            }
+            6 => {
+                let name = format!("app.log.{}", 1 + self.random.below(2));
+                if let Some(node) = self.folder.0.remove(&name) {
+                    self.inode += 1;
+                    let twin = Node {
+                        inode: self.inode,
+                        is_compressed: true,
+                        ..node.clone()
+                    };
+                    self.unlinked.push(node);
+                    self.folder.0.insert(format!("{name}.gz"), twin);
+                    self.note(format!("compress {name}"));
+                }
+            }
+            7 => {
+                if let Some(held) = self.held.take() {
+                    self.note("stop".to_owned());
+                    drop(held);
+                    self.settled.clear();
+                }
+            }
+            8..11 => self.look(),
+            _ => self.read(),
+        }
+    }
+
+    fn candidates(&self) -> Vec<Candidate> {
+        let of = |(name, node): (&String, &Node)| {
+            let place = path(name);
+            let is_live = name == "app.log";
+            Candidate {
+                seen: Seen {
+                    path: place.clone(),
+                    place,
+                    inode: Inode {
+                        dev: 1,
+                        inode: node.inode,
+                    },
+                    size: node.bytes.len() as u64,
+                    modified: SystemTime::UNIX_EPOCH + Duration::from_secs(node.modified),
+                },
+                kin: if is_live || self.covers_all {
+                    Kin::Covered
+                } else {
+                    Kin::Rotation(path("app.log"))
+                },
+            }
+        };
+        self.folder.0.iter().map(of).collect()
+    }
+
+    /// Starts the reader if it is stopped, looks, and does what the plan says.
+    fn look(&mut self) {
+        let is_first = self.held.is_none();
+        if is_first {
+            self.note("start".to_owned());
+        }
+        let mut held = self.held.take().unwrap_or_default();
+        for file in &mut held {
+            let node = self.node(file.row.inode.inode);
+            let is_same = node.is_some_and(|node| node.bytes.starts_with(&file.read));
+            if !is_same {
+                file.row.life = file.row.life.after(Event::BytesGone);
+            }
+        }
+        let candidates = self.candidates();
+        let mut bodies: Vec<Option<Sampled>> = held
+            .iter()
+            .map(|file| {
+                let node = self.node(file.row.inode.inode)?;
+                (file.row.life != Life::Overwritten).then(|| Sampled(node.bytes.clone(), node.is_compressed))
+            })
+            .collect();
+        let rows: Vec<FileRow> = self
+            .rows
+            .values()
+            .filter(|row| held.iter().all(|file| file.row.id != row.id))
+            .cloned()
+            .collect();
+        let mut open: Vec<OpenFile<Sampled>> = held
+            .iter()
+            .zip(&mut bodies)
+            .map(|(file, body)| OpenFile {
+                row: &file.row,
+                now: if file.position == file.row.proof.offset {
+                    file.row.proof
+                } else {
+                    Proof::of(file.position, &file.read, &file.read)
+                },
+                past: vec![file.row.proof],
+                head: &file.read[..file.read.len().min(1024)],
+                file: body.as_mut(),
+            })
+            .collect();
+        let (settled, id) = (self.settled.clone(), &mut self.id);
+        let steps = plan(
+            &mut self.folder,
+            &rows,
+            &mut open,
+            &candidates,
+            &mut Setting {
+                has_begun: &|_| true,
+                belongs: &|_| true,
+                is_settled: &|candidate| {
+                    let modified = candidate.seen.modified.duration_since(SystemTime::UNIX_EPOCH);
+                    settled.get(&candidate.seen.inode.inode) == modified.ok().map(|at| at.as_secs()).as_ref()
+                },
+                from_end: false,
+                now: SystemTime::UNIX_EPOCH,
+                room: usize::MAX,
+                draw_id: &mut || {
+                    *id += 1;
+                    *id
+                },
+            },
+        );
+        drop(open);
+        self.note(format!("look: {}", names_of(&steps)));
+        for step in steps {
+            self.apply(step, &mut held);
+        }
+        // No copy was found: it ends.
+        held.retain(|file| {
+            let is_over = file.row.life == Life::Overwritten;
+            if is_over {
+                self.rows.insert(
+                    file.row.id,
+                    FileRow {
+                        life: Life::Truncated,
+                        ..file.row.clone()
+                    },
+                );
+            }
+            !is_over
+        });
+        self.held = Some(held);
+        self.read();
+    }
+
+    fn node(&self, inode: u64) -> Option<&Node> {
+        self.folder
+            .0
+            .values()
+            .chain(&self.unlinked)
+            .find(|node| node.inode == inode)
+    }
+
+    fn settle(&mut self, candidate: &Candidate) {
+        let modified = candidate.seen.modified.duration_since(SystemTime::UNIX_EPOCH);
+        self.settled
+            .insert(candidate.seen.inode.inode, modified.unwrap_or_default().as_secs());
+    }
+
+    fn apply(&mut self, step: Step<Sampled>, held: &mut Vec<Held>) {
+        match step {
+            Step::Named { id, candidate, .. } => {
+                if let Some(file) = held.iter_mut().find(|file| file.row.id == id) {
+                    file.row.place = candidate.seen.place;
+                }
+            }
+            Step::Nameless { id } => {
+                if let Some(file) = held.iter_mut().find(|file| file.row.id == id) {
+                    file.row.life = file.row.life.after(Event::NameLost(Instant::now()));
+                }
+            }
+            Step::Resume {
+                id, candidate, file, ..
+            } => {
+                let row = self.rows[&id].clone();
+                let length = usize::try_from(row.proof.offset).unwrap();
+                held.push(Held {
+                    position: row.proof.offset,
+                    read: file.0[..length].to_vec(),
+                    row: FileRow {
+                        inode: candidate.seen.inode,
+                        place: candidate.seen.place,
+                        life: Life::Live,
+                        ..row
+                    },
+                });
+            }
+            Step::StartAfter { id, candidate, .. } => held.push(Held {
+                row: FileRow {
+                    id,
+                    path: candidate.shown().to_path_buf(),
+                    place: candidate.seen.place.clone(),
+                    inode: candidate.seen.inode,
+                    proof: Proof::default(),
+                    life: Life::Live,
+                },
+                position: 0,
+                read: Vec::new(),
+            }),
+            Step::GoOnIn {
+                id,
+                candidate,
+                mut file,
+            } => {
+                if let Some(held) = held.iter_mut().find(|held| held.row.id == id)
+                    && matches!(held.row.proof.check(&mut file), Ok(Some(_)))
+                {
+                    held.row.inode = candidate.seen.inode;
+                    held.row.place = candidate.seen.place;
+                    held.row.life = Life::Sealed;
+                }
+            }
+            Step::CopyOf { id, candidate, proof } => {
+                self.settle(&candidate);
+                let is_stored = held
+                    .iter()
+                    .any(|file| file.row.id == id && file.position >= proof.offset)
+                    || self
+                        .rows
+                        .get(&id)
+                        .is_some_and(|row| row.proof.offset >= proof.offset);
+                if is_stored {
+                    self.add_row(&candidate, proof);
+                } else {
+                    self.settled.remove(&candidate.seen.inode.inode);
+                }
+            }
+            Step::Settle { id, candidate } => {
+                self.settle(&candidate);
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.inode = candidate.seen.inode;
+                    row.place.clone_from(&candidate.seen.place);
+                }
+            }
+            Step::Mark { candidate, proof } => self.add_row(&candidate, proof),
+            Step::Gap { id, .. } => {
+                self.gaps += 1;
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.life = Life::Removed;
+                }
+            }
+            Step::Gone { id } => {
+                if let Some(row) = self.rows.get_mut(&id) {
+                    row.life = Life::Removed;
+                }
+            }
+            Step::Defer | Step::More | Step::NotALog { .. } | Step::Unreadable { .. } => {}
+        }
+    }
+
+    fn add_row(&mut self, candidate: &Candidate, proof: Proof) {
+        self.id += 1;
+        let row = FileRow {
+            id: self.id,
+            path: candidate.shown().to_path_buf(),
+            place: candidate.seen.place.clone(),
+            inode: candidate.seen.inode,
+            proof,
+            life: Life::Done,
+        };
+        self.rows.insert(row.id, row);
+    }
+
+    /// Reads what is in the open files, and stores it.
+    fn read(&mut self) {
+        let Some(mut held) = self.held.take() else { return };
+        for file in &mut held {
+            let Some(node) = self.node(file.row.inode.inode).cloned() else {
+                continue;
+            };
+            if file.row.life == Life::Overwritten || !node.bytes.starts_with(&file.read) {
+                continue;
+            }
+            for line in node.bytes[file.read.len()..].chunks(LINE) {
+                let number = std::str::from_utf8(line).unwrap().trim().parse().unwrap();
+                *self.stored.entry(number).or_default() += 1;
+            }
+            file.read.clone_from(&node.bytes);
+            file.position = file.read.len() as u64;
+            if let Ok(Some((proof, _))) = proof_at(&mut Sampled(node.bytes, false), file.position) {
+                file.row.proof = proof;
+            }
+            self.rows.insert(file.row.id, file.row.clone());
+        }
+        self.held = Some(held);
+    }
+
+    fn check(&mut self) -> Result<(), String> {
+        for _ in 0..3 {
+            self.look();
+        }
+        let twice: Vec<_> = self.stored.iter().filter(|(_, times)| **times > 1).collect();
+        let missing: Vec<u64> = (1..=self.lines)
+            .filter(|line| !self.stored.contains_key(line))
+            .collect();
+        if twice.is_empty() && missing.is_empty() && self.gaps == 0 {
+            return Ok(());
+        }
+        Err(format!(
+            "twice {twice:?}, missing {missing:?}, {} gaps",
+            self.gaps
+        ))
+    }
+}
+
+fn names_of(steps: &[Step<Sampled>]) -> String {
+    let name = |step: &Step<Sampled>| {
+        let place = |candidate: &Candidate| candidate.seen.place.display().to_string();
+        match step {
+            Step::Named { id, candidate, .. } => format!("{id} is {}", place(candidate)),
+            Step::Nameless { id } => format!("{id} has no name"),
+            Step::Resume { id, candidate, .. } => format!("resume {id} in {}", place(candidate)),
+            Step::StartAfter { id, candidate, .. } => format!("start {id} in {}", place(candidate)),
+            Step::GoOnIn { id, candidate, .. } => format!("{id} goes on in {}", place(candidate)),
+            Step::CopyOf { id, candidate, .. } => format!("{} is a copy of {id}", place(candidate)),
+            Step::Settle { id, candidate } => format!("{} is stored as {id}", place(candidate)),
+            Step::Mark { candidate, .. } => format!("mark {}", place(candidate)),
+            Step::Gap { id, .. } => format!("gap in {id}"),
+            Step::Gone { id } => format!("{id} is gone"),
+            _ => "another step".to_owned(),
+        }
+    };
+    steps.iter().map(name).collect::<Vec<_>>().join("; ")
+}
+
+#[test]
+fn every_line_is_read_once_whatever_happens_to_its_file() {
+    assert!(names::bases(&path("app.log.1")).contains(&path("app.log")));
+    let number = |name: &str, default: u64| {
+        std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
+    };
+    let first = number("LOGWATCH_PLAN_SEED", 1);
+    let mut failures = 0;
+    let mut text = String::new();
+    for seed in first..first + number("LOGWATCH_PLANS", SCHEDULES) {
+        let mut model = Model::new(seed);
+        model.write();
+        model.look();
+        for _ in 0..4 + model.random.below(16) {
+            model.step();
+        }
+        if let Err(error) = model.check() {
+            failures += 1;
+            if failures <= 2 {
+                text += &format!(
+                    "LOGWATCH_PLAN_SEED={seed}: {error}\n  {}\n",
+                    model.steps.join("\n  ")
+                );
+            }
+        }
+    }
+    assert_eq!(failures, 0, "{text}");
+}
