@@ -129,7 +129,10 @@ CREATE FUNCTION logwatch_files(source text DEFAULT NULL)
                    WINDOW same AS (PARTITION BY f.path ORDER BY f.first_seen DESC, f.id)) AS read
              FULL JOIN (SELECT * FROM logwatch.read_errors AS e WHERE e.source_id = s.id) AS e ON e.path = read.path
             WHERE read.path IS NULL OR read.state = 'open' OR read.nth = 1) AS f ON true
-     WHERE s.attached_at IS NOT NULL AND (s.name = $1 OR $1 IS NULL)
+     CROSS JOIN (SELECT pg_has_role(session_user, 'pg_monitor', 'MEMBER') AS is_reader) AS caller
+     WHERE s.attached_at IS NOT NULL
+       AND CASE WHEN $1 IS NULL THEN caller.is_reader OR logwatch_private.owns(s.owner)
+                WHEN s.name = $1 THEN logwatch_private.need_owner(s.name, s.owner, caller.is_reader) ELSE false END
      ORDER BY s.name, f.state = 'open' DESC NULLS LAST, f.path, f.first_seen
     $$;
-COMMENT ON FUNCTION logwatch_files(text) IS 'Progress of each file of a source, or of all sources; logwatch-tailer --status prints it';
+COMMENT ON FUNCTION logwatch_files(text) IS 'Progress of each file of a source, or of all sources that the caller may read; logwatch-tailer --status prints it';

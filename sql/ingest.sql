@@ -16,6 +16,33 @@ CREATE FUNCTION logwatch_private.source_id(name text) RETURNS bigint
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'source_id_wrapper';
 COMMENT ON FUNCTION logwatch_private.source_id(text) IS '64-bit hash of a source''s name';
 
+CREATE FUNCTION logwatch_private.owns(owner name) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A role that was dropped or renamed has no members.
+    SELECT $1 IS NULL OR $1 = session_user
+        OR EXISTS (SELECT FROM pg_roles AS r
+                    WHERE r.rolname = $1 AND pg_has_role(session_user, r.oid, 'MEMBER') OR r.rolname = session_user AND r.rolsuper)
+    $$;
+COMMENT ON FUNCTION logwatch_private.owns(name) IS 'Whether the session''s user is the owner of a source, a member of it, or a superuser; anybody owns a source without a tailer';
+
+CREATE FUNCTION logwatch_private.need_owner(source text, owner name, is_reader boolean DEFAULT false) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    IF NOT is_reader AND NOT logwatch_private.owns(owner) THEN
+        RAISE EXCEPTION 'source "%" belongs to another role', source
+            USING ERRCODE = 'insufficient_privilege',
+                  DETAIL = format('A tailer of role "%s" claimed it first; this session''s role is "%s".', owner, session_user),
+                  HINT = format('Use another source name, or have a superuser type: UPDATE logwatch.sources SET owner = %L WHERE name = %L;', session_user, source);
+    END IF;
+    RETURN true;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.need_owner(text, name, boolean) IS 'Raises an error unless the session''s user owns the source, or only reads and may';
+
 CREATE FUNCTION logwatch_private.claim(source text, path text, host text, version text)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
                    head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text)
@@ -23,12 +50,13 @@ CREATE FUNCTION logwatch_private.claim(source text, path text, host text, versio
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT logwatch_private.hold();
+    SELECT logwatch_private.need_owner(s.name, s.owner) FROM logwatch.sources AS s WHERE s.id = logwatch_private.source_id($1);
     -- Waits for an older tailer's open transaction, and shuts that tailer out; the next statement
     -- then sees its last offsets.
-    INSERT INTO logwatch.sources AS s (id, name, epoch, path, host, version, attached_at, seen_at, watched_since)
-    VALUES (logwatch_private.source_id($1), logwatch_private.printable($1), 1, left(logwatch_private.printable($2), 4096), left(logwatch_private.printable($3), 255), left(logwatch_private.printable($4), 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
+    INSERT INTO logwatch.sources AS s (id, name, epoch, owner, path, host, version, attached_at, seen_at, watched_since)
+    VALUES (logwatch_private.source_id($1), logwatch_private.printable($1), 1, session_user, left(logwatch_private.printable($2), 4096), left(logwatch_private.printable($3), 255), left(logwatch_private.printable($4), 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
-       SET epoch = s.epoch + 1, path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
+       SET epoch = s.epoch + 1, owner = COALESCE(s.owner, EXCLUDED.owner), path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
            attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at,
            watched_since = CASE WHEN s.seen_at > EXCLUDED.seen_at - interval '5 minutes' THEN s.watched_since ELSE EXCLUDED.seen_at END;
     SELECT s.epoch, logwatch_private.setting('min_level'), f.id, f.path, f.dev, f.inode,
@@ -80,11 +108,13 @@ CREATE FUNCTION logwatch_private.move_offset(
 DECLARE
     this_source constant bigint := logwatch_private.source_id($1);
     held bigint;
+    owner name;
     stored bigint;
 BEGIN
     -- The row lock makes an attach wait for this transaction, and makes this transaction see an
     -- attach: no two tailers can store the same bytes.
-    SELECT s.epoch INTO held FROM logwatch.sources AS s WHERE s.id = this_source FOR SHARE;
+    SELECT s.epoch, s.owner INTO held, owner FROM logwatch.sources AS s WHERE s.id = this_source FOR SHARE;
+    PERFORM logwatch_private.need_owner($1, owner);
     IF held IS DISTINCT FROM $2 THEN
         RAISE EXCEPTION 'another tailer holds source "%"', $1
             USING ERRCODE = 'object_in_use',

@@ -287,7 +287,10 @@ impl Plans {
             client.prepare_mut(sql.as_str(), &types).map(|plan| plan.keep())
         };
         Ok(Self {
-            source: prepare("SELECT FROM logwatch.sources AS s WHERE s.id OPERATOR(pg_catalog.=) $1".to_owned(), &[INT8OID])?,
+            source: prepare(
+                "SELECT logwatch_private.need_owner(s.name, s.owner) FROM logwatch.sources AS s WHERE s.id OPERATOR(pg_catalog.=) $1".to_owned(),
+                &[INT8OID],
+            )?,
             offset: prepare(
                 "SELECT logwatch_private.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)".to_owned(),
                 &[
@@ -435,7 +438,7 @@ fn ingest<'a>(
 }
 
 /// Makes the row of a new source, unless another session is about to: then the next check does, and
-/// nobody waits.
+/// nobody waits. Raises an error when the source belongs to another role's tailer.
 fn know_source(source: Option<&str>) -> spi::Result<String> {
     let Some(source) = source.filter(|source| !source.is_empty()) else {
         pg::raise(

@@ -44,6 +44,7 @@ mod scheduling;
 mod senders;
 mod service;
 mod settings;
+mod source_owners;
 mod sources;
 mod standby;
 mod stopping;

@@ -121,6 +121,10 @@ pub fn of_call(error: &postgres::Error, settings: &Settings) -> Trouble {
             "the extension logwatch is missing in database \"{dbname}\", or not in user \"{user}\"'s search_path ({text}); \
              type in that database: CREATE EXTENSION logwatch;"
         ))),
+        // The extension's own refusal, of another role's source, has a hint.
+        "42501" if error.as_db_error().is_some_and(|error| error.hint().is_some()) => {
+            Trouble::Final(Failure::Denied(text))
+        }
         "42501" => Trouble::Final(Failure::Denied(format!(
             "{text}; type in database \"{dbname}\": {}",
             functions::grant(user)
