@@ -9,7 +9,7 @@ use anyhow::{Context, Result, ensure};
 use logwatch_tests::programs;
 
 use super::play;
-use super::rig::Mode::Down;
+use super::rig::Mode::{Down, Once};
 use super::rig::Row;
 use super::writers::Clock::{Always, Seconds};
 use super::writers::{Clock, Rotator, unpacked};
@@ -120,6 +120,14 @@ fn log4j2_loses_and_repeats_nothing() -> Result<()> {
             Always,
             &by_size("app-%d{yyyy-MM-dd}-%i.log.gz", "fileIndex=\"nomax\""),
         )?,
+        log4j("zip", LIVE, Always, &by_size("app-%i.log.zip", "max=\"20\""))?.destroys(&[Once, Down]),
+        log4j(
+            "month folder",
+            LIVE,
+            Always,
+            &by_size("$${date:yyyy-MM}/app-%i.log", "max=\"20\""),
+        )?
+        .destroys(&[Once, Down]),
         log4j(
             "direct write",
             &["log/app-*.log"],
@@ -188,11 +196,24 @@ fn logback_loses_and_repeats_nothing() -> Result<()> {
             &time_based(FILE, "app.%d{yyyyMMdd-HHmmss}.log.gz"),
         )?,
         logback(
+            "time gz family",
+            FAMILY,
+            Seconds(1),
+            &time_based(FILE, "app.%d{yyyyMMdd-HHmmss}.log.gz"),
+        )?,
+        logback(
             "time no file",
             &["log/app*.log"],
             Seconds(1),
             &time_based("", "app.%d{yyyyMMdd-HHmmss}.log"),
         )?,
         logback("spring boot", LIVE, Always, &size_and_time(SPRING_BOOT))?,
+        logback(
+            "spring boot family",
+            &["log/app.log*"],
+            Always,
+            &size_and_time(SPRING_BOOT),
+        )?,
+        logback("spring boot *", &["log/*"], Always, &size_and_time(SPRING_BOOT))?,
     ])
 }

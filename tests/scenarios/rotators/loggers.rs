@@ -10,6 +10,7 @@ use super::writers::Clock::{Always, Seconds};
 use super::writers::{Clock, Rotator, unpacked};
 use logwatch_tests::programs;
 
+const CURRENT: &[&str] = &["log/current"];
 const ALL: &[&str] = &["log/*"];
 const LIVE: &[&str] = &["log/app.log"];
 const FAMILY: &[&str] = &["log/app.log*"];
@@ -24,27 +25,55 @@ fn program(name: &str, patterns: &'static [&'static str], clock: Clock, script: 
 
 #[test]
 fn multilog_loses_and_repeats_nothing() -> Result<()> {
-    play(vec![program(
-        "multilog *",
-        ALL,
-        Always,
-        "exec @multilog t s4096 n20 {}/log",
-    )])
+    play(vec![
+        program(
+            "multilog current",
+            CURRENT,
+            Always,
+            "exec @multilog t s4096 n20 {}/log",
+        ),
+        program("multilog *", ALL, Always, "exec @multilog t s4096 n20 {}/log"),
+        program(
+            "multilog n2 current",
+            CURRENT,
+            Always,
+            "exec @multilog t s4096 n2 {}/log",
+        )
+        .destroys(&[Down]),
+        program("multilog n2 *", ALL, Always, "exec @multilog t s4096 n2 {}/log").destroys(&[Down]),
+    ])
 }
 
 #[test]
 fn s6_log_loses_and_repeats_nothing() -> Result<()> {
-    play(vec![program(
-        "s6-log *",
-        ALL,
-        Always,
-        "exec @s6-log t s4096 n20 {}/log",
-    )])
+    play(vec![
+        program(
+            "s6-log current",
+            CURRENT,
+            Always,
+            "exec @s6-log t s4096 n20 {}/log",
+        ),
+        program("s6-log *", ALL, Always, "exec @s6-log t s4096 n20 {}/log"),
+        program(
+            "s6-log gzip current",
+            CURRENT,
+            Always,
+            "exec @s6-log T s4096 n20 '!gzip -nq9' {}/log",
+        ),
+        program(
+            "s6-log gzip *",
+            ALL,
+            Always,
+            "exec @s6-log T s4096 n20 '!gzip -nq9' {}/log",
+        ),
+    ])
 }
 
 #[test]
 fn svlogd_loses_and_repeats_nothing() -> Result<()> {
     const SIZE: &str = "printf 's4096\\nn20\\n' >{}/log/config; exec @svlogd";
+    const GZIP: &str = "printf 's4096\\nn20\\n!gzip\\n' >{}/log/config; exec @svlogd";
+    const TWO: &str = "printf 's4096\\nn2\\n' >{}/log/config; exec @svlogd";
     let svlogd = |name: &str, patterns, script: &str, flags: &str| {
         program(
             &format!("svlogd {name}"),
@@ -54,8 +83,15 @@ fn svlogd_loses_and_repeats_nothing() -> Result<()> {
         )
     };
     play(vec![
+        svlogd("current", CURRENT, SIZE, ""),
+        svlogd("-t current", CURRENT, SIZE, "-t"),
+        svlogd("-tt current", CURRENT, SIZE, "-tt"),
+        svlogd("gzip current", CURRENT, GZIP, "-ttt"),
         svlogd("*", ALL, SIZE, ""),
         svlogd("-tt *", ALL, SIZE, "-tt"),
+        svlogd("gzip *", ALL, GZIP, "-ttt"),
+        svlogd("n2 current", CURRENT, TWO, "").destroys(&[Down]),
+        svlogd("n2 *", ALL, TWO, "").destroys(&[Down]),
     ])
 }
 
@@ -77,7 +113,14 @@ fn rotatelogs_loses_and_repeats_nothing() -> Result<()> {
             "{}/log/app.log.%Y-%m-%d-%H_%M_%S 1",
         ),
         rotatelogs("dated", &["log/app-*.log"], "-f -e {}/log/app-%Y%m%d%H%M%S.log 1"),
+        rotatelogs(
+            "link",
+            &["log/current.log"],
+            "-L {}/log/current.log {}/log/app.log.%s 1",
+        ),
         rotatelogs("link *", ALL, "-L {}/log/current.log {}/log/app.log.%s 1"),
+        rotatelogs("truncate", LIVE, "-t {}/log/app.log 1").empties(),
+        rotatelogs("circle", FAMILY, "-n 3 {}/log/app.log 1").destroys(&[Down]),
         rotatelogs("size family", FAMILY, "{}/log/app.log 4K"),
         program(
             "rotatelogs gzip family",
@@ -100,6 +143,11 @@ fn cronolog_loses_and_repeats_nothing() -> Result<()> {
         )
     };
     play(vec![
+        cronolog(
+            "link",
+            &["log/current.log"],
+            "-S {}/log/current.log {}/log/app-%Y%m%d-%H%M%S.log",
+        ),
         cronolog(
             "links *",
             &["log/*.log"],
@@ -136,5 +184,6 @@ fn pythons_handlers_lose_and_repeat_nothing() -> Result<()> {
         python("time", FAMILY, Seconds(1)),
         python("concurrent", LIVE, Always),
         python("concurrent-gz", LIVE, Always),
+        python("concurrent-gz", FAMILY, Always),
     ])
 }

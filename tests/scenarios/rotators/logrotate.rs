@@ -3,7 +3,7 @@
 use anyhow::Result;
 
 use super::play;
-use super::rig::Mode::Down;
+use super::rig::Mode::{Down, Once};
 use super::rig::Row;
 use super::writers::Clock::{Always, Seconds};
 use super::writers::{Clock, Reopen, Rotate, Rotator};
@@ -61,6 +61,7 @@ fn logrotate_that_renames_loses_nothing() -> Result<()> {
             &["log/app*.log"],
             "create\nrotate 9\nextension .log",
         ),
+        renames("addextension", LIVE, "create\nrotate 9\naddextension .x"),
         dates(
             "dateext",
             LIVE,
@@ -70,6 +71,11 @@ fn logrotate_that_renames_loses_nothing() -> Result<()> {
             "dateext dots",
             LIVE,
             "create\nrotate 9\ndateext\ndateformat .%Y-%m-%d_%H-%s",
+        ),
+        dates(
+            "dateext week",
+            LIVE,
+            "create\nrotate 9\ndateext\ndateformat .week%V-%s",
         ),
         dates(
             "dateext addextension",
@@ -85,6 +91,7 @@ fn logrotate_that_renames_loses_nothing() -> Result<()> {
         .known(&["log", "old"]),
         renames("rotate 1", LIVE, "create\nrotate 1").destroys(&[Down]),
         renames("rotate 1 family", &["log/*"], "create\nrotate 1").destroys(&[Down]),
+        consumes("rotate 0", LIVE, "create\nrotate 0").destroys(&[Once, Down]),
         consumes("renamecopy", LIVE, "renamecopy\nrotate 9"),
     ])
 }
@@ -101,6 +108,41 @@ fn logrotate_that_compresses_loses_and_repeats_nothing() -> Result<()> {
         consumes("gzip at once", LIVE, "create\nrotate 9\ncompress"),
         consumes("gzip at once family", FAMILY, "create\nrotate 9\ncompress"),
         dates_and_gzip(),
+        renames(
+            "xz delayed",
+            LIVE,
+            "create\nrotate 9\ncompress\ndelaycompress\ncompresscmd /usr/bin/xz\ncompressext .xz\ncompressoptions -1",
+        ),
+        renames(
+            "xz delayed family",
+            FAMILY,
+            "create\nrotate 9\ncompress\ndelaycompress\ncompresscmd /usr/bin/xz\ncompressext .xz\ncompressoptions -1",
+        ),
+        consumes(
+            "xz at once",
+            LIVE,
+            "create\nrotate 9\ncompress\ncompresscmd /usr/bin/xz\ncompressext .xz\ncompressoptions -1",
+        ),
+        renames(
+            "zstd delayed",
+            LIVE,
+            "create\nrotate 9\ncompress\ndelaycompress\ncompresscmd /usr/bin/zstd\ncompressext .zst\ncompressoptions -q",
+        ),
+        consumes(
+            "zstd at once family",
+            FAMILY,
+            "create\nrotate 9\ncompress\ncompresscmd /usr/bin/zstd\ncompressext .zst\ncompressoptions -q",
+        ),
+        renames(
+            "bzip2 delayed family",
+            FAMILY,
+            "create\nrotate 9\ncompress\ndelaycompress\ncompresscmd /usr/bin/bzip2\ncompressext .bz2",
+        ),
+        consumes(
+            "bzip2 at once",
+            LIVE,
+            "create\nrotate 9\ncompress\ncompresscmd /usr/bin/bzip2\ncompressext .bz2",
+        ),
     ])
 }
 
@@ -157,6 +199,8 @@ fn savelog_loses_and_repeats_nothing() -> Result<()> {
         savelog("gzip", LIVE, &["-c", "9"]),
         savelog("gzip family", FAMILY, &["-c", "9"]),
         savelog("-l", LIVE, &["-l", "-c", "9"]),
+        savelog("bzip2", LIVE, &["-j", "-c", "9"]),
+        savelog("xz family", FAMILY, &["-J", "-c", "9"]),
         savelog("-c 2", LIVE, &["-l", "-c", "2"]).destroys(&[Down]),
     ])
 }
