@@ -378,9 +378,14 @@ CREATE FUNCTION logwatch_private.match_patterns(tallies logwatch_private.tally[]
     AS $$
 DECLARE
     newest constant integer := (SELECT max(e.id) FROM logwatch_private.expressions AS e);
+    most constant integer := logwatch_private.setting('rule_time_limit')::integer * (1 + cardinality(tallies) / 10000);
     fingerprints bigint[];
     templates text[];
     tried integer[];
+    one logwatch_private.expressions;
+    part bigint[];
+    hits bigint[];                 -- fingerprints, and in the same order
+    hit_by integer[];                  -- the expressions that match them
 BEGIN
     IF newest IS NULL THEN
         RETURN;
@@ -393,15 +398,44 @@ BEGIN
     IF fingerprints IS NULL THEN
         RETURN;
     END IF;
+    BEGIN
+        PERFORM logwatch_private.limit_time(most);
+        SELECT array_agg(t.fingerprint), array_agg(e.id) INTO hits, hit_by
+          FROM logwatch_private.expressions AS e
+         -- Expression by expression: PostgreSQL keeps only a few compiled.
+         CROSS JOIN LATERAL (SELECT u.fingerprint FROM unnest(fingerprints, templates, tried) AS u (fingerprint, template, tried)
+                              WHERE u.tried < e.id AND logwatch_private.says(u.template, e.match, e.exclude) OFFSET 0) AS t;
+        PERFORM logwatch_private.limit_time(0);
+    EXCEPTION WHEN query_canceled THEN
+        IF NOT logwatch_private.time_was_up() THEN
+            RAISE;
+        END IF;
+        hits := '{}';
+        hit_by := '{}';
+        FOR one IN SELECT x.* FROM logwatch_private.expressions AS x ORDER BY x.id LOOP
+            BEGIN
+                PERFORM logwatch_private.limit_time(most);
+                SELECT array_agg(u.fingerprint) INTO part FROM unnest(fingerprints, templates, tried) AS u (fingerprint, template, tried)
+                 WHERE u.tried < one.id AND logwatch_private.says(u.template, one.match, one.exclude);
+                PERFORM logwatch_private.limit_time(0);
+                hits := hits || COALESCE(part, '{}');
+                hit_by := hit_by || array_fill(one.id, ARRAY[COALESCE(cardinality(part), 0)]);
+            EXCEPTION WHEN query_canceled THEN
+                IF NOT logwatch_private.time_was_up() THEN
+                    RAISE;
+                END IF;
+                -- The rules that have it are left out until they are changed; the others go on.
+                UPDATE logwatch_private.known_rules AS k
+                   SET problem = format('its regular expression took longer than logwatch.rule_time_limit (%s ms)', most)
+                  FROM logwatch_private.selections AS s WHERE s.expression = one.id AND (k.selection = s.id OR k.by_source = s.id);
+                DELETE FROM logwatch_private.expressions AS x WHERE x.id = one.id;
+            END;
+        END LOOP;
+    END;
     INSERT INTO logwatch_private.matches AS m (fingerprint, tried, expressions)
     SELECT u.fingerprint, newest, COALESCE(h.expressions, '{}')
       FROM unnest(fingerprints) AS u (fingerprint)
-      LEFT JOIN (SELECT t.fingerprint, array_agg(e.id) AS expressions
-                   FROM logwatch_private.expressions AS e
-                  -- Expression by expression: PostgreSQL keeps only a few compiled.
-                  CROSS JOIN LATERAL (SELECT u.fingerprint FROM unnest(fingerprints, templates, tried) AS u (fingerprint, template, tried)
-                                       WHERE u.tried < e.id AND logwatch_private.says(u.template, e.match, e.exclude) OFFSET 0) AS t
-                  GROUP BY 1) AS h USING (fingerprint)
+      LEFT JOIN (SELECT t.fingerprint, array_agg(t.expression) AS expressions FROM unnest(hits, hit_by) AS t (fingerprint, expression) GROUP BY 1) AS h USING (fingerprint)
         ON CONFLICT (fingerprint) DO UPDATE SET tried = EXCLUDED.tried, expressions = m.expressions || EXCLUDED.expressions;
 END
 $$;

@@ -53,7 +53,7 @@ COMMENT ON COLUMN logwatch.rules.updated_at IS 'When the rule was last changed';
 COMMENT ON COLUMN logwatch.rules.min_sources IS 'The window''s records must come from at least this many sources';
 
 CREATE FUNCTION logwatch_private.check_rule() RETURNS trigger
-    LANGUAGE plpgsql
+    LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
@@ -155,7 +155,19 @@ BEGIN
         END IF;
         BEGIN
             PERFORM '' ~ word;
-        EXCEPTION WHEN invalid_regular_expression THEN
+            -- Here the author waits, and not every check.
+            PERFORM logwatch_private.limit_time(logwatch_private.setting('rule_time_limit')::integer);
+            PERFORM FROM (SELECT p.template FROM logwatch.patterns AS p LIMIT 20000) AS t WHERE t.template ~ word;
+            PERFORM logwatch_private.limit_time(0);
+        EXCEPTION WHEN query_canceled THEN
+            IF NOT logwatch_private.time_was_up() THEN
+                RAISE;
+            END IF;
+            RAISE EXCEPTION 'rule "%": regular expression "%" takes too long', NEW.name, word
+                USING ERRCODE = 'invalid_regular_expression',
+                      DETAIL = format('Matching it with the known templates took longer than logwatch.rule_time_limit (%s ms).', logwatch_private.setting('rule_time_limit')),
+                      HINT = 'Write it without nested or counted repetitions.';
+        WHEN invalid_regular_expression THEN
             RAISE EXCEPTION 'rule "%": bad regular expression "%"', NEW.name, word
                 USING ERRCODE = 'invalid_regular_expression', DETAIL = SQLERRM,
                       HINT = 'match and exclude are POSIX regular expressions, as for the operator ~ ; put a backslash before special characters.';

@@ -82,6 +82,20 @@ CREATE FUNCTION logwatch_private.library_version() RETURNS text
     LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'library_version_wrapper';
 COMMENT ON FUNCTION logwatch_private.library_version() IS 'Version of the loaded library';
 
+CREATE FUNCTION logwatch_private.rule_problem(rule text) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- A standby has no unlogged tables.
+    IF pg_is_in_recovery() THEN
+        RETURN NULL;
+    END IF;
+    RETURN (SELECT k.problem FROM logwatch_private.known_rules AS k WHERE k.name = rule);
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.rule_problem(text) IS 'Returns why a rule is left out of checks; NULL when it is not';
+
 CREATE FUNCTION logwatch_private.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -140,8 +154,9 @@ BEGIN
     PERFORM logwatch_private.hold();
     RETURN QUERY
     SELECT 'rule', r.name, judged.state, s.since, COALESCE(w.count, 0), r.threshold,
-           logwatch_private.rule_message(r.kind, judged.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
-                                 r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint)
+           CASE WHEN judged.state = 'error' THEN format('Rule %s is left out of checks: %s. Change it, and the next check tries it again.', r.name, problem.text)
+                ELSE logwatch_private.rule_message(r.kind, judged.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
+                                 r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint) END
       FROM logwatch.rules AS r
       LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (
@@ -153,8 +168,9 @@ BEGIN
                   count(a.id) AS groups,
                   COALESCE(max(logwatch_private.group_label(a.group_by, a.group_key)), '') AS grouped_by
              FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved') AS s
+     CROSS JOIN LATERAL (SELECT logwatch_private.rule_problem(r.name) AS text) AS problem
      -- A check would have made an alert of it; the other kinds compare more than a count.
-     CROSS JOIN LATERAL (SELECT CASE WHEN s.state = 'ok' AND r.kind = 'threshold' AND r.min_sources = 1 AND w.count >= r.threshold
+     CROSS JOIN LATERAL (SELECT CASE WHEN r.enabled AND problem.text IS NOT NULL THEN 'error' WHEN s.state = 'ok' AND r.kind = 'threshold' AND r.min_sources = 1 AND w.count >= r.threshold
                                      THEN 'unchecked' ELSE s.state END AS state) AS judged
      ORDER BY judged.state = 'ok', r.name;
 

@@ -5,6 +5,7 @@ mod backtest;
 mod backup;
 mod blocked_checks;
 mod channels;
+mod check_limits;
 mod connections;
 mod control_characters;
 mod dba_operations;
