@@ -154,9 +154,9 @@ BEGIN
                 USING ERRCODE = 'invalid_regular_expression', HINT = 'Write out the text that the group must match.';
         END IF;
         BEGIN
-            PERFORM '' ~ word;
             -- Here the author waits, and not every check.
             PERFORM logwatch_private.limit_time(logwatch_private.setting('rule_time_limit')::integer);
+            PERFORM '' ~ word;
             PERFORM FROM (SELECT p.template FROM logwatch.patterns AS p LIMIT 20000) AS t WHERE t.template ~ word;
             PERFORM logwatch_private.limit_time(0);
         EXCEPTION WHEN query_canceled THEN
@@ -168,6 +168,7 @@ BEGIN
                       DETAIL = format('Matching it with the known templates took longer than logwatch.rule_time_limit (%s ms).', logwatch_private.setting('rule_time_limit')),
                       HINT = 'Write it without nested or counted repetitions.';
         WHEN invalid_regular_expression THEN
+            PERFORM logwatch_private.limit_time(0);
             RAISE EXCEPTION 'rule "%": bad regular expression "%"', NEW.name, word
                 USING ERRCODE = 'invalid_regular_expression', DETAIL = SQLERRM,
                       HINT = 'match and exclude are POSIX regular expressions, as for the operator ~ ; put a backslash before special characters.';
