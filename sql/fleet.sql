@@ -74,7 +74,7 @@ CREATE FUNCTION logwatch_private.fleet_slots()
            pg_wal_lsn_diff(here.wal, s.confirmed_flush_lsn)::bigint, pg_wal_lsn_diff(s.confirmed_flush_lsn, '0/0')::bigint
       FROM pg_replication_slots AS s
      CROSS JOIN (SELECT CASE WHEN pg_is_in_recovery() THEN pg_last_wal_replay_lsn() ELSE pg_current_wal_lsn() END AS wal) AS here
-     WHERE s.plugin = 'pgoutput' AND s.database = current_database() AND s.slot_name LIKE 'logwatch\_%'
+     WHERE s.plugin = 'pgoutput' AND s.database = current_database() AND starts_with(s.slot_name, 'logwatch_')
     $$;
 COMMENT ON FUNCTION logwatch_private.fleet_slots() IS 'The slots by which centres read this server; sizes in bytes of WAL';
 

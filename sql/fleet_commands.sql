@@ -59,13 +59,13 @@ BEGIN
         (2, current_setting('wal_level') = 'logical', 'ALTER SYSTEM SET wal_level = logical; -- and restart', 'logical replication needs it'),
         (3, current_setting('max_slot_wal_keep_size') <> '-1', 'ALTER SYSTEM SET max_slot_wal_keep_size = ''10GB''; -- and SELECT pg_reload_conf();',
             'a centre that stays away must not fill this disk'),
-        (4, may_connect, format('CREATE ROLE %1$I LOGIN REPLICATION; -- and its password: \password %1$I', role), 'the centre connects as it'),
+        (4, may_connect, format(E'CREATE ROLE %1$I LOGIN REPLICATION; -- and its password: \\password %1$I', role), 'the centre connects as it'),
         (5, may_read, rights, 'for the copy of what is stored already'),
         (6, EXISTS (SELECT FROM pg_hba_file_rules AS h WHERE h.error IS NULL AND h.type <> 'local' AND (role = ANY (h.user_name) OR 'all' = ANY (h.user_name))
                      AND (current_database() = ANY (h.database) OR 'all' = ANY (h.database)) AND h.address NOT IN ('127.0.0.1', '::1')),
             format('hostssl %I %I <address of the centre>/32 scram-sha-256', current_database(), role), 'a line for pg_hba.conf; then SELECT pg_reload_conf();'),
         (7, EXISTS (SELECT FROM logwatch_private.fleet_slots()),
-            format('SELECT logwatch_subscribe(''<name of this edge>'', ''host=%s dbname=%s user=%s connect_timeout=10'') \gexec', logwatch_private.host(), current_database(), role),
+            format(E'SELECT logwatch_subscribe(''<name of this edge>'', ''host=%s dbname=%s user=%s connect_timeout=10'') \\gexec', logwatch_private.host(), current_database(), role),
             'in psql, in the database of the centre that has logwatch; the password in the ~/.pgpass of the centre''s server user')
       ) AS s (step, is_done, command, why)
      ORDER BY s.step;
@@ -84,7 +84,7 @@ BEGIN
     FOR s IN SELECT * FROM logwatch_private.fleet_slots() LOOP
         IF s.active THEN
             RAISE EXCEPTION 'a centre is reading slot "%"', s.slot USING ERRCODE = 'object_in_use',
-                HINT = 'There, in psql: SELECT logwatch_unsubscribe(''<name of this edge>'') \gexec';
+                HINT = E'There, in psql: SELECT logwatch_unsubscribe(''<name of this edge>'') \\gexec';
         END IF;
         PERFORM pg_drop_replication_slot(s.slot);
         RETURN NEXT format('slot %s dropped', s.slot);
@@ -124,7 +124,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid WHERE d.datname = current_database() AND s.subname = subscription) THEN
         RAISE EXCEPTION 'edge "%" already has a subscription', name USING ERRCODE = 'duplicate_object',
-            HINT = format('To join it again, first, in psql: SELECT logwatch_unsubscribe(%L) \gexec', name);
+            HINT = format(E'To join it again, first, in psql: SELECT logwatch_unsubscribe(%L) \\gexec', name);
     END IF;
     -- Each edge needs an apply worker and a replication origin, and copies need some more;
     -- PostgreSQL's defaults are enough for three edges.
@@ -154,7 +154,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_subscribe(text, text, boolean, text, boolean)
-    IS 'Makes this server the centre of an edge: returns the CREATE SUBSCRIPTION to type, which psql''s \gexec runs; copy => true brings the edge''s older rows, too';
+    IS E'Makes this server the centre of an edge: returns the CREATE SUBSCRIPTION to type, which psql''s \\gexec runs; copy => true brings the edge''s older rows, too';
 
 CREATE FUNCTION logwatch_unsubscribe(name text, edge_is_gone boolean DEFAULT false) RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE
@@ -177,4 +177,4 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_unsubscribe(text, boolean)
-    IS 'Returns the commands that remove an edge, which psql''s \gexec runs: they drop the subscription and the slot at the edge; its rows stay';
+    IS E'Returns the commands that remove an edge, which psql''s \\gexec runs: they drop the subscription and the slot at the edge; its rows stay';

@@ -61,7 +61,7 @@ BEGIN
                              CASE state WHEN 'waiting' THEN problem
                                         WHEN 'failing' THEN format('The worker fails and tries again: %s.', trouble)
                                         WHEN 'running' THEN format('Checks at every commit of new entries and every %s s.', logwatch_private.setting('check_interval')) END,
-                             last.words);
+                             last.words, logwatch_private.read_only_words());
     END IF;
     RETURN NEXT;
 END

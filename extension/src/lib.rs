@@ -18,6 +18,7 @@ mod plans;
 mod regex_cache;
 mod report;
 mod sender;
+mod session;
 mod settings;
 mod smtp;
 mod test_channel;
@@ -42,7 +43,16 @@ extension_sql_file!(
     name = "last_check",
     requires = ["health"]
 );
-extension_sql_file!("../../sql/status.sql", name = "status", requires = ["last_check"]);
+extension_sql_file!(
+    "../../sql/surroundings.sql",
+    name = "surroundings",
+    requires = ["last_check"]
+);
+extension_sql_file!(
+    "../../sql/status.sql",
+    name = "status",
+    requires = ["surroundings"]
+);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);

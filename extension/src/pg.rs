@@ -112,15 +112,16 @@ pub fn my_pid() -> i32 {
     unsafe { pg_sys::MyProcPid }
 }
 
-/// Sets a setting of this session, as SET does.
-pub fn set(name: &'static CStr, value: &'static CStr) {
+/// Gives a setting of this session a value that outranks those of files, databases and roles.
+/// Within a function, SET still changes it.
+pub fn pin(name: &'static CStr, value: &'static CStr) {
     // SAFETY: both are static, terminated strings.
     unsafe {
         pg_sys::SetConfigOption(
             name.as_ptr(),
             value.as_ptr(),
-            pg_sys::GucContext::PGC_USERSET,
-            pg_sys::GucSource::PGC_S_SESSION,
+            pg_sys::GucContext::PGC_SUSET,
+            pg_sys::GucSource::PGC_S_OVERRIDE,
         );
     }
 }

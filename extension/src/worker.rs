@@ -18,15 +18,12 @@ use crate::outbox::Senders;
 use crate::pg::TransactionError;
 use crate::plans::plan;
 use crate::worker_error::Subject;
-use crate::{last_check, outbox, pg, report, settings, wake, worker_error};
+use crate::{last_check, outbox, pg, report, session, settings, wake, worker_error};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
 /// After a wake has been served, the next one is served this much later at the earliest.
 const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
-/// How long the worker waits for another session's lock: less than deadlock_timeout, after which
-/// that session looks for deadlocks.
-const LOCK_TIMEOUT: &CStr = c"500ms";
 /// How soon it tries again after it gave up waiting for a lock.
 const YIELD: Duration = Duration::from_secs(1);
 /// How often maintenance runs: partitions, folding, retention.
@@ -50,15 +47,10 @@ pub fn init() {
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
     pg::attach_worker_signals();
+    session::pin_settings();
     BackgroundWorker::connect_worker_to_spi(Some(&settings::database()), None);
     // The signal of a reload between the fork and the handler was lost.
     pg::reload_config();
-    pg::set(c"application_name", c"logwatch worker");
-    // The cluster or the database may have a search_path of its own.
-    pg::set(c"search_path", c"pg_catalog, pg_temp");
-    pg::set(c"lock_timeout", LOCK_TIMEOUT);
-    // Compiling takes far longer than any of the worker's plans takes to run.
-    pg::set(c"jit", c"off");
     wake::set_worker_pid(pg::my_pid());
     let mut worker = Worker::default();
     worker.log_setting_problems();
