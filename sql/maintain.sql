@@ -27,29 +27,36 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.add_partitions(integer) IS 'Makes the partitions of logwatch.entries for the days ahead; gives up rather than wait for a lock';
 
+CREATE FUNCTION logwatch_private.old_partitions(keep_from timestamptz) RETURNS SETOF name
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT c.relname
+      FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
+     WHERE i.inhparent = 'logwatch.entries'::regclass AND c.relname ~ '^entries_[0-9]{8}$'
+       AND (to_date(right(c.relname, 8), 'YYYYMMDD') + 1)::timestamp AT TIME ZONE 'UTC' <= keep_from
+     ORDER BY c.relname
+    $$;
+COMMENT ON FUNCTION logwatch_private.old_partitions(timestamptz) IS 'Returns the partitions of logwatch.entries that are older than that, the oldest first';
+
 CREATE FUNCTION logwatch_private.drop_partitions(keep_from timestamptz) RETURNS integer
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '500ms'
     AS $$
 DECLARE
-    part record;
+    part name;
     dropped integer := 0;
 BEGIN
-    FOR part IN
-        SELECT c.relname, to_date(right(c.relname, 8), 'YYYYMMDD') AS day
-          FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
-         WHERE i.inhparent = 'logwatch.entries'::regclass AND c.relname ~ '^entries_[0-9]{8}$'
-    LOOP
-        IF (part.day + 1)::timestamp AT TIME ZONE 'UTC' <= keep_from THEN
-            EXECUTE format('DROP TABLE logwatch.%I', part.relname);
-            dropped := dropped + 1;
-        END IF;
+    -- A dropped partition keeps about eight locks until the transaction ends, and the lock table may be small.
+    FOR part IN SELECT * FROM logwatch_private.old_partitions(keep_from) LIMIT 16 LOOP
+        EXECUTE format('DROP TABLE logwatch.%I', part);
+        dropped := dropped + 1;
     END LOOP;
     RETURN dropped;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.drop_partitions(timestamptz) IS 'Drops the partitions of logwatch.entries that are older than that; gives up rather than wait for a lock';
+COMMENT ON FUNCTION logwatch_private.drop_partitions(timestamptz) IS 'Drops the oldest partitions of logwatch.entries that are older than that, 16 at most; gives up rather than wait for a lock';
 
 CREATE FUNCTION logwatch_private.coarsen_minutes(seconds_from timestamptz, minutes_from timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
@@ -108,35 +115,31 @@ CREATE FUNCTION logwatch_private.maintenance_due(asof timestamptz) RETURNS boole
                     AND EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = s.id AND o.minute < asof - s.reach - interval '5 minutes'))
         OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL
         OR (SELECT p.maintained_at IS NULL OR p.maintained_at < asof - interval '1 day' FROM logwatch.progress AS p)
+        OR EXISTS (SELECT FROM logwatch_private.failed_upkeep)
+        OR EXISTS (SELECT FROM logwatch_private.old_partitions(asof - make_interval(mins => logwatch_private.setting('retention')::integer)))
     $$;
 COMMENT ON FUNCTION logwatch_private.maintenance_due(timestamptz) IS 'Whether maintenance has anything to do; assigns no transaction id';
 
-CREATE FUNCTION logwatch_private.maintain() RETURNS text
+CREATE FUNCTION logwatch_private.fold() RETURNS bigint
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    keep_from constant timestamptz := now() - make_interval(mins => logwatch_private.setting('retention')::integer);
-    made integer;
-    dropped integer;
     folded bigint;
-    busy text := '';
 BEGIN
-    IF NOT logwatch_private.take_turn('fold') THEN
-        RETURN 'another logwatch_maintain() is running';
-    END IF;
-    -- Both take locks that a long query or a pg_dump stands in the way of, and that everybody else would queue up behind.
-    BEGIN
-        made := logwatch_private.add_partitions(3);
-        dropped := logwatch_private.drop_partitions(keep_from);
-    EXCEPTION WHEN lock_not_available THEN
-        made := 0;
-        dropped := 0;
-        busy := '; partitions are in use and are tried again later';
-    END;
-    DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
     folded := logwatch_private.coarsen_minutes(logwatch_private.seconds_matter_from(now()), logwatch_private.seconds_matter_from(now()) - interval '31 days');
     PERFORM logwatch_private.prune_rolled(now());
+    RETURN folded;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.fold() IS 'Folds old counts and deletes sums that no rule looks back to; returns how many rows were folded';
+
+CREATE FUNCTION logwatch_private.delete_old(keep_from timestamptz) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
     DELETE FROM logwatch.minutes AS m WHERE m.minute < keep_from;
     IF EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.since < keep_from) THEN
         PERFORM logwatch_private.forget_rolled();
@@ -159,17 +162,88 @@ BEGIN
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.minutes AS m WHERE m.fingerprint = p.fingerprint AND m.minute >= keep_from);
     DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;
-    UPDATE logwatch.progress SET maintained_at = clock_timestamp();
-    RETURN format('partitions made %s, dropped %s; minutes folded %s%s', made, dropped, folded, busy);
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.maintain() IS 'What logwatch_maintain() does';
+COMMENT ON FUNCTION logwatch_private.delete_old(timestamptz) IS 'Deletes what is older than that';
+
+CREATE FUNCTION logwatch_private.maintain_part(part text, OUT done bigint, OUT problem text)
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    keep_from constant timestamptz := now() - make_interval(mins => logwatch_private.setting('retention')::integer);
+    code text;
+BEGIN
+    IF NOT logwatch_private.take_turn('fold') THEN
+        problem := 'another logwatch_maintain() is running';
+        RETURN;
+    END IF;
+    BEGIN
+        CASE $1
+            WHEN 'new partitions' THEN done := logwatch_private.add_partitions(3);
+            WHEN 'old partitions' THEN done := logwatch_private.drop_partitions(keep_from);
+            WHEN 'folding' THEN done := logwatch_private.fold();
+            WHEN 'retention' THEN PERFORM logwatch_private.delete_old(keep_from);
+        END CASE;
+    EXCEPTION
+        WHEN lock_not_available OR deadlock_detected THEN
+            -- A long query or a pg_dump holds a lock, and everybody else would queue up behind this.
+            problem := $1 || CASE WHEN $1 LIKE '%partitions' THEN ' are in use and are tried again later' ELSE ' waits for a lock and is tried again later' END;
+            RETURN;
+        WHEN OTHERS THEN
+            GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
+            problem := format('%s: %s (%s)', $1, problem, code);
+            INSERT INTO logwatch_private.failed_upkeep AS f (part, error) VALUES ($1, problem)
+                ON CONFLICT (part) DO UPDATE SET error = EXCLUDED.error WHERE f.error <> EXCLUDED.error;
+            RETURN;
+    END;
+    IF EXISTS (SELECT FROM logwatch_private.failed_upkeep AS f WHERE f.part = $1) THEN
+        DELETE FROM logwatch_private.failed_upkeep AS f WHERE f.part = $1;
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.maintain_part(text)
+    IS 'Does one part of the upkeep and records whether it failed: new partitions, old partitions, folding or retention';
+
+CREATE FUNCTION logwatch_private.maintained() RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ UPDATE logwatch.progress SET maintained_at = clock_timestamp() $$;
+COMMENT ON FUNCTION logwatch_private.maintained() IS 'Records that the upkeep ran';
 
 CREATE FUNCTION logwatch_maintain() RETURNS text
-    LANGUAGE sql VOLATILE SECURITY DEFINER
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT logwatch_private.maintain() $$;
+    AS $$
+DECLARE
+    keep_from constant timestamptz := now() - make_interval(mins => logwatch_private.setting('retention')::integer);
+    parts constant text[] := '{new partitions,old partitions,folding,retention}';
+    done bigint[];
+    problems text[];
+    waiting bigint;
+BEGIN
+    IF NOT logwatch_private.take_turn('fold') THEN
+        RETURN 'another logwatch_maintain() is running';
+    END IF;
+    SELECT array_agg(COALESCE(m.done, 0) ORDER BY p.number), array_agg(m.problem ORDER BY p.number) FILTER (WHERE m.problem IS NOT NULL)
+      INTO done, problems
+      FROM unnest(parts) WITH ORDINALITY AS p (part, number) CROSS JOIN LATERAL logwatch_private.maintain_part(p.part) AS m;
+    PERFORM logwatch_private.maintained();
+    SELECT count(*) INTO waiting FROM logwatch_private.old_partitions(keep_from);
+    RETURN concat_ws('; ', format('partitions made %s, dropped %s', done[1], done[2]),
+                     CASE WHEN waiting > 0 THEN format('%s more are dropped by the next calls', waiting) END,
+                     format('minutes folded %s', done[3]), array_to_string(problems, '; '));
+END
+$$;
 COMMENT ON FUNCTION logwatch_maintain() IS 'Makes partitions ahead, drops those older than logwatch.retention, folds and prunes; the worker does it by itself';
+
+-- A publication for all tables takes these along, and PostgreSQL then refuses to delete rows that it cannot identify. They have no key:
+-- at the centre of a fleet the rows of all edges meet in them. The old rows are written to the WAL under wal_level = logical only.
+ALTER TABLE logwatch.entries_default REPLICA IDENTITY FULL;
+ALTER TABLE logwatch.batches REPLICA IDENTITY FULL;
+ALTER TABLE logwatch.beats REPLICA IDENTITY FULL;
+ALTER TABLE logwatch.attempts REPLICA IDENTITY FULL;
 
 -- After a restore: pg_dump's rows are older than the transaction that loads them, and all others are not. They were dealt with where
 -- they come from. pg_restore fires these triggers; replication does not.

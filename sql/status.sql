@@ -26,6 +26,7 @@ DECLARE
     last record;
     problem text;
     trouble text;
+    upkeep constant text := logwatch_private.upkeep_words();
 BEGIN
     SELECT s.backend_start INTO since FROM pg_stat_activity AS s
      WHERE s.backend_type = 'logwatch worker' AND s.datname = worker_database;
@@ -61,8 +62,12 @@ BEGIN
                              CASE state WHEN 'waiting' THEN problem
                                         WHEN 'failing' THEN format('The worker fails and tries again: %s.', trouble)
                                         WHEN 'running' THEN format('Checks at every commit of new entries and every %s s.', logwatch_private.setting('check_interval')) END,
-                             last.words, logwatch_private.read_only_words());
+                             last.words);
     END IF;
+    IF upkeep IS NOT NULL AND state IN ('running', 'scheduled') THEN
+        state := 'failing';
+    END IF;
+    message := concat_ws(' ', message, upkeep, logwatch_private.read_only_words(), logwatch_private.publication_words());
     RETURN NEXT;
 END
 $$;

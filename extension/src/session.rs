@@ -25,7 +25,7 @@ const SETTINGS: &[(&CStr, &CStr)] = &[
     #[cfg(any(feature = "pg17", feature = "pg18"))]
     (c"transaction_timeout", c"0"),
     (c"temp_file_limit", c"-1"),
-    // What a transaction may do and sees.
+    // Rights and view of a transaction.
     (c"default_transaction_read_only", c"off"),
     (c"default_transaction_isolation", c"read committed"),
     (c"default_transaction_deferrable", c"off"),

@@ -29,6 +29,16 @@ const YIELD: Duration = Duration::from_secs(1);
 /// How often maintenance runs: partitions, folding, retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
+/// The parts of the upkeep, the last of which notes that it ran. Each returns whether there is more
+/// to do at once.
+const UPKEEP: [&str; 5] = [
+    "SELECT false FROM logwatch_private.maintain_part('new partitions')",
+    "SELECT m.done OPERATOR(pg_catalog.>=) 16 FROM logwatch_private.maintain_part('old partitions') AS m",
+    "SELECT false FROM logwatch_private.maintain_part('folding')",
+    "SELECT false FROM logwatch_private.maintain_part('retention')",
+    "SELECT false FROM logwatch_private.maintained()",
+];
+
 /// Registers the worker; called by the postmaster only.
 pub fn init() {
     BackgroundWorkerBuilder::new("logwatch worker")
@@ -92,6 +102,9 @@ struct Worker {
     logged_settings: Vec<String>,
     logged_tick: Option<String>,
     logged_file: Option<String>,
+    logged_upkeep: Option<String>,
+    /// Why a part of the last upkeep could not even record that it failed.
+    upkeep_error: Option<String>,
 }
 
 /// The worker's last check, or its start.
@@ -169,6 +182,7 @@ impl Worker {
         };
         self.yielded = matches!(error, Some(TickError::Transaction(TransactionError::Locked)));
         let error = error.filter(|_| !self.yielded).map(|error| error.to_string());
+        let error = error.or_else(|| self.upkeep_error.clone());
         worker_error::set(Subject::Tick, error.as_deref());
         log_change(&mut self.logged_tick, error);
         self.log_overdue();
@@ -240,17 +254,30 @@ impl Worker {
         Ok(())
     }
 
-    /// Once a minute does the maintenance.
+    /// Once a minute does the maintenance: each part in a transaction of its own, whatever becomes
+    /// of the others. Returns the first error.
     fn maintain(&mut self) -> Result<(), TickError> {
         if self.maintained.is_some_and(|at| at.elapsed() < MAINTAIN_EVERY) {
             return Ok(());
         }
         self.maintained = Some(Instant::now());
-        if_due(
-            "SELECT logwatch_private.maintenance_due(clock_timestamp())",
-            c"logwatch: maintain",
-            "SELECT logwatch_private.maintain()",
-        )
+        if look("SELECT logwatch_private.maintenance_due(clock_timestamp())")? != Some(true) {
+            return Ok(());
+        }
+        let mut outcome = Ok(());
+        for part in UPKEEP {
+            outcome = outcome.and(maintain_part(part));
+        }
+        log_change(
+            &mut self.logged_upkeep,
+            look("SELECT logwatch_private.upkeep_words()")?,
+        );
+        match &outcome {
+            Err(TickError::Transaction(TransactionError::Locked)) => {}
+            Err(why) => self.upkeep_error = Some(why.to_string()),
+            Ok(()) => self.upkeep_error = None,
+        }
+        outcome
     }
 
     /// Records what has been sent, and hands what is due to the senders, channel by channel.
@@ -393,6 +420,21 @@ fn evaluate() -> spi::Result<bool> {
         let done = client.update(checked, Some(1), &[])?.first().get_one::<bool>()?;
         Ok(done == Some(true))
     })
+}
+
+/// Does one part of the upkeep, and again as long as it takes steps.
+fn maintain_part(part: &'static str) -> Result<(), TickError> {
+    loop {
+        let steps_left = pg::transaction(c"logwatch: maintain", || {
+            Spi::connect_mut(|client| {
+                let plan = plan(client, part)?;
+                client.update(plan, Some(1), &[])?.first().get_one::<bool>()
+            })
+        })??;
+        if steps_left != Some(true) {
+            return Ok(());
+        }
+    }
 }
 
 /// Runs a command only when a look, which assigns no transaction id, says that there is something

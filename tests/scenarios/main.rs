@@ -56,6 +56,7 @@ mod tailing;
 mod torture;
 mod typing_errors;
 mod upgrade;
+mod upkeep;
 mod worker;
 
 use std::time::Duration;
