@@ -26,7 +26,7 @@ fn no_gaps(files: &Journal, server: &Server) -> Result<()> {
     Ok(())
 }
 
-/// P1: logback, svlogd and s6-log compress under a name of another kind.
+/// logback, svlogd and s6-log compress under a name of another kind.
 #[test]
 fn the_same_bytes_compressed_under_any_name_are_stored_once() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -102,7 +102,8 @@ fn a_log_behind_a_link_is_rotated_while_stopped_without_loss() -> Result<()> {
     no_gaps(&files, &server)
 }
 
-/// F27 and P6: the link moves to the next dated file, also while stopped, and the old one is written to once more.
+/// F27: the link moves to the next dated file, also while stopped, and the old one gets one more
+/// line.
 #[test]
 fn a_link_that_moves_loses_nothing() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -157,7 +158,7 @@ fn files_rotated_to_another_directory_are_read_there() -> Result<()> {
     no_gaps(&files, &server)
 }
 
-/// P5: rotated twice while stopped, under a suffix that says nothing.
+/// Rotates twice while stopped, under a suffix that gives no order.
 #[test]
 fn files_of_the_same_kind_of_name_as_a_proved_one_are_read() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -178,7 +179,6 @@ fn files_of_the_same_kind_of_name_as_a_proved_one_are_read() -> Result<()> {
     no_gaps(&files, &server)
 }
 
-/// P6
 #[test]
 fn what_lies_beside_current_is_its_rotation() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -194,7 +194,6 @@ fn what_lies_beside_current_is_its_rotation() -> Result<()> {
     no_gaps(&files, &server)
 }
 
-/// P3
 #[test]
 fn deleting_what_was_read_to_its_end_is_no_gap() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -213,7 +212,6 @@ fn deleting_what_was_read_to_its_end_is_no_gap() -> Result<()> {
     no_gaps(&files, &server)
 }
 
-/// P8
 #[test]
 fn archives_are_named_and_not_read() -> Result<()> {
     let server = Server::without_worker(&[])?;
@@ -237,7 +235,7 @@ fn archives_are_named_and_not_read() -> Result<()> {
     files.check(&server)
 }
 
-/// P2: the first record of the file that took the name is stored at once.
+/// Stores the first record of the file that took the name at once.
 #[test]
 fn the_first_record_after_a_rotation_is_stored_at_once() -> Result<()> {
     let server = Server::without_worker(&[])?;
