@@ -1,4 +1,4 @@
--- What a rule would have done: the same evaluation, over stored history.
+-- Evaluates a rule over stored history, as the check does, and returns the alerts of it.
 
 CREATE FUNCTION logwatch_backtest(rule text, "from" timestamptz DEFAULT NULL, "to" timestamptz DEFAULT NULL)
     RETURNS TABLE (group_key text, started_at timestamptz, met_until timestamptz, peak bigint, message text)

@@ -1,5 +1,6 @@
--- What is stored of the logs: sources and their files, entries, patterns, counts and batches.
--- Keys come from content (hashes), so that the rows of several servers can be merged; entries, counts and batches are append-only.
+-- Tables of the logs: sources and their files, entries, patterns, counts and batches.
+-- Keys come from content (hashes), so that the rows of several servers can be merged; entries,
+-- counts and batches are append-only.
 
 CREATE TABLE logwatch.sources (
     id          bigint PRIMARY KEY,
@@ -81,7 +82,8 @@ CREATE TABLE logwatch.entries (
     flags       text[]
 ) PARTITION BY RANGE (received_at);
 CREATE TABLE logwatch.entries_default PARTITION OF logwatch.entries DEFAULT;
--- Indexes belong to the partitions, not to their parent: pg_dump restores those of partitions made later from their own definitions.
+-- Indexes belong to the partitions, not to their parent: pg_dump restores those of partitions made
+-- later from their own definitions.
 CREATE INDEX entries_default_logged_at_idx ON logwatch.entries_default (logged_at);
 COMMENT ON TABLE logwatch.entries IS 'Stored records, partitioned by the UTC day of received_at; retention drops partitions';
 COMMENT ON TABLE logwatch.entries_default IS 'Entries of days that have no partition yet, so that ingest never fails';

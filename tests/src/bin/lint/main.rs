@@ -29,7 +29,6 @@ const NOT_YET: &[&str] = &[
     "extension/src/column.rs",
     "extension/src/ingest.rs",
     "extension/src/jsonb.rs",
-    "sql/backtest.sql",
     "sql/check.sql",
     "sql/episodes.sql",
     "sql/maintain.sql",
