@@ -1,4 +1,5 @@
--- The check: takes what is new (rolling.sql), evaluates the rules that it concerns (episodes.sql), and keeps the alerts.
+-- The check: takes new batches (take.sql, rolling.sql), evaluates the rules that they concern
+-- (episodes.sql), and keeps the alerts.
 
 CREATE FUNCTION logwatch_private.heard_of(source logwatch.sources, absence_of text) RETURNS timestamptz
     LANGUAGE sql STABLE
@@ -57,7 +58,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.end_alert(logwatch.alerts, timestamptz)
-    IS 'Resolves an open alert, and says what became of its rule; forgets one that has not lasted';
+    IS 'Resolves an open alert, with the state of its rule; deletes a pending one that has not lasted';
 
 CREATE FUNCTION logwatch_private.evaluate(frames logwatch_private.frame[], records integer) RETURNS logwatch_private.episode[]
     LANGUAGE plpgsql VOLATILE
@@ -141,7 +142,7 @@ DECLARE
     a logwatch.alerts;
     fresh logwatch.alerts;         -- the alert that this check made last
 BEGIN
-    -- Mostly an open alert goes on. An alert that another session has locked is left to the next check.
+    -- Mostly an open alert goes on. One that another session has locked waits for the next check.
     WITH one AS MATERIALIZED (
         SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak
           FROM unnest(met) AS e GROUP BY 1, 2 HAVING count(*) = 1
@@ -196,7 +197,7 @@ BEGIN
                  WHERE u.id = a.id AND (u.started_at > ep.started_at OR u.met_until < ep.met_until OR u.peak < ep.peak);
                 CONTINUE;
             END IF;
-            -- What goes on after an alert of its own has lasted long enough.
+            -- A continuation of a resolved alert has already lasted long enough.
             ep.lasted := ep.lasted OR a.closed IS NULL;
             ep.started_at := greatest(ep.started_at, a.met_until);
             a := NULL;
@@ -298,7 +299,7 @@ BEGIN
      WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k
                      WHERE k.state <> 'resolved' AND k.holds_until > asof AND k.met_until < asof - interval '5 seconds' FOR UPDATE SKIP LOCKED);
 
-    -- What has joined an open alert since it was announced.
+    -- Notes patterns and levels that have joined an open alert since its announcement.
     UPDATE logwatch.alerts AS u SET worst = logwatch_private.worst_of(u) WHERE u.id = ANY (changed) AND u.state = 'firing';
     UPDATE logwatch.alerts AS u
        SET worst = greatest(u.worst, CASE WHEN t.worst > u.worst THEN logwatch_private.worst_of(u) END), joined_at = greatest(u.joined_at, t.first_seen)
@@ -330,7 +331,8 @@ BEGIN
     IF NOT logwatch_private.take_turn('check') OR logwatch_private.counts_twice() THEN
         RETURN;
     END IF;
-    -- The clock was set back: what reaches into a time that has not come yet goes on from here, and ends as anything else does.
+    -- After the clock was set back, an alert that reaches into the future continues from now and
+    -- ends like any other.
     UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof, holds_until = NULL
      WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
 

@@ -1,12 +1,15 @@
--- Evaluation of rules: in which stretches of time each group of a rule held its threshold. Checks and backtests use the same steps:
+-- Evaluation of rules: finds the stretches of time in which a group of a rule held its threshold.
+-- Checks and backtests use the same steps:
 --
---   frames    which (rule, group) to evaluate from when until when; a check takes those that have new records or an alert to follow
+--   frames    the (rule, group) pairs and time ranges to evaluate; a check takes those with new
+--             records or an open alert
 --   points    their records by second, from the sums of selections or, further back, from minutes
 --   steps     the number in the window each time that it changes
 --   episodes  the stretches in which the rule was met
 --
 -- Each step is a function that can be run by hand:
---   SELECT * FROM logwatch_private.episodes(ARRAY(SELECT f FROM logwatch_private.history_frames('error', now() - interval '1 day', now()) AS f));
+--   SELECT * FROM logwatch_private.episodes(ARRAY(
+--       SELECT f FROM logwatch_private.history_frames('error', now() - interval '1 day', now()) AS f));
 
 CREATE TYPE logwatch_private.frame AS (rule text, selection integer, grp bigint, group_key text, from_at timestamptz, to_at timestamptz, stretches tstzmultirange);
 COMMENT ON TYPE logwatch_private.frame IS 'A group of a rule, evaluated from from_at to to_at because of new records in stretches; selection is NULL where its sums do not reach back far enough';
@@ -93,7 +96,7 @@ BEGIN
                a.holds_until IS NULL OR a.holds_until <= asof AS is_due
           FROM logwatch.alerts AS a WHERE a.state <> 'resolved'
     ), wanted AS MATERIALIZED (
-        -- What is new. A pattern that had been seen before can be new to no rule.
+        -- Groups with new records. A pattern that was seen before is new to no rule.
         SELECT rule.name, touch.grp, touch.group_key, touch.seconds
           FROM touch JOIN rule ON rule.selection = touch.selection
          WHERE rule.kind <> 'new_pattern' OR touch.first_seen >= rule.learned_at
@@ -221,7 +224,8 @@ CREATE FUNCTION logwatch_private.steps(frames logwatch_private.frame[])
     AS $$
 #variable_conflict use_column
 BEGIN
-    -- The window's count as a step function: each record adds itself at its second and takes itself back when it drops out.
+    -- The window's count as a step function: each record adds one at its second and subtracts one
+    -- when it leaves the window.
     RETURN QUERY
     SELECT s.frame, s.at, COALESCE(lead(s.at) OVER by_time, s.to_at), (sum(s.n) OVER by_time)::bigint, max(s.came_at) OVER by_time
       FROM (SELECT p.frame, f.to_at, change.at, sum(change.n) AS n, max(p.came_at) FILTER (WHERE change.n > 0) AS came_at
@@ -272,7 +276,7 @@ BEGIN
       FROM island AS i
       JOIN unnest(frames) WITH ORDINALITY AS f (rule, selection, grp, group_key, from_at, to_at, stretches, number) ON f.number = i.frame
       JOIN logwatch.rules AS r ON r.name = i.rule
-     -- What was looked at besides, because a stretch must last, is no news by itself.
+     -- Time that was read only because a stretch must last makes no episode by itself.
      WHERE logwatch_private.around(r) = interval '0'
         OR EXISTS (SELECT FROM unnest(f.stretches) AS stretch WHERE i.started_at <= upper(stretch) + r.within AND i.met_until >= lower(stretch))
      ORDER BY 1, 2, 3;
@@ -305,7 +309,8 @@ DECLARE
         THEN (SELECT p.first_seen FROM logwatch.patterns AS p WHERE p.fingerprint = grp) + r.within ELSE 'infinity' END;
     kept_from timestamptz;
 BEGIN
-    -- The latest second since which enough came: when it drops out of the window, too little is left.
+    -- The latest second since which the threshold is held: the count falls below it when that
+    -- second leaves the window.
     SELECT max(q.second) INTO kept_from
       FROM (SELECT v.second, sum(v.n) OVER (ORDER BY v.second DESC) AS kept
               FROM (SELECT o.minute + make_interval(secs => p % 60) AS second, p / 60 AS n

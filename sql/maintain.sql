@@ -1,4 +1,5 @@
--- Keeping the tables small: partitions ahead, retention, folding and pruning. The worker calls it; calling it twice does no harm.
+-- Upkeep: partitions ahead, retention, folding and pruning. The worker calls it; calling it twice
+-- does no harm.
 
 CREATE FUNCTION logwatch_private.add_partitions(days_ahead integer) RETURNS integer
     LANGUAGE plpgsql VOLATILE
@@ -11,11 +12,12 @@ DECLARE
     part text;
     made integer := 0;
 BEGIN
-    -- From tomorrow on: an ingest that is on its way to the default partition must not find its day taken.
+    -- Starts with tomorrow: an open transaction may still insert today's rows into the default
+    -- partition.
     FOR day IN SELECT generate_series(current_date + 1, current_date + days_ahead, interval '1 day')::date LOOP
         part := format('entries_%s', to_char(day, 'YYYYMMDD'));
         CONTINUE WHEN to_regclass(format('logwatch.%I', part)) IS NOT NULL;
-        -- A day that already has rows in the default partition stays there: ATTACH would have to refuse it.
+        -- A day that already has rows in the default partition stays there: ATTACH would fail.
         CONTINUE WHEN EXISTS (SELECT FROM logwatch.entries_default AS e WHERE e.received_at >= day::timestamptz AND e.received_at < (day + 1)::timestamptz);
         EXECUTE format('CREATE TABLE logwatch.%I (LIKE logwatch.entries_default INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE)', part);
         EXECUTE format('ALTER TABLE logwatch.entries ATTACH PARTITION logwatch.%I FOR VALUES FROM (%L) TO (%L)', part, day::timestamptz, (day + 1)::timestamptz);
@@ -48,7 +50,8 @@ DECLARE
     part name;
     dropped integer := 0;
 BEGIN
-    -- A dropped partition keeps about eight locks until the transaction ends, and the lock table may be small.
+    -- A dropped partition keeps about eight locks until the transaction ends, and the lock table
+    -- may be small.
     FOR part IN SELECT * FROM logwatch_private.old_partitions(keep_from) LIMIT 16 LOOP
         EXECUTE format('DROP TABLE logwatch.%I', part);
         dropped := dropped + 1;
@@ -81,7 +84,7 @@ CREATE FUNCTION logwatch_private.prune_rolled(asof timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- Selections whose rules are gone, and what no rule looks back to.
+    -- Deletes selections whose rules are gone, and sums that no rule looks back to.
     DELETE FROM logwatch_private.selections AS s
      WHERE NOT EXISTS (SELECT FROM logwatch_private.known_rules AS k WHERE k.selection = s.id OR k.by_source = s.id);
     UPDATE logwatch_private.selections AS s SET since = logwatch_private.start_of_minute($1 - s.reach)
@@ -101,7 +104,8 @@ CREATE FUNCTION logwatch_private.seconds_matter_from(asof timestamptz) RETURNS t
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- A record may come max_lateness late, and its window reaches back by the longest rule's length; spike compares with the 7 days before.
+    -- A record can be max_lateness late, and its window reaches back by the longest rule's length;
+    -- spike compares with the 7 days before.
     SELECT asof - make_interval(secs => logwatch_private.setting('max_lateness')::integer) - interval '8 days' - COALESCE(max(r.within), interval '0')
       FROM logwatch.rules AS r
     $$;
@@ -153,7 +157,7 @@ BEGIN
     DELETE FROM logwatch.attempts AS t WHERE t.at < keep_from;
     DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from AND s.repeat_every IS NULL;
     DELETE FROM logwatch.gaps AS g WHERE g.noticed_at < keep_from;
-    -- Not those that are done: as long as the file is there, its row is what keeps it from being read again.
+    -- Keeps the files that are done: while such a file exists, its row prevents a second reading.
     DELETE FROM logwatch.files AS f WHERE f.state IN ('truncated', 'removed') AND f.updated_at < keep_from;
     PERFORM logwatch_private.forget(s.id)
        FROM logwatch.sources AS s
@@ -188,7 +192,7 @@ BEGIN
         END CASE;
     EXCEPTION
         WHEN lock_not_available OR deadlock_detected THEN
-            -- A long query or a pg_dump holds a lock, and everybody else would queue up behind this.
+            -- A long query or a pg_dump holds a lock, and all others would queue behind this one.
             problem := $1 || CASE WHEN $1 LIKE '%partitions' THEN ' are in use and are tried again later' ELSE ' waits for a lock and is tried again later' END;
             RETURN;
         WHEN OTHERS THEN
@@ -238,15 +242,16 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_maintain() IS 'Makes partitions ahead, drops those older than logwatch.retention, folds and prunes; the worker does it by itself';
 
--- A publication for all tables takes these along, and PostgreSQL then refuses to delete rows that it cannot identify. They have no key:
--- at the centre of a fleet the rows of all edges meet in them. The old rows are written to the WAL under wal_level = logical only.
+-- A publication for all tables includes these, and PostgreSQL then refuses to delete rows that it
+-- cannot identify. They have no key, because the rows of all edges meet in them at a centre. Old
+-- rows go to the WAL under wal_level = logical only.
 ALTER TABLE logwatch.entries_default REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.batches REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.beats REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.attempts REPLICA IDENTITY FULL;
 
--- After a restore: pg_dump's rows are older than the transaction that loads them, and all others are not. They were dealt with where
--- they come from. pg_restore fires these triggers; replication does not.
+-- After a restore: only the rows of a dump are older than the transaction that loads them. Their own
+-- server has processed them. pg_restore fires these triggers; replication does not.
 
 CREATE FUNCTION logwatch_private.restored_batch() RETURNS trigger
     LANGUAGE plpgsql

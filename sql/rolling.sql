@@ -2,14 +2,15 @@
 --
 --   batches ──take──▶ tallies ──┬──▶ minutes    all that was ever counted, per source and pattern
 --   (queue)          (what is   ├──▶ arrivals   how much came, per source
---                     new)      └──roll──▶ rolled     sums per selection and group, as far back as a rule looks
+--                     new)      └──roll──▶ rolled     sums per selection and group
 --                                            │
 --                                            ▼
 --                                 touched groups ──▶ episodes.sql ──▶ check.sql
 --
--- A *selection* is the part of a rule that says which records it counts and how it groups them; rules that agree on it share its
--- sums. An *expression* is a pair of regular expressions; which patterns it matches is found once and kept in matches.
--- All tables here can be made anew from rules, patterns and minutes: they are unlogged, not dumped, and empty after a crash.
+-- A *selection* is the part of a rule that decides which records it counts and how it groups them;
+-- rules with the same one share its sums. An *expression* is a pair of regular expressions; the
+-- patterns that it matches are found once and kept in matches. All tables here can be rebuilt from
+-- rules, patterns and minutes: they are unlogged, not dumped, and empty after a crash.
 
 CREATE TYPE logwatch_private.tally AS (second timestamptz, source_id bigint, level logwatch.level, fingerprint bigint, n bigint);
 COMMENT ON TYPE logwatch_private.tally IS 'Records of one second, source and pattern';
@@ -111,13 +112,13 @@ CREATE FUNCTION logwatch_private.merge_points(points bigint[]) RETURNS bigint[]
     $$;
 COMMENT ON FUNCTION logwatch_private.merge_points(bigint[]) IS 'Adds up the points of each second once there are many';
 
-CREATE FUNCTION logwatch_private.says(template text, match text, exclude text) RETURNS boolean
+CREATE FUNCTION logwatch_private.template_matches(template text, match text, exclude text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
     AS $$
     SELECT (match IS NULL OR logwatch_private.pattern_matches(template, match))
        AND (exclude IS NULL OR NOT logwatch_private.pattern_matches(template, exclude))
     $$;
-COMMENT ON FUNCTION logwatch_private.says(text, text, text) IS 'Whether a template matches a rule''s match and not its exclude';
+COMMENT ON FUNCTION logwatch_private.template_matches(text, text, text) IS 'Whether a template matches a rule''s match and not its exclude';
 
 CREATE FUNCTION logwatch_private.group_number(group_by text, group_key text) RETURNS bigint
     LANGUAGE sql STABLE
@@ -149,7 +150,7 @@ BEGIN
         path := path || ' AND m.fingerprint = ANY ($3)';
     END IF;
     IF r.match IS NOT NULL OR r.exclude IS NOT NULL THEN
-        path := path || ' AND EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint AND logwatch_private.says(p.template, $5, $6))';
+        path := path || ' AND EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint AND logwatch_private.template_matches(p.template, $5, $6))';
     END IF;
     RETURN QUERY EXECUTE format(
         'SELECT %s, m.minute, m.source_id, m.level, m.fingerprint, m.n, CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END
@@ -243,7 +244,7 @@ BEGIN
         selected := NULL;
         by_source := NULL;
         IF r.enabled AND r.kind <> 'absence' THEN
-            -- Records may come some minutes late and still be found here; later ones are looked up in minutes.
+            -- Records that are some minutes late are found here; later ones are in minutes.
             reach := r.within + 2 * logwatch_private.around(r) + interval '15 minutes' + CASE r.kind WHEN 'spike' THEN interval '8 days' ELSE '0' END;
             selected := logwatch_private.selection(r, reach, asof);
             IF r.min_sources > 1 AND r.group_by = 'none' THEN
@@ -259,117 +260,6 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.learn_rules(timestamptz) IS 'Takes in rules that are new or changed; returns their names';
-
-CREATE FUNCTION logwatch_private.settle() RETURNS void
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    -- A tailer that attaches meanwhile makes the same row: its batches wait in the queue, and nobody else's.
-    INSERT INTO logwatch.sources (id, name)
-    SELECT u.source_id, u.source
-      FROM (SELECT DISTINCT b.source_id, b.source FROM logwatch.batches AS b
-             WHERE b.source <> '' AND NOT EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id)
-             ORDER BY b.source_id OFFSET 0) AS u
-     WHERE logwatch_private.try_queue_for_source(u.source)
-        ON CONFLICT DO NOTHING;
-    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
-    SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template, v.at, v.at, COALESCE(u.sample, '')
-      FROM logwatch.batches AS b
-     CROSS JOIN LATERAL unnest(b.new_patterns, b.new_seconds, b.new_levels, b.templates, b.samples) AS u (fingerprint, second, level, template, sample)
-     CROSS JOIN LATERAL (SELECT date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS at) AS v
-     WHERE b.new_patterns <> '{}'
-       AND NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
-     ORDER BY u.fingerprint, b.received_at, v.at
-        ON CONFLICT DO NOTHING;
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources and patterns that have come for the first time';
-
-CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) RETURNS void
-    LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- A record that was ahead of the clock is counted up to five minutes before the time it has.
-    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, total, sample)
-    SELECT t.fingerprint, e.level, logwatch_private.template(e.message), t.second, t.last, t.n, left(e.message, 2000)
-      FROM (SELECT u.fingerprint, min(u.second) AS second, max(u.second) AS last, sum(u.n) AS n FROM unnest($1) AS u
-             WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
-             GROUP BY 1) AS t
-     CROSS JOIN LATERAL (SELECT e.level, e.message FROM logwatch.entries AS e
-                          WHERE e.logged_at >= t.second AND e.logged_at < t.second + interval '301 seconds' AND e.fingerprint = t.fingerprint
-                          ORDER BY e.logged_at LIMIT 1) AS e
-        ON CONFLICT DO NOTHING
-    $$;
-COMMENT ON FUNCTION logwatch_private.add_patterns(logwatch_private.tally[]) IS 'Makes the patterns that came without a template from an entry of each';
-
-CREATE FUNCTION logwatch_private.take(asof timestamptz, most bigint DEFAULT 50000) RETURNS logwatch_private.tally[]
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    SET jit = off
-    SET plan_cache_mode = force_generic_plan
-    AS $$
-DECLARE
-    too_late constant interval := make_interval(secs => logwatch_private.setting('max_lateness')::integer);
-    taken logwatch_private.tally[];
-BEGIN
-    WITH chosen AS MATERIALIZED (
-        -- The oldest first; a huge backlog is taken in several checks.
-        SELECT q.id FROM (SELECT b.ctid AS id, sum(b.n) OVER (ORDER BY b.received_at, b.ctid) - b.n AS before
-                            FROM logwatch.batches AS b
-                           WHERE b.first_at <= asof
-                             AND (b.source IS NULL OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id))) AS q
-         WHERE q.before < most
-    ), gone AS MATERIALIZED (
-        DELETE FROM logwatch.batches AS b USING chosen WHERE b.ctid = chosen.id RETURNING b.*
-    ), batch AS MATERIALIZED (
-        SELECT row_number() OVER () AS number, gone.* FROM gone
-    ), one AS MATERIALIZED (
-        SELECT b.number AS batch, b.source_id, date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS second,
-               COALESCE(u.level, b.levels[1]) AS level, u.fingerprint, COALESCE(u.n, 1) AS n
-          FROM batch AS b CROSS JOIN LATERAL unnest(b.seconds, b.fingerprints, b.levels, b.numbers) AS u (second, fingerprint, level, n)
-    ), back AS (
-        -- Seconds that have not come yet wait for them: an edge's clock may be ahead.
-        INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers)
-        SELECT b.source_id, b.received_at, f.first_at, b.last_at, 0, b.source, f.seconds, f.fingerprints, f.levels, f.numbers
-          FROM batch AS b
-         CROSS JOIN LATERAL (SELECT min(o.second) AS first_at, array_agg(extract(epoch FROM o.second - o.origin)::integer) AS seconds,
-                                    array_agg(o.fingerprint) AS fingerprints, array_agg(o.level) AS levels, array_agg(o.n) AS numbers
-                               FROM (SELECT one.*, min(one.second) OVER () AS origin FROM one
-                                      WHERE one.batch = b.number AND one.second > asof) AS o) AS f
-         WHERE b.last_at > asof AND f.first_at IS NOT NULL
-    ), arrived AS (
-        INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at, logged_at)
-        SELECT b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z'), sum(b.n),
-               COALESCE(sum(b.n) FILTER (WHERE b.last_at < b.received_at - too_late), 0), max(b.received_at),
-               (array_agg(b.last_at ORDER BY b.received_at DESC, b.last_at DESC))[1]
-          FROM batch AS b WHERE b.n > 0 GROUP BY 1, 2
-            ON CONFLICT (source_id, since) DO UPDATE
-           SET n = v.n + EXCLUDED.n, late = v.late + EXCLUDED.late, last_at = greatest(v.last_at, EXCLUDED.last_at),
-               logged_at = CASE WHEN EXCLUDED.last_at >= v.last_at THEN EXCLUDED.logged_at ELSE v.logged_at END
-    ), tallied AS MATERIALIZED (
-        SELECT one.second, one.source_id, logwatch_private.level(one.level) AS level, one.fingerprint, sum(one.n)::bigint AS n
-          FROM one WHERE one.second <= asof GROUP BY 1, 2, 3, 4
-    ), stored AS (
-        INSERT INTO logwatch.minutes AS m (fingerprint, source_id, minute, level, n, points)
-        SELECT t.fingerprint, t.source_id, v.minute, t.level, sum(t.n),
-               array_agg(60 * t.n + extract(epoch FROM t.second - v.minute)::bigint)
-          FROM tallied AS t CROSS JOIN LATERAL (SELECT logwatch_private.start_of_minute(t.second) AS minute) AS v
-         GROUP BY 1, 2, 3, 4
-            ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE
-           SET n = m.n + EXCLUDED.n,
-               -- Of what has been made coarser the seconds are not known any more.
-               points = CASE WHEN m.points = '{}' THEN m.points ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END
-    ), known AS (
-        UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
-          FROM (SELECT tallied.fingerprint, sum(tallied.n) AS n, max(tallied.second) AS last_at FROM tallied GROUP BY 1) AS t
-         WHERE p.fingerprint = t.fingerprint
-    )
-    SELECT array_agg(ROW (t.second, t.source_id, t.level, t.fingerprint, t.n)::logwatch_private.tally) INTO taken FROM tallied AS t;
-    RETURN COALESCE(taken, '{}');
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.take(timestamptz, bigint) IS 'Moves batches from the queue to minutes and arrivals; returns their sums';
 
 CREATE FUNCTION logwatch_private.match_patterns(tallies logwatch_private.tally[]) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -404,7 +294,7 @@ BEGIN
           FROM logwatch_private.expressions AS e
          -- Expression by expression: PostgreSQL keeps only a few compiled.
          CROSS JOIN LATERAL (SELECT u.fingerprint FROM unnest(fingerprints, templates, tried) AS u (fingerprint, template, tried)
-                              WHERE u.tried < e.id AND logwatch_private.says(u.template, e.match, e.exclude) OFFSET 0) AS t;
+                              WHERE u.tried < e.id AND logwatch_private.template_matches(u.template, e.match, e.exclude) OFFSET 0) AS t;
         PERFORM logwatch_private.limit_time(0);
     EXCEPTION WHEN query_canceled THEN
         IF NOT logwatch_private.time_was_up() THEN
@@ -416,7 +306,7 @@ BEGIN
             BEGIN
                 PERFORM logwatch_private.limit_time(most);
                 SELECT array_agg(u.fingerprint) INTO part FROM unnest(fingerprints, templates, tried) AS u (fingerprint, template, tried)
-                 WHERE u.tried < one.id AND logwatch_private.says(u.template, one.match, one.exclude);
+                 WHERE u.tried < one.id AND logwatch_private.template_matches(u.template, one.match, one.exclude);
                 PERFORM logwatch_private.limit_time(0);
                 hits := hits || COALESCE(part, '{}');
                 hit_by := hit_by || array_fill(one.id, ARRAY[COALESCE(cardinality(part), 0)]);

@@ -101,6 +101,24 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.rule_problem(text) IS 'Returns why a rule is left out of checks; NULL when it is not';
 
+CREATE FUNCTION logwatch_private.waiting_counts(asof timestamptz) RETURNS TABLE (rule text, grp bigint, n numeric)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT r.name, g.grp, sum(w.n)
+      FROM logwatch_private.waiting AS w
+      JOIN logwatch.rules AS r ON w.second > asof - r.within AND w.second <= asof AND w.level >= r.level::logwatch.level
+     CROSS JOIN LATERAL (SELECT CASE r.group_by WHEN 'source' THEN w.source_id WHEN 'pattern' THEN w.fingerprint ELSE 0 END AS grp) AS g
+     WHERE (r.source = '*'
+            OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = w.source_id AND logwatch_private.glob_matches(s.name, r.source)))
+       AND (r.match IS NULL AND r.exclude IS NULL
+            OR EXISTS (SELECT FROM logwatch.patterns AS p
+                        WHERE p.fingerprint = w.fingerprint AND logwatch_private.template_matches(p.template, r.match, r.exclude)))
+     GROUP BY 1, 2
+    $$;
+COMMENT ON FUNCTION logwatch_private.waiting_counts(timestamptz)
+    IS 'Records in each rule''s present window that no check has taken yet, by group; without those of patterns and sources that only the next check adds';
+
 CREATE FUNCTION logwatch_private.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -119,7 +137,8 @@ BEGIN
         -- The fullest group of each rule's present window. Only the minutes at its ends must be
         -- looked into.
         RETURN QUERY
-        SELECT grouped.name, max(grouped.n)::bigint
+        SELECT summed.name, max(summed.n)::bigint FROM (
+        SELECT grouped.name, grouped.grp, sum(grouped.n) AS n
           FROM (SELECT r.name, o.grp,
                        sum(CASE WHEN o.minute > asof - r.within AND o.minute + interval '59 seconds' <= asof THEN o.n
                                 ELSE (SELECT COALESCE(sum(p / 60), 0) FROM unnest(o.points) AS p
@@ -128,19 +147,22 @@ BEGIN
                   JOIN logwatch_private.known_rules AS k ON k.name = r.name
                   JOIN logwatch_private.rolled AS o ON o.selection = k.selection
                    AND o.minute > asof - r.within - interval '1 minute' AND o.minute <= asof AND o.level >= r.level::logwatch.level
-                 GROUP BY 1, 2) AS grouped
-         GROUP BY 1;
+                 GROUP BY 1, 2
+                 UNION ALL SELECT w.rule, w.grp, w.n FROM logwatch_private.waiting_counts(asof) AS w) AS grouped
+         GROUP BY 1, 2) AS summed GROUP BY 1;
         RETURN;
     END IF;
     RETURN QUERY
-    SELECT grouped.name, max(grouped.n)::bigint
+    SELECT summed.name, max(summed.n)::bigint FROM (
+    SELECT grouped.name, grouped.grp, sum(grouped.n) AS n
       FROM (SELECT r.name, m.grp, sum(p / 60) AS n
               FROM logwatch.rules AS r
              CROSS JOIN LATERAL logwatch_private.minutes_of(r, asof - r.within, asof) AS m
              CROSS JOIN LATERAL unnest(m.points) AS p
              WHERE m.minute + make_interval(secs => p % 60) > asof - r.within AND m.minute + make_interval(secs => p % 60) <= asof
-             GROUP BY 1, 2) AS grouped
-     GROUP BY 1;
+             GROUP BY 1, 2
+             UNION ALL SELECT w.rule, w.grp, w.n FROM logwatch_private.waiting_counts(asof) AS w) AS grouped
+     GROUP BY 1, 2) AS summed GROUP BY 1;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.window_counts(timestamptz) IS 'Records in each rule''s present window';

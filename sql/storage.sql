@@ -20,13 +20,13 @@ COMMENT ON TABLE logwatch.sources IS 'Where records come from: one row per taile
 COMMENT ON COLUMN logwatch.sources.id IS '64-bit hash of the name';
 COMMENT ON COLUMN logwatch.sources.epoch IS 'Goes up each time a tailer claims the source; an older tailer is refused';
 COMMENT ON COLUMN logwatch.sources.owner IS 'Role whose tailer first claimed the source: only it, its members and superusers may store under it; NULL for sources without a tailer';
-COMMENT ON COLUMN logwatch.sources.path IS 'What the tailer was told to read';
+COMMENT ON COLUMN logwatch.sources.path IS 'Paths and patterns that the tailer reads';
 COMMENT ON COLUMN logwatch.sources.host IS 'Host that the tailer runs on';
 COMMENT ON COLUMN logwatch.sources.version IS 'Version of the tailer';
 COMMENT ON COLUMN logwatch.sources.attached_at IS 'When a tailer last claimed the source; NULL for sources without a tailer';
 COMMENT ON COLUMN logwatch.sources.seen_at IS 'Last sign of life of the tailer, besides what it stored';
 COMMENT ON COLUMN logwatch.sources.watched_since IS 'Since when a tailer has been reading without a break of more than 5 minutes';
-COMMENT ON COLUMN logwatch.sources.written_at IS 'When something was last read from the source''s files, as its tailer last said';
+COMMENT ON COLUMN logwatch.sources.written_at IS 'Time of the last read from the source''s files, by the last heartbeat';
 
 CREATE TABLE logwatch.files (
     source_id   bigint NOT NULL,
@@ -52,7 +52,7 @@ COMMENT ON COLUMN logwatch.files.id IS 'Drawn by the tailer when it first sees t
 COMMENT ON COLUMN logwatch.files.head_hash IS 'xxh3 of the first head_bytes bytes; with tail_hash the proof that a file is this one';
 COMMENT ON COLUMN logwatch.files.tail_hash IS 'xxh3 of the tail_bytes bytes before next_byte';
 COMMENT ON COLUMN logwatch.files.next_byte IS 'Offset of the first byte that is not stored yet';
-COMMENT ON COLUMN logwatch.files.size IS 'Bytes that the file had when its tailer last said so; NULL for what has no size';
+COMMENT ON COLUMN logwatch.files.size IS 'Size in bytes by the last heartbeat; NULL for an input without size';
 COMMENT ON COLUMN logwatch.files.truncated IS 'This file began when the one before it was truncated or overwritten in place';
 COMMENT ON COLUMN logwatch.files.place IS 'Where the file is, when that is not its path: behind a link, under a rotated name; for the journal its cursor';
 COMMENT ON COLUMN logwatch.files.state IS 'open, done (rotated away and read to its end), truncated (its bytes are gone, or in a copy) or removed';
@@ -88,7 +88,7 @@ CREATE INDEX entries_default_logged_at_idx ON logwatch.entries_default (logged_a
 COMMENT ON TABLE logwatch.entries IS 'Stored records, partitioned by the UTC day of received_at; retention drops partitions';
 COMMENT ON TABLE logwatch.entries_default IS 'Entries of days that have no partition yet, so that ingest never fails';
 COMMENT ON COLUMN logwatch.entries.received_at IS 'When the record was stored (ingest time)';
-COMMENT ON COLUMN logwatch.entries.logged_at IS 'When the record says it was logged (event time); ingest time where that is missing or in the future';
+COMMENT ON COLUMN logwatch.entries.logged_at IS 'Time in the record (event time); ingest time where that is missing or in the future';
 COMMENT ON COLUMN logwatch.entries.source_id IS 'logwatch.sources.id';
 COMMENT ON COLUMN logwatch.entries.fingerprint IS 'logwatch.patterns.fingerprint';
 COMMENT ON COLUMN logwatch.entries.message IS 'The record''s first line without time and level';
@@ -128,7 +128,7 @@ ALTER TABLE logwatch.minutes SET (autovacuum_vacuum_scale_factor = 0.05, autovac
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE logwatch.minutes IS 'Records per minute, source and pattern, with their seconds; the view counts unfolds them';
 COMMENT ON COLUMN logwatch.minutes.minute IS 'Start of the minute, by event time; of a wider row the start of its hour';
-COMMENT ON COLUMN logwatch.minutes.width IS 'Seconds that the row stands for: 60, or 3600 with age';
+COMMENT ON COLUMN logwatch.minutes.width IS 'Seconds that the row covers: 60, or 3600 with age';
 COMMENT ON COLUMN logwatch.minutes.n IS 'Records of the whole row';
 COMMENT ON COLUMN logwatch.minutes.points IS 'Records per second, each as 60 * n + second of the minute, in any order, to be added up; empty once no rule asks for seconds';
 
@@ -203,7 +203,7 @@ CREATE VIEW logwatch.counts AS
     SELECT w.second, w.source_id, w.level, w.fingerprint, w.n, 0, w.second FROM logwatch_private.waiting AS w;
 COMMENT ON VIEW logwatch.counts IS 'Records per second, source, level and pattern, as partial sums: add n up; ask for a range of minute as well, which has an index';
 COMMENT ON COLUMN logwatch.counts.second IS 'Event time, and the ingest time for records from the future; of a wider row the start';
-COMMENT ON COLUMN logwatch.counts.width IS 'Seconds that the row stands for, from second on: 0 before the next check, then 1, and 60 or 3600 with age';
+COMMENT ON COLUMN logwatch.counts.width IS 'Seconds that the row covers, from second on: 0 before the next check, then 1, and 60 or 3600 with age';
 COMMENT ON COLUMN logwatch.counts.minute IS 'Start of the row that the second is kept in, at most an hour before it';
 
 CREATE FUNCTION logwatch_private.wake() RETURNS trigger

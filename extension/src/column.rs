@@ -1,12 +1,13 @@
-//! One-dimensional arrays in PostgreSQL's own form: the columns of a batch on their way to its statements.
+//! One-dimensional arrays in PostgreSQL's own form: they carry the columns of a batch to its
+//! statements.
 //!
-//! A batch has thousands of values, so each is copied once: from where it was read to where it will lie in the array.
+//! A batch has thousands of values, so each is copied only once, straight into the array.
 
 use pgrx::prelude::*;
 
 use crate::pg;
 
-/// What an array can hold here.
+/// A type that an array can hold here.
 pub trait Element {
     const TYPE: pg_sys::Oid;
     const ARRAY: pg_sys::Oid;
@@ -130,7 +131,7 @@ impl<T: Element + ?Sized> Column<T> {
         self.count
     }
 
-    /// What comes before the elements, as `ArrayType` and the comment above it in PostgreSQL's array.h describe it.
+    /// Returns the header before the elements. `ArrayType` in PostgreSQL's array.h describes it.
     fn head(&self) -> Vec<u8> {
         const HEADER: usize = 16;
         let mut bytes = Vec::with_capacity(HEADER + 16 + self.present.len());
@@ -144,7 +145,7 @@ impl<T: Element + ?Sized> Column<T> {
         bytes.extend_from_slice(&offset.to_ne_bytes());
         bytes.extend_from_slice(&T::TYPE.to_u32().to_ne_bytes());
         if dimensions > 0 {
-            // So many elements, from number 1 on.
+            // The number of elements, and the lower bound 1.
             bytes.extend_from_slice(&(self.count as u32).to_ne_bytes());
             bytes.extend_from_slice(&1_u32.to_ne_bytes());
         }

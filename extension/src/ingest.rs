@@ -1,16 +1,15 @@
 //! Storing records: one pass of Rust per record, then a few statements per batch.
 //!
-//! Nothing in a record may fail the batch: what is odd about it becomes a flag. The statements are append-only, so that many
-//! tailers never wait for each other.
+//! Nothing in a record may fail the batch: an odd record gets a flag. The statements are
+//! append-only, so that many tailers never wait for each other.
 
-use std::cell::{OnceCell, RefCell};
+use std::cell::RefCell;
 use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use logwatch_record::{Context, Flags, Level, pattern, source};
 use pgrx::datum::TimestampWithTimeZone;
 use pgrx::prelude::*;
-use pgrx::spi::{OwnedPreparedStatement, SpiClient};
 
 use crate::column::{Column, Micros};
 use crate::jsonb::Jsonb;
@@ -19,13 +18,17 @@ use crate::patterns;
 use crate::pg::{self, IfDropped};
 use crate::settings;
 
+mod statements;
+
+use statements::{number, with_plans};
+
 /// A record that says it was logged later than this from now on is not believed.
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
 /// Continuation lines are cut after this many bytes.
 const MAX_DETAIL: usize = 1024 * 1024;
 /// Fields of a JSON or logfmt record that would take more than this, as jsonb, are left out.
 const MAX_FIELDS: usize = 256 * 1024;
-/// One call may bring this many records, and this many bytes: a client must not make the server run out of memory.
+/// Limits of one call in records and bytes: a client must not make the server run out of memory.
 const MAX_CALL_RECORDS: usize = 100_000;
 const MAX_CALL_BYTES: usize = 64 * 1024 * 1024;
 /// How much of a pattern's first message is kept as its sample.
@@ -41,7 +44,7 @@ struct Batch {
     detail: Column<str>,
     fields: Column<Jsonb>,
     flags: Column<str>,
-    /// First and last event time, microseconds since 2000; those of clocks that are ahead count as now.
+    /// First and last event time, microseconds since 2000; a clock that is ahead counts as now.
     span: Option<(i64, i64)>,
     /// Second (microseconds since 2000), fingerprint and level of each record.
     counted: Vec<(i64, i64, Level)>,
@@ -244,100 +247,6 @@ fn offset(second: i64, base: i64) -> i32 {
     i32::try_from((second - base) / SECOND).unwrap_or(i32::MAX)
 }
 
-/// The statements of a call, planned once per session.
-struct Plans {
-    source: OwnedPreparedStatement,
-    offset: OwnedPreparedStatement,
-    batch: OwnedPreparedStatement,
-    entries: OwnedPreparedStatement,
-    known: OwnedPreparedStatement,
-}
-
-/// Runs statements of this session's plans.
-fn with_plans<R>(run: impl FnOnce(&mut SpiClient, &Plans) -> spi::Result<R>) -> spi::Result<R> {
-    thread_local! {
-        static PLANS: OnceCell<Plans> = const { OnceCell::new() };
-    }
-    Spi::connect_mut(|client| {
-        PLANS.with(|plans| match plans.get() {
-            Some(plans) => run(client, plans),
-            None => {
-                let prepared = Plans::prepare(client)?;
-                run(client, plans.get_or_init(|| prepared))
-            }
-        })
-    })
-}
-
-/// The 1-based number of a level, which `LEVELS` turns into it; a constant to the planner.
-fn number(level: Level) -> i32 {
-    level as i32 + 1
-}
-
-const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
-
-impl Plans {
-    fn prepare(client: &mut SpiClient) -> spi::Result<Self> {
-        use pg_sys::{
-            INT2ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, JSONBARRAYOID, TEXTARRAYOID, TEXTOID,
-            TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
-        };
-        let prepare = |sql: String, types: &[pg_sys::Oid]| {
-            let types: Vec<PgOid> = types.iter().map(|oid| PgOid::from(*oid)).collect();
-            client.prepare_mut(sql.as_str(), &types).map(|plan| plan.keep())
-        };
-        Ok(Self {
-            source: prepare(
-                "SELECT logwatch_private.need_owner(s.name, s.owner) FROM logwatch.sources AS s WHERE s.id OPERATOR(pg_catalog.=) $1".to_owned(),
-                &[INT8OID],
-            )?,
-            offset: prepare(
-                "SELECT logwatch_private.move_offset($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)".to_owned(),
-                &[
-                    TEXTOID, INT8OID, INT8OID, TEXTOID, INT8OID, INT8OID, INT8OID, INT8OID, INT4OID, INT8OID, INT4OID, INT8OID, TEXTOID, TEXTOID, TEXTOID,
-                ],
-            )?,
-            // Its trigger wakes the worker at commit.
-            batch: prepare(
-                "INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers,
-                                               new_patterns, new_seconds, new_levels, templates, samples)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
-                    .to_owned(),
-                &[
-                    INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTOID, INT4ARRAYOID, INT8ARRAYOID, INT2ARRAYOID,
-                    INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
-                ],
-            )?,
-            // In a select list unnest gives row after row; in FROM it would first put all of them aside.
-            entries: prepare(
-                format!(
-                    "INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
-                     SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields,
-                            pg_catalog.string_to_array(r.flags, ',')
-                       FROM (SELECT pg_catalog.unnest($3) AS logged_at, pg_catalog.unnest($4) AS level, pg_catalog.unnest($5) AS fingerprint,
-                                    pg_catalog.unnest($6) AS message, pg_catalog.unnest($7) AS detail, pg_catalog.unnest($8) AS fields,
-                                    pg_catalog.unnest($9) AS flags) AS r"
-                ),
-                &[
-                    INT8OID,
-                    TIMESTAMPTZOID,
-                    TIMESTAMPTZARRAYOID,
-                    INT4ARRAYOID,
-                    INT8ARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    JSONBARRAYOID,
-                    TEXTARRAYOID,
-                ],
-            )?,
-            known: prepare(
-                "SELECT p.fingerprint FROM logwatch.patterns AS p WHERE p.fingerprint OPERATOR(pg_catalog.=) ANY ($1)".to_owned(),
-                &[INT8ARRAYOID],
-            )?,
-        })
-    }
-}
-
 /// Which of these patterns the table has.
 pub fn known_patterns(fingerprints: Column<i64>) -> spi::Result<Vec<i64>> {
     with_plans(|client, plans| {
@@ -362,7 +271,8 @@ fn from_micros(micros: i64) -> TimestampWithTimeZone {
     TimestampWithTimeZone::try_from(micros).unwrap_or_else(|_| TimestampWithTimeZone::positive_infinity())
 }
 
-/// The start of a text that is longer than `most` bytes, on a character boundary; None when it is not longer.
+/// Returns the start of a text that is longer than `most` bytes, cut at a character boundary, or
+/// None for a text that is not longer.
 fn cut(text: &str, most: usize) -> Option<&str> {
     (text.len() > most).then(|| &text[..text.floor_char_boundary(most)])
 }
@@ -386,7 +296,7 @@ fn context() -> Context {
     Context::of(zone)
 }
 
-/// Refuses to store by the statements of this library into the tables of another version: new files, old extension.
+/// Refuses to store when the library and the installed extension have different versions.
 fn know_version() -> spi::Result<()> {
     thread_local! {
         static KNOWN: std::cell::Cell<bool> = const { std::cell::Cell::new(false) };
@@ -463,7 +373,8 @@ fn know_source(source: Option<&str>) -> spi::Result<String> {
     Ok(source)
 }
 
-/// A message with its variable parts masked, for a centre that gets entries from its edges and makes the patterns itself.
+/// Returns a message with its variable parts masked: a centre makes the patterns of its edges'
+/// entries itself.
 #[pg_extern(sql = false)]
 fn template(message: &str) -> String {
     pattern::template(message)

@@ -75,7 +75,7 @@ fn a_rule_whose_expression_takes_too_long_is_left_out_and_the_others_go_on() -> 
     server.sql(&format!(
         "INSERT INTO logwatch.rules (name, match, threshold) VALUES ('slow', '{SLOW}', 1), ('quick', 'gahi+', 1)"
     ))?;
-    // What was quick enough when it was written takes longer with what has come since.
+    // An expression that was fast enough when it was written takes longer with new patterns.
     server.set(&[("logwatch.rule_time_limit", "50ms")])?;
     server.sql("SELECT pg_reload_conf()")?;
     server.wait_for_sql(
