@@ -8,8 +8,8 @@
 --   episodes  the stretches in which the rule was met
 --
 -- Each step is a function that can be run by hand:
---   SELECT * FROM logwatch_private.episodes(ARRAY(
---       SELECT f FROM logwatch_private.history_frames('error', now() - interval '1 day', now()) AS f));
+--   SELECT * FROM logwatch_private.episodes(ARRAY(SELECT f FROM
+--       logwatch_private.history_frames('error', now() - interval '1 day', now()) AS f));
 
 CREATE TYPE logwatch_private.frame AS (rule text, selection integer, grp bigint, group_key text, from_at timestamptz, to_at timestamptz, stretches tstzmultirange);
 COMMENT ON TYPE logwatch_private.frame IS 'A group of a rule, evaluated from from_at to to_at because of new records in stretches; selection is NULL where its sums do not reach back far enough';

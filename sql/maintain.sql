@@ -250,8 +250,8 @@ ALTER TABLE logwatch.batches REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.beats REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.attempts REPLICA IDENTITY FULL;
 
--- After a restore: only the rows of a dump are older than the transaction that loads them. Their own
--- server has processed them. pg_restore fires these triggers; replication does not.
+-- After a restore: only the rows of a dump are older than the transaction that loads them. Their
+-- own server has processed them. pg_restore fires these triggers; replication does not.
 
 CREATE FUNCTION logwatch_private.restored_batch() RETURNS trigger
     LANGUAGE plpgsql

@@ -1,5 +1,5 @@
-//! JSON objects in PostgreSQL's stored form (see its `jsonb.h`), for the usual fields: texts under a
-//! few keys.
+//! JSON objects in PostgreSQL's stored form (see its `jsonb.h`), for the usual fields: texts under
+//! a few keys.
 //!
 //! PostgreSQL would make the same of the object's text, but has to read it for that.
 

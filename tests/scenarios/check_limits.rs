@@ -3,7 +3,8 @@
 use anyhow::Result;
 use logwatch_tests::server::Server;
 
-/// Counted repetitions within each other: thousands of states, some 100 ms for one text.
+/// Counted repetitions within each other: thousands of states, some milliseconds for one text. The
+/// tests try it on 4000 texts, so that it takes many times the limit.
 const SLOW: &str = "((.{1,20}a){1,20}b){1,20}q";
 
 fn sqlstate(result: Result<String>) -> String {
@@ -76,15 +77,16 @@ fn a_rule_whose_expression_takes_too_long_is_left_out_and_the_others_go_on() -> 
         "INSERT INTO logwatch.rules (name, match, threshold) VALUES ('slow', '{SLOW}', 1), ('quick', 'gahi+', 1)"
     ))?;
     // An expression that was fast enough when it was written takes longer with new patterns.
-    server.set(&[("logwatch.rule_time_limit", "50ms")])?;
+    server.set(&[("logwatch.rule_time_limit", "250ms")])?;
     server.sql("SELECT pg_reload_conf()")?;
     server.wait_for_sql(
         std::time::Duration::from_secs(10),
         "SELECT logwatch_private.setting('rule_time_limit')",
-        "50",
+        "250",
     )?;
     server.sql(&format!(
-        "SELECT logwatch_ingest(array_agg('{}' || chr(96 + n)))  FROM generate_series(1, 26) AS n",
+        "SELECT logwatch_ingest(array_agg('{}' || chr(97 + n / 400) || chr(97 + n / 20 % 20) || chr(97 + n % 20)))
+           FROM generate_series(0, 3999) AS n",
         long_record("x")
     ))?;
     assert_eq!(
@@ -103,9 +105,10 @@ fn a_rule_whose_expression_takes_too_long_is_left_out_and_the_others_go_on() -> 
 
 #[test]
 fn an_expression_is_tried_when_the_rule_is_written() -> Result<()> {
-    let server = Server::without_worker(&[("logwatch.rule_time_limit", "50ms")])?;
+    let server = Server::without_worker(&[("logwatch.rule_time_limit", "250ms")])?;
     server.sql(&format!(
-        "SELECT logwatch_ingest(array_agg('{}' || chr(96 + n)))  FROM generate_series(1, 26) AS n",
+        "SELECT logwatch_ingest(array_agg('{}' || chr(97 + n / 400) || chr(97 + n / 20 % 20) || chr(97 + n % 20)))
+           FROM generate_series(0, 3999) AS n",
         long_record("x")
     ))?;
     server.sql("SELECT * FROM logwatch_check()")?;

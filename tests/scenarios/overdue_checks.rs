@@ -61,7 +61,7 @@ fn an_author_who_locks_the_rules_is_named_everywhere() -> Result<()> {
         "0"
     );
     let age = "SELECT extract(epoch FROM now()) - value BETWEEN 30 AND 120 FROM logwatch.metrics WHERE metric = 'logwatch_last_check_timestamp_seconds'";
-    assert_eq!(server.sql(age)?, "t");
+    server.wait_for_sql(SOON, age, "t")?;
     server.wait_for_log(SOON, "logwatch worker: no check has been completed for 3")?;
     server.wait_for_log(SOON, &names)?;
 
