@@ -311,9 +311,10 @@ fn recipient_allowed(address: &str) -> bool {
 
 /// Returns the known setting whose name is nearest to a misspelt one.
 #[pg_extern(sql = false)]
-fn nearest_name(name: &str, known: Vec<String>) -> Option<String> {
+fn nearest_name(name: &str, known: Vec<Option<String>>) -> Option<String> {
     known
         .into_iter()
+        .flatten()
         .max_by(|one, two| strsim::jaro_winkler(name, one).total_cmp(&strsim::jaro_winkler(name, two)))
 }
 

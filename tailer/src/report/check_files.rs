@@ -1,5 +1,6 @@
 //! The part of `--check` that looks at the inputs.
 
+use std::fmt::Display;
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
@@ -38,12 +39,23 @@ fn check_input(input: &Path, options: &Options) -> Result<Vec<Finding>, Failure>
     let (seen, problems) = inputs.look();
     let refused: Vec<Finding> = problems
         .iter()
-        .map(|(path, problem)| bad(format!("{}: {problem}", path.display())))
+        .map(|(path, problem)| refused(path, problem))
         .collect();
     if seen.is_empty() && refused.is_empty() {
         return Ok(vec![absent(input, inputs.names().next().is_none(), options.once)]);
     }
     Ok(seen.iter().map(check_file).chain(refused).collect())
+}
+
+/// Returns a problem of the look-up with what to type, where a permission or an owner is the reason.
+fn refused(path: &Path, problem: &impl Display) -> Finding {
+    if let Some(hint) = permission::refused_link(path) {
+        return bad(format!("{}: {hint}", path.display()));
+    }
+    match open(path) {
+        Err(failure) => Finding::Bad(failure),
+        Ok(_) => bad(format!("{}: {problem}", path.display())),
+    }
 }
 
 /// Returns why an input gives no file. A file that is missing is no failure for a tailer that waits.
