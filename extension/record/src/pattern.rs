@@ -11,7 +11,7 @@ mod token;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::Level;
-use quotes::{cause_len, curly, names_cause, quoted};
+use quotes::{cause_len, curly, may_be_cause, names_cause, quoted};
 use token::{is_digits, is_host, is_whole};
 
 /// The version of the masking. It is part of every fingerprint, so that a changed masking never
@@ -55,7 +55,8 @@ pub fn template(message: &str) -> String {
         if byte == b'<' && bytes[at..].starts_with(MASK.as_bytes()) {
             mask(&mut out);
             at += MASK.len();
-        } else if names_cause(&out)
+        } else if may_be_cause(byte, &out)
+            && names_cause(&out)
             && let Some(len) = cause_len(&bytes[at..])
         {
             // A constraint or an SQLSTATE tells errors apart.

@@ -40,13 +40,16 @@ const REPORTS: [(&str, Level); 5] = [
 ];
 
 /// Returns the level of a line that a crash begins with.
+#[inline]
 pub(crate) fn level(line: &[u8]) -> Option<Level> {
     // Most lines are told by their first four bytes.
     if !matches!(
         line.first_chunk()?,
         b"Trac" | b"Exce" | b"thre" | b"pani" | b"fata" | b"Unha" | b"Unca" | b"PHP " | b"Kern" | b"Out "
     ) {
-        return (line[0].is_ascii_uppercase() && is_exception(line)).then_some(Level::Error);
+        // The second letter of such a name is small: `TypeError`.
+        let is_name = line[0].is_ascii_uppercase() && line[1].is_ascii_lowercase();
+        return (is_name && is_exception(line)).then_some(Level::Error);
     }
     HEADLINES
         .iter()

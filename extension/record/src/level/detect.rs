@@ -241,7 +241,12 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
                 }),
             });
         }
-        if matches!(next, Some(b':' | b',' | b' '))
+        let shaped = match next {
+            Some(b':' | b',') => true,
+            Some(b' ') => line.get(end + 1) == Some(&b'['),
+            _ => false,
+        };
+        if shaped
             && byte.is_ascii_uppercase()
             && len >= 3
             && let Some(level) = translated::level(line, start, end)

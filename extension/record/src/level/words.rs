@@ -19,6 +19,7 @@ pub(crate) enum Evidence {
 
 /// Returns the level that a word names, whatever its case, and the proof it needs in a line of
 /// text.
+#[inline]
 pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
     const LONGEST: usize = 13;
     let first = word.first()?.to_ascii_lowercase();
@@ -61,6 +62,10 @@ pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
 /// or with slog's distance from it (`ERROR+4`).
 pub(crate) fn value_level(value: &[u8]) -> Option<Level> {
     let mut word = value.trim_ascii();
+    // Most values are plain words.
+    if let Some((level, _)) = word_level(word) {
+        return Some(level);
+    }
     for escape in [&b"\\u001b["[..], b"\\u001B[", b"\x1b["] {
         if let Some(rest) = word.strip_prefix(escape) {
             let sequence = rest.iter().position(|b| *b == b'm')?;

@@ -2,6 +2,11 @@
 
 use super::MASK;
 
+/// Tells most bytes from the start of a cause's name: a quote, a digit, a code behind a bracket.
+pub(super) fn may_be_cause(byte: u8, out: &str) -> bool {
+    matches!(byte, b'"' | b'\'' | b'`' | b'0'..=b'9') || byte.is_ascii_uppercase() && out.ends_with('[')
+}
+
 /// Returns true if the template so far ends with a word that names the cause of an error.
 pub(super) fn names_cause(out: &str) -> bool {
     let out = out.trim_end_matches([' ', '=', ':', '[', '(']);
