@@ -1,7 +1,7 @@
 //! `--format`: the user's word on the time, level and message of a line, for programs whose shape
 //! is not recognised or that name no severity.
 //!
-//! A format is a named one of [`named`], a regular expression, or a file of lnav. It decides which
+//! A format is a named one of `named`, a regular expression, or a file of lnav. It decides which
 //! lines begin a record: a line that does not match belongs to the record before it.
 
 mod error;
