@@ -127,11 +127,13 @@ BEGIN
             USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';
     END IF;
     FOREACH word IN ARRAY NEW.channels LOOP
-        IF word IS NULL OR word NOT IN ('email', 'log', 'webhook') THEN
+        IF word IS NULL OR word !~ '^(email|log|webhook(:[a-z0-9_-]{1,63})?)$' THEN
             RAISE EXCEPTION 'rule "%": unknown channel "%"', NEW.name, word
-                USING ERRCODE = 'check_violation', HINT = 'Use email, log or webhook, for example: channels = ''{email,log}''.';
+                USING ERRCODE = 'check_violation', HINT = 'Use email, log, webhook or webhook:NAME, for example: channels = ''{email,log}''.';
         END IF;
     END LOOP;
+    -- One receiver is one channel.
+    NEW.channels := array_replace(NEW.channels, 'webhook:default', 'webhook');
     IF NEW.recipients IS NOT NULL THEN
         FOREACH word IN ARRAY NEW.recipients LOOP
             IF word IS NULL OR word !~ '^[^[:space:][:cntrl:],;<>@]+@[^[:space:][:cntrl:],;<>@]+$' THEN

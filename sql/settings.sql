@@ -57,6 +57,10 @@ CREATE FUNCTION logwatch_private.channel_configured(channel text) RETURNS boolea
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'channel_configured_wrapper';
 COMMENT ON FUNCTION logwatch_private.channel_configured(text) IS 'Whether the settings turn a channel on';
 
+CREATE FUNCTION logwatch_private.receiver_channels() RETURNS text[]
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'receiver_channels_wrapper';
+COMMENT ON FUNCTION logwatch_private.receiver_channels() IS 'Channels of the receivers in logwatch.receivers_file';
+
 CREATE FUNCTION logwatch_private.recipient_allowed(address text) RETURNS boolean
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'recipient_allowed_wrapper';
 COMMENT ON FUNCTION logwatch_private.recipient_allowed(text) IS 'Whether logwatch.email_domains allows mail to an address';

@@ -257,7 +257,10 @@ BEGIN
                CASE WHEN q.hanging > 0 THEN format('%s of them without a reply for more than a minute', q.hanging) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
       FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_error() END) AS problem, v.position
-              FROM unnest('{email,file,log,webhook}'::text[]) WITH ORDINALITY AS v (channel, position)) AS c
+              FROM unnest('{email,file,log,webhook}'::text[]
+                          || ARRAY(SELECT unnest(logwatch_private.receiver_channels())
+                                    UNION SELECT n.channel FROM logwatch.rules AS r CROSS JOIN unnest(r.channels) AS n (channel)
+                                           WHERE r.enabled AND n.channel LIKE 'webhook:%' ORDER BY 1)) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
                   count(*) FILTER (WHERE n.state = 'queued' AND n.attempts > 0) AS failing,

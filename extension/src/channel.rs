@@ -3,17 +3,20 @@
 
 mod email;
 mod file;
+mod formats;
 mod log;
 mod mime;
 mod reply_limit;
+mod text_limits;
 mod webhook;
 
 use jiff::Timestamp;
 
 pub use email::{EmailChannel, EmailMemory};
 pub use file::{FileProblem, check_alert_file, write_alert_file};
+pub use formats::{Format, FormatError};
 pub use log::LogChannel;
-pub use webhook::WebhookChannel;
+pub use webhook::{WebhookChannel, test_body};
 
 use crate::message::{Alert, Digest, Message, Status};
 

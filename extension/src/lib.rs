@@ -5,6 +5,7 @@
 
 use pgrx::prelude::*;
 
+mod certificates;
 mod channel;
 mod column;
 mod ingest;

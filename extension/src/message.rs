@@ -7,6 +7,7 @@ mod alert;
 mod chart;
 mod clean;
 mod digest;
+mod facts;
 mod html;
 mod page;
 mod rule_line;

@@ -175,8 +175,8 @@ impl Senders {
 fn route(channel: &str) -> Option<Result<Route, settings::SettingError>> {
     match channel {
         "email" => Some(settings::email().map(|settings| Route::Email(settings.into()))),
-        "webhook" => Some(settings::webhook().map(|settings| Route::Webhook(settings.into()))),
-        _ => None,
+        other => settings::receiver_name(other)
+            .map(|name| settings::webhook(name).map(|settings| Route::Webhook(settings.into()))),
     }
 }
 

@@ -307,7 +307,7 @@ impl Open {
                 shared.email.clone(),
                 handle.clone(),
             )),
-            Route::Webhook(settings) => Box::new(WebhookChannel::new(settings)),
+            Route::Webhook(settings) => Box::new(WebhookChannel::new(Arc::clone(settings))),
         };
         Self {
             route: route.clone(),

@@ -23,7 +23,7 @@ mod webhook;
 pub use address::{Security, Server};
 pub use email::{Email, email, email_problem, is_allowed, recipients};
 pub use error::SettingError;
-pub use webhook::{Webhook, webhook};
+pub use webhook::{Webhook, receiver_name, receiver_names, receiver_problems, webhook};
 
 type Text = GucSetting<Option<CString>>;
 
@@ -57,6 +57,7 @@ static SMTP_PASSWORD_FILE: Text = Text::new(None);
 static SMTP_CA_FILE: Text = Text::new(None);
 static WEBHOOK_URL: Text = Text::new(None);
 static WEBHOOK_HEADERS_FILE: Text = Text::new(None);
+static RECEIVERS_FILE: Text = Text::new(None);
 static SMTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(20);
 
 /// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart:
@@ -195,6 +196,12 @@ pub fn init(preloading: bool) {
         &WEBHOOK_HEADERS_FILE,
         GucContext::Sighup,
     );
+    text(
+        c"logwatch.receivers_file",
+        c"Sets the TOML file of webhook receivers, which rules name as webhook:NAME in their channels.",
+        &RECEIVERS_FILE,
+        GucContext::Sighup,
+    );
     pg::reserve_setting_prefix(c"logwatch");
 }
 
@@ -283,9 +290,10 @@ fn channel_configured(channel: &str) -> bool {
     match channel {
         "email" => text(&SMTP_URL).is_some(),
         "file" => alert_file().is_some(),
-        "webhook" => text(&WEBHOOK_URL).is_some(),
+        "webhook" => text(&WEBHOOK_URL).is_some() || !matches!(webhook("default"), Err(why) if why.is_off()),
         "log" => true,
-        _ => false,
+        // A name that the file does not have is an error to report, not a channel that is off.
+        other => receiver_name(other).is_some() && text(&RECEIVERS_FILE).is_some(),
     }
 }
 
@@ -295,12 +303,21 @@ fn channel_problem(channel: &str) -> Option<String> {
     match channel {
         "email" => email_problem().map(|problem| problem.to_string()),
         "file" => alert_file_problem(),
-        "webhook" => webhook().err().map(|problem| problem.to_string()),
         "log" => None,
-        other => Some(format!(
-            "unknown channel \"{other}\"; use email, file, log or webhook"
-        )),
+        other => match receiver_name(other) {
+            Some(name) => webhook(name).err().map(|problem| problem.to_string()),
+            None => Some(format!(
+                "unknown channel \"{other}\"; use email, file, log, webhook or webhook:NAME"
+            )),
+        },
     }
+}
+
+/// Returns the channels of the receivers in `logwatch.receivers_file`.
+#[pg_extern(sql = false)]
+fn receiver_channels() -> Vec<String> {
+    let names = receiver_names();
+    names.into_iter().map(|name| format!("webhook:{name}")).collect()
 }
 
 /// Whether a rule may name the address as a recipient.

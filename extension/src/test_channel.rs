@@ -26,12 +26,14 @@ fn test_channel(channel: Option<&str>, recipient: Option<&str>) -> String {
         }
         "file" => test_file(),
         "email" => test_email(recipient),
-        "webhook" => test_webhook(),
-        other => pg::raise(
-            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
-            &format!("unknown channel \"{other}\""),
-            "Use email, webhook, file or log, for example: SELECT logwatch_test('email');",
-        ),
+        other => match settings::receiver_name(other) {
+            Some(name) => test_webhook(other, name),
+            None => pg::raise(
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                &format!("unknown channel \"{other}\""),
+                "Use email, webhook, webhook:NAME, file or log, for example: SELECT logwatch_test('email');",
+            ),
+        },
     }
 }
 
@@ -88,16 +90,16 @@ fn test_email(recipient: Option<&str>) -> String {
     format!("{server} accepted the message for {recipient}: {answer}")
 }
 
-fn test_webhook() -> String {
-    let settings = settings::webhook().unwrap_or_else(|why| refuse(&why.to_string(), RELOAD));
+fn test_webhook(channel: &str, name: &str) -> String {
+    let settings = settings::webhook(name).unwrap_or_else(|why| refuse(&why.to_string(), RELOAD));
     let alert = test_alert(&settings::host_name(), Timestamp::now());
     let answer = send_now(
         notification("test", alert.to_string()),
         &Route::Webhook(settings.into()),
-        "the webhook did not take the test alert",
-        "See logwatch.webhook_url and webhook_headers_file in postgresql.conf.",
+        &format!("{channel} did not take the test alert"),
+        "See logwatch.webhook_url, webhook_headers_file and receivers_file in postgresql.conf.",
     );
-    format!("the webhook accepted the test alert: {answer}")
+    format!("{channel} accepted the test alert: {answer}")
 }
 
 fn notification(reason: &str, payload: String) -> Notification {

@@ -340,10 +340,11 @@ impl Worker {
 
     /// Writes to the server log which settings cannot work, once.
     fn log_setting_problems(&mut self) {
-        let channels = [settings::email_problem(), settings::webhook().err()];
+        let channels = [settings::email_problem(), settings::webhook("default").err()];
         let mut problems: Vec<String> = channels
             .into_iter()
             .flatten()
+            .chain(settings::receiver_problems())
             .filter(|problem| !problem.is_off())
             .map(|problem| problem.to_string())
             .collect();
@@ -356,6 +357,7 @@ impl Worker {
         {
             log!("logwatch worker: {problem}");
         }
+        problems.dedup();
         self.logged_settings = problems;
     }
 }

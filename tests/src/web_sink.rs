@@ -1,13 +1,17 @@
 //! A web server for webhooks: keeps what is posted to it, answers with the codes it was told to.
 
 use std::collections::VecDeque;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Context, Result, anyhow};
+use rustls::{ServerConnection, StreamOwned};
 use serde_json::Value;
 use tiny_http::{Response, Server};
 
+use crate::certificate::Certificate;
 use crate::wait::wait_for;
 
 /// One request as it came.
@@ -89,6 +93,44 @@ impl WebSink {
             Ok((posts.len() >= number).then_some(posts))
         })
     }
+}
+
+/// Listens on a loopback port, over TLS, for as long as the test runs; answers each request with
+/// 200 and returns the port.
+pub fn encrypted_web_server(certificate: &Certificate) -> Result<u16> {
+    let listener = TcpListener::bind("127.0.0.1:0")?;
+    let port = listener.local_addr()?.port();
+    let config = certificate.server_config();
+    std::thread::spawn(move || {
+        for stream in listener.incoming().take(100).flatten() {
+            // A client that does not trust the certificate ends the conversation.
+            let _ = ServerConnection::new(Arc::clone(&config))
+                .context("TLS")
+                .and_then(|tls| answer_one(StreamOwned::new(tls, stream)));
+        }
+    });
+    Ok(port)
+}
+
+fn answer_one(stream: impl Read + Write) -> Result<()> {
+    let mut stream = BufReader::new(stream);
+    let mut length = 0;
+    loop {
+        let mut line = String::new();
+        stream.read_line(&mut line)?;
+        match line.trim_end().split_once(':') {
+            Some((name, value)) if name.eq_ignore_ascii_case("content-length") => {
+                length = value.trim().parse()?
+            }
+            None if line.trim_end().is_empty() => break,
+            _ => {}
+        }
+    }
+    stream.read_exact(&mut vec![0; length])?;
+    let stream = stream.get_mut();
+    stream.write_all(b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\nConnection: close\r\n\r\nheard")?;
+    stream.flush()?;
+    Ok(())
 }
 
 impl Drop for WebSink {

@@ -1,67 +1,124 @@
-//! The webhook: an HTTP POST of Alertmanager's JSON (version 4), so that receivers made for it
-//! work.
+//! Webhook receivers: an HTTP POST of an alert in the receiver's format.
 //!
-//! Runs in a sender thread and never calls PostgreSQL. No answer holds a header, which may be a
-//! secret.
+//! Runs in a sender thread and never calls PostgreSQL. No answer holds the URL or a header: either
+//! may be a secret.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
 use ureq::unversioned::resolver::DefaultResolver;
 use ureq::unversioned::transport::{Connector, DefaultConnector};
 
 use super::reply_limit::ReplyLimit;
-use super::{Channel, Content, Notification, Outcome, Verdict};
-use crate::message::Alert;
+use super::{Channel, FormatError, Notification, Outcome, Verdict};
+use crate::certificates;
+use crate::message::{Alert, test_alert};
 use crate::settings::Webhook;
 
 /// Characters of an answer that are kept.
 const MAX_ANSWER: usize = 1000;
 
 pub struct WebhookChannel {
-    agent: ureq::Agent,
-    timeout: Duration,
-    url: String,
-    headers: Vec<(String, String)>,
+    settings: Arc<Webhook>,
+    /// Made for the first post, because it reads the authorities.
+    agent: Option<ureq::Agent>,
 }
 
 impl WebhookChannel {
-    pub fn new(settings: &Webhook) -> Self {
-        let config = ureq::Agent::config_builder()
-            .timeout_global(Some(settings.timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("logwatch/", env!("CARGO_PKG_VERSION")))
-            .build();
-        let connector = DefaultConnector::new().chain(ReplyLimit);
+    pub fn new(settings: Arc<Webhook>) -> Self {
         Self {
-            agent: ureq::Agent::with_parts(config, connector, DefaultResolver::default()),
-            timeout: settings.timeout,
-            url: settings.url.clone(),
-            headers: settings.headers.clone(),
+            settings,
+            agent: None,
         }
     }
+
+    fn agent(&mut self) -> Result<ureq::Agent, String> {
+        if let Some(agent) = &self.agent {
+            return Ok(agent.clone());
+        }
+        let mut config = ureq::Agent::config_builder()
+            .timeout_global(Some(self.settings.timeout))
+            .http_status_as_error(false)
+            .max_redirects(0)
+            .user_agent(concat!("logwatch/", env!("CARGO_PKG_VERSION")));
+        if self.settings.url.starts_with("https:") {
+            let authorities = certificates::trusted(self.settings.ca.as_deref())?
+                .iter()
+                .map(|certificate| Certificate::from_der(certificate).to_owned())
+                .collect();
+            let tls = TlsConfig::builder()
+                .provider(TlsProvider::Rustls)
+                .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
+                .root_certs(RootCerts::Specific(Arc::new(authorities)))
+                .build();
+            config = config.tls_config(tls);
+        }
+        let connector = DefaultConnector::new().chain(ReplyLimit);
+        let agent = ureq::Agent::with_parts(config.build(), connector, DefaultResolver::default());
+        Ok(self.agent.insert(agent).clone())
+    }
+}
+
+/// Returns the body of a notification's post.
+fn body(payload: &str, settings: &Webhook) -> Result<String, BodyError> {
+    let payload: Value = serde_json::from_str(payload)?;
+    let alert: Alert = serde_json::from_value(payload.clone())?;
+    let mut facts = alert.facts_for_templates(payload);
+    let severity = settings.severities.get(&alert.severity);
+    if let Some(severity) = severity {
+        facts["severity"] = json!(severity);
+    }
+    facts["params"] = json!(settings.params);
+    Ok(settings.format.body(&facts)?)
+}
+
+/// Makes the body of a test notification, so that a template that cannot work is known before an
+/// alert.
+pub fn test_body(settings: &Webhook) -> Result<(), FormatError> {
+    let payload = test_alert("localhost", jiff::Timestamp::UNIX_EPOCH).to_string();
+    match body(&payload, settings) {
+        Err(BodyError::Format(why)) => Err(why),
+        _ => Ok(()),
+    }
+}
+
+#[derive(Debug, thiserror::Error)]
+enum BodyError {
+    #[error("the notification's payload cannot be read: {0}")]
+    Payload(#[from] serde_json::Error),
+    #[error(transparent)]
+    Format(#[from] FormatError),
 }
 
 impl Channel for WebhookChannel {
     fn deliver(&mut self, notification: &Notification) -> Outcome {
-        let body = match notification.content() {
-            Ok(Content::Alert(alert)) => alertmanager_json(&alert).to_string(),
-            Ok(_) => return Outcome::failed("only alerts go to the webhook"),
-            Err(why) => return Outcome::failed(format!("the notification's payload cannot be read: {why}")),
+        if matches!(notification.reason.as_str(), "report" | "digest") {
+            return Outcome::failed("only alerts go to a webhook");
+        }
+        let body = match body(&notification.payload, &self.settings) {
+            Ok(body) => body,
+            // A template can be corrected.
+            Err(why @ BodyError::Format(_)) => return Outcome::retry(why.to_string()),
+            Err(why) => return Outcome::failed(why.to_string()),
         };
-        let mut request = self
-            .agent
-            .post(&self.url)
-            .content_type("application/json")
+        let agent = match self.agent() {
+            Ok(agent) => agent,
+            Err(why) => return Outcome::unreached(why),
+        };
+        let settings = &self.settings;
+        let mut request = agent
+            .post(&settings.url)
+            .content_type(settings.format.content_type())
             // The same on each attempt, so that a receiver recognises a repetition.
             .header("Idempotency-Key", &notification.message_id);
-        for (name, value) in &self.headers {
+        for (name, value) in &settings.headers {
             request = request.header(name, value);
         }
         let mut response = match request.send(body) {
             Ok(response) => response,
-            Err(why) => return Outcome::unreached(explain(&why, self.timeout)),
+            Err(why) => return Outcome::unreached(explain(&why, settings.timeout)),
         };
         let code = response.status().as_u16();
         // The code says how it went; a body that cannot be read to its end changes nothing.
@@ -91,47 +148,4 @@ fn verdict(code: u16) -> Verdict {
         408 | 425 | 429 | 500..=599 => Verdict::Retry,
         _ => Verdict::Failed,
     }
-}
-
-/// Returns one group with one alert, as Alertmanager's webhook_config documents it.
-fn alertmanager_json(alert: &Alert) -> Value {
-    let resolved = alert.state == "resolved";
-    let status = if resolved { "resolved" } else { "firing" };
-    let mut labels = json!({
-        "alertname": alert.rule, "severity": alert.severity, "instance": alert.host, "database": alert.database, "level": alert.level,
-    });
-    if !alert.group_key.is_empty() {
-        labels["group"] = json!(alert.group_key);
-    }
-    let message = alert.message();
-    let mut annotations = json!({ "summary": alert.headline(), "description": message.text });
-    if let Some(runbook) = &alert.runbook {
-        annotations["runbook_url"] = json!(runbook);
-    }
-    let ends_at = if resolved {
-        alert.met_until.to_string()
-    } else {
-        "0001-01-01T00:00:00Z".to_owned()
-    };
-    let identity = format!("{}/{}/{}", alert.database, alert.rule, alert.group_key);
-    json!({
-        "version": "4",
-        "groupKey": format!("{{}}:{{alertname={:?}, group={:?}}}", alert.rule, alert.group_key),
-        "truncatedAlerts": alert.more,
-        "status": status,
-        "receiver": "logwatch",
-        "groupLabels": { "alertname": alert.rule },
-        "commonLabels": labels,
-        "commonAnnotations": annotations,
-        "externalURL": "",
-        "alerts": [{
-            "status": status,
-            "labels": labels,
-            "annotations": annotations,
-            "startsAt": alert.started_at.to_string(),
-            "endsAt": ends_at,
-            "generatorURL": "",
-            "fingerprint": format!("{:016x}", xxhash_rust::xxh3::xxh3_64(identity.as_bytes())),
-        }],
-    })
 }

@@ -15,6 +15,9 @@ pub struct Alert {
     pub host: String,
     pub database: String,
     pub alert_id: i64,
+    /// The alert whose notifications this one follows, where groups share them.
+    #[serde(default)]
+    pub thread: Option<i64>,
     pub rule: String,
     #[serde(default)]
     pub kind: String,
@@ -294,9 +297,10 @@ impl Alert {
 pub fn test_alert(host: &str, at: Timestamp) -> serde_json::Value {
     serde_json::json!({
         "reason": "test", "state": "firing", "host": host, "database": "", "alert_id": 0, "rule": "logwatch_test", "severity": "info",
+        "kind": "threshold", "closed": null, "worst": "ERROR", "acked_by": null, "more": 0, "others": [], "group_by": "none", "group_key": "",
         "group": "", "level": "ERROR", "count": 0, "peak": 0, "threshold": 0, "within": 0, "episodes": 1, "started_at": at, "met_until": at,
         "fired_at": null, "resolved_at": null, "zone": "UTC", "runbook": null, "total": 0, "first_at": null, "last_at": null,
-        "sources": [], "patterns": [],
+        "sources": [], "patterns": [], "timeline": [],
     })
 }
 

@@ -15,7 +15,9 @@ pub enum AddressError {
     Login,
     #[error("nothing may follow host and port")]
     Trailing,
-    #[error("it must begin with https:// (http:// to this host only)")]
+    #[error(
+        "it must begin with https://; http:// is for this host, and for receivers with allow_plain = true"
+    )]
     NotHttps,
     #[error("a secret does not belong here but into logwatch.webhook_headers_file")]
     Secret,
@@ -89,13 +91,14 @@ pub fn is_loopback(host: &str) -> bool {
             .is_ok_and(|address| address.is_loopback())
 }
 
-/// Checks a value of `logwatch.webhook_url`.
-pub fn check_webhook_url(text: &str) -> Result<(), AddressError> {
+/// Checks the URL of a webhook receiver; `allow_plain` allows http:// to other hosts.
+pub fn check_webhook_url(text: &str, allow_plain: bool) -> Result<(), AddressError> {
     let url = Url::parse(text)?;
     match (url.scheme(), url.host_str()) {
         (_, None) => return Err(AddressError::NoHost),
         ("https", _) => {}
-        ("http", Some(host)) if is_loopback(host.trim_start_matches('[').trim_end_matches(']')) => {}
+        ("http", Some(host))
+            if allow_plain || is_loopback(host.trim_start_matches('[').trim_end_matches(']')) => {}
         _ => return Err(AddressError::NotHttps),
     }
     if url.password().is_some() {

@@ -2,6 +2,7 @@
 
 use super::address::AddressError;
 use super::secret::SecretError;
+use crate::channel::FormatError;
 
 #[derive(Debug, thiserror::Error)]
 pub enum SettingError {
@@ -32,6 +33,10 @@ pub enum SettingError {
     WebhookOff,
     #[error("logwatch.webhook_url = '{0}': {1}")]
     WebhookUrl(String, #[source] AddressError),
+    #[error("off; set logwatch.receivers_file in postgresql.conf, then: SELECT pg_reload_conf();")]
+    ReceiversOff,
+    #[error("logwatch.receivers_file = '{0}': {1}")]
+    Receivers(String, #[source] ReceiverError),
     #[error("logwatch.{0} = '{1}': {2}")]
     Secret(&'static str, String, #[source] SecretError),
     #[error("logwatch.smtp_ca_file = '{0}': {1}")]
@@ -43,6 +48,31 @@ pub enum SettingError {
 impl SettingError {
     /// Whether the channel is merely not set.
     pub fn is_off(&self) -> bool {
-        matches!(self, Self::Off | Self::WebhookOff)
+        matches!(self, Self::Off | Self::WebhookOff | Self::ReceiversOff)
     }
+}
+
+/// Why a receiver of `logwatch.receivers_file` cannot work. No text shows a URL or a header.
+#[derive(Debug, thiserror::Error)]
+pub enum ReceiverError {
+    #[error("line {0}: {1}")]
+    Toml(usize, String),
+    #[error("\"{0}\" is no name of a receiver; use a to z, 0 to 9, _ and -")]
+    Name(String),
+    #[error("it has no receiver [{0}]; it has {known}", known = if .1.is_empty() { "none".to_owned() } else { .1.join(", ") })]
+    Unknown(String, Vec<String>),
+    #[error("[{0}]: {1}")]
+    In(String, #[source] Box<ReceiverError>),
+    #[error("url: {0}")]
+    Url(#[from] AddressError),
+    #[error("{0}")]
+    Format(#[from] FormatError),
+    #[error("format = 'template' needs a template; add it to [{0}]: template = '''…'''")]
+    NoTemplate(String),
+    #[error("template is for format = 'template' only")]
+    TemplateUnused,
+    #[error("headers: \"{0}\" is no HTTP header of one line")]
+    Header(String),
+    #[error("ca_file = '{0}': {1}")]
+    Authority(String, #[source] std::io::Error),
 }
