@@ -26,7 +26,7 @@ pub struct Webhook {
     pub format: Format,
     /// The receiver's words for logwatch's severities.
     pub severities: BTreeMap<String, String>,
-    /// What the format needs beside the alert.
+    /// Values that the format needs beside the alert.
     pub params: BTreeMap<String, Value>,
     pub timeout: Duration,
 }

@@ -50,7 +50,7 @@ fn address(text: &str) {
         let written = format!("{scheme}://{host}:{}", server.port);
         assert_eq!(smtp_server(&written), Ok(server), "{written}");
     }
-    let webhook = check_webhook_url(text);
+    let webhook = check_webhook_url(text, false);
     if let Ok(url) = Url::parse(text) {
         if webhook.is_ok() && url.scheme() == "http" {
             assert!(
