@@ -36,7 +36,7 @@ pub use window::Buffer;
 /// The row of an input that nothing was there for.
 const NOWHERE: Inode = Inode { dev: 0, inode: 0 };
 
-/// So many candidates are opened at a look, however many files are open.
+/// Number of candidates that one look opens, however many files are open.
 const ROOM: usize = 64;
 
 /// The reason of a gap: the file was cut short.
@@ -55,7 +55,7 @@ pub struct Note {
     copy_of: Option<i64>,
 }
 
-/// What was decided on a file that need not be read as long as it stays as it is.
+/// The decision on a file that need not be read while it does not change.
 struct Settled {
     mark: Mark,
     copy: Option<Copy>,
@@ -66,18 +66,18 @@ pub struct TrackedFiles {
     pub notes: Vec<Note>,
     pub inputs: Inputs,
     pub directories: Directories,
-    /// What the database knows; `None` before it was asked.
+    /// The rows of the database; `None` before the first attach.
     rows: Option<HashMap<i64, FileRow>>,
     settled: HashMap<Inode, Settled>,
     /// Inputs that the database knew when this run began.
     begun: HashSet<PathBuf>,
-    /// What cannot be read, and why.
+    /// Files that cannot be read, with the reason.
     errors: HashMap<PathBuf, String>,
     from_end: bool,
     has_looked: bool,
     /// No file was there at the last look.
     is_empty: bool,
-    /// So many files may be held open.
+    /// Number of files that may be held open.
     handles: usize,
     /// Some candidates were left for the next look.
     is_cut: bool,
@@ -222,8 +222,8 @@ impl TrackedFiles {
         self.settled.remove(&inode);
     }
 
-    /// What was seen of this file after its boundary is a gap. It gets a row of its own: the file's row goes on saying what is stored, by
-    /// which a copy is recognised that turns up later.
+    /// Records bytes that were seen of this file after its boundary as a separate gap: the file's
+    /// own row keeps the stored offset, by which a later copy is recognised.
     pub fn note_missing(&mut self, index: usize) {
         let file = &mut self.files[index];
         let from = file.reader.boundary();

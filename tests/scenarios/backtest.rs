@@ -30,7 +30,7 @@ const SET_UP: &str = "
     CREATE FUNCTION began() RETURNS timestamptz LANGUAGE sql AS $$ SELECT date_trunc('hour', now()) - interval '26 hours' $$;
     CREATE FUNCTION line(at timestamptz, message text) RETURNS text LANGUAGE sql AS
         $$ SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SSOF') || ' ' || message $$;
-    -- What a spike is compared with: two days of some records, too old to alert.
+    -- The base of a spike: two days of some records, too old to alert.
     CREATE PROCEDURE remember(seed float8) LANGUAGE plpgsql AS $$
     BEGIN
         PERFORM setseed(seed);

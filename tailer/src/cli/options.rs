@@ -19,7 +19,7 @@ use crate::records::multiline::Multiline;
 /// The input that means the systemd journal.
 pub const JOURNAL: &str = "journal:";
 
-/// What to do.
+/// The task.
 pub struct Options {
     pub inputs: Vec<PathBuf>,
     /// Patterns of files that are not read.
@@ -61,7 +61,7 @@ impl Options {
     }
 }
 
-/// What to do with the inputs.
+/// The task for the inputs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Tail,
@@ -71,7 +71,7 @@ pub enum Mode {
     Status,
 }
 
-/// What is read byte after byte, and only once.
+/// An input that is read byte after byte, and only once.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Pipe {
     StandardInput,

@@ -7,7 +7,7 @@ use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// What the password is asked for.
+/// The connection that needs the password.
 pub struct Wanted<'a> {
     pub host: &'a str,
     pub port: u16,

@@ -146,7 +146,7 @@ fn explicit(
     Ok(values)
 }
 
-/// What was given, then the service, then the environment.
+/// Options come first, then the service, then the environment.
 fn merge(
     mut values: BTreeMap<String, String>,
     variable: impl Fn(&str) -> Option<String>,

@@ -119,7 +119,7 @@ impl Shapes {
         }
     }
 
-    /// What follows a quote is `50"` or `E"`, perhaps escaped.
+    /// A quote is followed by `50"` or `E"`, perhaps escaped.
     fn quoted(self, value: &[u8]) -> bool {
         let ends = |at: usize| value.get(at).is_none_or(|byte| matches!(byte, b'"' | b'\\'));
         match value.first() {
@@ -175,7 +175,7 @@ fn begins_phrase(text: &[u8]) -> bool {
         .is_none_or(|start| matches!(start, b"Exce" | b"exce" | b"ceba" | b"pani" | b"e-du"))
 }
 
-/// What may stand before the first byte of a line: a newline, what a container puts there, a hole.
+/// Lists the bytes that can precede a line: a newline, a container's prefix, a hole.
 fn is_edge(byte: u8) -> bool {
     matches!(byte, b'\n' | b'\t' | b' ' | b'"' | 0)
 }
@@ -332,7 +332,7 @@ mod tests {
         }
     }
 
-    /// What lines are made of, whole or as a part of something else.
+    /// Parts of lines, alone or within other text.
     const PARTS: &[&str] = &[
         "error",
         "ERR",

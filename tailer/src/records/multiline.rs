@@ -9,7 +9,7 @@
 //!   colon or names an exception), and always in a file where waiting short was wrong once: there a continuation line was found
 //!   right after a record that had been let go.
 //!
-//! What is let go cannot be called back: a record is stored once and never changed.
+//! A record that was passed on is final: it is stored once and never changed.
 
 use std::str::FromStr;
 use std::time::Duration;

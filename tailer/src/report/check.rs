@@ -7,7 +7,7 @@ use super::{check_database, check_files};
 use crate::cli::{Options, Output};
 use crate::failure::Failure;
 
-/// What a test found.
+/// The result of one test.
 #[derive(Debug)]
 pub enum Finding {
     Good(String),

@@ -1,4 +1,4 @@
-//! What to type when a file may not be read, and the rule for symbolic links.
+//! Hints for files that may not be read, and the rule for symbolic links.
 
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;

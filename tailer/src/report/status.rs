@@ -13,7 +13,7 @@ const FILES: &str = "SELECT path, state, next_byte, size, behind, pg_catalog.to_
             error, pg_catalog.to_char(heard_at, 'YYYY-MM-DD HH24:MI:SS') \
        FROM logwatch_files($1)";
 
-/// What is in a column, and whether it is a number.
+/// The content of a column, and whether it is a number.
 const COLUMNS: [(&str, bool); 9] = [
     ("FILE", false),
     ("STATE", false),

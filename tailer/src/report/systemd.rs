@@ -1,4 +1,5 @@
-//! What systemd hears of the tailer (sd_notify(3)): ready, how it stands, alive, stopping. Says nothing where nobody listens.
+//! Reports to systemd by sd_notify(3): ready, status, watchdog, stopping. Sends nothing where no
+//! systemd listens.
 
 use std::time::{Duration, Instant};
 

@@ -37,7 +37,7 @@ pub struct Follow<'a> {
     service: Service,
 }
 
-/// What a round over the files left to do.
+/// The work that a round over the files left.
 #[derive(Default)]
 pub(super) struct Round {
     /// Some file has more to read.
@@ -277,7 +277,7 @@ impl<'a> Follow<'a> {
                 None => index += 1,
             }
             if std::mem::take(&mut round.look) {
-                // What was copied and truncated in between comes before what is in the file now.
+                // A copy made in between holds older bytes than the file has now.
                 self.tracked.directories.list_all_again();
                 self.look();
                 self.store_notes()?;

@@ -1,4 +1,5 @@
-//! What is read as it comes: a pipe, or the journal. It is read piece by piece in a thread of its own, for a read can take forever.
+//! Reads a pipe or the journal piece by piece in a thread of its own, because a read can block
+//! for ever.
 
 use std::fs::{File, OpenOptions};
 use std::io::{self, Read};

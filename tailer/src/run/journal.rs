@@ -60,7 +60,7 @@ impl Drop for Journalctl {
 pub struct Cursors {
     /// The offset after the line, and its cursor.
     lines: VecDeque<(u64, String)>,
-    /// What came of a line whose end has not come.
+    /// The start of a line whose end has not arrived.
     partial: Vec<u8>,
     end: u64,
 }

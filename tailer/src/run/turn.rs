@@ -98,7 +98,7 @@ impl Follow<'_> {
         } else {
             wait
         };
-        // What took the name of a rotated file may go on with its last trace, and has to be found first.
+        // The file that took a rotated file's name can continue its last trace: find it first.
         let wait = if file.is_rotated() && wait >= LONG_WAIT {
             wait * 2
         } else {

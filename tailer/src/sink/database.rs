@@ -27,14 +27,14 @@ const INGEST_ROWS: &str = "SELECT logwatch_ingest($1, $2, u.file, u.path, u.dev,
      pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), \
      pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15)) \
      AS u (file, path, dev, inode, from_byte, to_byte, head_bytes, head_hash, tail_bytes, tail_hash, gap, state, place)";
-/// So many rows go in one call.
+/// Number of rows in one call.
 const ROWS: usize = 1000;
 
 /// The source as the database knows it.
 pub struct Source {
     pub name: String,
     pub host: String,
-    /// What the tailer was told to read.
+    /// The inputs of the command line.
     pub path: String,
     pub zone_name: String,
 }

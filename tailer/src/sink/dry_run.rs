@@ -84,7 +84,7 @@ impl<W: Write> Sink for DryRun<W> {
     }
 }
 
-/// What is known of a record.
+/// The parts of a record.
 #[derive(Serialize)]
 struct Line<'a> {
     file: &'a str,

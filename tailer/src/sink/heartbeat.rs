@@ -14,13 +14,13 @@ use crate::timing::{BUSY_BEAT, QUIET_BEAT};
 use crate::tracked::health::{FileHealth, Health};
 
 const HEARTBEAT: &str = "SELECT logwatch_heartbeat($1, $2, $3, $4, $5, $6, $7)";
-/// What a role sends that may attach and ingest only.
+/// The heartbeat of a role that may only attach and ingest.
 const SIGN_OF_LIFE: &str = "SELECT logwatch_ingest($1, $2, NULL, '', 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)";
 /// Asked first: a refused call would be an ERROR in the server's log, which may be the very log that is read here.
 const MAY_BEAT: &str = "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure( \
      'logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])') AS p";
 
-/// What the database was told since the last attach.
+/// The state that was sent since the last attach.
 #[derive(Default)]
 pub struct Told {
     /// None: not asked yet whether it wants to hear it.

@@ -111,7 +111,7 @@ impl Compressed {
                     Ok(more) => count += more,
                     Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                     Err(error) if count == 0 => return Err(error),
-                    // What stands before the damage counts; the next read reports it.
+                    // The bytes before the damage count; the next read reports it.
                     Err(_) => {
                         *compressed = compressed.again()?;
                         return Ok(count);

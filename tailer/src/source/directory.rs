@@ -12,7 +12,7 @@ use super::inputs::{Inode, Inputs, Seen, entries};
 use super::names;
 use crate::timing::{MISSING, RACY};
 
-/// What a file's name has to do with the inputs.
+/// Relation of a file's name to the inputs.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kin {
     /// An input gives it.
@@ -200,7 +200,7 @@ impl Directories {
         let files = entries(folder)
             .iter()
             .filter_map(|path| {
-                // What a link in the directory leads to is elsewhere.
+                // The target of a link is in another directory.
                 let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
                 is_file.then(|| Seen::at(path).ok().flatten())?
             })

@@ -25,7 +25,7 @@ pub trait Sample {
     fn archive(&mut self) -> Option<&'static str>;
 }
 
-/// What is known of a file at an offset.
+/// The proof of a file at an offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proof {
     /// The offset: all bytes before it have been dealt with.

@@ -99,7 +99,7 @@ enum Part {
     AnyDepth,
 }
 
-/// What the tailer was told to read.
+/// The inputs: paths and patterns of the command line.
 pub struct Inputs {
     inputs: Vec<Input>,
     excluded: Vec<GlobMatcher>,
@@ -350,7 +350,7 @@ fn walk(directory: &Path, parts: &[Part], found: &mut Vec<PathBuf>) {
     }
 }
 
-/// What is in a directory, in the order of the names; nothing when it cannot be read.
+/// Returns the entries of a directory in the order of their names; none when it cannot be read.
 pub fn entries(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else {
         return Vec::new();

@@ -1,4 +1,5 @@
-//! What names say about log files. They give an order and say where to look first; they never decide whether two files are the same.
+//! Names of log files. They give an order and a hint where to look first; they never decide whether
+//! two files are the same.
 //!
 //! Two questions are kept apart. A file that was read may have gone to any name. A file that nobody knows is taken for a rotated one only
 //! when its name says so: `bases` gives the names that it may have had, and `mail.err` is no rotation of `mail`.
@@ -8,7 +9,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// What compression appends to a name.
+/// Suffixes that compression appends to a name.
 const COMPRESSED: [&[u8]; 7] = [b".gz", b".zst", b".xz", b".bz2", b".lzma", b".Z", b".zip"];
 
 fn name_of(path: &Path) -> &[u8] {
@@ -127,7 +128,7 @@ fn is_rotation_mark(end: &[u8]) -> bool {
     mark.len() > 1 && mark[1].is_ascii_digit() && mark.iter().copied().all(is_mark)
 }
 
-/// What a name says about a file's age. The newest is the least: a number grows with age, a date does not.
+/// Age of a file by its name. The newest is the least: a number grows with age, a date does not.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Age {
     Live,

@@ -7,12 +7,12 @@ use std::io;
 
 use super::bytes::Bytes;
 
-/// So many bytes of the file are decoded at once.
+/// Number of bytes of the file that are decoded at once.
 const CHUNK: usize = 64 * 1024;
 /// At most one place is remembered for so many bytes of text.
 const STEP: u64 = 256 * 1024;
 const MARK: u64 = 2;
-/// What stands for a code unit that is no character: never a byte of UTF-8.
+/// Replaces a code unit that is no character: never a byte of UTF-8.
 const BAD: u8 = 0xff;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,7 +22,7 @@ pub enum Order {
 }
 
 impl Order {
-    /// What the first two bytes of a file say.
+    /// Reads the byte order from the first two bytes of a file.
     pub fn of(mark: [u8; 2]) -> Option<Order> {
         match mark {
             [0xff, 0xfe] => Some(Order::Little),
@@ -65,7 +65,7 @@ impl Utf16 {
     pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
         let mut count = 0;
         let end = self.decode(offset, |at, text| {
-            // What stands before `offset` is passed over.
+            // Skips the text before `offset`.
             let skip = usize::try_from(offset.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = text.get(skip..).unwrap_or_default();
             let room = (buffer.len() - count).min(fresh.len());
@@ -73,7 +73,7 @@ impl Utf16 {
             count += room;
             count < buffer.len()
         });
-        // What stands before the damage first; whoever reads on hears of it.
+        // Returns the text before the damage first; the next read reports the damage.
         if count > 0 { Ok(count) } else { end.map(|()| 0) }
     }
 

@@ -1,4 +1,4 @@
-//! What wakes the loop before its time: a signal, or the file system's word that something happened.
+//! Wakes the loop early: for a signal, or for a notification of the file system.
 //!
 //! Polling is the truth, this only makes it quicker: inotify is silent on network file systems, runs out of watches and drops events, and
 //! none of that may cost a line. So every failure here is a remark, never an error.

@@ -45,7 +45,7 @@ impl TrackedFiles {
                 .find(|file| file.row.id == of)
                 .is_some_and(|file| !file.is_overwritten() && file.has(&proof));
             if !is_stored && !is_there {
-                // What seemed a copy is the file itself, or what is left of it.
+                // The apparent copy is the file itself, or the rest of it.
                 self.unsettle(inode);
             }
         }

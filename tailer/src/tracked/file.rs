@@ -20,7 +20,7 @@ use crate::timing::{PAST_STEP, UNDER_LOAD};
 /// How many earlier proofs are kept to recognise a copy that ends before the position.
 const PAST: usize = 16;
 
-/// What a look at the file gave.
+/// The result of a look at the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
     /// Nothing has changed since the last one.
@@ -65,7 +65,7 @@ pub struct TrackedFile {
     past: VecDeque<(Instant, Proof)>,
     /// The file that has to be read to its end before this one.
     pub after: Option<i64>,
-    /// So many bytes at its start went to the last record of that file.
+    /// Number of bytes at its start that belong to the last record of that file.
     pub adopted: u64,
     /// So far its bytes were seen, before they were gone; `None` once it is told which are missing.
     seen: Option<u64>,
@@ -299,7 +299,7 @@ impl TrackedFile {
             return Ok(Look::Replaced);
         };
         let is_at_end = count < buffer.chunk();
-        // What is on disk is not the text's size when the file is decoded.
+        // A decoded file's size on disk is not the size of its text.
         let end = position + count as u64;
         let size = if bytes.is_plain() { metadata.len() } else { end };
         if count > 0 && size > self.growth.size {

@@ -13,7 +13,7 @@ use crate::source::directory::Candidate;
 use crate::source::inputs::Inode;
 use crate::timing::MISSING;
 
-/// So many rotated files are held open at the same time.
+/// Number of rotated files that are held open at the same time.
 const HELD: usize = 64;
 
 impl TrackedFiles {
@@ -117,7 +117,7 @@ impl TrackedFiles {
         self.is_cut
     }
 
-    /// What became of the parked files that are nowhere: deleted, unless they turn up within a while.
+    /// Finishes parked files that are missing: they are deleted unless they reappear soon.
     pub(super) fn end_missing(&mut self, candidates: &[Candidate]) {
         let there: HashSet<Inode> = candidates.iter().map(|candidate| candidate.seen.inode).collect();
         let mut index = 0;

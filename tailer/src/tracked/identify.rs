@@ -56,7 +56,7 @@ impl<F: Sample> Fresh<F> {
     }
 }
 
-/// What a known file is called, and where it is.
+/// Name and place of a known file.
 #[derive(Clone, Copy)]
 pub struct Whereabouts<'a> {
     pub path: &'a Path,
@@ -82,7 +82,7 @@ pub fn may_prove(candidate: &Candidate, is_compressed: bool, other: Whereabouts,
             || names::are_related(&seen.place, other.place))
 }
 
-/// What a candidate's bytes have to do with those of a known file.
+/// Relation of a candidate's bytes to those of a known file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Relation {
     /// All of its bytes are in the known file.
@@ -93,7 +93,7 @@ pub enum Relation {
     Unsure,
 }
 
-/// What is at hand of a known file.
+/// The known facts of a file.
 pub struct Known<'a, F> {
     /// The proof of all that was read.
     pub now: Proof,

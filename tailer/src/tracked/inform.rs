@@ -1,4 +1,4 @@
-//! What holds after the database was asked again how far the files are stored.
+//! Updates the files after a new attach returned their stored offsets.
 //!
 //! Everything that was concluded from calls whose outcome is not known is concluded again: how far a file was read, that a copy of it need
 //! not be read, what is still to be told.
@@ -30,7 +30,7 @@ impl TrackedFiles {
         self.files
             .retain_mut(|file| go_back(file, rows.get(&file.row.id)).is_ok());
         self.rows = Some(rows);
-        // What is a copy of what is not stored is no copy.
+        // A copy of bytes that are not stored is no copy.
         self.settled.retain(|_, settled| settled.copy.is_some());
         self.revise_notes();
     }

@@ -1,4 +1,4 @@
-//! What to do about the files that are there: pure decisions, in the order in which they are to be done.
+//! Plans the work on the files of a look: pure decisions, in the order of execution.
 //!
 //! `plan` compares the rows of the database, the files that are open and the directory as it is now. It reads bytes through `World` only,
 //! changes nothing, and is what the model test drives. Each candidate is the same file as a row (`Resume`, `GoOnIn`, `Settle`), a copy
@@ -24,7 +24,7 @@ use crate::source::inputs::Inode;
 use crate::source::names::{self, Age};
 use crate::timing::COPYING;
 
-/// What the plan may ask of the file system.
+/// The plan's questions to the file system.
 pub trait World {
     type File: Sample;
     /// Opens the candidate, not another file that took its name meanwhile.
@@ -44,7 +44,7 @@ pub struct OpenFile<'a, F> {
     pub file: Option<&'a mut F>,
 }
 
-/// What the plan depends on besides files.
+/// Inputs of the plan besides the files.
 pub struct Setting<'a> {
     /// Rotated files of this path that nobody knows are to be read: its input was followed before.
     pub has_begun: &'a dyn Fn(&Path) -> bool,
@@ -55,7 +55,7 @@ pub struct Setting<'a> {
     /// New files begin at their end.
     pub from_end: bool,
     pub now: SystemTime,
-    /// So many candidates may be opened.
+    /// Number of candidates that may be opened.
     pub room: usize,
     pub draw_id: &'a mut dyn FnMut() -> i64,
 }
@@ -142,7 +142,7 @@ pub enum From {
     After(Proof),
 }
 
-/// What was found out about a fresh candidate.
+/// The result of reading a fresh candidate.
 enum Verdict {
     Open,
     /// It is the file of this row, or of this open file.

@@ -43,7 +43,7 @@ pub enum Life {
     Removed,
 }
 
-/// What happens to a file.
+/// Events in the life of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Event {
     NameLost(Instant),

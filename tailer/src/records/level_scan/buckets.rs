@@ -12,7 +12,7 @@
 
 /// A mark is made by a byte and the three after it.
 const REACH: usize = 3;
-/// What a missing byte behind the text counts as.
+/// The value of a missing byte behind the text.
 const BLANK: u8 = b' ';
 
 /// The bytes that may stand in one place; small letters mean capitals too. None: any byte.

@@ -1,11 +1,12 @@
-//! What the reader must give: the records of reading line by line, with nothing clever. Used by the reader's tests and by fuzzing
+//! A model of the reader: it reads line by line, without shortcuts. Used by the reader's tests and
+//! by fuzzing
 //! (tests/fuzz), so it takes what it needs from the module that it is in.
 
 use logwatch_record::{clean, line};
 
 use super::{Batch, Fed, Found, HEAD, Proof, Reader, Search, TAIL, Window};
 
-/// What happens after a window was looked at.
+/// The event that follows the look at a window.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Then {
     GoOn,
@@ -141,7 +142,8 @@ pub fn read(text: &[u8], search: &mut Search, mut step: impl FnMut() -> (usize, 
     found
 }
 
-/// What was let go or read again after a restart may lack its last lines. Nothing else may differ.
+/// A record that was passed on early, or read again after a restart, may lack its last lines.
+/// Nothing else may differ.
 pub fn check_cut(found: &[Found], plain: &[Found]) {
     let starts = |records: &[Found]| records.iter().map(|record| record.start).collect::<Vec<_>>();
     assert_eq!(starts(found), starts(plain));

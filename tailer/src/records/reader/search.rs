@@ -1,4 +1,4 @@
-//! What a line is: the start of a record that is wanted, a part of the one before it, or nothing.
+//! Classifies a line: the start of a wanted record, a part of the one before it, or neither.
 
 use logwatch_record::{Flags, Level, line};
 
@@ -7,7 +7,7 @@ use crate::records::level_scan::Candidates;
 use crate::records::multiline::Multiline;
 use crate::source::identity::TAIL;
 
-/// What to look for. One for all files: the search's buffer is shared.
+/// The search for records. All files share one, because its buffer is shared.
 pub struct Search {
     pub multiline: Multiline,
     pub format: Option<Format>,
@@ -17,7 +17,7 @@ pub struct Search {
 
 impl Search {
     pub fn new(multiline: Multiline, format: Option<Format>, least: Level) -> Search {
-        // What a format calls an error may look like anything.
+        // A format can call any text an error.
         let shown = if format.is_some() { Level::Debug } else { least };
         Search {
             multiline,

@@ -94,7 +94,7 @@ impl World for Folder {
 struct Held {
     row: FileRow,
     position: u64,
-    /// What it read, by which its proof is made.
+    /// The bytes it read, which make its proof.
     read: Vec<u8>,
 }
 
@@ -105,7 +105,7 @@ struct Model {
     unlinked: Vec<Node>,
     rows: HashMap<i64, FileRow>,
     held: Option<Vec<Held>>,
-    /// What is copied or finished, by inode: its time of change.
+    /// Copied or finished files by inode, with their time of change.
     settled: HashMap<u64, u64>,
     stored: BTreeMap<u64, usize>,
     gaps: usize,
