@@ -45,6 +45,7 @@ mod rule_changes;
 mod rules;
 mod scheduling;
 mod senders;
+mod server_limits;
 mod service;
 mod settings;
 mod source_owners;

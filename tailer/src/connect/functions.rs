@@ -47,9 +47,13 @@ impl Function {
 
 /// Returns the statement that lets a role call all of them.
 pub fn grant(role: &str) -> String {
-    let quoted = format!("\"{}\"", role.replace('"', "\"\""));
     format!(
         "SELECT logwatch_grant('{}', 'tailer');",
-        quoted.replace('\'', "''")
+        quoted(role).replace('\'', "''")
     )
+}
+
+/// Returns a name as an SQL identifier.
+pub fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
 }

@@ -6,6 +6,7 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
+use postgres::Client;
 use postgres::error::{DbError, SqlState};
 
 use super::attempts::Attempt;
@@ -22,6 +23,8 @@ pub enum Trouble {
     Moved(String),
     /// The server refuses these records (SQLSTATE classes 22, 23 and 54): find the one that it means.
     Data(String),
+    /// The call took more time, memory or locks than the server allows: send fewer records at once.
+    Limit(String),
     /// Waiting would not help.
     Final(Failure),
 }
@@ -31,7 +34,9 @@ impl From<Trouble> for Failure {
     fn from(trouble: Trouble) -> Failure {
         match trouble {
             Trouble::Final(failure) => failure,
-            Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) => Failure::Unreachable(text),
+            Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text) => {
+                Failure::Unreachable(text)
+            }
         }
     }
 }
@@ -106,13 +111,16 @@ fn how_to_log_in(server: &DbError, user: &str, dbname: &str) -> String {
 }
 
 /// Returns what an error in a call of the extension's functions means.
-pub fn of_call(error: &postgres::Error, settings: &Settings) -> Trouble {
+pub fn of_call(error: &postgres::Error, client: &mut Client, settings: &Settings) -> Trouble {
     let text = describe(error);
     let Some(code) = error.code() else {
         return Trouble::Later(text);
     };
     let (user, dbname) = (settings.user(), settings.dbname());
     match code.code() {
+        "57014" => Trouble::Limit(format!("{text}; {}", how_to_lift("statement_timeout", user))),
+        "25P04" => Trouble::Limit(format!("{text}; {}", how_to_lift("transaction_timeout", user))),
+        "53200" | "53400" => Trouble::Limit(text),
         "55006" => Trouble::Final(Failure::Held(format!(
             "{text}; this tailer stops: only one may read a source"
         ))),
@@ -127,13 +135,28 @@ pub fn of_call(error: &postgres::Error, settings: &Settings) -> Trouble {
         }
         "42501" => Trouble::Final(Failure::Denied(format!(
             "{text}; type in database \"{dbname}\": {}",
-            functions::grant(user)
+            functions::grant(&effective_role(client).unwrap_or_else(|| user.to_owned()))
         ))),
         code => match &code[..2] {
             "22" | "23" | "54" => Trouble::Data(text),
             _ => Trouble::Later(text),
         },
     }
+}
+
+/// Returns how to lift a time limit for this role's sessions only.
+fn how_to_lift(setting: &str, user: &str) -> String {
+    format!(
+        "to lift the limit for this role, type: ALTER ROLE {} SET {setting} = 0;",
+        functions::quoted(user)
+    )
+}
+
+/// Returns the role whose privileges count; `SET role` for the role or the database makes it another
+/// one than that of the login.
+fn effective_role(client: &mut Client) -> Option<String> {
+    let rows = client.query_typed("SELECT current_user::text", &[]).ok()?;
+    rows.first().map(|row| row.get(0))
 }
 
 /// Returns the error in one line, with the server's detail and hint, or with the driver's causes.

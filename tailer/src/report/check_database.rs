@@ -14,9 +14,10 @@ pub fn findings(settings: &Settings, zone_name: &str) -> Vec<Finding> {
     let result = connect::connect(settings, zone_name)
         .map_err(Failure::from)
         .and_then(|mut client| {
-            findings.push(Finding::Good(check_server(&mut client, settings)?));
-            findings.push(Finding::Good(check_extension(&mut client, settings)?));
-            check_privileges(&mut client, settings, &mut findings)
+            let (role, server) = check_server(&mut client, settings)?;
+            findings.push(Finding::Good(server));
+            findings.push(Finding::Good(check_extension(&mut client, settings, &role)?));
+            check_privileges(&mut client, settings, &role, &mut findings)
         });
     findings.extend(result.err().map(Finding::Bad));
     findings
@@ -25,22 +26,23 @@ pub fn findings(settings: &Settings, zone_name: &str) -> Vec<Finding> {
 fn ask(client: &mut Client, settings: &Settings, sql: &str) -> Result<Vec<postgres::Row>, Failure> {
     client
         .query_typed(sql, &[])
-        .map_err(|error| connect::of_call(&error, settings).into())
+        .map_err(|error| connect::of_call(&error, client, settings).into())
 }
 
-fn check_server(client: &mut Client, settings: &Settings) -> Result<String, Failure> {
+/// Returns the role whose privileges count, and the line about the server.
+fn check_server(client: &mut Client, settings: &Settings) -> Result<(String, String), Failure> {
     let rows = ask(
         client,
         settings,
         "SELECT pg_catalog.current_setting('server_version'), current_user::text, pg_catalog.current_database()::text, \
                 pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'), \
                 (SELECT s.source FROM pg_catalog.pg_settings AS s \
-                  WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_read_only')",
+                  WHERE s.name OPERATOR(pg_catalog.=) 'default_transaction_read_only'), session_user::text",
     )?;
     let Some(row) = rows.first() else {
         return Err(Failure::Internal("the server gave no answer".to_owned()));
     };
-    let (version, user, database): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
+    let (version, role, database): (&str, &str, &str) = (row.get(0), row.get(1), row.get(2));
     if row.get(3) {
         return Err(Failure::Unreachable(
             "this server is a standby and accepts no writes; name the primary, or all servers: -h db1,db2"
@@ -50,11 +52,12 @@ fn check_server(client: &mut Client, settings: &Settings) -> Result<String, Fail
     if row.get::<_, &str>(4) == "on" {
         return Err(Failure::Denied(format!(
             "transactions are read-only here (default_transaction_read_only); {}",
-            how_to_write(row.get(5), user, database)
+            how_to_write(row.get(5), row.get(6), database)
         )));
     }
-    Ok(format!(
-        "database \"{database}\" as role \"{user}\", PostgreSQL {version}"
+    Ok((
+        role.to_owned(),
+        format!("database \"{database}\" as role \"{role}\", PostgreSQL {version}"),
     ))
 }
 
@@ -77,7 +80,7 @@ fn how_to_write(source: Option<&str>, user: &str, database: &str) -> String {
     format!("type: SET default_transaction_read_only = off; {statement} default_transaction_read_only;")
 }
 
-fn check_extension(client: &mut Client, settings: &Settings) -> Result<String, Failure> {
+fn check_extension(client: &mut Client, settings: &Settings, role: &str) -> Result<String, Failure> {
     let rows = ask(
         client,
         settings,
@@ -94,7 +97,7 @@ fn check_extension(client: &mut Client, settings: &Settings) -> Result<String, F
     let (version, schema): (&str, &str) = (row.get(0), row.get(1));
     if !row.get::<_, bool>(2) {
         return Err(Failure::Denied(format!(
-            "role \"{user}\" does not see the extension's schema; type: GRANT USAGE ON SCHEMA \"{schema}\" TO \"{user}\"; \
+            "role \"{role}\" does not see the extension's schema; type: GRANT USAGE ON SCHEMA \"{schema}\" TO \"{role}\"; \
              ALTER ROLE \"{user}\" SET search_path = \"{schema}\";"
         )));
     }
@@ -109,9 +112,9 @@ fn check_extension(client: &mut Client, settings: &Settings) -> Result<String, F
 fn check_privileges(
     client: &mut Client,
     settings: &Settings,
+    role: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    let user = settings.user();
     for function in &FUNCTIONS {
         let rows = ask(
             client,
@@ -124,17 +127,17 @@ fn check_privileges(
         let (name, purpose) = (function.name, function.purpose);
         let is_granted: Option<bool> = rows.first().and_then(|row| row.get(0));
         findings.push(match (is_granted, function.is_needed) {
-            (Some(true), _) => Finding::Good(format!("role \"{user}\" may {purpose} ({name})")),
+            (Some(true), _) => Finding::Good(format!("role \"{role}\" may {purpose} ({name})")),
             (Some(false), true) => Finding::Bad(Failure::Denied(format!(
-                "role \"{user}\" may not {purpose}; type: {}",
-                functions::grant(user)
+                "role \"{role}\" may not {purpose}; type: {}",
+                functions::grant(role)
             ))),
             (None, true) => Finding::Bad(Failure::Denied(format!(
                 "the extension has no function {name} for this tailer; type: ALTER EXTENSION logwatch UPDATE;"
             ))),
             (_, false) => Finding::Note(format!(
-                "role \"{user}\" may not {purpose} and goes on without; type to change that: {}",
-                functions::grant(user)
+                "role \"{role}\" may not {purpose} and goes on without; type to change that: {}",
+                functions::grant(role)
             )),
         });
     }

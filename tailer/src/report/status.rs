@@ -37,7 +37,7 @@ pub fn status(options: &Options) -> Result<(), Failure> {
     let rows = connect::connect(settings, &options.zone_name).and_then(|mut client| {
         client
             .query_typed(FILES, &[(&options.source, Type::TEXT)])
-            .map_err(|error| connect::of_call(&error, settings))
+            .map_err(|error| connect::of_call(&error, &mut client, settings))
     })?;
     let Some(first) = rows.first() else {
         return Err(Failure::NoInput(format!(

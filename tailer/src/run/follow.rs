@@ -109,7 +109,7 @@ impl<'a> Follow<'a> {
                     self.forget_unstored();
                     limit = self.back_off();
                 }
-                Err(Trouble::Later(text) | Trouble::Data(text)) => {
+                Err(Trouble::Later(text) | Trouble::Data(text) | Trouble::Limit(text)) => {
                     self.forget_unstored();
                     limit = self.back_off();
                     log::warn!("{text}; trying again in {limit:?}");
@@ -139,7 +139,9 @@ impl<'a> Follow<'a> {
                     tries += 1;
                     self.forget_unstored();
                 }
-                Err(Trouble::Moved(text) | Trouble::Data(text) | Trouble::Later(text)) => {
+                Err(
+                    Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text) | Trouble::Later(text),
+                ) => {
                     return Err(Failure::Unreachable(format!(
                         "{text}; what is not stored yet is left to the next run"
                     )));
@@ -331,8 +333,9 @@ impl<'a> Follow<'a> {
     /// On the way out: if it fails the next run reads a little more, that is all.
     fn store_last(&mut self) {
         if self.attached
-            && let Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) =
-                self.store_boundaries()
+            && let Err(
+                Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text),
+            ) = self.store_boundaries()
         {
             log::info!("{text}");
         }

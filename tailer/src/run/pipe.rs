@@ -111,7 +111,9 @@ impl<'a> PipeLoop<'a> {
                     self.service.alive(|| format!("read {position} bytes"));
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
-                Err(Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text)) => {
+                Err(
+                    Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text),
+                ) => {
                     self.attached = false;
                     if self.waker.is_stopping() {
                         return Err(Failure::Unreachable(match self.input {

@@ -3,14 +3,16 @@
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use logwatch_record::Level;
+use logwatch_record::{Flags, Level};
 use postgres::Client;
+use postgres::error::Severity;
 use postgres::types::{ToSql, Type};
 
 use super::{Attached, Sink, Stretch, heartbeat};
 use crate::connect::settings::Settings;
 use crate::connect::{self, Trouble};
 use crate::failure::Failure;
+use crate::records::reader::Found;
 use crate::source::identity::Proof;
 use crate::source::inputs::Inode;
 use crate::tracked::health::Health;
@@ -29,6 +31,8 @@ const INGEST_ROWS: &str = "SELECT logwatch_ingest($1, $2, u.file, u.path, u.dev,
      AS u (file, path, dev, inode, from_byte, to_byte, head_bytes, head_hash, tail_bytes, tail_hash, gap, state, place)";
 /// Number of rows in one call.
 const ROWS: usize = 1000;
+/// Bytes that are kept of a record that the server cannot store whole within its limits.
+const KEPT_OF_TOO_LARGE: usize = 8 * 1024;
 
 /// The source as the database knows it.
 pub struct Source {
@@ -43,6 +47,8 @@ pub struct Database {
     settings: Settings,
     pub(super) source: Source,
     client: Option<Client>,
+    /// Records in one call, once the server has refused more of them.
+    most_records: usize,
     pub(super) epoch: i64,
     pub(super) last_call: Instant,
     pub(super) told: heartbeat::Told,
@@ -54,6 +60,7 @@ impl Database {
             settings,
             source,
             client: None,
+            most_records: usize::MAX,
             epoch: 0,
             last_call: Instant::now(),
             told: heartbeat::Told::default(),
@@ -70,13 +77,26 @@ impl Database {
             return Err(Trouble::Later("not connected".to_owned()));
         };
         self.last_call = Instant::now();
-        client.query_typed(sql, values).map_err(|error| {
-            let trouble = connect::of_call(&error, &self.settings);
-            if matches!(trouble, Trouble::Later(_)) {
+        let result = client.query_typed(sql, values).map_err(|error| {
+            let is_fatal = error
+                .as_db_error()
+                .is_some_and(|error| error.parsed_severity() == Some(Severity::Fatal));
+            let trouble = connect::of_call(&error, client, &self.settings);
+            (is_fatal || matches!(trouble, Trouble::Later(_)), trouble)
+        });
+        result.map_err(|(ends_connection, trouble)| {
+            if ends_connection {
                 self.client = None;
             }
             trouble
         })
+    }
+
+    fn connect_if_closed(&mut self) -> Result<(), Trouble> {
+        if self.client.as_ref().is_none_or(Client::is_closed) {
+            self.client = Some(connect::connect(&self.settings, &self.source.zone_name)?);
+        }
+        Ok(())
     }
 
     fn ingest(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
@@ -182,35 +202,86 @@ impl Database {
                     ..*stretch
                 })
             }
+            _ => self.store_halves(stretch),
+        }
+    }
+
+    /// Stores two records or more in two calls.
+    fn store_halves(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+        let (first, second) = stretch.records.split_at(stretch.records.len() / 2);
+        let middle = second[0].start;
+        // The bytes before the middle are no longer at hand: only the head proves the file until the second half is stored.
+        let row = FileRow {
+            proof: stretch.row.proof.head_only(middle),
+            life: Life::Live,
+            ..stretch.row.clone()
+        };
+        self.store(&Stretch {
+            row: &row,
+            records: first,
+            ..*stretch
+        })?;
+        self.store(&Stretch {
+            from: middle,
+            records: second,
+            ..*stretch
+        })
+    }
+
+    /// The call exceeded a limit of the server: halves the records, and cuts one that alone is too large.
+    fn store_within_limit(&mut self, stretch: &Stretch, reason: String) -> Result<(), Trouble> {
+        self.connect_if_closed()?;
+        match stretch.records {
+            [record] if record.text.len() > KEPT_OF_TOO_LARGE => self.store_cut(stretch, record),
+            // Fewer bytes would not help: the server is busy, or another session holds a lock.
+            [] | [_] => Err(Trouble::Later(reason)),
             records => {
-                let (first, second) = records.split_at(records.len() / 2);
-                let middle = second[0].start;
-                // The bytes before the middle are no longer at hand: only the head proves the file until the second half is stored.
-                let row = FileRow {
-                    proof: stretch.row.proof.head_only(middle),
-                    life: Life::Live,
-                    ..stretch.row.clone()
-                };
-                self.store(&Stretch {
-                    row: &row,
-                    records: first,
-                    ..*stretch
-                })?;
-                self.store(&Stretch {
-                    from: middle,
-                    records: second,
-                    ..*stretch
-                })
+                self.most_records = records.len() / 2;
+                log::warn!(
+                    "the server cannot store {} records at once: {reason}; sending {} at most",
+                    records.len(),
+                    self.most_records
+                );
+                self.store_halves(stretch)
             }
+        }
+    }
+
+    fn store_cut(&mut self, stretch: &Stretch, record: &Found) -> Result<(), Trouble> {
+        // What exceeded the limit may have been a lock that is gone.
+        let reason = match self.ingest(stretch) {
+            Err(Trouble::Limit(reason)) => reason,
+            Err(Trouble::Data(reason)) => return self.bisect(stretch, &reason),
+            result => return result,
+        };
+        self.connect_if_closed()?;
+        let mut cut = record.clone();
+        cut.text.truncate(cut.text.floor_char_boundary(KEPT_OF_TOO_LARGE));
+        cut.flags |= Flags::TRUNCATED;
+        let stored = self.ingest(&Stretch {
+            records: std::slice::from_ref(&cut),
+            ..*stretch
+        });
+        match stored {
+            Ok(()) => {
+                log::warn!(
+                    "{}: the record at byte {} is stored cut to {} bytes: {reason}",
+                    stretch.row.path.display(),
+                    record.start,
+                    cut.text.len()
+                );
+                Ok(())
+            }
+            Err(Trouble::Limit(reason)) => Err(Trouble::Later(reason)),
+            Err(trouble) => Err(trouble),
         }
     }
 }
 
 impl Sink for Database {
     fn attach(&mut self) -> Result<Attached, Trouble> {
-        if self.client.as_ref().is_none_or(Client::is_closed) {
-            self.client = Some(connect::connect(&self.settings, &self.source.zone_name)?);
-        }
+        self.connect_if_closed()?;
+        self.most_records = usize::MAX;
         self.told = heartbeat::Told::default();
         let (name, path, host) = (
             self.source.name.clone(),
@@ -267,8 +338,12 @@ impl Sink for Database {
     }
 
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+        if stretch.records.len() > self.most_records {
+            return self.store_halves(stretch);
+        }
         match self.ingest(stretch) {
             Err(Trouble::Data(reason)) => self.bisect(stretch, &reason),
+            Err(Trouble::Limit(reason)) => self.store_within_limit(stretch, reason),
             result => result,
         }
     }
@@ -278,7 +353,9 @@ impl Sink for Database {
             .chunks(ROWS)
             .try_for_each(|stretches| match self.ingest_rows(stretches) {
                 // One by one: the one that is refused is named.
-                Err(Trouble::Data(_)) => stretches.iter().try_for_each(|stretch| self.store(stretch)),
+                Err(Trouble::Data(_) | Trouble::Limit(_)) => {
+                    stretches.iter().try_for_each(|stretch| self.store(stretch))
+                }
                 result => result,
             })
     }
