@@ -104,6 +104,38 @@ install_for() {
 	unpack rotators usr/bin/cronolog runit s6 libs6-2.11 libskarnet2.13 libexecline2.9 daemontools \
 		apache2-utils libapr1 libaprutil1 python3-concurrent-log-handler python3-portalocker \
 		liblog4j2-java liblogback-java libslf4j-java cronolog
+	# Programs that read metrics or receive alerts. Their packages start services.
+	unpack monitoring usr/bin/promtool prometheus prometheus-alertmanager prometheus-postgres-exporter \
+		prometheus-sql-exporter nagios4-core
+	# Libraries of the services that the formats of webhook receivers are for. Alerta and the model of
+	# Alertmanager's body need older versions of what the others use.
+	install_python services slack-sdk==3.48.0 aiogram==3.31.0 apprise==2.3.0 pagerduty==7.2.0
+	install_python alerta alerta-server==9.1.0 psycopg2-binary==2.9.13 prometheus-alert-model==1.0.0
+	install_node services @discordjs/builders@1.15.0 adaptivecards@3.0.6
+}
+
+# Installs packages of PyPI for one test.
+#
+#   install_python FOLDER PACKAGE…   into target/python/FOLDER, unless that is there
+install_python() {
+	local there=target/python/$1
+	shift
+	[[ ! -e $there ]] || return 0
+	python3 -m pip install --quiet --no-warn-conflicts --target "$there.new" "$@" </dev/null || {
+		rm -rf "$there.new"
+		echo "Going on without $*."
+		return 0
+	}
+	mv "$there.new" "$there"
+}
+
+# The same for packages of npm, where there is an npm: into target/node/FOLDER/node_modules.
+install_node() {
+	local there=target/node/$1
+	shift
+	[[ ! -e $there/node_modules ]] || return 0
+	mkdir -p "$there"
+	npm install --silent --no-save --ignore-scripts --prefix "$there" "$@" </dev/null || echo "Going on without $*."
 }
 
 # Unpacks programs that one test runs, without installing them: their packages exclude others, or

@@ -37,6 +37,7 @@ mod pg_upgrade;
 mod postfix;
 mod privileges;
 mod readme_pictures;
+mod receiver_consumers;
 mod receivers;
 mod recipes;
 mod regress;

@@ -10,6 +10,7 @@ pub mod browser;
 pub mod certificate;
 pub mod disk;
 pub mod fleet;
+pub mod http;
 pub mod journal;
 pub mod link;
 pub mod mail_sink;

@@ -137,6 +137,20 @@ pub fn built(name: &str) -> Result<PathBuf> {
     })
 }
 
+/// A monitoring program that `install_missing.sh test` has unpacked; nothing, and a line of output,
+/// where it is not there.
+pub fn monitoring(name: &str) -> Option<PathBuf> {
+    let tree = checkout().join("target/monitoring/usr");
+    let found = ["bin", "sbin"]
+        .map(|folder| tree.join(folder).join(name))
+        .into_iter()
+        .find(|path| path.exists());
+    if found.is_none() {
+        println!("skipped: {name} is not unpacked (extension/package/install_missing.sh test)");
+    }
+    found
+}
+
 /// Whether this process is root, who may not run a server but may become the users that do.
 pub fn is_root() -> bool {
     // SAFETY: geteuid has no preconditions and cannot fail.
