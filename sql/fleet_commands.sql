@@ -145,7 +145,9 @@ BEGIN
        SET subscription = EXCLUDED.subscription, joined_at = EXCLUDED.joined_at, joining = EXCLUDED.joining, left_at = NULL,
            join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap,
            join_again = COALESCE(e.heard_at > now() - interval '5 minutes', false);
-    RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, streaming = %s%s%s)',
+    -- With synchronous_commit = off, the default, a crash during the first copy can forget that a
+    -- table is copied after the edge has dropped the slot of its copy: it is never copied then.
+    RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, synchronous_commit = on, streaming = %s%s%s)',
                   subscription, conninfo, COALESCE(slot, subscription), COALESCE(copy, true)::text,
                   CASE WHEN server >= 160000 THEN 'parallel' ELSE 'on' END,
                   -- A centre of centres also gets the rows that its centres received.

@@ -131,6 +131,36 @@ fn two_edges_and_a_centre_survive_kills_and_cuts_with_the_exact_union() -> Resul
     Ok(())
 }
 
+/// PostgreSQL 14 to 18: the worker that copies a table commits "copied" and then drops the slot of
+/// its copy at the edge. Where a crash can forget that commit, the table waits for that slot for ever.
+#[test]
+fn a_crash_of_the_centre_during_the_first_copy_leaves_no_table_behind() -> Result<()> {
+    for _ in 0..3 {
+        let mut centre = centre(&[("wal_writer_delay", "10s")])?;
+        let edge = Edge::start("berlin", &[])?;
+        edge.ingest(&["ERROR one", "FATAL two"], "shop")?;
+        subscribe(&centre, &edge)?;
+        wait_until(SOON, "a table whose copy is durable", || {
+            // This commit flushes what was committed before it.
+            centre.sql("SELECT pg_current_xact_id()")?;
+            Ok(centre.sql("SELECT bool_or(srsubstate = 'f') FROM pg_subscription_rel")? == "t")
+        })?;
+        wait_until(SOON, "the end of all copies", || {
+            Ok(
+                centre.sql("SELECT bool_and(srsubstate IN ('s', 'r')) FROM pg_subscription_rel")? == "t"
+                    && edge.server.sql(
+                        "SELECT count(*) FROM pg_replication_slots WHERE slot_name LIKE 'pg_%_sync_%'",
+                    )? == "0",
+            )
+        })?;
+        centre.kill()?;
+        centre.start()?;
+        wait_for_state(&centre, &edge, SOON, "ok")?;
+        wait_for_union(&centre, &[&edge])?;
+    }
+    Ok(())
+}
+
 #[test]
 fn a_lost_slot_is_told_at_both_ends_and_joining_again_makes_no_doubles() -> Result<()> {
     let mut centre = centre(&[])?;

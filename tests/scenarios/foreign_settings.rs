@@ -21,10 +21,12 @@ fn complaints(server: &Server) -> Vec<String> {
         .collect()
 }
 
-/// A session that may write, whatever the server or the database sets.
+/// A session that may write and waits for other writers, whatever the server or the database sets.
 fn writer(server: &Server) -> Result<postgres::Client> {
     let mut client = server.client()?;
-    client.batch_execute("SET default_transaction_read_only = off")?;
+    client.batch_execute(
+        "SET default_transaction_read_only = off; SET default_transaction_isolation = 'read committed'",
+    )?;
     Ok(client)
 }
 
