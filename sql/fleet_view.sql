@@ -41,9 +41,9 @@ BEGIN
             e.slot, e.at_edge ->> 'status', (e.at_edge ->> 'held')::bigint, (e.at_edge ->> 'left')::bigint, COALESCE(failed, 0), e.version,
             concat_ws(', ',
                 CASE seen.state
-                    WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT logwatch_subscribe(%L, …) returns', e.subscription, e.name)
+                    WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT %s.logwatch_subscribe(%L, …) returns', e.subscription, logwatch_private.schema(), e.name)
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
-                    WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT logwatch_unsubscribe(%L) returns', e.name)
+                    WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT %s.logwatch_unsubscribe(%L, false) returns', logwatch_private.schema(), e.name)
                     WHEN 'joining' THEN 'the copy of its older rows is under way'
                     WHEN 'silent' THEN format('no beat for %s: check that it is up, and read this server''s log; if its slot is lost, unsubscribe and subscribe again',
                         date_trunc('second', asof - greatest(e.heard_at, e.joined_at)))

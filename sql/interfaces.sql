@@ -92,6 +92,13 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_nagios() IS 'State (0 ok, 1 warning, 2 critical, 3 unknown) and line of a monitoring plugin';
 
+-- In the schema logwatch, which is the same everywhere: these run from any search_path, and no
+-- function of another role can take their place.
+CREATE VIEW logwatch.status AS SELECT * FROM @extschema@.logwatch_status();
+COMMENT ON VIEW logwatch.status IS 'Rows of logwatch_status()';
+CREATE VIEW logwatch.nagios AS SELECT * FROM @extschema@.logwatch_nagios();
+COMMENT ON VIEW logwatch.nagios IS 'State and line of logwatch_nagios()';
+
 CREATE VIEW logwatch.functions AS
     SELECT p.proname AS name, pg_catalog.pg_get_function_arguments(p.oid) AS arguments,
            pg_catalog.obj_description(p.oid, 'pg_proc'::pg_catalog.name) AS description

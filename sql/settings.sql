@@ -23,6 +23,14 @@ CREATE FUNCTION logwatch_private.setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'setting_wrapper';
 COMMENT ON FUNCTION logwatch_private.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded';
 
+CREATE FUNCTION logwatch_private.schema() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'logwatch'
+    $$;
+COMMENT ON FUNCTION logwatch_private.schema() IS 'Returns the schema of the public functions, quoted, for the commands in messages';
+
 CREATE FUNCTION logwatch_private.host() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'host_wrapper';
 COMMENT ON FUNCTION logwatch_private.host() IS 'This server''s host name';

@@ -98,7 +98,8 @@ BEGIN
     PERFORM logwatch_private.hold();
     IF "for" IS NULL OR "for" <= interval '0' OR "for" > interval '366 days' THEN
         RAISE EXCEPTION 'a silence of % is not between 0 and 366 days', "for"
-            USING ERRCODE = 'invalid_parameter_value', HINT = 'For example: SELECT logwatch_silence(''error'', ''2 hours'', ''deployment'');';
+            USING ERRCODE = 'invalid_parameter_value', HINT = format('For example: SELECT %s.logwatch_silence(%L::text, %L::interval, %L::text, %L::text, NULL::text, NULL::timestamptz, NULL::interval, NULL::timestamptz);',
+                                logwatch_private.schema(), 'error', '2 hours', 'deployment', '*');
     END IF;
     IF repeat_every < interval '1 hour' OR begins + repeat_every < begins + "for" THEN
         RAISE EXCEPTION 'a silence of % cannot be repeated every %', "for", repeat_every

@@ -279,6 +279,8 @@ BEGIN
            format('There is no setting of this name. Did you mean %s? See %s, line %s.', u.nearest, u.file, u.line)
       FROM logwatch_private.unknown_settings() AS u;
 
+    RETURN QUERY SELECT s.component, s.name, s.state, NULL::timestamptz, NULL::bigint, NULL::bigint, s.message FROM logwatch_private.shadow_status() AS s;
+
     RETURN QUERY SELECT f.role, f.name, f.state, f.heard_at, f.per_minute, NULL::bigint, f.message FROM logwatch_private.read_fleet() AS f;
 END
 $$;
@@ -302,4 +304,4 @@ BEGIN
     RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
 END
 $$;
-COMMENT ON FUNCTION logwatch_status() IS 'Status of logwatch: one row per rule, source, channel, misspelt setting, edge or centre of a fleet, and the worker; reads only';
+COMMENT ON FUNCTION logwatch_status() IS 'Status of logwatch: one row per rule, source, channel, misspelt setting, function of another role, edge or centre of a fleet, and the worker; reads only';

@@ -16,7 +16,7 @@ use crate::jsonb::Jsonb;
 use crate::message::printable;
 use crate::patterns;
 use crate::pg::{self, IfDropped};
-use crate::settings;
+use crate::{report, settings};
 
 mod statements;
 
@@ -354,7 +354,10 @@ fn know_source(source: Option<&str>) -> spi::Result<String> {
         pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "the source's name is empty",
-            "Give it a name, for example: SELECT logwatch_ingest('ERROR disk full', source => 'backup-job');",
+            &format!(
+                "Give it a name, for example: SELECT {}.logwatch_ingest('ERROR disk full'::text, 'backup-job'::text);",
+                report::schema()
+            ),
         );
     };
     let source = printable(source);

@@ -50,9 +50,14 @@ extension_sql_file!(
     requires = ["last_check"]
 );
 extension_sql_file!(
+    "../../sql/foreign_functions.sql",
+    name = "foreign_functions",
+    requires = ["surroundings"]
+);
+extension_sql_file!(
     "../../sql/status.sql",
     name = "status",
-    requires = ["surroundings"]
+    requires = ["foreign_functions"]
 );
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);

@@ -11,26 +11,24 @@ use crate::message::{Page, RuleLine, Status, StatusRow};
 use crate::pg::IfDropped;
 use crate::{channel, outbox, pg, settings};
 
+/// Returns the schema of the public functions, quoted, for the commands in messages.
+pub fn schema() -> String {
+    Spi::get_one::<String>("SELECT logwatch_private.schema()")
+        .ok()
+        .flatten()
+        .unwrap_or_else(|| "public".to_owned())
+}
+
 /// Returns the present status. Reads only, so that it assigns no transaction id and works on a
 /// standby.
 pub fn status() -> spi::Result<Status> {
     let rows = Spi::connect(|client| {
-        let schema = client
+        client
             .select(
-                "SELECT n.nspname::text FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace
-                  WHERE e.extname OPERATOR(pg_catalog.=) 'logwatch'",
-                Some(1),
+                "SELECT s.component, s.name, s.state, s.message FROM logwatch.status AS s",
+                None,
                 &[],
             )?
-            .first()
-            .get_one::<String>()?
-            .unwrap_or_else(|| "public".to_owned());
-        let status = format!(
-            "SELECT s.component, s.name, s.state, s.message FROM {}.logwatch_status() AS s",
-            spi::quote_identifier(schema)
-        );
-        client
-            .select(status.as_str(), None, &[])?
             .map(|row| {
                 Ok(StatusRow {
                     component: row.get(1)?.unwrap_or_default(),
@@ -135,7 +133,10 @@ fn report_html(period: Option<pgrx::datum::Interval>) -> spi::Result<String> {
         pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             "the report's period must be between a minute and 366 days",
-            "For example: SELECT logwatch_report_html('7 days');",
+            &format!(
+                "For example: SELECT {}.logwatch_report_html('7 days'::interval);",
+                schema()
+            ),
         )
     };
     match serde_json::from_str::<Page>(&data) {

@@ -31,7 +31,10 @@ fn test_channel(channel: Option<&str>, recipient: Option<&str>) -> String {
             None => pg::raise(
                 PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
                 &format!("unknown channel \"{other}\""),
-                "Use email, webhook, webhook:NAME, file or log, for example: SELECT logwatch_test('email');",
+                &format!(
+                    "Use email, webhook, webhook:NAME, file or log, for example: SELECT {}.logwatch_test('email'::text, NULL::text);",
+                    report::schema()
+                ),
             ),
         },
     }
@@ -69,7 +72,10 @@ fn test_email(recipient: Option<&str>) -> String {
     else {
         refuse(
             "no recipient: logwatch.email_to is empty",
-            "Name a recipient: SELECT logwatch_test('email', 'ops@example.com');",
+            &format!(
+                "Name a recipient: SELECT {}.logwatch_test('email'::text, 'ops@example.com'::text);",
+                report::schema()
+            ),
         )
     };
     let server = match settings.servers.first() {

@@ -16,7 +16,8 @@ mod tls;
 mod trouble;
 mod values;
 
-use postgres::{Client, NoTls};
+use postgres::types::{ToSql, Type};
+use postgres::{Client, NoTls, Row, SimpleQueryMessage};
 
 use crate::failure::Failure;
 use attempts::Attempt;
@@ -24,14 +25,33 @@ pub use invalid::Invalid;
 use settings::Settings;
 pub use trouble::{Trouble, of_call};
 
+/// A connection, and the schema of the extension's functions, quoted.
+pub struct Session {
+    pub client: Client,
+    pub schema: String,
+}
+
+impl Session {
+    /// Runs one statement, with the schema in the place of `{schema}`. A call without it could reach
+    /// a function of another role.
+    pub fn query(
+        &mut self,
+        sql: &str,
+        values: &[(&(dyn ToSql + Sync), Type)],
+    ) -> Result<Vec<Row>, postgres::Error> {
+        self.client
+            .query_typed(&sql.replace("{schema}", &self.schema), values)
+    }
+}
+
 /// Connects to the first server that accepts the connection, and prepares the session.
-pub fn connect(settings: &Settings, zone_name: &str) -> Result<Client, Trouble> {
+pub fn connect(settings: &Settings, zone_name: &str) -> Result<Session, Trouble> {
     let mut trouble = None;
     for attempt in settings.attempts() {
         match open(&attempt, settings, zone_name) {
-            Ok(client) => {
+            Ok(session) => {
                 log::info!("connected to {}, database {}", attempt.name, settings.dbname());
-                return Ok(client);
+                return Ok(session);
             }
             // The user asked for the first host, so its refusal is reported rather than a later one.
             Err(_) if matches!(trouble, Some(Trouble::Final(_))) => {}
@@ -41,7 +61,7 @@ pub fn connect(settings: &Settings, zone_name: &str) -> Result<Client, Trouble> 
     Err(trouble.unwrap_or_else(|| Trouble::Final(Failure::Usage("no server to connect to".to_owned()))))
 }
 
-fn open(attempt: &Attempt, settings: &Settings, zone_name: &str) -> Result<Client, Trouble> {
+fn open(attempt: &Attempt, settings: &Settings, zone_name: &str) -> Result<Session, Trouble> {
     let client = match &attempt.tls {
         None => attempt.config.connect(NoTls),
         Some((check, identity)) => {
@@ -55,10 +75,22 @@ fn open(attempt: &Attempt, settings: &Settings, zone_name: &str) -> Result<Clien
         .map_err(|error| trouble::of_connection(&error, attempt, settings))
 }
 
-/// Sets the session's TimeZone, in which the server reads times without a zone. It is the only setting
-/// of the session: a pooler in transaction mode carries it along (PgBouncer tracks it), and would
-/// leave any other to the next client.
-fn prepare_session(mut client: Client, zone_name: &str) -> Result<Client, postgres::Error> {
-    client.batch_execute(&format!("SET TimeZone = '{}'", zone_name.replace('\'', "''")))?;
-    Ok(client)
+/// Sets the session's TimeZone, in which the server reads times without a zone, and finds the
+/// extension's schema. TimeZone is the only setting of the session: a pooler in transaction mode
+/// carries it along (PgBouncer tracks it), and would leave any other to the next client.
+fn prepare_session(mut client: Client, zone_name: &str) -> Result<Session, postgres::Error> {
+    let answers = client.simple_query(&format!(
+        "SET TimeZone = '{}'; \
+         SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e \
+           JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
+          WHERE e.extname OPERATOR(pg_catalog.=) 'logwatch'",
+        zone_name.replace('\'', "''")
+    ))?;
+    let schema = answers.iter().find_map(|answer| match answer {
+        SimpleQueryMessage::Row(row) => row.get(0),
+        _ => None,
+    });
+    // Without the extension the first call fails, and that error says so.
+    let schema = schema.unwrap_or("public").to_owned();
+    Ok(Session { client, schema })
 }

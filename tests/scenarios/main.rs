@@ -45,6 +45,7 @@ mod rotators;
 mod rule_changes;
 mod rules;
 mod scheduling;
+mod schemas;
 mod senders;
 mod server_limits;
 mod service;

@@ -129,7 +129,7 @@ fn a_tailer_needs_two_functions() -> Result<()> {
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(77), "{said}");
     assert!(
-        said.contains("SELECT logwatch_grant('\"feeder\"', 'tailer');"),
+        said.contains("SELECT public.logwatch_grant('\"feeder\"'::regrole, 'tailer'::text);"),
         "{said}"
     );
 

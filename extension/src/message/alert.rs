@@ -15,6 +15,9 @@ pub struct Alert {
     pub host: String,
     pub database: String,
     pub alert_id: i64,
+    /// The schema of the public functions, quoted.
+    #[serde(default = "public")]
+    pub schema: String,
     /// The alert whose notifications this one follows, where groups share them.
     #[serde(default)]
     pub thread: Option<i64>,
@@ -256,15 +259,19 @@ impl Alert {
     }
 
     /// Returns the commands that acknowledge the alert and silence the rule; nothing once it is
-    /// resolved.
+    /// resolved. They name all arguments with their types, because PostgreSQL prefers a function of
+    /// another role that fits the call better.
     pub(super) fn commands(&self) -> String {
         if self.state == "resolved" {
             return String::new();
         }
         format!(
-            "Ack:     SELECT logwatch_ack({}, 'note');\nSilence: SELECT logwatch_silence('{}', '2 hours', 'reason');\n",
+            "Ack:     SELECT {schema}.logwatch_ack({}::bigint, 'note'::text);\n\
+             Silence: SELECT {schema}.logwatch_silence('{}'::text, '2 hours'::interval, 'reason'::text,\n         \
+             '*'::text, NULL::text, NULL::timestamptz, NULL::interval, NULL::timestamptz);\n",
             self.alert_id,
-            clean(&self.rule).replace('\'', "''")
+            clean(&self.rule).replace('\'', "''"),
+            schema = self.schema
         )
     }
 
@@ -291,6 +298,10 @@ impl Alert {
             names.join(",")
         )
     }
+}
+
+fn public() -> String {
+    "public".to_owned()
 }
 
 /// Returns the payload of an alert that only tests a channel.

@@ -52,7 +52,7 @@ impl Digest {
         for (line, n) in kinds.iter().take(100) {
             let _ = writeln!(text, "{n:>6} x {line}");
         }
-        text.push_str("\nLook: SELECT * FROM logwatch_status();\n");
+        text.push_str("\nLook: SELECT * FROM logwatch.status;\n");
         let html = page(&format!(
             "<pre style=\"white-space:pre-wrap\">{}</pre>",
             escape_lines(&text)

@@ -78,7 +78,7 @@ impl Alert {
         }
         let _ = write!(
             text,
-            "\nLook:    SELECT * FROM logwatch_status();\n         SELECT logged_at, message FROM logwatch.entries\n          WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \nlogwatch on {}/{}, alert {}\n",
+            "\nLook:    SELECT * FROM logwatch.status;\n         SELECT logged_at, message FROM logwatch.entries\n          WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \nlogwatch on {}/{}, alert {}\n",
             clean(&self.level),
             self.commands(),
             clean(&self.host),

@@ -39,16 +39,16 @@ pub const FUNCTIONS: [Function; 4] = [
 ];
 
 impl Function {
-    /// Returns `name(types)`, which names one function in SQL.
+    /// Returns `schema.name(types)`, which names one function in SQL.
     pub fn signature(&self) -> String {
-        format!("{}({})", self.name, self.arguments)
+        format!("{{schema}}.{}({})", self.name, self.arguments)
     }
 }
 
-/// Returns the statement that lets a role call all of them.
-pub fn grant(role: &str) -> String {
+/// Returns the statement that lets a role call all of them; `schema` is quoted.
+pub fn grant(role: &str, schema: &str) -> String {
     format!(
-        "SELECT logwatch_grant('{}', 'tailer');",
+        "SELECT {schema}.logwatch_grant('{}'::regrole, 'tailer'::text);",
         quoted(role).replace('\'', "''")
     )
 }

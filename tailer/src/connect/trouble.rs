@@ -6,12 +6,11 @@
 use std::error::Error;
 use std::io::{self, ErrorKind};
 
-use postgres::Client;
 use postgres::error::{DbError, SqlState};
 
 use super::attempts::Attempt;
-use super::functions;
 use super::settings::Settings;
+use super::{Session, functions};
 use crate::failure::Failure;
 
 #[derive(Debug)]
@@ -111,7 +110,7 @@ fn how_to_log_in(server: &DbError, user: &str, dbname: &str) -> String {
 }
 
 /// Returns what an error in a call of the extension's functions means.
-pub fn of_call(error: &postgres::Error, client: &mut Client, settings: &Settings) -> Trouble {
+pub fn of_call(error: &postgres::Error, session: &mut Session, settings: &Settings) -> Trouble {
     let text = describe(error);
     let Some(code) = error.code() else {
         return Trouble::Later(text);
@@ -126,7 +125,7 @@ pub fn of_call(error: &postgres::Error, client: &mut Client, settings: &Settings
         ))),
         "40001" => Trouble::Moved(text),
         "42883" | "42P01" | "3F000" => Trouble::Final(Failure::Denied(format!(
-            "the extension logwatch is missing in database \"{dbname}\", or not in user \"{user}\"'s search_path ({text}); \
+            "the extension logwatch is missing in database \"{dbname}\", or has another version ({text}); \
              type in that database: CREATE EXTENSION logwatch;"
         ))),
         // The extension's own refusal, of another role's source, has a hint.
@@ -135,7 +134,10 @@ pub fn of_call(error: &postgres::Error, client: &mut Client, settings: &Settings
         }
         "42501" => Trouble::Final(Failure::Denied(format!(
             "{text}; type in database \"{dbname}\": {}",
-            functions::grant(&effective_role(client).unwrap_or_else(|| user.to_owned()))
+            functions::grant(
+                &effective_role(session).unwrap_or_else(|| user.to_owned()),
+                &session.schema
+            )
         ))),
         code => match &code[..2] {
             "22" | "23" | "54" => Trouble::Data(text),
@@ -154,8 +156,8 @@ fn how_to_lift(setting: &str, user: &str) -> String {
 
 /// Returns the role whose privileges count; `SET role` for the role or the database makes it another
 /// one than that of the login.
-fn effective_role(client: &mut Client) -> Option<String> {
-    let rows = client.query_typed("SELECT current_user::text", &[]).ok()?;
+fn effective_role(session: &mut Session) -> Option<String> {
+    let rows = session.query("SELECT current_user::text", &[]).ok()?;
     rows.first().map(|row| row.get(0))
 }
 

@@ -1,11 +1,9 @@
 //! The part of `--check` that looks at the server, the extension and the privileges.
 
-use postgres::Client;
-
 use super::check::Finding;
-use crate::connect;
 use crate::connect::functions::{self, FUNCTIONS};
 use crate::connect::settings::Settings;
+use crate::connect::{self, Session};
 use crate::failure::Failure;
 
 /// Each test needs the one before it.
@@ -13,26 +11,26 @@ pub fn findings(settings: &Settings, zone_name: &str) -> Vec<Finding> {
     let mut findings = Vec::new();
     let result = connect::connect(settings, zone_name)
         .map_err(Failure::from)
-        .and_then(|mut client| {
-            let (role, server) = check_server(&mut client, settings)?;
+        .and_then(|mut session| {
+            let (role, server) = check_server(&mut session, settings)?;
             findings.push(Finding::Good(server));
-            findings.push(Finding::Good(check_extension(&mut client, settings, &role)?));
-            check_privileges(&mut client, settings, &role, &mut findings)
+            findings.push(Finding::Good(check_extension(&mut session, settings, &role)?));
+            check_privileges(&mut session, settings, &role, &mut findings)
         });
     findings.extend(result.err().map(Finding::Bad));
     findings
 }
 
-fn ask(client: &mut Client, settings: &Settings, sql: &str) -> Result<Vec<postgres::Row>, Failure> {
-    client
-        .query_typed(sql, &[])
-        .map_err(|error| connect::of_call(&error, client, settings).into())
+fn ask(session: &mut Session, settings: &Settings, sql: &str) -> Result<Vec<postgres::Row>, Failure> {
+    session
+        .query(sql, &[])
+        .map_err(|error| connect::of_call(&error, session, settings).into())
 }
 
 /// Returns the role whose privileges count, and the line about the server.
-fn check_server(client: &mut Client, settings: &Settings) -> Result<(String, String), Failure> {
+fn check_server(session: &mut Session, settings: &Settings) -> Result<(String, String), Failure> {
     let rows = ask(
-        client,
+        session,
         settings,
         "SELECT pg_catalog.current_setting('server_version'), current_user::text, pg_catalog.current_database()::text, \
                 pg_catalog.pg_is_in_recovery(), pg_catalog.current_setting('transaction_read_only'), \
@@ -80,25 +78,25 @@ fn how_to_write(source: Option<&str>, user: &str, database: &str) -> String {
     format!("type: SET default_transaction_read_only = off; {statement} default_transaction_read_only;")
 }
 
-fn check_extension(client: &mut Client, settings: &Settings, role: &str) -> Result<String, Failure> {
+fn check_extension(session: &mut Session, settings: &Settings, role: &str) -> Result<String, Failure> {
     let rows = ask(
-        client,
+        session,
         settings,
-        "SELECT e.extversion, n.nspname::text, n.nspname OPERATOR(pg_catalog.=) ANY (pg_catalog.current_schemas(false)) \
+        "SELECT e.extversion, n.nspname::text, pg_catalog.has_schema_privilege(n.oid, 'USAGE') \
            FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
           WHERE e.extname OPERATOR(pg_catalog.=) 'logwatch'",
     )?;
-    let (user, database) = (settings.user(), settings.dbname());
+    let database = settings.dbname();
     let Some(row) = rows.first() else {
         return Err(Failure::Denied(format!(
             "the extension is not in database \"{database}\"; type there: CREATE EXTENSION logwatch;"
         )));
     };
-    let (version, schema): (&str, &str) = (row.get(0), row.get(1));
+    let (version, name): (&str, &str) = (row.get(0), row.get(1));
     if !row.get::<_, bool>(2) {
         return Err(Failure::Denied(format!(
-            "role \"{role}\" does not see the extension's schema; type: GRANT USAGE ON SCHEMA \"{schema}\" TO \"{role}\"; \
-             ALTER ROLE \"{user}\" SET search_path = \"{schema}\";"
+            "role \"{role}\" may not use the extension's schema \"{name}\"; type: {}",
+            functions::grant(role, &session.schema)
         )));
     }
     let ours = env!("CARGO_PKG_VERSION");
@@ -110,14 +108,14 @@ fn check_extension(client: &mut Client, settings: &Settings, role: &str) -> Resu
 }
 
 fn check_privileges(
-    client: &mut Client,
+    session: &mut Session,
     settings: &Settings,
     role: &str,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
     for function in &FUNCTIONS {
         let rows = ask(
-            client,
+            session,
             settings,
             &format!(
                 "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure('{}') AS p",
@@ -130,14 +128,14 @@ fn check_privileges(
             (Some(true), _) => Finding::Good(format!("role \"{role}\" may {purpose} ({name})")),
             (Some(false), true) => Finding::Bad(Failure::Denied(format!(
                 "role \"{role}\" may not {purpose}; type: {}",
-                functions::grant(role)
+                functions::grant(role, &session.schema)
             ))),
             (None, true) => Finding::Bad(Failure::Denied(format!(
                 "the extension has no function {name} for this tailer; type: ALTER EXTENSION logwatch UPDATE;"
             ))),
             (_, false) => Finding::Note(format!(
                 "role \"{role}\" may not {purpose} and goes on without; type to change that: {}",
-                functions::grant(role)
+                functions::grant(role, &session.schema)
             )),
         });
     }

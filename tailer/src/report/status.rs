@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 const FILES: &str = "SELECT path, state, next_byte, size, behind, pg_catalog.to_char(read_at, 'YYYY-MM-DD HH24:MI:SS'), gaps, truncations, \
             error, pg_catalog.to_char(heard_at, 'YYYY-MM-DD HH24:MI:SS') \
-       FROM logwatch_files($1)";
+       FROM {schema}.logwatch_files($1)";
 
 /// The content of a column, and whether it is a number.
 const COLUMNS: [(&str, bool); 9] = [
@@ -34,10 +34,10 @@ pub fn status(options: &Options) -> Result<(), Failure> {
             "--status needs a database; leave --dry-run out".to_owned(),
         ));
     };
-    let rows = connect::connect(settings, &options.zone_name).and_then(|mut client| {
-        client
-            .query_typed(FILES, &[(&options.source, Type::TEXT)])
-            .map_err(|error| connect::of_call(&error, &mut client, settings))
+    let rows = connect::connect(settings, &options.zone_name).and_then(|mut session| {
+        session
+            .query(FILES, &[(&options.source, Type::TEXT)])
+            .map_err(|error| connect::of_call(&error, &mut session, settings))
     })?;
     let Some(first) = rows.first() else {
         return Err(Failure::NoInput(format!(

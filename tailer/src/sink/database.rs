@@ -4,13 +4,12 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use logwatch_record::{Flags, Level};
-use postgres::Client;
 use postgres::error::Severity;
 use postgres::types::{ToSql, Type};
 
 use super::{Attached, Sink, Stretch, heartbeat};
 use crate::connect::settings::Settings;
-use crate::connect::{self, Trouble};
+use crate::connect::{self, Session, Trouble};
 use crate::failure::Failure;
 use crate::records::reader::Found;
 use crate::source::identity::Proof;
@@ -19,12 +18,11 @@ use crate::tracked::health::Health;
 use crate::tracked::state::{FileRow, Life};
 
 const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state, place \
-     FROM logwatch_attach($1, $2, $3, $4)";
-const INGEST: &str =
-    "SELECT logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+     FROM {schema}.logwatch_attach($1, $2, $3, $4)";
+const INGEST: &str = "SELECT {schema}.logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 /// Many rows without records, in one transaction.
-const INGEST_ROWS: &str = "SELECT logwatch_ingest($1, $2, u.file, u.path, u.dev, u.inode, u.from_byte, u.to_byte, u.head_bytes, u.head_hash, \
-     u.tail_bytes, u.tail_hash, NULL, NULL, u.gap, u.state, u.place) \
+const INGEST_ROWS: &str = "SELECT {schema}.logwatch_ingest($1, $2, u.file, u.path, u.dev, u.inode, u.from_byte, u.to_byte, u.head_bytes, u.head_hash, \
+     u.tail_bytes, u.tail_hash, NULL::text[], NULL::integer[], u.gap, u.state, u.place) \
      FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), \
      pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), \
      pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15)) \
@@ -46,7 +44,7 @@ pub struct Source {
 pub struct Database {
     settings: Settings,
     pub(super) source: Source,
-    client: Option<Client>,
+    session: Option<Session>,
     /// Records in one call, once the server has refused more of them.
     most_records: usize,
     pub(super) epoch: i64,
@@ -59,7 +57,7 @@ impl Database {
         Database {
             settings,
             source,
-            client: None,
+            session: None,
             most_records: usize::MAX,
             epoch: 0,
             last_call: Instant::now(),
@@ -73,28 +71,32 @@ impl Database {
         sql: &str,
         values: &[(&(dyn ToSql + Sync), Type)],
     ) -> Result<Vec<postgres::Row>, Trouble> {
-        let Some(client) = &mut self.client else {
+        let Some(session) = &mut self.session else {
             return Err(Trouble::Later("not connected".to_owned()));
         };
         self.last_call = Instant::now();
-        let result = client.query_typed(sql, values).map_err(|error| {
+        let result = session.query(sql, values).map_err(|error| {
             let is_fatal = error
                 .as_db_error()
                 .is_some_and(|error| error.parsed_severity() == Some(Severity::Fatal));
-            let trouble = connect::of_call(&error, client, &self.settings);
+            let trouble = connect::of_call(&error, session, &self.settings);
             (is_fatal || matches!(trouble, Trouble::Later(_)), trouble)
         });
         result.map_err(|(ends_connection, trouble)| {
             if ends_connection {
-                self.client = None;
+                self.session = None;
             }
             trouble
         })
     }
 
     fn connect_if_closed(&mut self) -> Result<(), Trouble> {
-        if self.client.as_ref().is_none_or(Client::is_closed) {
-            self.client = Some(connect::connect(&self.settings, &self.source.zone_name)?);
+        if self
+            .session
+            .as_ref()
+            .is_none_or(|session| session.client.is_closed())
+        {
+            self.session = Some(connect::connect(&self.settings, &self.source.zone_name)?);
         }
         Ok(())
     }

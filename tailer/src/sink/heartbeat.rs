@@ -13,12 +13,13 @@ use crate::connect::Trouble;
 use crate::timing::{BUSY_BEAT, QUIET_BEAT};
 use crate::tracked::health::{FileHealth, Health};
 
-const HEARTBEAT: &str = "SELECT logwatch_heartbeat($1, $2, $3, $4, $5, $6, $7)";
+const HEARTBEAT: &str = "SELECT {schema}.logwatch_heartbeat($1, $2, $3, $4, $5, $6, $7)";
 /// The heartbeat of a role that may only attach and ingest.
-const SIGN_OF_LIFE: &str = "SELECT logwatch_ingest($1, $2, NULL, '', 0, 0, 0, 0, 0, 0, 0, 0, NULL, NULL)";
+const SIGN_OF_LIFE: &str = "SELECT {schema}.logwatch_ingest($1, $2, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, \
+     NULL::bigint, NULL::integer, NULL::bigint, NULL::integer, NULL::bigint, NULL::text[], NULL::integer[], NULL::text, NULL::text, NULL::text)";
 /// Asked first: a refused call would be an ERROR in the server's log, which may be the very log that is read here.
 const MAY_BEAT: &str = "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure( \
-     'logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])') AS p";
+     '{schema}.logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])') AS p";
 
 /// The state that was sent since the last attach.
 #[derive(Default)]
