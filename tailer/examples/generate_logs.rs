@@ -1,9 +1,11 @@
-//! Writes an application's log as it might be: several programs, several formats, quiet hours and bursts of errors.
+//! Writes an application's log as it might be: several programs, several formats, quiet hours and
+//! bursts of errors.
 //!
-//! `cargo run --example generate_logs -- --rate 200 --seconds 10 --errors 0.02 app.log` appends 200 lines a second for ten seconds, of
-//! which about 2 % are errors. Errors come in bursts – a database that goes away, a disk that fills up – so that thresholds are crossed: at
-//! least five ERRORs and one FATAL in every run that has room for them. `--rate 0 --lines N` writes N lines as fast as it can, and
-//! `--seed` makes a run repeatable but for its times.
+//! `cargo run --example generate_logs -- --rate 200 --seconds 10 --errors 0.02 app.log` appends 200
+//! lines a second for ten seconds, of which about 2 % are errors. Errors come in bursts – a
+//! database that goes away, a disk that fills up – so that thresholds are crossed: at least five
+//! ERRORs and one FATAL in every run that has room for them. `--rate 0 --lines N` writes N lines as
+//! fast as it can, and `--seed` makes a run repeatable but for its times.
 
 use std::fs::OpenOptions;
 use std::io::{self, BufWriter, Write};
@@ -239,7 +241,8 @@ impl Generator {
                 (Level::Error, self.burst_message)
             };
         }
-        // The first burst comes early, so that a short run has one; later ones keep the share of errors.
+        // The first burst comes early, so that a short run has one; later ones keep the share of
+        // errors.
         let mean = (BURST.start + BURST.end) as f64 / 2.0;
         if self.errors > 0.0
             && (self.written == 20 || self.written > 20 && self.dice.one_in(self.errors * 0.8 / mean))

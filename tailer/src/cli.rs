@@ -1,7 +1,7 @@
 //! The command line as typed ([`Args`]) and its meaning ([`Options`]).
 //!
-//! The rest of the program sees only `Options`. The connection flags are psql's, so `-h` is the host and
-//! help is `--help`. Completions and the manual page are made from the same description.
+//! The rest of the program sees only `Options`. The connection flags are psql's, so `-h` is the
+//! host and help is `--help`. Completions and the manual page are made from the same description.
 
 mod document;
 mod options;
@@ -49,9 +49,9 @@ fn after_help() -> String {
 
 /// Streams the ERROR and FATAL records of log files into PostgreSQL's logwatch extension.
 ///
-/// Follows the files by default, through rotation and restarts, and stores each record exactly once: the offsets are in the
-/// database and move in the transaction that stores the records. Connects as psql does: PG* variables, ~/.pgpass and
-/// pg_service.conf apply.
+/// Follows the files by default, through rotation and restarts, and stores each record exactly
+/// once: the offsets are in the database and move in the transaction that stores the records.
+/// Connects as psql does: PG* variables, ~/.pgpass and pg_service.conf apply.
 #[derive(Debug, Parser)]
 #[command(
     name = "logwatch-tailer",
@@ -63,8 +63,8 @@ fn after_help() -> String {
 )]
 #[command(after_help = after_help())]
 pub struct Args {
-    /// Read these files. A quoted pattern ('/var/log/app/*.log', with * ? [] {} and **) also finds files that appear later.
-    /// Or read one pipe: - for standard input, or a FIFO.
+    /// Read these files. A quoted pattern ('/var/log/app/*.log', with * ? [] {} and **) also finds
+    /// files that appear later. Or read one pipe: - for standard input, or a FIFO.
     #[arg(value_name = "FILE|GLOB", required_unless_present_any = ["status", "completions", "man"])]
     inputs: Vec<OsString>,
 
@@ -80,7 +80,8 @@ pub struct Args {
     #[arg(long, help_heading = "Mode")]
     dry_run: bool,
 
-    /// Test files, connection, extension and privileges, and print what to type where one fails. Change nothing.
+    /// Test files, connection, extension and privileges, and print what to type where one fails.
+    /// Change nothing.
     #[arg(long, conflicts_with_all = ["dry_run", "status"], help_heading = "Mode")]
     check: bool,
 
@@ -88,7 +89,8 @@ pub struct Args {
     #[arg(long, conflicts_with_all = ["once", "dry_run"], help_heading = "Mode")]
     status: bool,
 
-    /// Store the records and the offsets under this name [default: HOST:FILE, or HOST:DIRECTORY/ of several files].
+    /// Store the records and the offsets under this name [default: HOST:FILE, or HOST:DIRECTORY/ of
+    /// several files].
     #[arg(long, value_name = "NAME", help_heading = "Files")]
     source: Option<String>,
 
@@ -104,15 +106,18 @@ pub struct Args {
     #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400), help_heading = "Files")]
     rotate_wait: u64,
 
-    /// Leave files out whose name matches this pattern, or whose path does if it has a slash. May be given several times.
+    /// Leave files out whose name matches this pattern, or whose path does if it has a slash. May
+    /// be given several times.
     #[arg(long, value_name = "GLOB", help_heading = "Files")]
     exclude: Vec<OsString>,
 
-    /// Look for rotated files in this directory too (logrotate's olddir). May be given several times.
+    /// Look for rotated files in this directory too (logrotate's olddir). May be given several
+    /// times.
     #[arg(long, value_name = "DIR", help_heading = "Files")]
     rotated_to: Vec<OsString>,
 
-    /// Join lines to records: auto (stack traces join their headline), off, or a pattern that every first line matches.
+    /// Join lines to records: auto (stack traces join their headline), off, or a pattern that every
+    /// first line matches.
     #[arg(
         long,
         value_name = "auto|off|REGEX",
@@ -121,9 +126,10 @@ pub struct Args {
     )]
     multiline: String,
 
-    /// Read lines in this format: the name of a program, a pattern with the groups `(?<time>…)`, `(?<level>…)`, `(?<message>…)`,
-    /// `(?<error>…)` and `(?<fatal>…)`, or an lnav format file (.json). Several are tried in order. With --multiline auto a line that
-    /// matches none continues the record.
+    /// Read lines in this format: the name of a program, a pattern with the groups `(?<time>…)`,
+    /// `(?<level>…)`, `(?<message>…)`, `(?<error>…)` and `(?<fatal>…)`, or an lnav format file
+    /// (.json). Several are tried in order. With --multiline auto a line that matches none
+    /// continues the record.
     #[arg(long, value_name = "NAME|REGEX|FILE", help_heading = "Records")]
     format: Vec<String>,
 
@@ -135,7 +141,8 @@ pub struct Args {
     #[arg(long, value_name = "ZONE", help_heading = "Records")]
     tz: Option<String>,
 
-    /// Keep records of this level and above [default: logwatch.min_level of the database; ERROR in a dry run].
+    /// Keep records of this level and above [default: logwatch.min_level of the database; ERROR in
+    /// a dry run].
     #[arg(long, value_name = "LEVEL", help_heading = "Records")]
     min_level: Option<String>,
 
@@ -169,7 +176,8 @@ pub struct Args {
     )]
     pub log_format: LogFormat,
 
-    /// Show a progress bar, or lines where standard error is no terminal. On a terminal, the default for a large backlog.
+    /// Show a progress bar, or lines where standard error is no terminal. On a terminal, the
+    /// default for a large backlog.
     #[arg(long, help_heading = "Messages")]
     progress: bool,
 
@@ -204,7 +212,8 @@ pub enum LogFormat {
 }
 
 impl Args {
-    /// Parses the command line. On a mistake, prints it with a pointer to the documentation and exits.
+    /// Parses the command line. On a mistake, prints it with a pointer to the documentation and
+    /// exits.
     pub fn from_command_line() -> Args {
         Args::try_parse().unwrap_or_else(|error| {
             // Nothing is left to do when standard error is closed.

@@ -1,7 +1,8 @@
-//! The connection to PostgreSQL: made as psql makes it, and what each error of it means for the tailer.
+//! The connection to PostgreSQL: made as psql makes it, and what each error of it means for the
+//! tailer.
 //!
-//! Nothing here waits or tries again: that is for the loop in `follow`, which must also notice SIGTERM
-//! and rotated files. No message may hold a password.
+//! Nothing here waits or tries again: that is for the loop in `follow`, which must also notice
+//! SIGTERM and rotated files. No message may hold a password.
 
 mod attempts;
 pub mod conninfo;
@@ -32,8 +33,8 @@ pub struct Session {
 }
 
 impl Session {
-    /// Runs one statement, with the schema in the place of `{schema}`. A call without it could reach
-    /// a function of another role.
+    /// Runs one statement, with the schema in the place of `{schema}`. A call without it could
+    /// reach a function of another role.
     pub fn query(
         &mut self,
         sql: &str,
@@ -53,7 +54,8 @@ pub fn connect(settings: &Settings, zone_name: &str) -> Result<Session, Trouble>
                 log::info!("connected to {}, database {}", attempt.name, settings.dbname());
                 return Ok(session);
             }
-            // The user asked for the first host, so its refusal is reported rather than a later one.
+            // The user asked for the first host, so its refusal is reported rather than a later
+            // one.
             Err(_) if matches!(trouble, Some(Trouble::Final(_))) => {}
             Err(error) => trouble = Some(error),
         }

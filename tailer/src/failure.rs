@@ -1,10 +1,12 @@
 //! Why the tailer gives up, and the exit code that says so.
 //!
-//! Every failure is a whole message: what happened, to what, and what to do about it. Nothing here may hold a password.
+//! Every failure is a whole message: what happened, to what, and what to do about it. Nothing here
+//! may hold a password.
 
 use std::process::ExitCode;
 
-/// The end of a run that did not go well. The codes are those of `sysexits.h`, and 2 as every command line parser has it.
+/// The end of a run that did not go well. The codes are those of `sysexits.h`, and 2 as every
+/// command line parser has it.
 #[derive(Debug, thiserror::Error)]
 pub enum Failure {
     /// The command line or a setting cannot be understood.

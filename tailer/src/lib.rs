@@ -1,8 +1,9 @@
 //! `logwatch-tailer`: streams the ERROR and FATAL records of log files into PostgreSQL.
 //!
-//! It keeps no state of its own: which bytes of which file have been dealt with is in the database, and moves there in the transaction
-//! that stores the records. [`run`] picks the mode, `follow` does the work. The program is a few lines around this library, so that the
-//! parts that read hostile input – public here – can be fuzzed (tests/fuzz).
+//! It keeps no state of its own: which bytes of which file have been dealt with is in the database,
+//! and moves there in the transaction that stores the records. [`run`] picks the mode, `follow`
+//! does the work. The program is a few lines around this library, so that the parts that read
+//! hostile input – public here – can be fuzzed (tests/fuzz).
 
 #![deny(unsafe_code)]
 

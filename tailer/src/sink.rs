@@ -1,7 +1,7 @@
 //! Where records go: to the database, or – in `dry_run` – to standard output.
 //!
-//! A call stores the records of a stretch of a file together with the stretch's end, in one transaction. So there is nothing to remember
-//! here: what failed is asked for again.
+//! A call stores the records of a stretch of a file together with the stretch's end, in one
+//! transaction. So there is nothing to remember here: what failed is asked for again.
 
 mod database;
 pub mod dry_run;

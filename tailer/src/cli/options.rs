@@ -1,5 +1,5 @@
-//! The meaning of the command line: makes paths absolute, looks names up, and reports mistakes before
-//! anything is done.
+//! The meaning of the command line: makes paths absolute, looks names up, and reports mistakes
+//! before anything is done.
 
 use std::ffi::OsString;
 use std::os::unix::fs::FileTypeExt;
@@ -39,12 +39,12 @@ pub struct Options {
     pub from_end: bool,
     pub rotate_wait: Duration,
     pub multiline: Multiline,
-    /// None: as it is recognised.
+    /// Formats are recognised where none is given.
     pub format: Option<Format>,
     pub zone: TimeZone,
     /// The zone's name as PostgreSQL understands it.
     pub zone_name: String,
-    /// None: what the database says.
+    /// The database decides where none is given.
     pub min_level: Option<Level>,
     pub output: Output,
 }
@@ -65,9 +65,9 @@ impl Options {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Mode {
     Tail,
-    /// Say whether tailing would work.
+    /// Tests whether tailing would work.
     Check,
-    /// Show how far the source's files have been read.
+    /// Shows how far the source's files have been read.
     Status,
 }
 
@@ -156,7 +156,7 @@ impl Args {
     }
 }
 
-/// The input as an absolute path: the offsets must be found again whatever directory the next run starts in.
+/// Returns the input as an absolute path: the next run may start in another directory.
 fn absolute(input: &OsString) -> Result<PathBuf, Failure> {
     if input == "-" || input == JOURNAL {
         return Ok(PathBuf::from(input));
@@ -251,7 +251,8 @@ fn zone(name: Option<&str>) -> Result<(TimeZone, String), Failure> {
     }
 }
 
-/// A zone without a name, as its present offset in the POSIX notation, whose sign is the other way round.
+/// A zone without a name, as its present offset in the POSIX notation, whose sign is the other way
+/// round.
 fn posix_name(zone: &TimeZone) -> String {
     let seconds = zone.to_offset(jiff::Timestamp::now()).seconds();
     let (sign, inverse) = if seconds < 0 { ('-', '+') } else { ('+', '-') };

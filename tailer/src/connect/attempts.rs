@@ -24,8 +24,8 @@ pub struct Attempt {
 }
 
 impl Settings {
-    /// Returns what to try, in this order, until one succeeds. Computed at each connect: a socket may
-    /// have appeared, a password changed.
+    /// Returns what to try, in this order, until one succeeds. Computed at each connect: a socket
+    /// may have appeared, a password changed.
     pub fn attempts(&self) -> Vec<Attempt> {
         self.hosts
             .iter()

@@ -1,8 +1,8 @@
 //! Splits connection strings, `key=value …` and `postgresql://…`, as libpq does (PostgreSQL manual,
 //! 34.1.1).
 //!
-//! The driver parses them too, but keeps no list of what was given, and refuses sslmode=verify-full,
-//! service and passfile. The values are for `settings`.
+//! The driver parses them too, but keeps no list of what was given, and refuses
+//! sslmode=verify-full, service and passfile. The values are for `settings`.
 
 use percent_encoding::percent_decode_str;
 
@@ -28,7 +28,8 @@ pub fn parse(text: &str) -> Result<Pairs, Invalid> {
     }
 }
 
-/// `host=db1 password='it''s \'quoted\''`: blanks around the sign, quotes around a value, a backslash before either.
+/// `host=db1 password='it''s \'quoted\''`: blanks around the sign, quotes around a value, a
+/// backslash before either.
 fn parse_pairs(text: &str) -> Result<Pairs, Invalid> {
     let mut pairs = Pairs::new();
     let mut rest = text.trim_start();
@@ -70,7 +71,8 @@ fn parse_pairs(text: &str) -> Result<Pairs, Invalid> {
     Ok(pairs)
 }
 
-/// `postgresql://user:password@host1:port1,host2/dbname?key=value&…`, everything percent-encoded and optional.
+/// `postgresql://user:password@host1:port1,host2/dbname?key=value&…`, everything percent-encoded
+/// and optional.
 fn parse_uri(text: &str) -> Result<Pairs, Invalid> {
     let mut pairs = Pairs::new();
     let rest = text.split_once("://").map_or("", |(_, rest)| rest);

@@ -1,4 +1,5 @@
-//! `host`, `hostaddr` and `port`: the servers that the three lists name (PostgreSQL manual, 34.1.1.3).
+//! `host`, `hostaddr` and `port`: the servers that the three lists name (PostgreSQL manual,
+//! 34.1.1.3).
 
 use std::net::IpAddr;
 
@@ -12,7 +13,7 @@ const DEFAULT_PORT: u16 = 5432;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct HostPort {
-    /// None: the socket in the usual directory.
+    /// Without a host, the socket in the usual directory is meant.
     pub host: Option<String>,
     pub address: Option<IpAddr>,
     pub port: u16,

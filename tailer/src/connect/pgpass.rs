@@ -1,7 +1,9 @@
-//! The password file, ~/.pgpass (PostgreSQL manual, 34.16): `hostname:port:database:username:password`.
+//! The password file, ~/.pgpass (PostgreSQL manual, 34.16):
+//! `hostname:port:database:username:password`.
 //!
-//! A file that others may read is not used, as in libpq. A credential that systemd hands over is its user's alone, though its mode may not
-//! look so: where the file system has access control lists, the mode shows their mask as the group's.
+//! A file that others may read is not used, as in libpq. A credential that systemd hands over is
+//! its user's alone, though its mode may not look so: where the file system has access control
+//! lists, the mode shows their mask as the group's.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
@@ -15,7 +17,8 @@ pub struct Wanted<'a> {
     pub user: &'a str,
 }
 
-/// The password of the first line that fits. None when there is no file, no such line, or when the file is open to others.
+/// The password of the first line that fits. None when there is no file, no such line, or when the
+/// file is open to others.
 pub fn find(file: &Path, wanted: &Wanted) -> Option<String> {
     let metadata = fs::metadata(file).ok()?;
     if !metadata.is_file() {
@@ -41,7 +44,8 @@ pub fn password(text: &str, wanted: &Wanted) -> Option<String> {
     text.lines().find_map(|line| password_of(line, wanted))
 }
 
-/// In the directory of systemd's credentials (systemd.exec(5)), which only the service's user may enter.
+/// In the directory of systemd's credentials (systemd.exec(5)), which only the service's user may
+/// enter.
 fn is_credential(file: &Path) -> bool {
     std::env::var_os("CREDENTIALS_DIRECTORY")
         .is_some_and(|directory| !directory.is_empty() && file.parent() == Some(Path::new(&directory)))

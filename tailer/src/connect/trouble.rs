@@ -15,12 +15,14 @@ use crate::failure::Failure;
 
 #[derive(Debug)]
 pub enum Trouble {
-    /// The server is away, overloaded or shutting down: wait, connect again, ask for the offsets again.
+    /// The server is away, overloaded or shutting down: wait, connect again, ask for the offsets
+    /// again.
     Later(String),
     /// The offset in the database is not the one expected (SQLSTATE 40001): ask for the offsets
     /// again, at once.
     Moved(String),
-    /// The server refuses these records (SQLSTATE classes 22, 23 and 54): find the one that it means.
+    /// The server refuses these records (SQLSTATE classes 22, 23 and 54): find the one that it
+    /// means.
     Data(String),
     /// The call took more time, memory or locks than the server allows: send fewer records at once.
     Limit(String),
@@ -154,8 +156,8 @@ fn how_to_lift(setting: &str, user: &str) -> String {
     )
 }
 
-/// Returns the role whose privileges count; `SET role` for the role or the database makes it another
-/// one than that of the login.
+/// Returns the role whose privileges count. A `SET role` of the role or the database makes it
+/// another one than that of the login.
 fn effective_role(session: &mut Session) -> Option<String> {
     let rows = session.query("SELECT current_user::text", &[]).ok()?;
     rows.first().map(|row| row.get(0))

@@ -59,7 +59,8 @@ fn check_server(session: &mut Session, settings: &Settings) -> Result<(String, S
     ))
 }
 
-/// Returns what to type where `default_transaction_read_only` is on. `source` is that of pg_settings.
+/// Returns what to type where `default_transaction_read_only` is on. `source` is that of
+/// pg_settings.
 fn how_to_write(source: Option<&str>, user: &str, database: &str) -> String {
     let statement = match source {
         Some("client" | "environment variable" | "session") => {

@@ -47,7 +47,8 @@ fn check_input(input: &Path, options: &Options) -> Result<Vec<Finding>, Failure>
     Ok(seen.iter().map(check_file).chain(refused).collect())
 }
 
-/// Returns a problem of the look-up with what to type, where a permission or an owner is the reason.
+/// Returns a problem of the look-up with what to type, where a permission or an owner is the
+/// reason.
 fn refused(path: &Path, problem: &impl Display) -> Finding {
     if let Some(hint) = permission::refused_link(path) {
         return bad(format!("{}: {hint}", path.display()));
@@ -58,7 +59,8 @@ fn refused(path: &Path, problem: &impl Display) -> Finding {
     }
 }
 
-/// Returns why an input gives no file. A file that is missing is no failure for a tailer that waits.
+/// Returns why an input gives no file. A file that is missing is no failure for a tailer that
+/// waits.
 fn absent(input: &Path, is_pattern: bool, once: bool) -> Finding {
     let shown = input.display();
     let why = if is_pattern {

@@ -1,7 +1,7 @@
 //! The tailer's own messages, on standard error: for a person, for the journal, or as JSON.
 //!
-//! A terminal shows no time, a file or a pipe does. The journal has a time and a name of its own and takes the priority from a prefix
-//! (sd-daemon(3)).
+//! A terminal shows no time, a file or a pipe does. The journal has a time and a name of its own
+//! and takes the priority from a prefix (sd-daemon(3)).
 
 use std::io::{self, IsTerminal, Write};
 use std::os::fd::AsFd;
@@ -80,8 +80,8 @@ fn reader() -> Reader {
     }
 }
 
-/// JOURNAL_STREAM holds device and inode of the stream that leads to the journal (systemd.exec(5)); it is inherited by programs whose
-/// standard error goes elsewhere.
+/// JOURNAL_STREAM holds device and inode of the stream that leads to the journal (systemd.exec(5));
+/// it is inherited by programs whose standard error goes elsewhere.
 fn stderr_is(stream: &str) -> bool {
     let metadata = io::stderr()
         .as_fd()

@@ -42,7 +42,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// `wanted`: asked for, and shown however little there is to read. Else only on a terminal, for much.
+    /// `wanted`: asked for, and shown however little there is to read. Else only on a terminal, for
+    /// much.
     pub fn new(wanted: bool) -> Progress {
         let now = Instant::now();
         Progress {

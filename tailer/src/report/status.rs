@@ -1,4 +1,5 @@
-//! `--status`: how far the source's files have been read, as the database knows it. Changes nothing.
+//! `--status`: how far the source's files have been read, as the database knows it. Changes
+//! nothing.
 
 use std::fmt::Write as _;
 
@@ -79,7 +80,8 @@ fn line(row: &postgres::Row) -> Line {
     ]
 }
 
-/// Columns as wide as what is in them, two blanks between, none at the end of a line. A column without anything is left out.
+/// Columns as wide as what is in them, two blanks between, none at the end of a line. A column
+/// without anything is left out.
 fn table(lines: &[Line]) -> String {
     let used: Vec<usize> = (0..COLUMNS.len())
         .filter(|at| COLUMNS[*at].0 != "ERROR" || lines.iter().any(|line| !line[*at].is_empty()))

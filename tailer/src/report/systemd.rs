@@ -64,6 +64,6 @@ impl Service {
 /// Nothing depends on being heard.
 fn tell(state: NotifyState) {
     if let Err(error) = sd_notify::notify(&[state]) {
-        log::debug!("systemd was not told: {error}");
+        log::debug!("cannot notify systemd: {error}");
     }
 }

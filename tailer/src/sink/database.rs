@@ -65,7 +65,8 @@ impl Database {
         }
     }
 
-    /// Runs one statement; an error that is not about the records ends the connection, which may be in any state.
+    /// Runs one statement; an error that is not about the records ends the connection, which may be
+    /// in any state.
     pub(super) fn call(
         &mut self,
         sql: &str,
@@ -184,7 +185,8 @@ impl Database {
         .map(|_| ())
     }
 
-    /// The server refused these records: halves them until the one that it means stands alone. That one becomes a gap.
+    /// The server refused these records: halves them until the one that it means stands alone. That
+    /// one becomes a gap.
     fn bisect(&mut self, stretch: &Stretch, reason: &str) -> Result<(), Trouble> {
         match stretch.records {
             [] => Err(Trouble::Final(Failure::Internal(format!(
@@ -212,7 +214,8 @@ impl Database {
     fn store_halves(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
         let (first, second) = stretch.records.split_at(stretch.records.len() / 2);
         let middle = second[0].start;
-        // The bytes before the middle are no longer at hand: only the head proves the file until the second half is stored.
+        // The bytes before the middle are no longer at hand: only the head proves the file until
+        // the second half is stored.
         let row = FileRow {
             proof: stretch.row.proof.head_only(middle),
             life: Life::Live,
@@ -230,7 +233,8 @@ impl Database {
         })
     }
 
-    /// The call exceeded a limit of the server: halves the records, and cuts one that alone is too large.
+    /// The call exceeded a limit of the server: halves the records, and cuts one that alone is too
+    /// large.
     fn store_within_limit(&mut self, stretch: &Stretch, reason: String) -> Result<(), Trouble> {
         self.connect_if_closed()?;
         match stretch.records {
@@ -250,7 +254,7 @@ impl Database {
     }
 
     fn store_cut(&mut self, stretch: &Stretch, record: &Found) -> Result<(), Trouble> {
-        // What exceeded the limit may have been a lock that is gone.
+        // A lock that is gone may have been the reason.
         let reason = match self.ingest(stretch) {
             Err(Trouble::Limit(reason)) => reason,
             Err(Trouble::Data(reason)) => return self.bisect(stretch, &reason),

@@ -1,7 +1,8 @@
-//! The tailer's sign of life: how large its files are, which began with a truncation, what it cannot read.
+//! The tailer's sign of life: how large its files are, which began with a truncation, what it
+//! cannot read.
 //!
-//! Sent when something changed, at most every few seconds, and otherwise now and then. A role that may only attach and ingest gives a sign
-//! of life without these.
+//! Sent when something changed, at most every few seconds, and otherwise now and then. A role that
+//! may only attach and ingest gives a sign of life without these.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -17,14 +18,15 @@ const HEARTBEAT: &str = "SELECT {schema}.logwatch_heartbeat($1, $2, $3, $4, $5, 
 /// The heartbeat of a role that may only attach and ingest.
 const SIGN_OF_LIFE: &str = "SELECT {schema}.logwatch_ingest($1, $2, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, \
      NULL::bigint, NULL::integer, NULL::bigint, NULL::integer, NULL::bigint, NULL::text[], NULL::integer[], NULL::text, NULL::text, NULL::text)";
-/// Asked first: a refused call would be an ERROR in the server's log, which may be the very log that is read here.
+/// Asked first: a refused call would be an ERROR in the server's log, which may be the very log
+/// that is read here.
 const MAY_BEAT: &str = "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure( \
      '{schema}.logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])') AS p";
 
 /// The state that was sent since the last attach.
 #[derive(Default)]
 pub struct Told {
-    /// None: not asked yet whether it wants to hear it.
+    /// The privilege to call the function, once it was looked up.
     may: Option<bool>,
     /// When it was told last.
     at: Option<Instant>,
@@ -34,7 +36,8 @@ pub struct Told {
 }
 
 impl Database {
-    /// Tells the database how the files stand if it is time to; `at_once`: if there is anything to tell.
+    /// Tells the database how the files stand if it is time to; `at_once`: if there is anything to
+    /// tell.
     pub(super) fn beat(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {
         let age = |at: Option<Instant>| at.map_or(Duration::MAX, |at| at.elapsed());
         if !at_once && age(self.told.looked) < BUSY_BEAT {
