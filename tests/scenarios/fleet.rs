@@ -132,7 +132,8 @@ fn two_edges_and_a_centre_survive_kills_and_cuts_with_the_exact_union() -> Resul
 }
 
 /// PostgreSQL 14 to 18: the worker that copies a table commits "copied" and then drops the slot of
-/// its copy at the edge. Where a crash can forget that commit, the table waits for that slot for ever.
+/// its copy at the edge. Where a crash can forget that commit, the table waits for that slot
+/// for ever.
 #[test]
 fn a_crash_of_the_centre_during_the_first_copy_leaves_no_table_behind() -> Result<()> {
     for _ in 0..3 {
