@@ -27,6 +27,7 @@ DECLARE
     problem text;
     trouble text;
     upkeep constant text := logwatch_private.upkeep_words();
+    paused_until constant timestamptz := to_timestamp(logwatch_private.worker_paused_until());
 BEGIN
     SELECT s.backend_start INTO since FROM pg_stat_activity AS s
      WHERE s.backend_type = 'logwatch worker' AND s.datname = worker_database;
@@ -44,11 +45,21 @@ BEGIN
         state := 'off';
         message := format('The worker is off. Add to postgresql.conf and restart: shared_preload_libraries = %L and logwatch.database = %L. Without it, schedule logwatch_check() and logwatch_deliver() with pg_cron. %s',
                           concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database(), last.words);
+    ELSIF worker_database IN ('template0', 'template1') THEN
+        -- While a session is connected to it, CREATE DATABASE fails.
+        state := 'off';
+        message := format('The worker does not start: logwatch.database = %L is a template that CREATE DATABASE copies. Add to postgresql.conf and restart: logwatch.database = %L. %s',
+                          worker_database, CASE WHEN here THEN 'postgres' ELSE current_database() END, last.words);
     ELSIF NOT here THEN
         state := 'elsewhere';
         message := format('The worker %s. To have it here, add to postgresql.conf and restart: logwatch.database = %L. %s',
                           CASE WHEN EXISTS (SELECT FROM pg_database AS d WHERE d.datname = worker_database) THEN 'runs in database ' || worker_database
                                ELSE format('waits for database %s, which does not exist', worker_database) END, current_database(), last.words);
+    ELSIF paused_until IS NOT NULL THEN
+        state := 'paused';
+        overdue := false;
+        message := format('The worker is paused until %s and is not connected. To end the pause: SELECT %s.logwatch_pause(interval ''0''); %s',
+                          to_char(paused_until, 'YYYY-MM-DD HH24:MI:SS'), logwatch_private.schema(), last.words);
     ELSIF since IS NULL THEN
         state := 'starting';
         message := 'The worker is not running; it is restarted every few seconds, see the server log. ' || last.words;
@@ -61,7 +72,8 @@ BEGIN
         message := concat_ws(' ', CASE WHEN last.overdue THEN 'Checks are overdue.' END,
                              CASE state WHEN 'waiting' THEN problem
                                         WHEN 'failing' THEN format('The worker fails and tries again: %s.', trouble)
-                                        WHEN 'running' THEN format('Checks at every commit of new entries and every %s s.', logwatch_private.setting('check_interval')) END,
+                                        WHEN 'running' THEN format('Checks at every commit of new entries and every %s s. To let it disconnect for a while: SELECT %s.logwatch_pause(interval ''10 minutes'');',
+                                                                   logwatch_private.setting('check_interval'), logwatch_private.schema()) END,
                              last.words);
     END IF;
     IF upkeep IS NOT NULL AND state IN ('running', 'scheduled') THEN

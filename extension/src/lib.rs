@@ -28,6 +28,7 @@ mod wake;
 mod with_limit;
 mod worker;
 mod worker_error;
+mod worker_start;
 
 pgrx::pg_module_magic!(name, version);
 
@@ -55,10 +56,11 @@ extension_sql_file!(
     requires = ["surroundings"]
 );
 extension_sql_file!(
-    "../../sql/status.sql",
-    name = "status",
+    "../../sql/pause.sql",
+    name = "pause",
     requires = ["foreign_functions"]
 );
+extension_sql_file!("../../sql/status.sql", name = "status", requires = ["pause"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
@@ -109,6 +111,7 @@ pub extern "C-unwind" fn _PG_init() {
     wake::init(preloading);
     last_check::init(preloading);
     worker_error::init(preloading);
+    worker_start::init(preloading);
     if preloading {
         worker::init();
     }

@@ -100,6 +100,47 @@ pub fn attach_worker_signals() {
     BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
 }
 
+/// Ends this worker so that the postmaster starts it again: code 0 would mean never.
+pub fn leave() -> ! {
+    // SAFETY: called by the worker outside of any transaction.
+    unsafe {
+        pg_sys::proc_exit(1);
+    }
+    #[allow(unreachable_code, reason = "in the bindings of 18 proc_exit returns")]
+    {
+        unreachable!("proc_exit does not return")
+    }
+}
+
+/// Whether a database of this name exists and accepts connections. For a process that is connected
+/// to none, as the autovacuum launcher reads that catalog.
+pub fn accepts_connections(database: &str) -> bool {
+    let mut found = false;
+    // SAFETY: called outside of any transaction; pg_database is shared, so that its description is
+    // at hand without a database. Each tuple is read before the next one is asked for.
+    unsafe {
+        pg_sys::StartTransactionCommand();
+        pg_sys::GetTransactionSnapshot();
+        let mode = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
+        let relation = pg_sys::table_open(pg_sys::DatabaseRelationId, mode);
+        let scan = pg_sys::table_beginscan_catalog(relation, 0, std::ptr::null_mut());
+        loop {
+            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
+            if tuple.is_null() {
+                break;
+            }
+            let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
+            found |= (*form).datallowconn && pgrx::name_data_to_str(&(*form).datname) == database;
+        }
+        if let Some(end) = (*(*relation).rd_tableam).scan_end {
+            end(scan);
+        }
+        pg_sys::table_close(relation, mode);
+        pg_sys::CommitTransactionCommand();
+    }
+    found
+}
+
 /// Reads postgresql.conf again.
 pub fn reload_config() {
     // SAFETY: called by the worker between transactions.

@@ -37,6 +37,29 @@ pub fn set_worker_pid(pid: i32) {
     WORKER_PID.get().store(pid, Ordering::Release);
 }
 
+/// Returns the worker's process; 0 for none.
+pub fn worker_pid() -> i32 {
+    WORKER_PID.get().load(Ordering::Acquire)
+}
+
+/// Whether a process of this server runs.
+pub fn is_running(pid: i32) -> bool {
+    // SAFETY: BackendPidGetProc only reads shared memory, under its lock.
+    pid != 0 && unsafe { !pg_sys::BackendPidGetProc(pid).is_null() }
+}
+
+/// Sets the worker's latch now.
+pub fn wake_worker() {
+    let pid = worker_pid();
+    // SAFETY: as in `at_end_of_transaction`.
+    unsafe {
+        let process = pg_sys::BackendPidGetProc(pid);
+        if pid != 0 && !process.is_null() {
+            pg_sys::SetLatch(&raw mut (*process).procLatch);
+        }
+    }
+}
+
 /// Trigger that wakes the worker when this transaction commits.
 #[pg_trigger(sql = false)]
 fn wake<'a>(_: &'a PgTrigger<'a>) -> Result<Option<PgHeapTuple<'a, AllocatedByPostgres>>, Infallible> {

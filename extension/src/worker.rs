@@ -18,7 +18,7 @@ use crate::outbox::Senders;
 use crate::pg::TransactionError;
 use crate::plans::plan;
 use crate::worker_error::Subject;
-use crate::{last_check, outbox, pg, report, session, settings, wake, worker_error};
+use crate::{last_check, outbox, pg, report, session, settings, worker_error, worker_start};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
@@ -28,6 +28,9 @@ const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 const YIELD: Duration = Duration::from_secs(1);
 /// How often maintenance runs: partitions, folding, retention.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
+
+/// How long messages under way may take before the worker disconnects for a pause.
+const LAST_MESSAGES: Duration = Duration::from_secs(5);
 
 /// The parts of the upkeep, the last of which notes that it ran. Each returns whether there is more
 /// to do at once.
@@ -58,10 +61,9 @@ pub fn init() {
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
     pg::attach_worker_signals();
     session::pin_settings();
-    BackgroundWorker::connect_worker_to_spi(Some(&settings::database()), None);
+    worker_start::connect();
     // The signal of a reload between the fork and the handler was lost.
     pg::reload_config();
-    wake::set_worker_pid(pg::my_pid());
     let mut worker = Worker::default();
     worker.log_setting_problems();
     loop {
@@ -70,6 +72,9 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
             pg::reload_config();
             worker.log_setting_problems();
             worker.retry = Retry::Reloaded;
+        }
+        if worker_start::pause_left().is_some() {
+            worker.leave();
         }
         worker.tick();
         // A storm of commits is served in steps, and long ticks leave the processor to others for
@@ -168,6 +173,19 @@ impl From<spi::Error> for TickError {
 }
 
 impl Worker {
+    /// Disconnects for a pause. Messages under way may end first, so that none is sent twice.
+    fn leave(&mut self) -> ! {
+        let began = Instant::now();
+        while !self.senders.is_idle() && began.elapsed() < LAST_MESSAGES {
+            pg::wait_idle(Duration::from_millis(100));
+            self.unrecorded.extend(self.senders.collect());
+        }
+        if let Err(why) = self.record() {
+            log!("logwatch worker: {why}");
+        }
+        pg::leave()
+    }
+
     fn tick(&mut self) {
         let error = match pg::transaction(c"logwatch: look", installed) {
             Ok(Ok(Installed::Yes)) => self.serve().err(),

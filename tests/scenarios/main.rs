@@ -33,6 +33,7 @@ mod memory;
 mod overdue_checks;
 mod packages;
 mod page;
+mod pauses;
 mod pg_upgrade;
 mod postfix;
 mod privileges;

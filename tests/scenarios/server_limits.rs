@@ -148,7 +148,7 @@ fn the_grant_goes_to_the_role_that_the_login_becomes() -> Result<()> {
     append(&log, &["ERROR one"])?;
     let path = log.display().to_string();
     let (code, told) = once(&server, &[&path])?;
-    let grant = "SELECT logwatch_grant('\"shippers\"', 'tailer');";
+    let grant = "SELECT public.logwatch_grant('\"shippers\"'::regrole, 'tailer'::text);";
     assert_eq!(code, Some(77), "{told}");
     assert!(told.contains(grant), "{told}");
     let check = Tailer::command(&server, &["--check", &path])?
