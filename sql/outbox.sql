@@ -207,7 +207,7 @@ COMMENT ON FUNCTION logwatch_private.targets(text[], text[]) IS 'Targets of a no
 CREATE FUNCTION logwatch_private.new_message_id() RETURNS text
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch_private.host()) $$;
+    AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch_private.mail_domain()) $$;
 COMMENT ON FUNCTION logwatch_private.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has';
 
 CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20, most_in_all integer DEFAULT 300) RETURNS void

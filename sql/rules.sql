@@ -136,7 +136,7 @@ BEGIN
     NEW.channels := array_replace(NEW.channels, 'webhook:default', 'webhook');
     IF NEW.recipients IS NOT NULL THEN
         FOREACH word IN ARRAY NEW.recipients LOOP
-            IF word IS NULL OR word !~ '^[^[:space:][:cntrl:],;<>@]+@[^[:space:][:cntrl:],;<>@]+$' THEN
+            IF word IS NULL OR NOT logwatch_private.is_mail_address(word) THEN
                 RAISE EXCEPTION 'rule "%": "%" is not an e-mail address', NEW.name, word
                     USING ERRCODE = 'check_violation', HINT = 'For example: recipients = ''{ops@example.com,dba@example.com}''.';
             END IF;

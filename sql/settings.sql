@@ -35,6 +35,14 @@ CREATE FUNCTION logwatch_private.host() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'host_wrapper';
 COMMENT ON FUNCTION logwatch_private.host() IS 'This server''s host name';
 
+CREATE FUNCTION logwatch_private.mail_domain() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'mail_domain_wrapper';
+COMMENT ON FUNCTION logwatch_private.mail_domain() IS 'Domain of Message-IDs: that of logwatch.email_from, or else this server''s fully qualified name';
+
+CREATE FUNCTION logwatch_private.is_mail_address(address text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'is_mail_address_wrapper';
+COMMENT ON FUNCTION logwatch_private.is_mail_address(text) IS 'Whether a text is an e-mail address (RFC 5321, RFC 6531)';
+
 CREATE FUNCTION logwatch_private.printable(name text) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'printable_wrapper';
 COMMENT ON FUNCTION logwatch_private.printable(text) IS 'A name or a reason from outside, with blanks in place of control and invisible characters';
@@ -74,14 +82,8 @@ CREATE FUNCTION logwatch_private.recipient_allowed(address text) RETURNS boolean
 COMMENT ON FUNCTION logwatch_private.recipient_allowed(text) IS 'Whether logwatch.email_domains allows mail to an address';
 
 CREATE FUNCTION logwatch_private.default_recipients() RETURNS text[]
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT COALESCE(array_agg(DISTINCT btrim(address)), '{}')
-      FROM unnest(string_to_array(logwatch_private.setting('email_to'), ',')) AS address
-     WHERE btrim(address) <> ''
-    $$;
-COMMENT ON FUNCTION logwatch_private.default_recipients() IS 'The addresses of logwatch.email_to';
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'default_recipients_wrapper';
+COMMENT ON FUNCTION logwatch_private.default_recipients() IS 'The addresses of logwatch.email_to, without names';
 
 -- CREATE EXTENSION warns of what the worker still needs, with the lines to type.
 DO $$

@@ -17,12 +17,15 @@ use crate::{message, pg};
 mod address;
 mod email;
 mod error;
+mod host;
+mod mail_address;
 mod secret;
 mod webhook;
 
 pub use address::{Security, Server};
 pub use email::{Email, email, email_problem, is_allowed, recipients};
 pub use error::SettingError;
+pub use host::host_name;
 pub use webhook::{Webhook, receiver_name, receiver_names, receiver_problems, webhook};
 
 type Text = GucSetting<Option<CString>>;
@@ -51,6 +54,7 @@ static ALERT_FILE: Text = Text::new(None);
 static EMAIL_FROM: Text = Text::new(None);
 static EMAIL_TO: Text = Text::new(None);
 static EMAIL_DOMAINS: Text = Text::new(None);
+static SMTP_HELLO: Text = Text::new(None);
 static SMTP_URL: Text = Text::new(None);
 static SMTP_USER: Text = Text::new(None);
 static SMTP_PASSWORD_FILE: Text = Text::new(None);
@@ -142,7 +146,7 @@ pub fn init(preloading: bool) {
     );
     text(
         c"logwatch.email_to",
-        c"Sets the recipients of e-mails, separated by commas. Rules may name others.",
+        c"Sets the recipients of e-mails, separated by commas, with or without names. Rules may name others.",
         &EMAIL_TO,
         GucContext::Sighup,
     );
@@ -156,6 +160,12 @@ pub fn init(preloading: bool) {
         c"logwatch.smtp_url",
         c"Sets the mail server: smtp://host:587 (requires STARTTLS), smtps://host:465 or smtp+plain://localhost:25. Others, separated by commas, take over when it is down.",
         &SMTP_URL,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.smtp_hello",
+        c"Sets the name that is given to the mail server in EHLO. Empty for this host's fully qualified name.",
+        &SMTP_HELLO,
         GucContext::Sighup,
     );
     text(
@@ -256,21 +266,6 @@ pub fn alert_file_problem() -> Option<String> {
     Some(alert_file_error(&file, &problem))
 }
 
-/// Returns this server's name for subjects and Message-IDs.
-pub fn host_name() -> String {
-    let name = hostname::get().unwrap_or_default();
-    let clean: String = name
-        .to_string_lossy()
-        .chars()
-        .filter(|c| c.is_ascii_alphanumeric() || matches!(c, '.' | '-'))
-        .collect();
-    if clean.is_empty() {
-        "localhost".to_owned()
-    } else {
-        clean
-    }
-}
-
 /// Returns the value of `logwatch.<name>` in its base unit.
 #[pg_extern(sql = false)]
 fn setting(name: &str) -> Option<String> {
@@ -282,6 +277,23 @@ fn setting(name: &str) -> Option<String> {
 #[pg_extern(sql = false)]
 fn host() -> String {
     host_name()
+}
+
+#[pg_extern(sql = false)]
+fn mail_domain() -> String {
+    email::domain()
+}
+
+/// Whether a rule can send mail to a text.
+#[pg_extern(sql = false)]
+fn is_mail_address(text: &str) -> bool {
+    mail_address::address(text).is_some()
+}
+
+/// Returns the addresses of `logwatch.email_to` without names.
+#[pg_extern(sql = false)]
+fn default_recipients() -> Vec<String> {
+    recipients()
 }
 
 /// Whether the settings turn a channel on. A webhook receiver is a channel of its own.

@@ -112,10 +112,13 @@ fn a_password_file_that_cannot_be_read_is_answered_with_the_command() -> Result<
 }
 
 #[test]
-fn a_list_of_recipients_with_names_or_semicolons_is_answered_with_its_form() -> Result<()> {
-    for to in ["Ops Team <ops@example.com>", "a@example.com; b@example.com"] {
+fn a_list_of_recipients_with_semicolons_is_answered_with_its_form() -> Result<()> {
+    for to in [
+        "Ops Team <ops@example.com>; b@example.com",
+        "a@example.com; b@example.com",
+    ] {
         let server = server_with("smtp+plain://localhost:25", &[("logwatch.email_to", to)])?;
-        test_fails(&server, &["55000", "separate addresses by commas", "no names"])?;
+        test_fails(&server, &["55000", "separate addresses by commas", "Jane Doe <"])?;
         let status = server.sql("SELECT state, message FROM logwatch_status() WHERE name = 'email'")?;
         ensure!(
             status.starts_with("error|") && status.contains("by commas"),

@@ -239,7 +239,7 @@ fn what_the_server_refuses_of_the_sender_stays_queued_and_names_the_setting() ->
         (
             Step::Rcpt,
             "504 5.5.2 need a fully-qualified hostname",
-            "host name",
+            "logwatch.smtp_hello",
         ),
         // Without an enhanced code, and no other recipient that the server would take.
         (Step::Rcpt, "550 no", "logwatch.email_from"),

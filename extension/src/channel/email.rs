@@ -10,7 +10,7 @@ use rustls::ClientConfig;
 
 use super::mime::compose;
 use super::{Channel, Notification, Outcome, Verdict};
-use crate::settings::{Email, Security, host_name};
+use crate::settings::{Email, Security};
 use crate::smtp::{self, Enhanced, Error, Handle, Protection, Reply, Session, Step};
 
 /// The memory of the server that the threads of the channel share.
@@ -57,7 +57,6 @@ impl EmailChannel {
 
     /// Tries the servers in their order; the error is the last one's.
     fn open(&mut self) -> Result<Session, Error> {
-        let hello = host_name();
         let began = Instant::now();
         let mut opened = Err(Error::Cancelled);
         for (number, server) in self.settings.servers.iter().enumerate() {
@@ -66,9 +65,9 @@ impl EmailChannel {
                 // Another server is nearer than a late greeting.
                 waits.greeting = waits.reply;
             }
-            let login = self.settings.login.as_ref();
+            let (hello, login) = (self.settings.hello.as_deref(), self.settings.login.as_ref());
             opened = protection(server.security, &self.settings, &mut self.tls).and_then(|protection| {
-                Session::open(server, &protection, &hello, login, waits, &self.handle, began)
+                Session::open(server, &protection, hello, login, waits, &self.handle, began)
             });
             if opened.is_ok() {
                 break;
@@ -109,6 +108,9 @@ impl EmailChannel {
                 };
                 // After a plain refusal the conversation goes on with the next recipient; otherwise
                 // it is given up.
+                if matches!(error, Error::NoSmtpUtf8) {
+                    return outcome;
+                }
                 if error.code().is_none_or(|code| code == 421) || session.reset().is_err() {
                     self.session = None;
                 }
@@ -126,9 +128,12 @@ impl Channel for EmailChannel {
                 notification.recipient
             ));
         }
-        match compose(notification, &self.settings.from) {
-            // All of it is ASCII: lettre encodes what is not.
-            Ok((to, mail)) => self.transaction(to.as_ref(), &String::from_utf8_lossy(&mail.formatted())),
+        let Some(to) = self.settings.recipient(&notification.recipient) else {
+            return Outcome::failed(format!("\"{}\" is not an e-mail address", notification.recipient));
+        };
+        match compose(notification, &self.settings.from, &to) {
+            // All of it is UTF-8, and ASCII but for addresses: lettre encodes the rest.
+            Ok(mail) => self.transaction(to.email.as_ref(), &String::from_utf8_lossy(&mail.formatted())),
             Err(why) => Outcome::failed(why.to_string()),
         }
     }
@@ -170,8 +175,10 @@ fn refused_after_recipient(error: &Error) -> bool {
 /// before RCPT, and at RCPT those about HELO, the sender or relaying, which servers such as Postfix
 /// report there.
 fn verdict(error: &Error, accepts_others: bool) -> Verdict {
-    let Error::Refused(step, reply) = error else {
-        return Verdict::Retry;
+    let (step, reply) = match error {
+        Error::Refused(step, reply) => (step, reply),
+        Error::NoSmtpUtf8 => return Verdict::Failed,
+        _ => return Verdict::Retry,
     };
     if reply.class() != 5 {
         return Verdict::Retry;
@@ -219,7 +226,7 @@ fn setting_for(step: Step, reply: &Reply) -> Option<&'static str> {
     const LOGIN: &str = "logwatch.smtp_user and logwatch.smtp_password_file";
     match (step, reply.enhanced()) {
         (Step::Greeting | Step::StartTls, _) => Some(SERVER),
-        (Step::Ehlo, _) | (Step::Rcpt, Some(Enhanced(_, 5, _))) => Some("this server's host name"),
+        (Step::Ehlo, _) | (Step::Rcpt, Some(Enhanced(_, 5, _))) => Some("logwatch.smtp_hello"),
         (Step::Auth, _) | (_, Some(Enhanced(_, 7, 0 | 8 | 9 | 11))) => Some(LOGIN),
         (_, _) if matches!(reply.code, 530 | 538) => Some(LOGIN),
         (Step::MailFrom, _) | (Step::Rcpt, Some(Enhanced(_, 1, 7 | 8))) => Some(SENDER),
@@ -323,7 +330,7 @@ mod tests {
             (Step::Auth, "535 5.7.8 bad credentials", "smtp_password_file"),
             (Step::MailFrom, "550 5.7.1 not yours", "email_from"),
             (Step::Rcpt, "554 5.7.1 relay access denied", "smtp_url"),
-            (Step::Rcpt, "504 5.5.2 helo refused", "host name"),
+            (Step::Rcpt, "504 5.5.2 helo refused", "smtp_hello"),
             (Step::Rcpt, "550 5.1.8 unknown sender domain", "email_from"),
         ] {
             let text = explain(&refused(step, reply));

@@ -2,12 +2,11 @@
 
 use std::time::SystemTime;
 
+use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
-use lettre::{Address, Message};
 
 use super::Notification;
-use crate::settings::host_name;
 
 /// RFC 3834: keeps vacation messages from answering.
 #[derive(Clone)]
@@ -49,34 +48,28 @@ impl Header for ListId {
 pub enum ComposeError {
     #[error("the notification's payload cannot be read: {0}")]
     Payload(#[from] serde_json::Error),
-    #[error("\"{0}\" is not an e-mail address")]
-    Address(String),
     #[error("the message cannot be built: {0}")]
     Build(#[from] lettre::error::Error),
 }
 
-/// Returns the recipient and the mail; each attempt has the same bytes but for the boundary.
-pub fn compose(notification: &Notification, from: &Mailbox) -> Result<(Address, Message), ComposeError> {
+/// Returns the mail; each attempt has the same bytes but for the boundary.
+pub fn compose(notification: &Notification, from: &Mailbox, to: &Mailbox) -> Result<Message, ComposeError> {
     let message = notification.content()?.message();
-    let to: Address = notification
-        .recipient
-        .parse()
-        .map_err(|_| ComposeError::Address(notification.recipient.clone()))?;
     let mut mail = Message::builder()
         .from(from.clone())
-        .to(Mailbox::new(None, to.clone()))
+        .to(to.clone())
         .subject(message.subject)
         .date(SystemTime::from(notification.created_at))
         .message_id(Some(notification.message_id.clone()))
         .header(AutoSubmitted)
-        .header(ListId(format!("logwatch <logwatch.{}>", host_name())));
+        .header(ListId(format!(
+            "logwatch <logwatch.{}>",
+            from.email.domain().trim_matches(['[', ']'])
+        )));
     if let Some(first) = &notification.in_reply_to {
         mail = mail.in_reply_to(first.clone()).references(first.clone());
     }
-    Ok((
-        to,
-        mail.multipart(MultiPart::alternative_plain_html(message.text, message.html))?,
-    ))
+    Ok(mail.multipart(MultiPart::alternative_plain_html(message.text, message.html))?)
 }
 
 #[cfg(test)]
@@ -97,7 +90,12 @@ mod tests {
             created_at: "2026-11-22T10:00:00Z".parse().unwrap(),
             payload: payload.to_string(),
         };
-        let (_, mail) = compose(&notification, &"logwatch@db01".parse().unwrap()).unwrap();
+        let mail = compose(
+            &notification,
+            &"logwatch@db01".parse().unwrap(),
+            &"Ops <ops@example.com>".parse().unwrap(),
+        )
+        .unwrap();
         let mail = String::from_utf8(mail.formatted()).unwrap();
         for line in [
             "Subject: [OK] status of db01/appdb (logwatch)",
@@ -105,6 +103,8 @@ mod tests {
             "In-Reply-To: <0@db01>",
             "References: <0@db01>",
             "Auto-Submitted: auto-generated",
+            "List-Id: logwatch <logwatch.db01>",
+            "To: Ops <ops@example.com>",
             "Date: Sun, 22 Nov 2026 10:00:00 +0000",
         ] {
             assert!(mail.contains(&format!("{line}\r\n")), "{line}\n{mail}");

@@ -17,10 +17,14 @@ pub enum SettingError {
     #[error("logwatch.email_from: \"{0}\" is not an e-mail address; use a form like logwatch@example.com")]
     From(String),
     #[error(
-        "logwatch.email_to: \"{0}\" is not an e-mail address; separate addresses by commas and give no names, \
-         like ops@example.com, dba@example.com"
+        "logwatch.email_to: \"{0}\" is not an e-mail address; separate addresses by commas, \
+         like ops@example.com, Jane Doe <dba@example.com>"
     )]
     To(String),
+    #[error(
+        "logwatch.smtp_hello = '{0}': it is neither a host name nor an address in brackets; use a name like db1.example.com"
+    )]
+    Hello(String),
     #[error("logwatch.email_to is empty; set it to the recipients, separated by commas")]
     NoRecipient,
     #[error(

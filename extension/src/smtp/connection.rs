@@ -2,7 +2,7 @@
 //! limit of bytes; when the conversation's time is up, every read and write fails.
 
 use std::io::{self, ErrorKind, Read, Write};
-use std::net::{Shutdown, TcpStream, ToSocketAddrs};
+use std::net::{IpAddr, Shutdown, TcpStream, ToSocketAddrs};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
@@ -196,6 +196,15 @@ impl Connection {
             }
         }
         Err(Error::Connect(failed))
+    }
+
+    /// Returns the address that the connection comes from, as EHLO has it (RFC 5321 §4.1.3).
+    pub fn address_literal(&mut self) -> String {
+        match self.stream.socket().tcp.local_addr().map(|address| address.ip()) {
+            Ok(IpAddr::V6(address)) => format!("[IPv6:{address}]"),
+            Ok(IpAddr::V4(address)) => format!("[{address}]"),
+            Err(_) => "[127.0.0.1]".to_owned(),
+        }
     }
 
     /// Begins TLS and completes the handshake, so that what is wrong with it is reported as such.

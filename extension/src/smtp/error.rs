@@ -73,6 +73,8 @@ pub enum Error {
     NoStartTls,
     #[error("the server offers no login that logwatch can use (PLAIN or LOGIN); it offers: {0}")]
     NoMechanism(String),
+    #[error("the address is not ASCII before the @, and the server does not offer SMTPUTF8")]
+    NoSmtpUtf8,
     #[error("{1}")]
     Refused(Step, Reply),
 }

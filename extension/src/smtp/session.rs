@@ -82,7 +82,7 @@ impl Session {
     pub fn open(
         server: &Server,
         protection: &Protection,
-        hello: &str,
+        hello: Option<&str>,
         login: Option<&Login>,
         waits: Waits,
         handle: &Handle,
@@ -103,7 +103,7 @@ impl Session {
         session.expect(Step::Greeting, waits.greeting, 2)?;
         session.hello(hello)?;
         if let Protection::StartTls(tls) = protection {
-            if !session.offers.iter().any(|offer| offer == "STARTTLS") {
+            if !session.has("STARTTLS") {
                 // Nothing is ever sent in the clear instead.
                 return Err(Error::NoStartTls);
             }
@@ -126,7 +126,15 @@ impl Session {
 
     /// Hands over one mail. `mail` has CRLF line ends; its dots are doubled here.
     pub fn send(&mut self, from: &str, to: &str, mail: &str) -> Result<Reply, Error> {
-        self.command(Step::MailFrom, &format!("MAIL FROM:<{from}>"))?;
+        // RFC 6531: for a local part that is not ASCII; all domains are.
+        let parameter = if to.is_ascii() {
+            ""
+        } else if self.has("SMTPUTF8") {
+            " SMTPUTF8"
+        } else {
+            return Err(Error::NoSmtpUtf8);
+        };
+        self.command(Step::MailFrom, &format!("MAIL FROM:<{from}>{parameter}"))?;
         self.command(Step::Rcpt, &format!("RCPT TO:<{to}>"))?;
         self.ask(Step::Data, "DATA")?;
         if !self.handle.commit() {
@@ -163,8 +171,25 @@ impl Session {
         }
     }
 
-    fn hello(&mut self, name: &str) -> Result<(), Error> {
-        let reply = self.command(Step::Ehlo, &format!("EHLO {name}"))?;
+    /// Whether the server offers an extension.
+    fn has(&self, extension: &str) -> bool {
+        self.offers
+            .iter()
+            .any(|offer| offer.split(' ').next() == Some(extension))
+    }
+
+    /// Introduces this host by a name, or else by the address that it connects from.
+    fn hello(&mut self, name: Option<&str>) -> Result<(), Error> {
+        let name = name.map_or_else(|| self.connection.address_literal(), str::to_owned);
+        let reply = match self.command(Step::Ehlo, &format!("EHLO {name}")) {
+            // A server that does not know EHLO (RFC 5321 §3.2).
+            Err(Error::Refused(_, reply)) if matches!(reply.code, 500 | 502) => {
+                self.command(Step::Ehlo, &format!("HELO {name}"))?;
+                self.offers.clear();
+                return Ok(());
+            }
+            reply => reply?,
+        };
         // The first line is the server's name.
         self.offers = reply
             .lines

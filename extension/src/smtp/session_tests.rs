@@ -55,7 +55,7 @@ fn send(last: &[u8], waits: Waits) -> Result<Reply, Error> {
     let sent = Session::open(
         &server,
         &Protection::None,
-        "db01",
+        Some("db01"),
         None,
         waits,
         &handle,

@@ -11,6 +11,10 @@ pub struct Mail {
     pub to: Vec<String>,
     /// The message as sent: headers, empty line, body; CRLF line ends, dots unstuffed.
     pub raw: Vec<u8>,
+    /// The name that the client gave in EHLO or HELO.
+    pub hello: String,
+    /// The parameters of MAIL FROM, such as `SMTPUTF8`.
+    pub parameters: String,
     /// Whether the connection was encrypted.
     pub encrypted: bool,
     /// The user who had logged in.

@@ -45,7 +45,9 @@ impl Write for Stream {
 struct Session<'a> {
     shared: &'a Shared,
     stream: BufReader<Stream>,
+    hello: String,
     from: String,
+    parameters: String,
     to: Vec<String>,
     user: Option<String>,
 }
@@ -69,7 +71,9 @@ pub(super) fn serve(stream: &TcpStream, shared: &Arc<Shared>) -> Result<()> {
     let mut session = Session {
         shared,
         stream: BufReader::new(stream),
+        hello: String::new(),
         from: String::new(),
+        parameters: String::new(),
         to: Vec::new(),
         user: None,
     };
@@ -79,7 +83,7 @@ pub(super) fn serve(stream: &TcpStream, shared: &Arc<Shared>) -> Result<()> {
     while let Some(line) = session.line()? {
         let (verb, rest) = line.split_once(' ').unwrap_or((&line, ""));
         match verb.to_ascii_uppercase().as_str() {
-            "EHLO" | "HELO" => session.ehlo()?,
+            "EHLO" | "HELO" => session.ehlo(rest)?,
             "STARTTLS" => session = session.starttls()?,
             "AUTH" => session.auth(rest)?,
             "MAIL" => session.mail(rest)?,
@@ -148,7 +152,8 @@ impl Session<'_> {
         self.to.clear();
     }
 
-    fn ehlo(&mut self) -> Result<()> {
+    fn ehlo(&mut self, name: &str) -> Result<()> {
+        name.clone_into(&mut self.hello);
         if let Outcome::Answered = self.at(Step::Ehlo)? {
             return Ok(());
         }
@@ -184,7 +189,9 @@ impl Session<'_> {
         Ok(Session {
             shared,
             stream,
+            hello: String::new(),
             from: String::new(),
+            parameters: String::new(),
             to: Vec::new(),
             user: None,
         })
@@ -237,6 +244,9 @@ impl Session<'_> {
         }
         self.reset();
         self.from = address(arguments);
+        self.parameters = arguments
+            .split_once('>')
+            .map_or_else(String::new, |(_, rest)| rest.trim().to_owned());
         self.say("250 2.1.0 ok")
     }
 
@@ -269,6 +279,8 @@ impl Session<'_> {
             from: std::mem::take(&mut self.from),
             to: std::mem::take(&mut self.to),
             raw,
+            hello: self.hello.clone(),
+            parameters: std::mem::take(&mut self.parameters),
             encrypted: self.encrypted(),
             user: self.user.clone(),
             at: std::time::SystemTime::now(),
