@@ -13,6 +13,8 @@ CREATE TABLE logwatch.edges (
     join_gap        bigint,
     join_again      boolean NOT NULL DEFAULT false,
     left_at         timestamptz,
+    admitted_at     timestamptz,
+    refused         text,
     number          bigint,
     wal             pg_lsn,
     sent_at         timestamptz,
@@ -33,6 +35,8 @@ COMMENT ON COLUMN logwatch.edges.joining IS 'The copy of the edge''s older rows 
 COMMENT ON COLUMN logwatch.edges.join_entry IS 'Last id of logwatch.entries before that copy; join_gap likewise';
 COMMENT ON COLUMN logwatch.edges.join_again IS 'It was connected minutes before: checks wait for the copy, 5 minutes at most';
 COMMENT ON COLUMN logwatch.edges.left_at IS 'Time of unsubscribing; logwatch.retention removes the row';
+COMMENT ON COLUMN logwatch.edges.admitted_at IS 'When a check found that the subscription brings the right tables; NULL before, and while refused is set';
+COMMENT ON COLUMN logwatch.edges.refused IS 'Reason why the subscription was disabled: the tables that it brings or lacks';
 COMMENT ON COLUMN logwatch.edges.number IS 'Number of the last beat; a jump means that rows before it are missing';
 COMMENT ON COLUMN logwatch.edges.wal IS 'Where the edge''s WAL was at the last beat';
 COMMENT ON COLUMN logwatch.edges.sent_at IS 'Time of the last beat by the edge''s clock; heard_at is its arrival by this server''s';
@@ -275,37 +279,3 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.recount(bigint[], timestamptz, bigint) IS 'Queues the sums of some sources anew, from their entries';
-
-CREATE FUNCTION logwatch_private.fleet_due(asof timestamptz) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT logwatch_private.is_published()
-           AND NOT EXISTS (SELECT FROM logwatch.beats AS b
-                            WHERE b.sent_at > asof - 0.9 * make_interval(secs => logwatch_private.setting('check_interval')::integer))
-        OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining AND logwatch_private.joined(e))
-    $$;
-COMMENT ON FUNCTION logwatch_private.fleet_due(timestamptz) IS 'Whether a beat is due, or an edge has joined; assigns no transaction id';
-
-CREATE FUNCTION logwatch_private.tend_fleet() RETURNS void
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    e logwatch.edges;
-BEGIN
-    -- Runs alone, not beside a check or the folding of counts; the next tick finds it still due.
-    IF NOT logwatch_private.fleet_due(clock_timestamp()) OR NOT logwatch_private.take_turn('fleet') THEN
-        RETURN;
-    END IF;
-    IF logwatch_private.is_published() THEN
-        PERFORM logwatch_private.beat();
-    END IF;
-    FOR e IN SELECT * FROM logwatch.edges AS k WHERE k.joining AND logwatch_private.joined(k) ORDER BY k.name LOOP
-        IF logwatch_private.take_turn('check') AND logwatch_private.take_turn('fold') THEN
-            PERFORM logwatch_private.finish_join(e);
-        END IF;
-    END LOOP;
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.tend_fleet() IS 'Sends a beat and finishes joins, when they are due';

@@ -142,12 +142,13 @@ BEGIN
             COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.entries', 'id')::regclass), 0),
             COALESCE(pg_sequence_last_value(pg_get_serial_sequence('logwatch.gaps', 'id')::regclass), 0))
         ON CONFLICT ON CONSTRAINT edges_pkey DO UPDATE
-       SET subscription = EXCLUDED.subscription, joined_at = EXCLUDED.joined_at, joining = EXCLUDED.joining, left_at = NULL,
+       SET subscription = EXCLUDED.subscription, joined_at = EXCLUDED.joined_at, joining = EXCLUDED.joining, left_at = NULL, admitted_at = NULL, refused = NULL,
            join_entry = EXCLUDED.join_entry, join_gap = EXCLUDED.join_gap,
            join_again = COALESCE(e.heard_at > now() - interval '5 minutes', false);
+    -- The next check compares the tables and enables it.
     -- With synchronous_commit = off, the default, a crash during the first copy can forget that a
     -- table is copied after the edge has dropped the slot of its copy: it is never copied then.
-    RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (slot_name = %L, copy_data = %s, synchronous_commit = on, streaming = %s%s%s)',
+    RETURN format('CREATE SUBSCRIPTION %I CONNECTION %L PUBLICATION logwatch WITH (enabled = false, slot_name = %L, copy_data = %s, synchronous_commit = on, streaming = %s%s%s)',
                   subscription, conninfo, COALESCE(slot, subscription), COALESCE(copy, true)::text,
                   CASE WHEN server >= 160000 THEN 'parallel' ELSE 'on' END,
                   -- A centre of centres also gets the rows that its centres received.
@@ -156,7 +157,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_subscribe(text, text, boolean, text, boolean)
-    IS E'Makes this server the centre of an edge: returns the CREATE SUBSCRIPTION to type, which psql''s \\gexec runs; copy => true brings the edge''s older rows, too';
+    IS E'Makes this server the centre of an edge: returns the CREATE SUBSCRIPTION to type, which psql''s \\gexec runs; the next check enables it; copy => true brings the edge''s older rows, too';
 
 CREATE FUNCTION logwatch_unsubscribe(name text, edge_is_gone boolean DEFAULT false) RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE

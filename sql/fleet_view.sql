@@ -27,6 +27,8 @@ BEGIN
             EXECUTE 'SELECT t.apply_error_count + t.sync_error_count FROM pg_stat_subscription_stats AS t WHERE t.subid = $1' INTO failed USING e.subid;
         END IF;
         SELECT CASE WHEN e.subid IS NULL THEN 'missing'
+                    WHEN e.refused IS NOT NULL THEN 'refused'
+                    WHEN NOT e.subenabled AND e.admitted_at IS NULL THEN 'joining'
                     WHEN NOT e.subenabled THEN 'disabled'
                     WHEN e.left_at IS NOT NULL THEN 'leaving'
                     WHEN asof - greatest(e.heard_at, e.joined_at) > greatest(3 * e.every, interval '10 seconds') THEN 'silent'
@@ -44,7 +46,9 @@ BEGIN
                     WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT %s.logwatch_subscribe(%L, …) returns', e.subscription, logwatch_private.schema(), e.name)
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
                     WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT %s.logwatch_unsubscribe(%L, false) returns', logwatch_private.schema(), e.name)
-                    WHEN 'joining' THEN 'the copy of its older rows is under way'
+                    WHEN 'refused' THEN format('its subscription %s and is disabled, so that nothing from it is applied; when its administrator has typed SELECT <schema>.logwatch_publish(); there, type what SELECT %s.logwatch_unsubscribe(%L, false) returns, and subscribe again',
+                        e.refused, logwatch_private.schema(), e.name)
+                    WHEN 'joining' THEN CASE WHEN e.subenabled THEN 'the copy of its older rows is under way' ELSE 'the next check compares its tables and enables its subscription' END
                     WHEN 'silent' THEN format('no beat for %s: check that it is up, and read this server''s log; if its slot is lost, unsubscribe and subscribe again',
                         date_trunc('second', asof - greatest(e.heard_at, e.joined_at)))
                     WHEN 'gap' THEN format('rows that it stored from %s to %s may be missing, see logwatch.gaps; to copy those that it still has, unsubscribe and subscribe again',
@@ -80,7 +84,7 @@ COMMENT ON FUNCTION logwatch_private.read_fleet() IS 'Rows of logwatch_fleet';
 CREATE VIEW logwatch_fleet AS SELECT * FROM logwatch_private.read_fleet();
 COMMENT ON VIEW logwatch_fleet IS 'The fleet as this server sees it: a row per edge (at a centre) and per centre (at an edge)';
 COMMENT ON COLUMN logwatch_fleet.role IS 'edge (this server is its centre) or centre (this server is its edge)';
-COMMENT ON COLUMN logwatch_fleet.state IS 'edge: ok, joining, late, silent, gap, disabled, leaving or missing; centre: ok, behind, away or lost';
+COMMENT ON COLUMN logwatch_fleet.state IS 'edge: ok, joining, late, silent, gap, refused, disabled, leaving or missing; centre: ok, behind, away or lost';
 COMMENT ON COLUMN logwatch_fleet.lag_bytes IS 'WAL of the edge that the centre has not confirmed';
 COMMENT ON COLUMN logwatch_fleet.lag_seconds IS 'Delay of the edge''s last beat, or time since the next one was due';
 COMMENT ON COLUMN logwatch_fleet.per_minute IS 'Entries that the edge stored in its last minute';

@@ -65,9 +65,14 @@ extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
 extension_sql_file!(
+    "../../sql/fleet_acceptance.sql",
+    name = "fleet_acceptance",
+    requires = ["fleet"]
+);
+extension_sql_file!(
     "../../sql/fleet_view.sql",
     name = "fleet_view",
-    requires = ["fleet"]
+    requires = ["fleet_acceptance"]
 );
 extension_sql_file!(
     "../../sql/fleet_commands.sql",

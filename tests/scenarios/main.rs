@@ -19,6 +19,7 @@ mod files_recognised;
 mod files_rotation;
 mod files_truncation;
 mod fleet;
+mod fleet_acceptance;
 mod foreign_settings;
 mod hostile_sql;
 mod html_mail;
