@@ -57,6 +57,42 @@ COMMENT ON FUNCTION logwatch_private.read_metrics() IS 'Rows of logwatch.metrics
 CREATE VIEW logwatch.metrics AS SELECT * FROM logwatch_private.read_metrics();
 COMMENT ON VIEW logwatch.metrics IS 'Gauges under Prometheus names, for sql_exporter or postgres_exporter';
 
+CREATE FUNCTION logwatch_private.metric_help(metric text) RETURNS text
+    LANGUAGE sql IMMUTABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE metric
+        WHEN 'logwatch_alerts_firing' THEN 'Alerts of the rule that are firing.'
+        WHEN 'logwatch_notifications' THEN 'Notifications of the channel in this state.'
+        WHEN 'logwatch_records_last_hour' THEN 'Records of the source and level that were logged in the last hour.'
+        WHEN 'logwatch_source_last_seen_timestamp_seconds' THEN 'Last sign of the source, in seconds since 1970.'
+        WHEN 'logwatch_gaps' THEN 'Stretches of files of the source that could not be read.'
+        WHEN 'logwatch_fleet_lag_seconds' THEN 'Time for which the edge or centre is behind.'
+        WHEN 'logwatch_fleet_lag_bytes' THEN 'Write-ahead log that the centre has not confirmed.'
+        WHEN 'logwatch_fleet_wal_held_bytes' THEN 'Write-ahead log that is kept for the centre.'
+        WHEN 'logwatch_fleet_apply_errors' THEN 'Errors of the apply worker of the edge.'
+        WHEN 'logwatch_worker_up' THEN '1 while the worker runs and its checks are not overdue.'
+        WHEN 'logwatch_last_check_timestamp_seconds' THEN 'Time of the last check, in seconds since 1970.'
+    END
+    $$;
+COMMENT ON FUNCTION logwatch_private.metric_help(text) IS 'Returns what a metric measures; NULL for an unknown one';
+
+CREATE FUNCTION logwatch_prometheus() RETURNS text
+    LANGUAGE sql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT string_agg(format(E'# HELP %s %s\n# TYPE %s gauge\n%s\n', m.metric, logwatch_private.metric_help(m.metric), m.metric, m.samples), '' ORDER BY m.metric)
+      FROM (SELECT g.metric,
+                   string_agg(g.metric || COALESCE('{' || l.labels || '}', '') || ' ' || replace(g.value::text, 'Infinity', 'Inf'), E'\n' ORDER BY l.labels) AS samples
+              FROM logwatch_private.read_metrics() AS g
+             CROSS JOIN LATERAL (
+                   -- The format escapes these three in a value.
+                   SELECT string_agg(format('%s="%s"', e.key, replace(replace(replace(e.value, E'\\', E'\\\\'), '"', E'\\"'), E'\n', E'\\n')), ',' ORDER BY e.key) AS labels
+                     FROM jsonb_each_text(g.labels) AS e) AS l
+             GROUP BY g.metric) AS m
+    $$;
+COMMENT ON FUNCTION logwatch_prometheus() IS 'The rows of logwatch.metrics in Prometheus''s text format';
+
 CREATE FUNCTION logwatch_nagios(OUT state integer, OUT line text)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp

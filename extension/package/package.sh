@@ -109,7 +109,7 @@ find "$out/staged" \( -name 'logwatch*.sql' -o -name logwatch.control \) -exec i
 rm -rf "$out/staged"
 documents "$package"
 third_party logwatch --no-default-features --features "pg$major"
-install -m 644 -t "$tree/usr/share/doc/$package/examples" sql/integrations/pg_cron.sql sql/integrations/grafana_dashboard.json
+install -m 644 -t "$tree/usr/share/doc/$package/examples" sql/integrations/*.sql sql/integrations/*.json sql/integrations/*.yml
 install -m 755 -t "$tree/usr/share/doc/$package/examples" sql/integrations/check_logwatch
 finish "$package" "postgresql-$major, $(libraries "$package" "$tree/usr/lib/postgresql/$major/lib/logwatch.so")" \
 	"alerting on your logs, inside PostgreSQL" \

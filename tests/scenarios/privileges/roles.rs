@@ -69,6 +69,7 @@ const READING: &[&str] = &[
     "logwatch_alert_json/1",
     "logwatch_backtest/3",
     "logwatch_nagios/0",
+    "logwatch_prometheus/0",
     "logwatch_report_html/1",
 ];
 
