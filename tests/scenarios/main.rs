@@ -25,6 +25,7 @@ mod foreign_settings;
 mod hostile_sql;
 mod html_mail;
 mod ingest;
+mod journal_input;
 mod kill_points;
 mod life_of_a_file;
 mod mail;

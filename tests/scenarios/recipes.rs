@@ -10,6 +10,7 @@ use logwatch_tests::manuals;
 use logwatch_tests::process::Process;
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
+use logwatch_tests::systemd_journal::SystemdJournal;
 use logwatch_tests::tailer::{Tailer, append};
 
 use crate::SOON;
@@ -200,51 +201,20 @@ fn postgresqls_own_logs_are_read_in_all_three_forms() -> Result<()> {
 
 #[test]
 fn the_journal_comes_through_a_pipe() -> Result<()> {
-    let remote = Path::new("/lib/systemd/systemd-journal-remote");
-    if !remote.exists() || Command::new("journalctl").arg("--version").output().is_err() {
-        println!("skipped: systemd-journal-remote is not installed");
+    let Some(mut journal) = SystemdJournal::new()? else {
         return Ok(());
-    }
-    let folder = tempfile::tempdir()?;
-    let now = std::time::SystemTime::now()
-        .duration_since(std::time::UNIX_EPOCH)?
-        .as_micros();
-    let boot = "0123456789abcdef0123456789abcdef";
-    let mut export = Vec::new();
-    for (i, (priority, unit, message)) in [
-        ("3", "shop", "disk is failing"),
-        ("6", "shop", "all is well"),
-        ("2", "kernel", "out of memory"),
-        ("3", "trace", "first\nsecond"),
-    ]
-    .iter()
-    .enumerate()
-    {
-        let i = i as u128;
-        export.extend_from_slice(
-            format!("__REALTIME_TIMESTAMP={}\n__MONOTONIC_TIMESTAMP={i}\n_BOOT_ID={boot}\nPRIORITY={priority}\nSYSLOG_IDENTIFIER={unit}\n_HOSTNAME=web1\n", now + i).as_bytes(),
-        );
-        // A field with line ends is sent by its length.
-        export.extend_from_slice(b"MESSAGE\n");
-        export.extend_from_slice(&(message.len() as u64).to_le_bytes());
-        export.extend_from_slice(message.as_bytes());
-        export.extend_from_slice(b"\n\n");
-    }
-    fs::write(folder.path().join("export"), export)?;
-    let journal = folder.path().join("x.journal");
-    let made = Command::new(remote)
-        .arg("--split-mode=none")
-        .arg("-o")
-        .arg(&journal)
-        .arg(folder.path().join("export"))
-        .output()?;
-    ensure!(made.status.success(), "{}", String::from_utf8_lossy(&made.stderr));
-
+    };
+    journal.append(&[
+        (3, "shop", "disk is failing"),
+        (6, "shop", "all is well"),
+        (2, "kernel", "out of memory"),
+        (3, "trace", "first\nsecond"),
+    ])?;
     let server = Server::without_worker(&[])?;
     let recipe = manuals::block_with("journalctl -f -n 0 -p err")?;
     let (journalctl, tailer) = recipe.trim().split_once(" | ").context("the recipe is a pipe")?;
     // All of this file instead of what comes from now on.
-    let journalctl = journalctl.replace("-f -n 0", &format!("--file {}", journal.display()));
+    let journalctl = journalctl.replace("-f -n 0", &format!("--file {}", journal.file().display()));
     let tailer = tailer
         .replace(
             "logwatch-tailer",

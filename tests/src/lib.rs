@@ -18,6 +18,7 @@ pub mod manuals;
 pub mod process;
 pub mod programs;
 pub mod server;
+pub mod systemd_journal;
 pub mod tailer;
 pub mod valgrind;
 pub mod wait;

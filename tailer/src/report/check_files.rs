@@ -5,6 +5,7 @@ use std::fs::{self, File, OpenOptions};
 use std::io::{self, ErrorKind, Read};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
+use std::process::{Command, Stdio};
 
 use super::check::Finding;
 use super::permission;
@@ -16,7 +17,7 @@ pub fn findings(options: &Options) -> Result<Vec<Finding>, Failure> {
     let mut findings = Vec::new();
     match &options.pipe {
         Some(Pipe::StandardInput) => findings.push(Finding::Good("standard input is read".to_owned())),
-        Some(Pipe::Journal) => findings.push(Finding::Good("journalctl reads the journal".to_owned())),
+        Some(Pipe::Journal) => findings.push(check_journal()),
         Some(Pipe::Fifo(path)) => {
             findings.push(
                 open(path)
@@ -32,6 +33,29 @@ pub fn findings(options: &Options) -> Result<Vec<Finding>, Failure> {
         }
     }
     Ok(findings)
+}
+
+/// Reads one line of the journal. A user who may not read it sees an empty one, or his own lines.
+fn check_journal() -> Finding {
+    let output = Command::new("journalctl")
+        .args(["--lines=1", "--output=cat", "--no-pager"])
+        .stdin(Stdio::null())
+        .output();
+    let output = match output {
+        Ok(output) => output,
+        Err(error) => return bad(format!("cannot start journalctl: {error}; install systemd")),
+    };
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    let complaint = complaint.split_whitespace().collect::<Vec<_>>().join(" ");
+    let how = format!("type: {}", permission::join_group("systemd-journal"));
+    match (output.status.success(), complaint.is_empty()) {
+        (true, true) if output.stdout.is_empty() => {
+            Finding::Note("the journal has no lines that this user may read".to_owned())
+        }
+        (true, true) => Finding::Good("journalctl reads the journal".to_owned()),
+        (true, false) => Finding::Note(format!("journalctl: {complaint}; {how}")),
+        (false, _) => bad(format!("journalctl: {complaint}; {how}")),
+    }
 }
 
 fn check_input(input: &Path, options: &Options) -> Result<Vec<Finding>, Failure> {

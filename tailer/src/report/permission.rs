@@ -12,20 +12,30 @@ const GROUP_SEARCH: u32 = 0o010;
 /// Returns what to type to let this user read a path.
 pub fn hint(path: &Path) -> String {
     let (denied, needed) = denied(path);
-    let user = whoami::username().unwrap_or_else(|_| "USER".to_owned());
     let group = fs::metadata(&denied)
         .ok()
         .filter(|metadata| opens_to_group(metadata, needed))
         .map(|metadata| group_name(metadata.gid()));
     match group {
-        Some(group) => format!(
-            "type: usermod -aG {group} {user}, then start the tailer anew (in a systemd unit: SupplementaryGroups={group})"
-        ),
+        Some(group) => format!("type: {}", join_group(&group)),
         None => format!(
-            "type: setfacl -m u:{user}:rX {}, and let rotation create the file for a group of this user",
+            "type: setfacl -m u:{}:rX {}, and let rotation create the file for a group of this user",
+            user(),
             denied.display()
         ),
     }
+}
+
+/// Returns what to type so that this user is in a group.
+pub fn join_group(group: &str) -> String {
+    format!(
+        "usermod -aG {group} {}, then start the tailer anew (in a systemd unit: SupplementaryGroups={group})",
+        user()
+    )
+}
+
+fn user() -> String {
+    whoami::username().unwrap_or_else(|_| "USER".to_owned())
 }
 
 /// The group of root is nobody's to join.

@@ -1,31 +1,59 @@
 //! The systemd journal, read by `journalctl` as a child process.
 //!
-//! The journal's cursor takes the place of an offset: it names the last line that is stored, and moves in the transaction that stores it.
-//! So a restart loses and repeats nothing, as long as the journal still has what comes after the cursor.
+//! The journal's cursor takes the place of an offset: it names the last line that is stored, and
+//! moves in the transaction that stores it. So a restart loses and repeats nothing. Lines that the
+//! journal deletes before they are read become a gap.
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::io;
 use std::os::fd::OwnedFd;
+use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
+use crate::report::permission;
+
 const KEY: &[u8] = b"\"__CURSOR\":\"";
+
+/// The longest part of a line in which its cursor is looked for: keys have no fixed order.
+const MOST: usize = 1024 * 1024;
+
+/// Where `journalctl` starts.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Start {
+    Beginning,
+    /// At the last line, which is not read.
+    End,
+    /// At the line with this cursor, which is stored already. `--after-cursor` would skip the first
+    /// line that is left when the journal has deleted that one (systemd 252).
+    At(String),
+}
 
 /// A running `journalctl`. Dropping it ends it.
 pub struct Journalctl(Child);
 
+/// The end of a `journalctl`.
+pub enum End {
+    /// There is nothing more to read.
+    Complete,
+    /// Somebody stopped it, perhaps together with the tailer.
+    Stopped(String),
+    Failed(String),
+}
+
 impl Journalctl {
-    /// Starts it after the cursor, or at the beginning or the end of the journal. `once`: it ends with the journal's last line.
-    pub fn start(cursor: Option<&str>, once: bool, from_end: bool) -> io::Result<(Journalctl, File)> {
+    /// `once`: it ends with the journal's last line.
+    pub fn start(start: &Start, once: bool) -> io::Result<(Journalctl, File)> {
         let mut command = Command::new("journalctl");
         command.args(["--output=json", "--all", "--quiet", "--no-pager"]);
-        match cursor {
-            Some(cursor) => command.arg(format!("--after-cursor={cursor}")),
-            None => command.arg(if from_end { "--lines=0" } else { "--lines=all" }),
+        match start {
+            Start::Beginning => command.arg("--lines=all"),
+            Start::End => command.arg("--lines=1"),
+            Start::At(cursor) => command.arg(format!("--cursor={cursor}")),
         };
         if !once {
             command.arg("--follow");
-            if cursor.is_some() {
+            if matches!(start, Start::At(_)) {
                 command.arg("--no-tail");
             }
         }
@@ -37,12 +65,18 @@ impl Journalctl {
         Ok((Journalctl(child), File::from(OwnedFd::from(output))))
     }
 
-    /// Waits for its end; returns what went wrong, if anything did.
-    pub fn end(&mut self) -> Option<String> {
+    /// Waits for its end.
+    pub fn end(&mut self) -> End {
         match self.0.wait() {
-            Ok(status) if status.success() => None,
-            Ok(status) => Some(format!("journalctl ended with {status}")),
-            Err(error) => Some(format!("journalctl: {error}")),
+            Ok(status) if status.success() => End::Complete,
+            Ok(status) if status.signal().is_some() => {
+                End::Stopped(format!("journalctl ended with {status}"))
+            }
+            Ok(status) => End::Failed(format!(
+                "journalctl ended with {status}; if it may not read the journal, type: {}",
+                permission::join_group("systemd-journal")
+            )),
+            Err(error) => End::Failed(format!("journalctl: {error}")),
         }
     }
 }
@@ -63,21 +97,66 @@ pub struct Cursors {
     /// The start of a line whose end has not arrived.
     partial: Vec<u8>,
     end: u64,
+    /// How to recognise a first line that is not to be read, until it has arrived.
+    first: Option<Start>,
+}
+
+/// The bytes of a piece that are to be read.
+pub struct Taken {
+    pub bytes: Vec<u8>,
+    /// The journal has deleted the line at which it was to start.
+    pub is_gap: bool,
 }
 
 impl Cursors {
-    pub fn new(offset: u64) -> Cursors {
+    pub fn new(offset: u64, start: Start) -> Cursors {
         Cursors {
             end: offset,
+            first: (start != Start::Beginning).then_some(start),
             ..Cursors::default()
         }
     }
 
     /// Takes bytes as they come.
-    pub fn push(&mut self, piece: &[u8]) {
+    pub fn take(&mut self, piece: Vec<u8>) -> Taken {
+        let Some(start) = &self.first else {
+            self.push(&piece);
+            return Taken {
+                bytes: piece,
+                is_gap: false,
+            };
+        };
+        self.partial.extend_from_slice(&piece);
+        let cursor = cursor_of(&self.partial);
+        let is_gap = matches!((start, &cursor), (Start::At(stored), Some(cursor)) if stored != cursor);
+        let end = memchr::memchr(b'\n', &self.partial);
+        if is_gap || end.is_some() {
+            self.first = None;
+            let held = std::mem::take(&mut self.partial);
+            let skipped = match end {
+                Some(end) if !is_gap => end + 1,
+                _ => 0,
+            };
+            if skipped > 0 {
+                self.lines.extend(cursor.map(|cursor| (self.end, cursor)));
+            }
+            let bytes = held[skipped..].to_vec();
+            self.push(&bytes);
+            return Taken { bytes, is_gap };
+        }
+        // Only the cursor of a very long line matters, and it has not arrived.
+        if self.partial.len() > MOST {
+            self.partial.drain(..self.partial.len() - MOST / 2);
+        }
+        Taken {
+            bytes: Vec::new(),
+            is_gap: false,
+        }
+    }
+
+    fn push(&mut self, piece: &[u8]) {
         for part in piece.split_inclusive(|byte| *byte == b'\n') {
             self.end += part.len() as u64;
-            // The cursor is among the first keys; the whole of a long line is not kept.
             let room = MOST.saturating_sub(self.partial.len()).min(part.len());
             self.partial.extend_from_slice(&part[..room]);
             if part.ends_with(b"\n") {
@@ -89,16 +168,14 @@ impl Cursors {
         }
     }
 
-    /// Returns the cursor of the last line that ends at the offset or before, and forgets the ones before it.
+    /// Returns the cursor of the last line that ends at the offset or before, and forgets the ones
+    /// before it.
     pub fn at(&mut self, offset: u64) -> Option<String> {
         let count = self.lines.partition_point(|(end, _)| *end <= offset);
         self.lines.drain(..count.checked_sub(1)?);
         self.lines.front().map(|(_, cursor)| cursor.clone())
     }
 }
-
-/// Keys have no fixed order, so a line is kept up to this length.
-const MOST: usize = 1024 * 1024;
 
 fn cursor_of(line: &[u8]) -> Option<String> {
     let start = memchr::memmem::find(line, KEY)? + KEY.len();
@@ -110,19 +187,47 @@ fn cursor_of(line: &[u8]) -> Option<String> {
 mod tests {
     use super::*;
 
+    const LINES: &str =
+        "{\"__CURSOR\":\"a\",\"X\":\"1\"}\n{\"X\":\"2\",\"__CURSOR\":\"b\"}\n{\"__CURSOR\":\"c\"}\n";
+
+    /// Feeds the lines in small pieces; returns the bytes to read and whether there was a gap.
+    fn fed(cursors: &mut Cursors) -> (String, bool) {
+        let (mut bytes, mut is_gap) = (Vec::new(), false);
+        for piece in LINES.as_bytes().chunks(7) {
+            let taken = cursors.take(piece.to_vec());
+            bytes.extend(taken.bytes);
+            is_gap |= taken.is_gap;
+        }
+        (String::from_utf8(bytes).unwrap(), is_gap)
+    }
+
     #[test]
     fn the_cursor_is_that_of_the_last_line_that_is_stored() {
-        let mut cursors = Cursors::new(100);
-        let lines =
-            "{\"__CURSOR\":\"a\",\"X\":\"1\"}\n{\"X\":\"2\",\"__CURSOR\":\"b\"}\n{\"__CURSOR\":\"c\"}\n";
-        let ends: Vec<u64> = lines.match_indices('\n').map(|(at, _)| 101 + at as u64).collect();
-        for piece in lines.as_bytes().chunks(7) {
-            cursors.push(piece);
-        }
+        let mut cursors = Cursors::new(100, Start::Beginning);
+        let ends: Vec<u64> = LINES.match_indices('\n').map(|(at, _)| 101 + at as u64).collect();
+        assert_eq!(fed(&mut cursors), (LINES.to_owned(), false));
         assert_eq!(cursors.at(100), None);
         assert_eq!(cursors.at(ends[0]).as_deref(), Some("a"));
         assert_eq!(cursors.at(ends[2] - 1).as_deref(), Some("b"));
         assert_eq!(cursors.at(ends[2] + 5).as_deref(), Some("c"));
         assert_eq!(cursors.at(ends[2] + 5).as_deref(), Some("c"));
+    }
+
+    #[test]
+    fn the_line_that_is_stored_is_not_read_again() {
+        let rest = LINES.split_once('\n').unwrap().1;
+        for start in [Start::At("a".to_owned()), Start::End] {
+            let mut cursors = Cursors::new(100, start);
+            assert_eq!(fed(&mut cursors), (rest.to_owned(), false));
+            assert_eq!(cursors.at(100).as_deref(), Some("a"));
+            assert_eq!(cursors.at(100 + rest.len() as u64).as_deref(), Some("c"));
+        }
+    }
+
+    #[test]
+    fn another_first_line_is_read_and_is_a_gap() {
+        let mut cursors = Cursors::new(100, Start::At("deleted".to_owned()));
+        assert_eq!(fed(&mut cursors), (LINES.to_owned(), true));
+        assert_eq!(cursors.at(100), None);
     }
 }

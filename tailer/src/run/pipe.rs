@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 use super::UNSTORED_BYTES;
 use super::input;
-use super::journal::{Cursors, Journalctl};
+use super::journal::{Cursors, End, Journalctl, Start};
 use crate::cli::{JOURNAL, Options, Pipe};
 use crate::connect::Trouble;
 use crate::failure::Failure;
@@ -26,6 +26,10 @@ use crate::source::wake::Waker;
 use crate::timing::{FIRST_PAUSE, LAST_BYTES, LONG_WAIT, LONGEST_PAUSE, POLL, UNSTORED};
 use crate::tracked::health::{FileHealth, Health};
 use crate::tracked::state::{FileRow, Life, draw_id};
+
+/// The reason of a gap in the journal.
+const DELETED: &str =
+    "the journal has deleted the last line that was read, and perhaps lines after it that were not";
 
 pub struct PipeLoop<'a> {
     options: &'a Options,
@@ -40,6 +44,8 @@ pub struct PipeLoop<'a> {
     search: Option<Search>,
     attached: bool,
     ended: bool,
+    /// Why lines of the journal are missing, until that is stored.
+    gap: Option<&'static str>,
     grown: Instant,
     unstored_since: Instant,
     service: Service,
@@ -89,6 +95,7 @@ impl<'a> PipeLoop<'a> {
             search: None,
             attached: false,
             ended: false,
+            gap: None,
             grown: Instant::now(),
             unstored_since: Instant::now(),
             service: Service::new(),
@@ -199,12 +206,18 @@ impl<'a> PipeLoop<'a> {
             self.row = row.clone();
             self.row.life = Life::Live;
         }
-        let cursor = (self.row.place != self.row.path).then(|| self.row.place.to_string_lossy());
+        let start = if self.row.place != self.row.path {
+            Start::At(self.row.place.to_string_lossy().into_owned())
+        } else if self.options.from_end {
+            Start::End
+        } else {
+            Start::Beginning
+        };
         let offset = self.row.proof.offset;
         self.reader = Reader::new(offset, Vec::new(), Vec::new());
-        let (child, output) = Journalctl::start(cursor.as_deref(), self.options.once, self.options.from_end)
-            .map_err(|error| Failure::NoInput(format!("journalctl cannot be started: {error}")))?;
-        self.input = Pieces::Journal(Some((child, input::pieces(output)?)), Cursors::new(offset));
+        let (child, output) = Journalctl::start(&start, self.options.once)
+            .map_err(|error| Failure::NoInput(format!("cannot start journalctl: {error}")))?;
+        self.input = Pieces::Journal(Some((child, input::pieces(output)?)), Cursors::new(offset, start));
         Ok(())
     }
 
@@ -216,6 +229,7 @@ impl<'a> PipeLoop<'a> {
         let is_stopping = self.waker.is_stopping();
         let limit = if is_stopping { LAST_BYTES } else { self.until_due() };
         let last = self.take_piece(limit, is_stopping).map_err(Trouble::Final)?;
+        self.store_gap()?;
         loop {
             let fed = self.feed(last);
             if self.batch.is_full() || fed == Fed::Full {
@@ -236,6 +250,8 @@ impl<'a> PipeLoop<'a> {
         } else if !self.batch.records.is_empty()
             || behind >= UNSTORED_BYTES
             || behind > 0 && self.unstored_since.elapsed() >= UNSTORED
+            // The journal's end, from which a first run starts.
+            || behind == 0 && self.row.proof.offset == 0
         {
             self.store(Life::Live)?;
         }
@@ -262,9 +278,11 @@ impl<'a> PipeLoop<'a> {
         };
         match pieces.recv_timeout(limit) {
             Ok(Ok(piece)) if piece.is_empty() => {}
-            Ok(Ok(piece)) => {
+            Ok(Ok(mut piece)) => {
                 if let Pieces::Journal(_, cursors) = &mut self.input {
-                    cursors.push(&piece);
+                    let taken = cursors.take(piece);
+                    piece = taken.bytes;
+                    self.gap = self.gap.or(taken.is_gap.then_some(DELETED));
                 }
                 self.window.extend_from_slice(&piece);
                 self.grown = Instant::now();
@@ -277,12 +295,22 @@ impl<'a> PipeLoop<'a> {
             Err(RecvTimeoutError::Timeout) => return Ok(is_stopping),
             Err(RecvTimeoutError::Disconnected) => {}
         }
-        if let Pieces::Journal(Some((child, _)), _) = &mut self.input
-            && let Some(problem) = child.end()
-        {
-            return Err(Failure::NoInput(problem));
+        let Pieces::Journal(Some((child, _)), _) = &mut self.input else {
+            return Ok(true);
+        };
+        match child.end() {
+            End::Complete => Ok(true),
+            // systemd and a terminal stop both processes at once.
+            End::Stopped(problem) => {
+                self.waker.wait(LAST_BYTES);
+                if self.waker.is_stopping() {
+                    Ok(true)
+                } else {
+                    Err(Failure::NoInput(problem))
+                }
+            }
+            End::Failed(problem) => Err(Failure::NoInput(problem)),
         }
-        Ok(true)
     }
 
     /// Returns how long the next piece may keep the open record waiting.
@@ -328,12 +356,24 @@ impl<'a> PipeLoop<'a> {
         }
     }
 
+    /// Stores that lines of the journal are missing. They had no bytes here, so the gap is empty.
+    fn store_gap(&mut self) -> Result<(), Trouble> {
+        if self.gap.is_some() {
+            log::warn!("{DELETED}");
+            self.sink.store(&Stretch {
+                row: &self.row,
+                from: self.row.proof.offset,
+                records: &[],
+                gap: self.gap,
+            })?;
+            self.gap = None;
+        }
+        Ok(())
+    }
+
     fn store(&mut self, life: Life) -> Result<(), Trouble> {
         let proof = self.reader.proof();
         let from = self.row.proof.offset;
-        if life.is_open() && self.batch.records.is_empty() && proof.offset == from {
-            return Ok(());
-        }
         let mut row = FileRow {
             proof,
             life,
@@ -343,6 +383,10 @@ impl<'a> PipeLoop<'a> {
             && let Some(cursor) = cursors.at(proof.offset)
         {
             row.place = PathBuf::from(cursor);
+        }
+        let is_same = proof.offset == from && row.place == self.row.place;
+        if life.is_open() && self.batch.records.is_empty() && is_same {
+            return Ok(());
         }
         self.sink.store(&Stretch {
             row: &row,
