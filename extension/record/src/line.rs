@@ -71,7 +71,7 @@ fn without_colour(mut line: &[u8]) -> &[u8] {
 }
 
 /// Returns true for a right-aligned head: `  ERROR 2026-11-28 01:33:52 x`,
-/// ` 21494:20261128:015055.095 x`.
+/// ` 21494:20261128:015055.095 x`, ` 0(4711) ERROR: x`.
 fn has_its_own_head(text: &[u8]) -> bool {
     let len = text
         .iter()
@@ -83,7 +83,7 @@ fn has_its_own_head(text: &[u8]) -> bool {
         let rest = rest.strip_prefix(b"[").unwrap_or(rest);
         return rest.len() < text.len() - len && time::scan(rest).is_some();
     }
-    text[0].is_ascii_digit() && shapes::is_timed(text)
+    text[0].is_ascii_digit() && shapes::has_head(text)
 }
 
 const STARTS: [&[u8]; 22] = [

@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::head::{self, Head};
 use crate::level::detect;
+use crate::structured::container::Unwrapped;
 use crate::structured::{Parts, container, json, logfmt};
 use crate::time::{self, DateOrder};
 use crate::{Flags, Level, text};
@@ -68,10 +69,14 @@ pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
     let level = detect::level(first.as_bytes());
     let text = trim(text);
     let mut record = match undressed(text) {
-        Some((inner, outer_time)) if !inner.trim().is_empty() => {
-            let mut record = owned(read(trim(&inner), context));
+        Some(inner) if !inner.text.trim().is_empty() => {
+            let mut record = owned(read(trim(&inner.text), context));
             if record.logged_at.is_none() {
-                record.logged_at = outer_time.and_then(|outer| time::whole(&outer, context));
+                record.logged_at = inner.time.and_then(|outer| time::whole(&outer, context));
+            }
+            if let Some(name) = inner.container {
+                let fields = record.fields.get_or_insert_default();
+                fields.entry("container").or_insert(Value::String(name));
             }
             record
         }
@@ -132,14 +137,17 @@ fn headline(text: &str) -> (&str, &str) {
     }
 }
 
-/// Returns the text without a container's wrapper and a terminal's colours, and the wrapper's time.
-/// None when it has neither.
-fn undressed(text: &str) -> Option<(String, Option<String>)> {
+/// Returns the text without a container's wrapper and a terminal's colours. None when it has
+/// neither.
+fn undressed(text: &str) -> Option<Unwrapped> {
     let unwrapped = container::unwrap(text);
-    let inner = unwrapped.as_ref().map_or(text, |(inner, _)| inner);
-    match (text::without_escapes(inner), unwrapped) {
-        (Some(plain), unwrapped) => Some((plain, unwrapped.and_then(|(_, time)| time))),
-        (None, unwrapped) => unwrapped,
+    let inner = unwrapped.as_ref().map_or(text, |unwrapped| &unwrapped.text);
+    match text::without_escapes(inner) {
+        Some(plain) => Some(Unwrapped {
+            text: plain,
+            ..unwrapped.unwrap_or_default()
+        }),
+        None => unwrapped,
     }
 }
 

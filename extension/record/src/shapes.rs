@@ -118,9 +118,9 @@ pub(crate) fn read(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
     TABLE.read(line, lead, &TABLE.all)
 }
 
-/// Returns true for a line of a program that writes its pid before its time.
-pub(crate) fn is_timed(line: &[u8]) -> bool {
-    read(line, lead(line).as_ref()).is_some_and(|shaped| shaped.stamp.is_some())
+/// Returns true for a line of a program that writes its pid before its time or its level.
+pub(crate) fn has_head(line: &[u8]) -> bool {
+    read(line, lead(line).as_ref()).is_some_and(|shaped| shaped.stamp.is_some() || shaped.level.is_some())
 }
 
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);

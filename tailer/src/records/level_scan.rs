@@ -60,14 +60,19 @@ impl Shapes {
         let rest = &window[mark + 1..];
         match window[mark] {
             b'e' | b'E' | b'f' | b'F' | b'c' | b'C' | b'a' | b'A' | b's' | b'S' | b'p' | b'P' | b'w'
-            | b'W' => {
+            | b'W' | b'g' | b'G' | b'h' | b'H' => {
                 self.word(&window[mark..])
                     || begins_phrase(&window[mark..]) && needles::is_phrase(window, mark)
             }
+            // stunnel's LOG3.
+            b'L' if rest.starts_with(b"OG") => rest.get(2).is_none_or(|digit| self.is_severity(*digit)),
             b'l' | b'L' | b'y' | b'Y' | b'o' | b'O' | b'r' | b'R' => number(rest) && key(&window[..=mark]),
+            0x80.. => needles::begins_translated(window, mark, self.least),
             b'<' => {
                 let edge = mark.checked_sub(1).is_none_or(|before| is_edge(window[before]));
-                edge && rest.first().is_none_or(u8::is_ascii_digit)
+                let class =
+                    |class: &&[u8]| window[mark..].starts_with(class) || class.starts_with(&window[mark..]);
+                edge && (rest.first().is_none_or(u8::is_ascii_digit) || needles::CLASSES.iter().any(class))
             }
             b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
             b' ' | b'\n' | b'\t' | 0 => self.first_letter(rest),
@@ -76,6 +81,8 @@ impl Shapes {
             // Tornado's `[E 261122`.
             b'[' => match *rest {
                 [letter, b' ', digit, ..] => self.is_letter(letter) && digit.is_ascii_digit(),
+                // Gitea's `[E] `.
+                [letter, b']', b' ', ..] => self.is_letter(letter),
                 [_, _, _, ..] => false,
                 _ => true,
             },
@@ -91,8 +98,9 @@ impl Shapes {
                 [_, _, _, ..] => false,
                 _ => true,
             },
-            // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `.
+            // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `, Telegraf's `Z E! `.
             b'0'..=b'9' | b'Z' | b'z' => match *rest {
+                [b' ', letter, b'!', ..] => self.is_letter(letter),
                 [b' ', letter, b' ', ..] => self.is_letter(letter) || letter == b'#',
                 [_, _, _, ..] => false,
                 _ => true,
@@ -144,6 +152,11 @@ impl Shapes {
         }
     }
 
+    /// A severity of syslog, as a digit.
+    fn is_severity(self, digit: u8) -> bool {
+        matches!(digit, b'0'..=b'3') || digit == b'4' && self.least == Level::Warn
+    }
+
     fn is_letter(self, letter: u8) -> bool {
         matches!(letter, b'E' | b'F' | b'C' | b'A') || letter == b'W' && self.least == Level::Warn
     }
@@ -164,6 +177,11 @@ fn begins_word(start: [u8; 4]) -> bool {
             | b"pani"
             | [b'f', b't', b'l', _]
             | b"fehl"
+            | [b'f', b'e', b'l', b':']
+            | b"hata"
+            | b"grav"
+            | b"schw"
+            | b"allv"
             | [b'w', b'r', b'n', _]
             | b"warn"
     )
@@ -210,244 +228,4 @@ fn number(text: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// The lines that are named as candidates, by walking as the reader does from byte `at` on.
-    fn candidates(text: &[u8], mut at: usize, least: Level) -> Vec<String> {
-        let search = Candidates::new(least);
-        let mut found = Vec::new();
-        while let Some(place) = search.next(text, at) {
-            let start = memchr::memrchr(b'\n', &text[..place])
-                .map_or(0, |newline| newline + 1)
-                .max(at);
-            let end = memchr::memchr(b'\n', &text[place..]).map_or(text.len(), |newline| place + newline);
-            found.push(String::from_utf8_lossy(&text[start..end]).into_owned());
-            at = end + 1;
-            if at >= text.len() {
-                break;
-            }
-        }
-        found
-    }
-
-    /// One line of each shape that `level` can call ERROR or worse.
-    const SHAPES: &[&str] = &[
-        "2026-11-22 10:00:00 ERROR x",
-        "2026-11-22 10:00:00 eRRoR x",
-        "[crit] x",
-        "ts=1 lvl=eror msg=x",
-        "SEVERE: x",
-        "fail: x",
-        "FATA[0000] x",
-        "[10:00:00 FTL] x",
-        "ALERT x",
-        "emerg: x",
-        "PANIC: x",
-        "DPANIC\tx",
-        r#"{"level":50,"msg":"x"}"#,
-        r#"{"msg":"x","level": 60}"#,
-        r#"{"msg":"x","LEVEL" : 60}"#,
-        r#"{"level":"50"}"#,
-        r#"{"log":"{\"level\":50,\"msg\":\"x\"}\n","stream":"stdout"}"#,
-        r#"{"log":"{\"level\" : 50,\"msg\":\"x\"}\n","stream":"stdout"}"#,
-        r#"{"log":"\u003c3\u003ex\n","stream":"stdout"}"#,
-        r#"{"severity":3}"#,
-        r#"{"PRIORITY":"2","MESSAGE":"x"}"#,
-        r#"{"levelno":40}"#,
-        r#"{"severityNumber":17}"#,
-        r#"{"lvl":55}"#,
-        r#"{"t":{"$date":"x"},"s":"E","c":"-"}"#,
-        r#"{"t":{"$date":"x"},"s": "F"}"#,
-        r#"{"short_message":"x","level":3}"#,
-        "<3>x",
-        "\0\0<3>x",
-        "\0E1122 10:00:00.000000 1234 file.go:1] x",
-        "<11>Nov 22 10:00:00 host app: x",
-        "<187>1 2026-11-22T10:00:00Z host app - - - x",
-        "E1122 10:00:00.000000 1234 file.go:1] x",
-        "F0102 10:00:00.000000 1234 file.go:1] x",
-        "E, [2026-11-22T10:00:00.000000 #1] x",
-        "11-22 10:00:00.000  1234  5678 E Tag: x",
-        "11-22 10:00:00.000  1234  5678 F Tag: x",
-        "11-22 10:00:00.000 E/Tag( 1234): x",
-        "E/Tag( 1234): x",
-        "E20261122 10:00:00.000000 1234 file.go:1] x",
-        "[E 261122 10:00:00 web:2064] x",
-        "2026-11-22T10:00:00.123+0000 E STORAGE  [thread] x",
-        "2026-11-22T10:00:00.123Z F STORAGE  [thread] x",
-        "2026-11-22T10:00:00.123456789Z stderr F E1122 10:00:00.000000 1 file.go:1] x",
-        "E [28/Nov/2026:01:32:59 +0000] cupsdLoadBanners: Unable to open banner directory",
-        "X [28/Nov/2026:01:32:59 +0000] x",
-        "[2026-11-28 01:39:22.153680 +0000] E [MSGID: 101032] [store.c:461:gf_store] 0-: x",
-        "[2026-11-28 01:39:22.153680 +0000] M [store.c:461:gf_store] 0-x: x",
-        "[2026/11/28 01:38:37.106679,  0] ../../lib/util/become_daemon.c:119(exit_daemon)",
-        "(2026-11-28  1:45:45): [sssd] [confdb_get] (0x0020): x",
-        "4843:M 28 Nov 2026 01:35:53.661 # Failed listening on port 6379 (TCP), aborting.",
-        "2026/11/28 01:37:48.303 errors: ZEBRA: [SHWNK-NWT5S] x",
-        "2026-11-22 10:00:00.123 CET [1] FEHLER:  x",
-        "2026-11-22 10:00:00.123 CET [1] ERREUR:  x",
-        "Traceback (most recent call last):",
-        "Exception in thread \"main\" java.lang.X: x",
-        "Unhandled exception. System.X: x",
-        "thread 'main' panicked at src/main.rs:2:5:",
-        "TypeError: x is not a function",
-        "[ 1234.567890] Out of memory: Killed process 4711 (java) total-vm:1kB",
-        "[ 1234.567890] Kernel panic - not syncing: x",
-        "Nov 28 01:35:33 h systemd[1]: app.service: Failed with result 'core-dump'.",
-        r#"{"record":{"level":{"name":"ERROR"}},"text":"x"}"#,
-        r#"{"level":"\u001b[31merror\u001b[39m","message":"x"}"#,
-        r#"{"level":"ERROR+4","msg":"x"}"#,
-        r#"{"PRIORITY":["3","3"],"MESSAGE":"x"}"#,
-    ];
-
-    #[test]
-    fn no_shape_is_passed_over_wherever_it_stands() {
-        let quiet = "2026-11-22 10:00:00 INFO nothing to see here, move along\n";
-        for shape in SHAPES {
-            let text = format!("\n{quiet}{shape}\n{quiet}");
-            assert_eq!(candidates(text.as_bytes(), 1, Level::Error), [*shape]);
-        }
-    }
-
-    #[test]
-    fn the_first_line_is_always_looked_at() {
-        assert_eq!(candidates(b"<3>x\nINFO y\n", 0, Level::Error), ["<3>x"]);
-        assert_eq!(candidates(b"INFO x\nINFO y\n", 0, Level::Error), ["INFO x"]);
-    }
-
-    #[test]
-    fn no_shape_is_passed_over_wherever_the_vectors_begin() {
-        for shape in SHAPES {
-            for shift in 1..100 {
-                let mut text = vec![b'x'; shift];
-                text[shift - 1] = b'\n';
-                text.extend_from_slice(shape.as_bytes());
-                assert_eq!(candidates(&text, shift, Level::Error), [*shape], "shift {shift}");
-                text.extend_from_slice(&[b'x'; 100]);
-                assert_eq!(candidates(&text, shift, Level::Error).len(), 1, "shift {shift}");
-                text[0] = b'\n';
-                assert_eq!(candidates(&text, 1, Level::Error).len(), 1, "shift {shift}");
-            }
-        }
-    }
-
-    /// Parts of lines, alone or within other text.
-    const PARTS: &[&str] = &[
-        "error",
-        "ERR",
-        "Erro",
-        "eror",
-        "severe",
-        "FAIL",
-        "failure",
-        "critical",
-        "crit",
-        "ALERT",
-        "emerg",
-        "emergency",
-        "panic",
-        "dpanic",
-        "pani",
-        "fata",
-        "fatal",
-        "ftl",
-        "warn",
-        "WRN",
-        "Warning",
-        "info",
-        "s",
-        "_x",
-        "2",
-        " ",
-        " ",
-        ": ",
-        ":",
-        "=",
-        "[",
-        "]",
-        "(",
-        ")",
-        "{",
-        "}",
-        ",",
-        "/",
-        "|",
-        "-",
-        ".",
-        "\"",
-        "\\",
-        "\\\"",
-        "\\t",
-        "\\n",
-        "\t",
-        "\x1b[31m",
-        "<",
-        ">",
-        "<3>",
-        "E",
-        "F",
-        "W",
-        "A",
-        "level",
-        "lvl",
-        "severity",
-        "SeverityNumber",
-        "levelno",
-        "PRIORITY",
-        "\"level\":",
-        "\"s\":",
-        "\"log\":\"",
-        "\"severity\": ",
-        "level=",
-        "msg=x ",
-        "50",
-        "17",
-        "3",
-        "1122 10:00:00.000000 1234 file.go:1] ",
-        "11-22 10:00:00.000  1234  5678 ",
-        "\"stream\":\"x\"",
-        "2026-11-22T10:00:00.123456789Z",
-        " stderr F ",
-        "E 261122 10:00:00 web:2064]",
-        "1234:M 22 Nov 2026 10:00:00.123 # x",
-        "#",
-        "é",
-    ];
-
-    proptest::proptest! {
-        #![proptest_config(proptest::prelude::ProptestConfig { cases: 3000, failure_persistence: None, ..Default::default() })]
-        #[test]
-        fn what_has_a_level_is_a_candidate(
-            lines in proptest::collection::vec(proptest::collection::vec(0..PARTS.len(), 1..10), 1..20)
-        ) {
-            let lines: Vec<String> = lines
-                .iter()
-                .map(|parts| parts.iter().map(|part| PARTS[*part]).collect())
-                .collect();
-            let text = format!("\n{}\n", lines.join("\n"));
-            for least in [Level::Warn, Level::Error, Level::Fatal] {
-                let found = candidates(text.as_bytes(), 1, least);
-                for line in &lines {
-                    let counts = logwatch_record::level(line.as_bytes()).is_some_and(|level| level >= least);
-                    assert!(!counts || found.contains(line), "{line:?}");
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn quiet_lines_are_passed_over() {
-        let quiet = "\n2026-11-22 10:00:00 INFO a user logged in\n{\"level\":\"info\",\"msg\":\"x\"}\nI1122 x\nexit *e0 *<1\n\
-            0 errors, a failed try, criteria, false alerts, serif, (E1) [e 1], a <b>\n{\"time\":\"2026-11-22T10:00:00Z\",\"order\":17}\n";
-        assert!(candidates(quiet.as_bytes(), 1, Level::Error).is_empty());
-    }
-
-    #[test]
-    fn a_lower_level_looks_at_more() {
-        let text = b"\n10:00 WARN a\n10:00 INFO b\n";
-        assert_eq!(candidates(text, 1, Level::Error).len(), 0);
-        assert_eq!(candidates(text, 1, Level::Warn), ["10:00 WARN a"]);
-        assert_eq!(candidates(text, 1, Level::Info).len(), 2);
-    }
-}
+mod tests;

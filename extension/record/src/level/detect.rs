@@ -22,7 +22,10 @@ const UNESCAPED: usize = 4096;
 /// Returns the level of a record by its first line, None when there is none. Does not allocate.
 pub fn level(line: &[u8]) -> Option<Level> {
     let line = start(line);
-    let line = container::cri(line).map_or(line, |cri| start(cri.body));
+    let line = match container::cri(line) {
+        Some(cri) => start(cri.body),
+        None => container::compose(line).map_or(line, |(_, len)| start(&line[len..])),
+    };
     match line.first()? {
         b'{' => match json_level::json(line) {
             Json::Level(level) => Some(level),
@@ -203,7 +206,7 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
             continue;
         }
         let len = word_len(&line[at..]);
-        let (start, end) = (at, at + len);
+        let (start, mut end) = (at, at + len);
         at = end;
         let next = line.get(end).copied();
         if next == Some(b'=') && !matches!(line.get(end + 1), None | Some(b'=' | b' ')) {
@@ -240,6 +243,15 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
                     shaped: look >= Evidence::Shape,
                 }),
             });
+        }
+        // `BŁĄD`, `PÂNICO`: the word goes on beyond ASCII.
+        if byte.is_ascii_uppercase() && next.is_some_and(|b| !b.is_ascii()) {
+            let letter = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii();
+            end += line[end..].iter().take_while(|b| letter(b)).count();
+            if let Some(level) = translated::level(line, start, end) {
+                return Some(FirstLevel::shaped(level, start, end));
+            }
+            continue;
         }
         let shaped = match next {
             Some(b':' | b',') => true,

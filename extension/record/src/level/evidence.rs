@@ -30,6 +30,8 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
             // `app-ERROR`, `local.ERROR:`.
             Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
             Some(b'.') => upper && matches!(next, Some(b':' | b']')),
+            // `[Server thread/ERROR]`.
+            Some(b'/') => upper && next == Some(b']'),
             Some(0x80..) => upper,
             Some(_) => false,
         };
@@ -53,7 +55,13 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
     // Apache's `[core:error]`.
     let grouped = (opens && closes) || (before == Some(b':') && next == Some(b']'));
     let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
-    let colon = next == Some(b':');
+    // MaxScale's `error  : x`, libvirt's `error : x`.
+    let padded = || {
+        let rest = &line[end..];
+        let blanks = rest.iter().take(8).take_while(|b| **b == b' ').count();
+        blanks > 0 && rest[blanks..].starts_with(b": ")
+    };
+    let colon = next == Some(b':') || padded();
     let slash = next == Some(b'/');
     Some(if grouped || (upper && colon) {
         Evidence::Heading
@@ -61,7 +69,7 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
         || tabbed
         || coloured
         || slash
-        || (colon && matches!(after_next, None | Some(b' ' | b'\t')))
+        || (colon && (next != Some(b':') || matches!(after_next, None | Some(b' ' | b'\t'))))
     {
         Evidence::Shape
     } else {
@@ -85,18 +93,52 @@ fn slashed(rest: &[u8], upper: bool) -> bool {
 }
 
 /// Returns true if a word of running text is somebody's name, or what is done to an error: `from
-/// user error`, `(error)`, `error ignored`.
+/// user error`, `host "error"`, `(error)`, `error ignored`.
 fn is_name_of(line: &[u8], start: usize, end: usize, upper: bool) -> bool {
-    const BEFORE: [&[u8]; 8] = [
-        b"from", b"as", b"user", b"for", b"by", b"named", b"called", b"client",
+    const BEFORE: [&[u8]; 14] = [
+        b"from", b"as", b"user", b"for", b"by", b"named", b"called", b"client", b"host", b"zone", b"realm",
+        b"account", b"topic", b"queue",
+    ];
+    // The nouns that an error belongs to, in the middle of a sentence.
+    const AFTER: [&[u8]; 14] = [
+        b"ignored",
+        b"page",
+        b"pages",
+        b"rate",
+        b"rates",
+        b"count",
+        b"counts",
+        b"counter",
+        b"counters",
+        b"handler",
+        b"log",
+        b"recovery",
+        b"service",
+        b"budget",
     ];
     if upper || start == 0 {
         return false;
     }
-    if line[start - 1] == b'(' && line.get(end) == Some(&b')') {
-        return line[..start - 1].iter().any(u8::is_ascii_alphabetic);
+    let around = (line[start - 1], line.get(end));
+    if around == (b'(', Some(&b')')) {
+        return line[..start - 1].iter().any(u8::is_ascii_alphabetic) && line.get(end + 1) != Some(&b':');
     }
-    if line[end..].starts_with(b" ignored") {
+    // A value has a colon or an equals sign before it: `'level': 'error'`.
+    if let (quote @ (b'"' | b'\''), Some(close)) = around
+        && quote == *close
+        && let Some(before) = line[..start - 1].strip_suffix(b" ")
+    {
+        let value = match before.trim_ascii_end() {
+            [.., key, b':' | b'='] => key.is_ascii_alphabetic() || matches!(key, b'"' | b'\''),
+            _ => false,
+        };
+        return !value;
+    }
+    // The user of an access log: `192.0.2.1 - error [28/Nov/2026:`.
+    if let [b' ', b'[', b'0'..=b'3', b'0'..=b'9', b'/', ..] = line[end..] {
+        return true;
+    }
+    if AFTER.iter().any(|what| is_followed_by(&line[end..], what)) {
         return true;
     }
     let Some(head) = line[..start].strip_suffix(b" ") else {
@@ -105,6 +147,12 @@ fn is_name_of(line: &[u8], start: usize, end: usize, upper: bool) -> bool {
     let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
     // `user error: …` is a kind of error all the same.
     BEFORE.iter().any(|name| word.eq_ignore_ascii_case(name)) && line.get(end) != Some(&b':')
+}
+
+/// Returns true if a blank and this word follow.
+fn is_followed_by(rest: &[u8], word: &[u8]) -> bool {
+    let after = rest.strip_prefix(b" ").and_then(|rest| rest.strip_prefix(word));
+    after.is_some_and(|after| after.first().is_none_or(|b| !b.is_ascii_alphanumeric()))
 }
 
 /// Returns true after a denial: `no error`, `without error`, `0 error`.

@@ -11,7 +11,7 @@ pub fn word(word: &[u8], next: Option<&u8>) -> Option<Level> {
     if let Some((level, _)) = word_level(word) {
         return Some(level);
     }
-    if let Some(level) = translated::severity(word) {
+    if let Some(level) = translated::severity(word).or_else(|| translated::java(word)) {
         return Some(level);
     }
     PLURALS
@@ -48,6 +48,15 @@ pub fn is_phrase(text: &[u8], at: usize) -> bool {
             .is_some_and(|rest| rest.starts_with(phrase) || phrase.starts_with(rest))
     })
 }
+
+/// Returns true for a letter beyond ASCII that a severity of another language has as its first.
+pub fn begins_translated(text: &[u8], at: usize, least: Level) -> bool {
+    // Most letters are told by the one before: the word began earlier.
+    at.checked_sub(1).is_none_or(|before| text[before].is_ascii()) && translated::is_around(text, at, least)
+}
+
+/// The classes of BIRD without a usual word.
+pub const CLASSES: [&[u8]; 1] = [b"<BUG>"];
 
 /// The letters of ERROR or worse of any program in the table of shapes.
 pub const LETTERS: &[u8] = b"EFCAXM";

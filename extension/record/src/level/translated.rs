@@ -1,13 +1,13 @@
 //! Severities in other languages, from the message catalogues of PostgreSQL 15.20
-//! (`postgres-15.mo`) and of the JDK's `sun.util.logging.resources`. A catalogue that leaves a word
-//! in English has no entry.
+//! (`postgres-15.mo`; Polish, Portuguese and Turkish from older ones) and of the JDK's
+//! `sun.util.logging.resources`. A catalogue that leaves a word in English has no entry.
 //!
 //! Such a word counts only in the shape in which these programs write it.
 
 use super::Level::{self, *};
 
 /// The severities of PostgreSQL.
-const SEVERITIES: [(&str, Level); 61] = [
+const SEVERITIES: [(&str, Level); 77] = [
     // German.
     ("HINWEIS", Info),
     ("WARNUNG", Warn),
@@ -22,6 +22,24 @@ const SEVERITIES: [(&str, Level); 61] = [
     ("ERRORE", Error),
     ("FATALE", Fatal),
     ("PANICO", Fatal),
+    // Polish.
+    ("DZIENNIK", Info),
+    ("INFORMACJA", Info),
+    ("UWAGA", Info),
+    ("OSTRZEŻENIE", Warn),
+    ("BŁĄD", Error),
+    ("KATASTROFALNY", Fatal),
+    ("PANIKA", Fatal),
+    // Portuguese.
+    ("DEPURAÇÃO", Debug),
+    ("NOTA", Info),
+    ("AVISO", Warn),
+    ("PÂNICO", Fatal),
+    // Turkish; its FATAL holds the English word.
+    ("BİLGİ", Info),
+    ("UYARI", Warn),
+    ("HATA", Error),
+    ("KRİTİK", Fatal),
     // Georgian.
     ("გამართვა", Debug),
     ("ჟურნალი", Info),
@@ -72,6 +90,7 @@ const SEVERITIES: [(&str, Level); 61] = [
     ("错误", Error),
     ("致命错误", Fatal),
     ("灾难性错误", Fatal),
+    ("比致命错误还过分的错误", Fatal),
     // Chinese of Taiwan.
     ("除錯", Debug),
     ("日誌", Info),
@@ -201,6 +220,30 @@ pub(crate) fn severity(word: &[u8]) -> Option<Level> {
         .iter()
         .find(|(known, _)| *known == word)
         .map(|(_, level)| *level)
+}
+
+/// Returns the level of SEVERE or WARNING in another language.
+pub(super) fn java(word: &[u8]) -> Option<Level> {
+    JAVA.iter()
+        .find(|(known, _)| known.as_bytes() == word)
+        .map(|(_, level)| *level)
+}
+
+/// Returns true if a severity of this level or a higher one has its first letter beyond ASCII at
+/// `at`. A text that ends within the word counts.
+pub(super) fn is_around(text: &[u8], at: usize, least: Level) -> bool {
+    SEVERITIES
+        .iter()
+        .chain(&JAVA)
+        .filter(|(_, level)| *level >= least)
+        .any(|(word, _)| {
+            let word = word.as_bytes();
+            let Some(offset) = word.iter().position(|b| !b.is_ascii()) else {
+                return false;
+            };
+            let rest = at.checked_sub(offset).map(|start| &text[start..]);
+            rest.is_some_and(|rest| rest.starts_with(word) || word.starts_with(rest))
+        })
 }
 
 /// Returns true if a text ends with the label of PostgreSQL's line about the one before: `DÉTAIL`,

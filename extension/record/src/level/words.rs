@@ -39,8 +39,8 @@ pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
         b"debug" => (Debug, Word),
         b"fatal" => (Fatal, Word),
         b"err" | b"eror" | b"erro" | b"severe" | b"fail" | b"failure" => (Error, Shape),
-        b"critical" | b"crit" | b"alert" | b"emerg" | b"emergency" | b"panic" | b"pani" | b"dpanic"
-        | b"fata" | b"ftl" => (Fatal, Shape),
+        b"critical" | b"crit" | b"alert" | b"emer" | b"emerg" | b"emergency" | b"panic" | b"pani"
+        | b"dpanic" | b"fata" | b"ftl" => (Fatal, Shape),
         b"wrn" => (Warn, Shape),
         b"notice" | b"inf" => (Info, Shape),
         b"trace" | b"trc" | b"trce" | b"dbg" | b"dbug" | b"debu" | b"vrb" | b"finer" | b"finest"
@@ -102,7 +102,7 @@ const LENGTHS: [u16; 27] = {
     table[0] = bits(&[5]); // alert
     table[2] = bits(&[4, 6, 7, 8]); // crit config context critical
     table[3] = bits(&[3, 4, 5, 6, 7]); // dbg dbug debug dpanic default
-    table[4] = bits(&[3, 4, 5, 9]); // err eror error emergency
+    table[4] = bits(&[3, 4, 5, 9]); // err emer eror error emergency
     table[5] = bits(&[3, 4, 5, 6, 7]); // ftl fail fatal finest failure
     table[7] = bits(&[4]); // hint http
     table[8] = bits(&[3, 4, 11, 13]); // inf info information informational

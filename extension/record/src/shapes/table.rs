@@ -26,6 +26,63 @@ const CUPS: &[(&str, Level)] = &[
     ("D", Debug),
 ];
 
+/// Go's capnslog: critical, error, warning, notice, info, debug, trace.
+const CAPNSLOG: &[(&str, Level)] = &[
+    ("C", Fatal),
+    ("E", Error),
+    ("W", Warn),
+    ("N", Info),
+    ("I", Info),
+    ("D", Debug),
+    ("T", Debug),
+];
+
+/// The severities of syslog as numbers.
+const SYSLOG: &[(&str, Level)] = &[
+    ("0", Fatal),
+    ("1", Fatal),
+    ("2", Fatal),
+    ("3", Error),
+    ("4", Warn),
+    ("5", Info),
+    ("6", Info),
+    ("7", Debug),
+];
+
+/// The classes of BIRD. RMT and AUTH are mistakes of a peer.
+const BIRD: &[(&str, Level)] = &[
+    ("FATAL", Fatal),
+    ("BUG", Fatal),
+    ("ERR", Error),
+    ("AUTH", Warn),
+    ("RMT", Warn),
+    ("WARN", Warn),
+    ("INFO", Info),
+    ("TRACE", Debug),
+    ("DBG", Debug),
+];
+
+/// The first words of dnsmasq's lines about a query, before the name that was asked for.
+const DNSMASQ: &[(&str, Level)] = &[
+    ("query", Info),
+    ("forwarded", Info),
+    ("reply", Info),
+    ("cached", Info),
+    ("config", Info),
+    ("validation", Info),
+];
+
+/// The types of Privoxy's lines that quote what a client asked for.
+const PRIVOXY: &[(&str, Level)] = &[
+    ("Request", Info),
+    ("Connect", Info),
+    ("Crunch", Info),
+    ("Header", Debug),
+    ("Redirect", Info),
+    ("Filter", Debug),
+    ("Received", Debug),
+];
+
 /// gluster: emergency, alert, critical, error, warning, notice, info, debug, trace.
 const GLUSTER: &[(&str, Level)] = &[
     ("M", Fatal),
@@ -100,6 +157,12 @@ pub(super) const ROWS: &[Row] = &[
     // One-letter, numbered and plural levels.
     row("glog", "{level}{mmdd} {pid.digits} {caller}] {message}", Says::Letter, "E1122 10:00:00.123456   12345 reflector.go:125] Failed to list *v1.Pod: x"),
     row("glog without a thread", "{level}{mmdd} {caller}] {message}", Says::Letter, "W20261122 10:00:00.123456 main.cc:12] Check failed"),
+    row("cockroach", "{level}{mmdd} {thread.digits} {caller} {message}", Says::Letter, "E261128 01:35:33.123456 123 server/server.go:1234 ⋮ [n1] 12  failed to start server"),
+    row("etcd before 3.4", "{time}^{level}^|^{message}", Says::Only(CAPNSLOG), "2026-11-28 01:35:33.123456 E | rafthttp: failed to dial 8e9e05c52164694d on stream Message (EOF)"),
+    row("telegraf", "{time}^{level}!^{message}", Says::Letter, "2026-11-28T01:35:33Z E! [agent] Error writing to outputs.influxdb: could not write any address"),
+    row("gitea", "{time} {caller.place} [{level}]^{message}", Says::Letter, "2026/11/28 01:35:33 cmd/web.go:123:runWeb() [F] Failed to start server"),
+    row("stunnel", "{time}^LOG{level}[{thread}]:^{message}", Says::Only(SYSLOG), "2026.11.28 01:35:33 LOG3[ui]: SSL_accept: Peer suddenly disconnected"),
+    row("bird", "{time}^<{level}>^{message}", Says::Only(BIRD), "2026-11-28 01:35:33.123 <BUG> rt_notify: unexpected state"),
     row("android", "{time} {pid.digits} {_tid.digits}^{level}^{logger.any}:{message}", Says::Letter, "11-22 10:00:00.123  1234  1235 E AndroidRuntime: FATAL EXCEPTION: main"),
     row("android with users", "{time} {_uid.digits} {pid.digits} {_tid.digits}^{level}^{logger.any}:{message}", Says::Letter, "11-22 10:00:00.123  1000  1234  1235 E AndroidRuntime: FATAL EXCEPTION: main"),
     row("android's short time", "{time} {level}/{logger.any}(~{pid.digits}):{message}", Says::Letter, "11-22 10:00:00.123 E/ActivityManager( 1234): ANR in com.example"),
@@ -122,6 +185,7 @@ pub(super) const ROWS: &[Row] = &[
     row("samba with its process", "[{time},^^{level}, pid={pid.digits}, {_ids.any}] {caller}({function})~{message}", Says::Words(&[("0", Error), ("1", Warn), ("2", Info), ("3", Info), ("4", Info), ("5", Info), ("6", Debug), ("7", Debug), ("8", Debug), ("9", Debug)]), "[2026/11/28 01:38:37.106679,  0, pid=4711, effective(0, 0), real(0, 0)] ../../lib/util/x.c:119(exit_daemon)"),
     row("sssd with its process", "({time}): [be[{program}]] [{pid.digits}] [{function}] ({level}): {message}", Says::Only(SSSD), "(2026-11-28  1:45:45): [be[x]] [4711] [dp_req] (0x0040): Cannot start"),
     row("sssd", "({time}): [{program.any}] [{function}] ({level}): {message}", Says::Only(SSSD), "(2026-11-28  1:45:45): [sssd] [confdb_get_domain_internal] (0x0010): Unknown domain [x]"),
+    row("sssd before 2", "({time}) [{program.any}]^[{function}] ({level}): {message}", Says::Only(SSSD), "(Sat Nov 28 01:45:45 2026) [sssd[be[x]]] [sdap_async_sys_connect_done] (0x0040): connect failed"),
     row("redis", "{pid.digits}:{_role} {time}^#^{message}", Says::Text(REDIS, Some(Warn)), "4843:M 28 Nov 2026 01:35:53.661 # Failed listening on port 6379 (TCP), aborting."),
     row("redis' notices", "{pid.digits}:{_role} {time} * {message}", Says::Always(Info), "4843:M 28 Nov 2026 01:35:53.661 * Ready to accept connections"),
     row("redis' details", "{pid.digits}:{_role} {time} - {message}", Says::Always(Debug), "4843:M 28 Nov 2026 01:35:53.661 - Accepted 127.0.0.1:1"),
@@ -138,6 +202,15 @@ pub(super) const ROWS: &[Row] = &[
     row("exim of a session", "{time} {here}SMTP {message}", Says::Nothing, "2026-11-28 01:58:17 SMTP connection from (error) [127.0.0.1] closed by QUIT"),
     row("exim of a message", "{time} {here}1{_id.any}-00{_number.any}-{_part} {message}", Says::Nothing, "2026-11-28 01:58:17 1xX7hh-0002A5-17 <= a@example.org H=(error) T=\"disk error on db1\""),
     row("exim of a login", "{time} {here}no host name found for {message}", Says::Nothing, "2026-11-28 01:58:17 no host name found for IP address 192.0.2.1"),
+    row("dnsmasq", "{time} dnsmasq[{pid.digits}]: {here}{level}{message}", Says::Only(DNSMASQ), "Nov 28 01:35:33 dnsmasq[4711]: reply error is 192.0.2.1"),
+    row("dnsmasq by syslog", "{time} {host} dnsmasq[{pid.digits}]: {here}{level}{message}", Says::Only(DNSMASQ), "Nov 28 01:35:33 gw1 dnsmasq[4711]: query[A] error from 127.0.0.1"),
+    row("dnsmasq's leases", "{time} dnsmasq-dhcp[{pid.digits}]: {here}DHCP{message}", Says::Nothing, "Nov 28 01:35:33 dnsmasq-dhcp[4711]: DHCPACK(eth0) 192.0.2.7 00:11:22:33:44:55 error"),
+    row("dnsmasq's leases by syslog", "{time} {host} dnsmasq-dhcp[{pid.digits}]: {here}DHCP{message}", Says::Nothing, "Nov 28 01:35:33 gw1 dnsmasq-dhcp[4711]: DHCPACK(eth0) 192.0.2.7 00:11:22:33:44:55 error"),
+    row("cron", "{time} {host} {program}[{pid.digits}]: {here}({_user.any}) CMD ({message}", Says::Nothing, "Nov 28 01:35:33 web1 CRON[4711]: (root) CMD (/usr/local/bin/report --level error)"),
+    row("sudo", "{time} {host} sudo: {here}{_user} : {message}", Says::Nothing, "Nov 28 01:35:33 web1 sudo:    error : TTY=pts/0 ; PWD=/home/error ; USER=root ; COMMAND=/bin/ls"),
+    row("vsftpd", "{time} [pid {pid.digits}] {here}[{_user.any}] {message}", Says::Nothing, "Sat Nov 28 01:35:33 2026 [pid 4711] [error] FAIL LOGIN: Client \"127.0.0.1\""),
+    row("proftpd's logins", "{time} {host} proftpd[{pid.digits}] {client.any} ({_peer.any}]): {here}USER {message}", Says::Nothing, "2026-11-28 01:35:33,123 web1 proftpd[4711] 127.0.0.1 (192.0.2.1[192.0.2.1]): USER error: no such user found"),
+    row("privoxy's requests", "{time} {thread.hex} {here}{level}: {message}", Says::Only(PRIVOXY), "2026-11-28 01:35:33.123 7f1c6b7ff6c0 Connect: to error:80 (failed)"),
     row("nagios service alerts", "[{time}] {here}SERVICE ALERT: {_host.any};{_service.any};{level};{_kind};{_try};{message}", Says::Only(STATES), "[1795830541] SERVICE ALERT: h1;errors;OK;HARD;1;OK - 0 errors"),
     row("nagios host alerts", "[{time}] {here}HOST ALERT: {_host.any};{level};{_kind};{_try};{message}", Says::Only(STATES), "[1795830538] HOST ALERT: h1;DOWN;HARD;1;no answer"),
     row("nagios flapping", "[{time}] {here}SERVICE FLAPPING ALERT: {message}", Says::Nothing, "[1795831118] SERVICE FLAPPING ALERT: h1;errors;STARTED; Service seems to flap"),
@@ -172,6 +245,18 @@ pub(super) const ROWS: &[Row] = &[
     row("fail2ban", "{time} {logger} [{pid.digits}]: {level} {message}", Says::Word, "2026-11-28 01:33:42,994 fail2ban.utils          [1285]: ERROR   7f219bac7230 -- returned 127"),
     row("gearmand", "{level} {time} [ {thread.any} ] {message}", Says::Word, "  ERROR 2026-11-28 01:33:51.000000 [     3 ] invalid command value"),
     row("monit", "[{time}] {level} : {message}", Says::Word, "[2026-11-28T01:50:59+0000] error    : 'nginx' process is not running"),
+    row("tinyproxy", "{level} {time} [{pid.digits}]: {message}", Says::Words(&[("CONNECT", Info)]), "ERROR     Nov 28 01:35:33.123 [4711]: Could not create listening sockets."),
+    row("privoxy", "{time} {thread.hex} {level}: {message}", Says::Word, "2026-11-28 01:35:33.123 7f1c6b7ff6c0 Error: could not resolve hostname db.example.com"),
+    row("privoxy at its end", "{time} {thread.hex} Fatal error: {message}", Says::Always(Fatal), "2026-11-28 01:35:33.123 7f1c6b7ff6c0 Fatal error: can't bind to 127.0.0.1:8118"),
+    row("maxscale", "{time} {level} : {message}", Says::Word, "2026-11-28 01:35:33   error  : Failed to bind on '[::]:4006'"),
+    row("clickhouse", "{time} [ {thread.digits} ] {_query} <{level}> {message}", Says::Word, "2026.11.28 01:35:33.123456 [ 4711 ] {} <Error> Application: DB::Exception: x"),
+    row("cassandra", "{level} [{thread.any}] {time} {caller} - {message}", Says::Word, "ERROR [main] 2026-11-28 01:35:33,123 CassandraDaemon.java:900 - Exception encountered during startup"),
+    row("nats", "[{pid.digits}] {time} [{level}] {message}", Says::Word, "[4711] 2026/11/28 01:35:33.123456 [FTL] Error listening on port: 0.0.0.0:4222"),
+    row("openvswitch", "{time}|{_number.digits}|{logger.any}|{level}|{message}", Says::Word, "2026-11-28T01:35:33.123Z|00001|ovsdb_server|ERR|ovsdb error: x"),
+    row("kamailio", "{_worker.digits}({pid.digits}) {level}: <{logger.any}> [{caller.any}]: {message}", Says::Word, "0(4711) ERROR: <core> [core/tcp_main.c:2850]: tcp_init(): bind failed"),
+    row("puppet", "{time} {program} ({level}): {message}", Says::Word, "2026-11-28 01:35:33 +0000 Puppet (err): Could not retrieve catalog from remote server"),
+    row("krb5kdc", "{time} {host} {program}[{pid.digits}]({level}): {message}", Says::Word, "Nov 28 01:35:33 kdc1 krb5kdc[4711](Error): preauth (encrypted_timestamp) verify failure"),
+    row("minecraft", "[{time}] [{thread.any}/{level}]: {message}", Says::Word, "[01:35:33] [Server thread/ERROR]: Encountered an unexpected exception"),
     row("clamd", "{time} -> {level}: {message}", Says::Word, "Sat Nov 28 01:39:36 2026 -> ERROR: Can't open file or directory"),
     row("clamd's console", "{level}: {time} -> {message}", Says::Word, "ERROR: Sat Nov 28 01:39:36 2026 -> Can't open file or directory"),
     row("libclamav", "LibClamAV {level}: {message}", Says::Word, "LibClamAV Error: cli_loaddbdir: No supported database files found in /db"),
@@ -182,6 +267,8 @@ pub(super) const ROWS: &[Row] = &[
     row("celery", "[{time}: {level}/{thread}] {message}", Says::Word, "[2026-11-28 01:33:51,123: ERROR/MainProcess] Task app.add raised unexpected"),
     row("icinga 2", "[{time}] {level}/{logger}: {message}", Says::Word, "[2026-11-28 01:33:51 +0000] critical/cli: Could not fetch listener"),
     row("unbound", "[{time}] {program}[{pid.digits}:{thread.digits}] {level}: {message}", Says::Word, "[1795829743] unbound[4711:0] error: bind: address already in use"),
+    row("unbound without brackets", "{time} {program}[{pid.digits}:{thread.digits}] {level}: {message}", Says::Word, "Nov 28 01:35:33 unbound[4711:0] error: could not open ports"),
     row("unbound at its end", "[{time}] {program}[{pid.digits}:{thread.digits}] fatal error: {message}", Says::Always(Fatal), "[1795829743] unbound[4711:0] fatal error: could not open ports"),
+    row("nsd", "[{time}] {program}[{pid.digits}]: {level}: {message}", Says::Word, "[2026-11-28 01:35:33.123] nsd[4711]: error: can't bind udp socket"),
     row("zabbix", "{pid.digits}:{time} {message}", Says::Nothing, "21494:20261128:015055.095 database is down: reconnecting in 10 seconds"),
 ];

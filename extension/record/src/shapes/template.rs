@@ -5,9 +5,9 @@
 //! last parts. Any other `{name}` is a part without blanks, which is kept in `fields` unless its
 //! name begins with `_`. It may be narrowed: `{pid.digits}`, `{thread.hex}`, `{logger.dotted}`
 //! (`com.example.Class`), `{logger.method}` (`com.example.Class.method`), `{id.upper}` (capitals,
-//! digits, `_` and `-`), or widened: `{thread.any}` goes up to the next character of the template,
-//! over blanks. A blank stands for one or more blanks or tabs, `~` for none or more, `^` for one
-//! blank, every other character for itself.
+//! digits, `_` and `-`), `{caller.place}` (`cmd/web.go:123:runWeb()`), or widened: `{thread.any}`
+//! goes up to the next character of the template, over blanks. A blank stands for one or more
+//! blanks or tabs, `~` for none or more, `^` for one blank, every other character for itself.
 
 use super::{Lead, MOST_FIELDS, Row, Says, Shaped};
 use crate::names::is_dotted;
@@ -43,6 +43,7 @@ pub(super) enum Kind {
     Dotted,
     Method,
     Upper,
+    Place,
     Any,
 }
 
@@ -231,6 +232,7 @@ fn field(inside: &'static str) -> Part {
         "dotted" => Kind::Dotted,
         "method" => Kind::Method,
         "upper" => Kind::Upper,
+        "place" => Kind::Place,
         "any" => Kind::Any,
         _ => Kind::Token,
     };
@@ -285,6 +287,7 @@ fn field_len(rest: &[u8], kind: Kind, next: Option<&Part>) -> Option<usize> {
         && match kind {
             Kind::Dotted => std::str::from_utf8(&rest[..len]).is_ok_and(is_dotted),
             Kind::Method => std::str::from_utf8(&rest[..len]).is_ok_and(is_method),
+            Kind::Place => is_place(&rest[..len]),
             _ => true,
         };
     fits.then_some(len)
@@ -298,6 +301,14 @@ fn is_method(text: &str) -> bool {
             .is_some_and(|c| kind(&c))
     };
     starts(parts.next(), |c| c.is_ascii_lowercase() || *c == '_') && parts.count() >= 3 && is_dotted(text)
+}
+
+/// Returns true for a file, a line and perhaps a function: `cmd/web.go:123:runWeb()`.
+fn is_place(text: &[u8]) -> bool {
+    let mut parts = text.split(|b| *b == b':');
+    let file = parts.next().unwrap_or_default();
+    let line = parts.next().unwrap_or_default();
+    file.contains(&b'.') && !line.is_empty() && line.iter().all(u8::is_ascii_digit)
 }
 
 impl Part {
@@ -318,7 +329,7 @@ impl Part {
                 Says::Letter => byte.is_ascii_uppercase(),
                 _ => byte.is_ascii_alphanumeric() || !byte.is_ascii(),
             },
-            Part::Field(_, Kind::Token) => !byte.is_ascii_whitespace(),
+            Part::Field(_, Kind::Token | Kind::Place) => !byte.is_ascii_whitespace(),
             Part::Field(_, Kind::Any) | Part::AnyBlank | Part::Here | Part::Message => true,
         }
     }

@@ -1,6 +1,6 @@
-//! The wrappers that containers put around each line: Docker's json-file driver and the CRI format
-//! of Kubernetes. What counts is the line inside; the wrapper lends its time when that line has
-//! none.
+//! The wrappers that containers put around each line: Docker's json-file driver, the CRI format of
+//! Kubernetes, and the container's name of docker compose. What counts is the line inside; the
+//! wrapper lends its time when that line has none.
 
 use std::borrow::Cow;
 use std::sync::LazyLock;
@@ -40,6 +40,25 @@ pub(crate) fn cri(line: &[u8]) -> Option<Cri<'_>> {
     })
 }
 
+/// Returns the length of the container's name that docker compose puts before a line, and the
+/// length with its bar: `web-1  | `, `shop_db_1 | `.
+pub(crate) fn compose(line: &[u8]) -> Option<(usize, usize)> {
+    if !line.first()?.is_ascii_lowercase() {
+        return None;
+    }
+    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
+    let name = line.iter().take(80).take_while(|b| is_name(b)).count();
+    let digits = line[..name]
+        .iter()
+        .rev()
+        .take_while(|b| b.is_ascii_digit())
+        .count();
+    let blanks = line[name..].iter().take(64).take_while(|b| **b == b' ').count();
+    let counted = digits > 0 && matches!(line[..name - digits].last(), Some(b'-' | b'_'));
+    let rest = &line[name + blanks..];
+    (counted && blanks > 0 && rest.starts_with(b"| ")).then_some((name, name + blanks + 2))
+}
+
 /// Docker's json-file:
 /// `{"log":"message\n","stream":"stderr","time":"2026-11-22T10:00:00.123456789Z"}`.
 #[derive(Deserialize)]
@@ -53,12 +72,21 @@ struct Docker<'a> {
     time: Option<Cow<'a, str>>,
 }
 
-/// Returns the text inside a record's wrappers, and the time of the first one. None when its first
-/// line is not wrapped.
-pub(crate) fn unwrap(text: &str) -> Option<(String, Option<String>)> {
+/// The text inside a record's wrappers.
+#[derive(Default)]
+pub(crate) struct Unwrapped {
+    pub(crate) text: String,
+    /// The time of the first wrapper.
+    pub(crate) time: Option<String>,
+    /// The container's name, if the wrapper has one.
+    pub(crate) container: Option<String>,
+}
+
+/// Returns the text inside a record's wrappers. None when its first line is not wrapped.
+pub(crate) fn unwrap(text: &str) -> Option<Unwrapped> {
     // Most lines are told by a byte.
     if !text.starts_with('{') && text.as_bytes().get(10) != Some(&b'T') {
-        return None;
+        return without_compose(text);
     }
     let mut inner = String::new();
     let mut time = None;
@@ -91,7 +119,25 @@ pub(crate) fn unwrap(text: &str) -> Option<(String, Option<String>)> {
             inner.push('\n');
         }
     }
-    Some((inner, time))
+    Some(Unwrapped {
+        text: inner,
+        time,
+        container: None,
+    })
+}
+
+fn without_compose(text: &str) -> Option<Unwrapped> {
+    let (name, _) = compose(text.as_bytes())?;
+    let lines = text.split('\n').map(|line| match compose(line.as_bytes()) {
+        // The bar ends at an ASCII byte.
+        Some((_, len)) => &line[len..],
+        None => line,
+    });
+    Some(Unwrapped {
+        text: lines.collect::<Vec<_>>().join("\n"),
+        time: None,
+        container: Some(text[..name].to_owned()),
+    })
 }
 
 fn docker(line: &str) -> Option<Docker<'_>> {
@@ -120,6 +166,9 @@ pub(crate) fn piece(line: &[u8]) -> Option<(&[u8], bool)> {
 pub(crate) fn inner_start<'b>(line: &'b [u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
     if let Some(cri) = cri(line) {
         return Some(cri.body);
+    }
+    if let Some((_, len)) = compose(line) {
+        return Some(&line[len..]);
     }
     let raw = line.strip_prefix(b"{\"log\":\"")?;
     let start = super::json_level::unescape(raw, buffer);

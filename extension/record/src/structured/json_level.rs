@@ -4,6 +4,7 @@
 use memchr::memchr2;
 
 use crate::level::Level;
+use crate::level::translated;
 use crate::level::words::{letter_level, syslog_level, value_level};
 
 /// The outcome of the scan of a JSON object.
@@ -42,6 +43,11 @@ struct Seen<'a> {
     stream: bool,
     message: Option<&'a [u8]>,
     serilog: u8,
+    /// Kibana 7 puts the level first among the tags of a line of the type `log`.
+    tag: Option<Level>,
+    logged: bool,
+    /// Nextcloud counts 0 to 4.
+    nextcloud: bool,
     /// This object is the level itself: its name is the level.
     of_level: bool,
 }
@@ -50,6 +56,18 @@ impl<'a> Seen<'a> {
     fn verdict(self) -> Json<'a> {
         if let Some(level) = self.gelf_level.filter(|_| self.gelf).and_then(syslog_level) {
             return Json::Level(level);
+        }
+        if let Some(level) = self.tag.filter(|_| self.logged) {
+            return Json::Level(level);
+        }
+        if let Some(number) = self.gelf_level.filter(|_| self.nextcloud) {
+            return Json::Level(match number {
+                0 => Level::Debug,
+                1 => Level::Info,
+                2 => Level::Warn,
+                3 => Level::Error,
+                _ => Level::Fatal,
+            });
         }
         match self {
             Seen {
@@ -74,6 +92,9 @@ impl<'a> Seen<'a> {
         match (key, value) {
             (b"log", Value::String(raw)) => self.log = Some(raw),
             (b"stream", Value::String(_)) => self.stream = true,
+            (b"tags", Value::String(word)) => self.tag = value_level(word),
+            (b"type", Value::String(b"log")) => self.logged = true,
+            (b"reqId", Value::String(_)) => self.nextcloud = true,
             (b"short_message", Value::String(raw)) => {
                 self.gelf = true;
                 self.message = self.message.or(Some(raw));
@@ -141,7 +162,7 @@ fn keyed(key: &[u8], value: Value) -> Option<Level> {
                 [b'D', b'1'..=b'5'] => Some(Level::Debug),
                 // No level has more digits as a string; what has is a time or an order's number.
                 [b'0'..=b'9'] | [b'0'..=b'9', b'0'..=b'9'] => number(word).and_then(|n| numbered(key, n)),
-                _ => value_level(word),
+                _ => value_level(word).or_else(|| translated::severity(word)),
             }
         }
         Value::Number(n) => numbered(key, n),
@@ -226,7 +247,7 @@ fn object<'a>(bytes: &'a [u8], seen: &mut Seen<'a>, start: usize, depth: u8) -> 
                 value = Value::Other;
             }
             // journald's field that is set twice: {"PRIORITY":["3","3"]}.
-            b'[' if key == b"PRIORITY" => {
+            b'[' if matches!(key, b"PRIORITY" | b"tags") => {
                 let first = string(bytes, blanks(bytes, at + 1)).map(|(raw, _)| raw);
                 value = first.map_or(Value::Other, Value::String);
                 at = nested(bytes, at)?;

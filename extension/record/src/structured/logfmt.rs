@@ -55,6 +55,7 @@ pub(crate) fn names_level(key: &[u8]) -> bool {
             | b"levelname"
             | b"LEVEL"
             | b"Level"
+            | b"prio"
     )
 }
 

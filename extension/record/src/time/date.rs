@@ -120,11 +120,13 @@ fn day_or_month_first(s: &mut Scanner, separator: u8) -> Option<Stamp> {
     }
 }
 
-/// Reads `1122 10:00:00.123456`, with the year before it in newer versions of glog.
+/// Reads `1122 10:00:00.123456`, with the year before it in newer versions of glog and, in two
+/// digits, in CockroachDB's.
 pub(super) fn glog(s: &mut Scanner) -> Option<Stamp> {
     let run = s.rest().iter().take_while(|b| b.is_ascii_digit()).count();
     let year = match run {
         4 => None,
+        6 => Some(2000 + s.digits(2)? as i16),
         8 => Some(s.digits(4)? as i16),
         _ => return None,
     };
@@ -233,7 +235,7 @@ pub(super) fn named(s: &mut Scanner) -> Option<Stamp> {
         && matches!(a, b'1' | b'2')
         && rest
             .first()
-            .is_none_or(|b| matches!(b, b']' | b' ' | b':' | b',' | b'|'))
+            .is_none_or(|b| matches!(b, b']' | b')' | b' ' | b':' | b',' | b'|'))
     {
         s.eat(b' ');
         year = Some(s.digits(4)? as i16);
@@ -256,6 +258,10 @@ fn date_then_clock(s: &mut Scanner, year: Option<i16>, month: u64, day: u64) -> 
         }
         b',' if s.rest().get(1) == Some(&b' ') => s.skip(2),
         _ => return None,
+    }
+    // Suricata's `28/11/2026 -- 01:35:33`.
+    if s.rest().starts_with(b"-- ") {
+        s.skip(3);
     }
     let clock = clock::scan(s)?;
     let zone = zone::scan(s);

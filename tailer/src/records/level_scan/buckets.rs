@@ -28,8 +28,14 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
         } else {
             [Some(b"ef"), Some(b"rt"), Some(b"rl"), None]
         },
-        // fail, fata(l), crit, eror, emer(g), FEHL(ER); Tra(ceba)ck, cor(e-du)mp.
-        [Some(b"fce"), Some(b"arme-"), Some(b"iteobdh"), Some(b"latru")],
+        // fail, fata(l), crit, eror, emer(g), FEHL(ER), FEL:, GRAV(E), HATA, SCHW(ERWIEGEND),
+        // ALLV(ARLIG); Tra(ceba)ck, cor(e-du)mp; LOG3.
+        [
+            Some(b"fceghsla"),
+            Some(b"armec-lo"),
+            Some(b"iteobdhalg"),
+            Some(b"latruvw:01234"),
+        ],
         // aler(t), seve(re), pani(c), exce(ption); warn.
         if warn {
             [Some(b"aspwe"), Some(b"leax"), Some(b"evnrc"), Some(b"rein")]
@@ -37,7 +43,7 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             [Some(b"aspe"), Some(b"leax"), Some(b"evnc"), Some(b"rei")]
         },
         // A digit or a letter as a string, whatever follows: "3", "E"; Tornado's [E 2; cups' E [ at the
-        // start of a line; sssd's (0x0.
+        // start of a line; sssd's (0x0; Gitea's [E].
         [
             Some(b"\"[\n("),
             if warn {
@@ -45,7 +51,7 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             } else {
                 Some(b"0123456789efcax")
             },
-            Some(b"\" x"),
+            Some(b"\" x]"),
             None,
         ],
         // The end of a key before a number: l":5, y" :, o\":, \" :; an escaped character: \u003c;
@@ -74,13 +80,13 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             Some(b"0123456789,/"),
             None,
         ],
-        // A lone letter after a number or a time: 5678 E Tag, .123 # msg, ] E [; a key's quote before a
-        // number: ": 5.
+        // A lone letter after a number or a time: 5678 E Tag, .123 # msg, ] E [, Z E!; a key's quote
+        // before a number: ": 5.
         [
             Some(b"0123456789z\"]"),
             Some(b" :"),
             if warn { Some(b"efcamw# ") } else { Some(b"efcam# ") },
-            Some(b"0123456789 "),
+            Some(b"0123456789 !"),
         ],
     ]
 }
@@ -126,7 +132,9 @@ pub fn find(warn: bool, text: &[u8], mut at: usize, mut counts: impl FnMut(usize
     let table = &TABLES[usize::from(warn)];
     let is_mark = |at: usize| {
         let in_place = |place: usize| table[place][usize::from(*text.get(at + place).unwrap_or(&BLANK))];
-        in_place(0) & in_place(1) & in_place(2) & in_place(REACH) != 0 || text[at] == b'<'
+        in_place(0) & in_place(1) & in_place(2) & in_place(REACH) != 0
+            || text[at] == b'<'
+            || begins_letter(text[at])
     };
     let mut counts = |at: usize| is_mark(at) && counts(at);
     #[cfg(target_arch = "x86_64")]
@@ -143,6 +151,11 @@ pub fn find(warn: bool, text: &[u8], mut at: usize, mut counts: impl FnMut(usize
         }
     }
     (at..text.len()).find(|&at| counts(at))
+}
+
+/// Returns true for the first byte of a letter beyond ASCII: a severity of another language may have it.
+fn begins_letter(byte: u8) -> bool {
+    byte >= 0xC0
 }
 
 /// The table by half bytes: for each place the buckets of the 16 low and of the 16 high halves.
@@ -193,6 +206,7 @@ mod avx2 {
         let high = halves.map(|[_, high]| wide(&high));
         let nibble = _mm256_set1_epi8(15);
         let less_than = _mm256_set1_epi8(b'<'.cast_signed());
+        let below_letters = _mm256_set1_epi8(-65);
         let zero = _mm256_setzero_si256();
         while let Some(window) = text.get(at..at + STEP + REACH) {
             // Zero where there is no mark.
@@ -216,13 +230,22 @@ mod avx2 {
                 let (bytes, first) = in_place(0);
                 let both = _mm256_and_si256(first, in_place(1).1);
                 let all = _mm256_and_si256(both, _mm256_and_si256(in_place(2).1, in_place(REACH).1));
-                _mm256_or_si256(all, _mm256_cmpeq_epi8(bytes, less_than))
+                (_mm256_or_si256(all, _mm256_cmpeq_epi8(bytes, less_than)), bytes)
             };
-            let (first, second) = (marks(0), marks(VECTOR));
+            let ((first, low_bytes), (second, high_bytes)) = (marks(0), marks(VECTOR));
             let either = _mm256_or_si256(first, second);
-            if _mm256_testz_si256(either, either) == 0 {
+            let beyond = _mm256_movemask_epi8(_mm256_or_si256(low_bytes, high_bytes)) != 0;
+            if beyond || _mm256_testz_si256(either, either) == 0 {
                 let bits = |marks| !_mm256_movemask_epi8(_mm256_cmpeq_epi8(marks, zero)).cast_unsigned();
                 let mut bits = u64::from(bits(second)) << VECTOR | u64::from(bits(first));
+                if beyond {
+                    // 0xC0 to 0xFF are -64 to -1.
+                    let begins = |bytes| {
+                        let begins = _mm256_and_si256(bytes, _mm256_cmpgt_epi8(bytes, below_letters));
+                        u64::from(_mm256_movemask_epi8(begins).cast_unsigned())
+                    };
+                    bits |= begins(high_bytes) << VECTOR | begins(low_bytes);
+                }
                 while bits != 0 {
                     let mark = at + bits.trailing_zeros() as usize;
                     if counts(mark) {
@@ -261,7 +284,9 @@ mod tests {
     fn is_mark(warn: bool, text: &[u8], at: usize) -> bool {
         let byte = |place: usize| usize::from(*text.get(at + place).unwrap_or(&BLANK));
         let table = &TABLES[usize::from(warn)];
-        (0..4).fold(255, |bits, place| bits & table[place][byte(place)]) != 0 || text[at] == b'<'
+        (0..4).fold(255, |bits, place| bits & table[place][byte(place)]) != 0
+            || text[at] == b'<'
+            || begins_letter(text[at])
     }
 
     #[test]
