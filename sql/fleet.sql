@@ -127,7 +127,7 @@ BEGIN
            greatest(make_interval(secs => logwatch_private.setting('check_interval')::integer),
                     CASE WHEN (SELECT w.state FROM logwatch_private.worker_status() AS w) = 'running' THEN interval '0' ELSE interval '1 minute' END),
            logwatch_private.library_version(),
-           now() - make_interval(mins => logwatch_private.setting('retention')::integer),
+           logwatch_private.entries_kept_from(now()),
            (SELECT r.last_at FROM logwatch_private.received(clock_timestamp()) AS r),
            (SELECT r.per_minute FROM logwatch_private.received(clock_timestamp()) AS r),
            (SELECT COALESCE(jsonb_object_agg(s.slot, to_jsonb(s) - 'slot'), '{}') FROM logwatch_private.fleet_slots() AS s),
@@ -213,7 +213,8 @@ CREATE FUNCTION logwatch_private.finish_join(edge logwatch.edges) RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    keep_from constant timestamptz := now() - make_interval(mins => logwatch_private.setting('retention')::integer);
+    -- Older sums stay: their entries are gone here.
+    keep_from constant timestamptz := logwatch_private.entries_kept_from(now());
     copied bigint[];
     oldest timestamptz;
     counted_from timestamptz;

@@ -120,7 +120,7 @@ CREATE FUNCTION logwatch_private.maintenance_due(asof timestamptz) RETURNS boole
         OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL
         OR (SELECT p.maintained_at IS NULL OR p.maintained_at < asof - interval '1 day' FROM logwatch.progress AS p)
         OR EXISTS (SELECT FROM logwatch_private.failed_upkeep)
-        OR EXISTS (SELECT FROM logwatch_private.old_partitions(asof - make_interval(mins => logwatch_private.setting('retention')::integer)))
+        OR EXISTS (SELECT FROM logwatch_private.old_partitions(logwatch_private.entries_kept_from(asof)))
     $$;
 COMMENT ON FUNCTION logwatch_private.maintenance_due(timestamptz) IS 'Whether maintenance has anything to do; assigns no transaction id';
 
@@ -143,7 +143,7 @@ CREATE FUNCTION logwatch_private.delete_old(keep_from timestamptz) RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
+    DELETE FROM logwatch.entries_default AS e WHERE e.received_at < logwatch_private.entries_kept_from(now());
     DELETE FROM logwatch.minutes AS m WHERE m.minute < keep_from;
     IF EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.since < keep_from) THEN
         PERFORM logwatch_private.forget_rolled();
@@ -168,7 +168,7 @@ BEGIN
     DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.delete_old(timestamptz) IS 'Deletes what is older than that';
+COMMENT ON FUNCTION logwatch_private.delete_old(timestamptz) IS 'Deletes what is older than that, and entries outside day partitions that are older than logwatch.entries_retention';
 
 CREATE FUNCTION logwatch_private.maintain_part(part text, OUT done bigint, OUT problem text)
     LANGUAGE plpgsql VOLATILE
@@ -186,7 +186,7 @@ BEGIN
     BEGIN
         CASE $1
             WHEN 'new partitions' THEN done := logwatch_private.add_partitions(3);
-            WHEN 'old partitions' THEN done := logwatch_private.drop_partitions(keep_from);
+            WHEN 'old partitions' THEN done := logwatch_private.drop_partitions(logwatch_private.entries_kept_from(now()));
             WHEN 'folding' THEN done := logwatch_private.fold();
             WHEN 'retention' THEN PERFORM logwatch_private.delete_old(keep_from);
         END CASE;
@@ -221,7 +221,6 @@ CREATE FUNCTION logwatch_maintain() RETURNS text
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    keep_from constant timestamptz := now() - make_interval(mins => logwatch_private.setting('retention')::integer);
     parts constant text[] := '{new partitions,old partitions,folding,retention}';
     done bigint[];
     problems text[];
@@ -234,13 +233,13 @@ BEGIN
       INTO done, problems
       FROM unnest(parts) WITH ORDINALITY AS p (part, number) CROSS JOIN LATERAL logwatch_private.maintain_part(p.part) AS m;
     PERFORM logwatch_private.maintained();
-    SELECT count(*) INTO waiting FROM logwatch_private.old_partitions(keep_from);
+    SELECT count(*) INTO waiting FROM logwatch_private.old_partitions(logwatch_private.entries_kept_from(now()));
     RETURN concat_ws('; ', format('partitions made %s, dropped %s', done[1], done[2]),
                      CASE WHEN waiting > 0 THEN format('%s more are dropped by the next calls', waiting) END,
                      format('minutes folded %s', done[3]), array_to_string(problems, '; '));
 END
 $$;
-COMMENT ON FUNCTION logwatch_maintain() IS 'Makes partitions ahead, drops those older than logwatch.retention, folds and prunes; the worker does it by itself';
+COMMENT ON FUNCTION logwatch_maintain() IS 'Makes partitions ahead, drops those older than logwatch.entries_retention, folds and prunes; the worker does it by itself';
 
 -- A publication for all tables includes these, and PostgreSQL then refuses to delete rows that it
 -- cannot identify. They have no key, because the rows of all edges meet in them at a centre. Old

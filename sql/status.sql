@@ -1,5 +1,5 @@
--- The status: one row per rule, source, channel and the worker. It only reads, so that it works on
--- a hot standby.
+-- The status: one row per rule, source, channel, the storage and the worker. It only reads, so that it
+-- works on a hot standby.
 
 CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
     RETURNS text
@@ -286,6 +286,8 @@ BEGIN
             WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q
      ORDER BY c.position;
 
+    RETURN QUERY SELECT 'storage', 'entries', d.state, NULL::timestamptz, NULL::bigint, NULL::bigint, d.message FROM logwatch_private.disk_status(asof) AS d;
+
     RETURN QUERY
     SELECT 'setting', u.name, 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
            format('There is no setting of this name. Did you mean %s? See %s, line %s.', u.nearest, u.file, u.line)
@@ -316,4 +318,4 @@ BEGIN
     RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
 END
 $$;
-COMMENT ON FUNCTION logwatch_status() IS 'Status of logwatch: one row per rule, source, channel, misspelt setting, function of another role, edge or centre of a fleet, and the worker; reads only';
+COMMENT ON FUNCTION logwatch_status() IS 'Status of logwatch: one row per rule, source, channel, the storage, misspelt setting, function of another role, edge or centre of a fleet, and the worker; reads only';

@@ -85,7 +85,7 @@ CREATE TABLE logwatch.entries_default PARTITION OF logwatch.entries DEFAULT;
 -- Indexes belong to the partitions, not to their parent: pg_dump restores those of partitions made
 -- later from their own definitions.
 CREATE INDEX entries_default_logged_at_idx ON logwatch.entries_default (logged_at);
-COMMENT ON TABLE logwatch.entries IS 'Stored records, partitioned by the UTC day of received_at; retention drops partitions';
+COMMENT ON TABLE logwatch.entries IS 'Stored records, partitioned by the UTC day of received_at; logwatch.entries_retention drops partitions';
 COMMENT ON TABLE logwatch.entries_default IS 'Entries of days that have no partition yet, so that ingest never fails';
 COMMENT ON COLUMN logwatch.entries.received_at IS 'When the record was stored (ingest time)';
 COMMENT ON COLUMN logwatch.entries.logged_at IS 'Time in the record (event time); ingest time where that is missing or in the future';

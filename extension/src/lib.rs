@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 mod certificates;
 mod channel;
 mod column;
+mod disk;
 mod ingest;
 mod jsonb;
 mod last_check;
@@ -60,7 +61,8 @@ extension_sql_file!(
     name = "pause",
     requires = ["foreign_functions"]
 );
-extension_sql_file!("../../sql/status.sql", name = "status", requires = ["pause"]);
+extension_sql_file!("../../sql/disk.sql", name = "disk", requires = ["pause"]);
+extension_sql_file!("../../sql/status.sql", name = "status", requires = ["disk"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);

@@ -49,6 +49,7 @@ static CHECK_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MIN_LEVEL: GucSetting<MinLevel> = GucSetting::<MinLevel>::new(MinLevel::Error);
 static MAX_LATENESS: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
 static RULE_TIME_LIMIT: GucSetting<i32> = GucSetting::<i32>::new(1000);
+static ENTRIES_RETENTION: GucSetting<i32> = GucSetting::<i32>::new(-1);
 static RETENTION: GucSetting<i32> = GucSetting::<i32>::new(30 * 24 * 60);
 static ALERT_FILE: Text = Text::new(None);
 static EMAIL_FROM: Text = Text::new(None);
@@ -129,6 +130,14 @@ pub fn init(preloading: bool) {
         c"Sets how long entries, counts, alerts and notifications are kept.",
         &RETENTION,
         60,
+        i32::MAX,
+        GucFlags::UNIT_MIN,
+    );
+    number(
+        c"logwatch.entries_retention",
+        c"Sets how long entries are kept, at least an hour; -1 keeps them as long as all else.",
+        &ENTRIES_RETENTION,
+        -1,
         i32::MAX,
         GucFlags::UNIT_MIN,
     );

@@ -144,7 +144,7 @@ fn a_crash_of_the_centre_during_the_first_copy_leaves_no_table_behind() -> Resul
         wait_until(SOON, "a table whose copy is durable", || {
             // This commit flushes what was committed before it.
             centre.sql("SELECT pg_current_xact_id()")?;
-            Ok(centre.sql("SELECT bool_or(srsubstate = 'f') FROM pg_subscription_rel")? == "t")
+            Ok(centre.sql("SELECT bool_or(srsubstate IN ('f', 's', 'r')) FROM pg_subscription_rel")? == "t")
         })?;
         wait_until(SOON, "the end of all copies", || {
             Ok(

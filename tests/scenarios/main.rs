@@ -10,6 +10,7 @@ mod connections;
 mod control_characters;
 mod dba_operations;
 mod end_to_end;
+mod entries_retention;
 mod exporters;
 mod files_between_runs;
 mod files_content;

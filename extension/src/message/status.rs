@@ -110,6 +110,7 @@ impl Status {
                     "rule" => "Rules",
                     "source" => "Sources",
                     "channel" => "Channels",
+                    "storage" => "Storage",
                     "setting" => "Settings",
                     "schema" => "Schemas",
                     "function" => "Functions",
