@@ -4,8 +4,10 @@
 mod email;
 mod file;
 mod formats;
+mod http_agent;
 mod log;
 mod mime;
+mod oauth;
 mod reply_limit;
 mod text_limits;
 mod webhook;
@@ -81,6 +83,8 @@ pub struct Outcome {
     pub answer: String,
     /// False where the server could not be reached: others that wait for it end alike.
     pub reached: bool,
+    /// The server that took the mail, one of several.
+    pub server: Option<String>,
 }
 
 /// An attempt that has ended. The Message-ID goes with the id: after DROP EXTENSION and CREATE
@@ -117,6 +121,7 @@ impl Outcome {
             code: None,
             answer: answer.into(),
             reached: true,
+            server: None,
         }
     }
 

@@ -19,13 +19,16 @@ mod email;
 mod error;
 mod host;
 mod mail_address;
+mod oauth;
 mod secret;
 mod webhook;
 
 pub use address::{Security, Server};
-pub use email::{Email, email, email_problem, is_allowed, recipients};
+pub use email::{Credentials, Email, email, email_problem, is_allowed, recipients};
 pub use error::SettingError;
 pub use host::host_name;
+pub use oauth::{OAuth, Refresh, token_of_file};
+pub use secret::SecretError;
 pub use webhook::{Webhook, receiver_name, receiver_names, receiver_problems, webhook};
 
 type Text = GucSetting<Option<CString>>;
@@ -59,6 +62,7 @@ static SMTP_HELLO: Text = Text::new(None);
 static SMTP_URL: Text = Text::new(None);
 static SMTP_USER: Text = Text::new(None);
 static SMTP_PASSWORD_FILE: Text = Text::new(None);
+static SMTP_OAUTH_FILE: Text = Text::new(None);
 static SMTP_CA_FILE: Text = Text::new(None);
 static WEBHOOK_URL: Text = Text::new(None);
 static WEBHOOK_HEADERS_FILE: Text = Text::new(None);
@@ -187,6 +191,12 @@ pub fn init(preloading: bool) {
         c"logwatch.smtp_password_file",
         c"Sets the file that holds the password of logwatch.smtp_user.",
         &SMTP_PASSWORD_FILE,
+        GucContext::Sighup,
+    );
+    text(
+        c"logwatch.smtp_oauth_file",
+        c"Sets the TOML file that names the source of the access token for logwatch.smtp_user.",
+        &SMTP_OAUTH_FILE,
         GucContext::Sighup,
     );
     text(

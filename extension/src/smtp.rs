@@ -19,5 +19,5 @@ mod tls;
 pub use connection::Handle;
 pub use error::{Error, Step};
 pub use reply::{Enhanced, Reply};
-pub use session::{Login, Protection, Session, Waits};
+pub use session::{Login, Protection, Secret, Session, Waits};
 pub use tls::client_config;

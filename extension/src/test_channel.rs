@@ -91,9 +91,10 @@ fn test_email(recipient: Option<&str>) -> String {
         notification,
         &Route::Email(settings.into()),
         &format!("{server} did not take the message for {recipient}"),
-        "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_ca_file and email_from in postgresql.conf.",
+        "See logwatch.smtp_url, smtp_user, smtp_password_file, smtp_oauth_file, smtp_ca_file and email_from in postgresql.conf.",
     );
-    format!("{server} accepted the message for {recipient}: {answer}")
+    let server = answer.server.unwrap_or(server);
+    format!("{server} accepted the message for {recipient}: {}", answer.answer)
 }
 
 fn test_webhook(channel: &str, name: &str) -> String {
@@ -105,7 +106,7 @@ fn test_webhook(channel: &str, name: &str) -> String {
         &format!("{channel} did not take the test alert"),
         "See logwatch.webhook_url, webhook_headers_file and receivers_file in postgresql.conf.",
     );
-    format!("{channel} accepted the test alert: {answer}")
+    format!("{channel} accepted the test alert: {}", answer.answer)
 }
 
 fn notification(reason: &str, payload: String) -> Notification {
@@ -121,9 +122,9 @@ fn notification(reason: &str, payload: String) -> Notification {
     }
 }
 
-/// Sends one notification now and returns the answer; raises an error when the server did not take
+/// Sends one notification now and returns the outcome; raises an error when the server did not take
 /// it.
-fn send_now(notification: Notification, route: &Route, not_taken: &str, hint: &str) -> String {
+fn send_now(notification: Notification, route: &Route, not_taken: &str, hint: &str) -> Outcome {
     let mut sender = Sender::default();
     sender.send(vec![notification], route);
     let outcome = loop {
@@ -132,9 +133,9 @@ fn send_now(notification: Notification, route: &Route, not_taken: &str, hint: &s
             break ended.outcome;
         }
     };
-    let Outcome { verdict, answer, .. } = outcome;
-    match verdict {
-        Verdict::Sent => answer,
+    let answer = &outcome.answer;
+    match outcome.verdict {
+        Verdict::Sent => outcome,
         Verdict::Retry | Verdict::Failed => pg::raise(
             PgSqlErrorCode::ERRCODE_CONNECTION_EXCEPTION,
             &format!("{not_taken}: {answer}"),

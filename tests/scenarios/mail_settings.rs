@@ -63,6 +63,61 @@ fn a_plain_conversation_at_a_tls_port_is_answered_with_smtps() -> Result<()> {
 }
 
 #[test]
+fn a_certificate_that_cannot_be_trusted_is_answered_with_the_remedy() -> Result<()> {
+    let certificate = Certificate::for_names(&["mail.example.com", "mx.example.com"])?;
+    let authority = Certificate::authority_as_server()?;
+    let stranger = Certificate::new()?;
+    for (serving, trusted, parts) in [
+        (
+            &certificate,
+            &certificate,
+            ["mail.example.com", "mx.example.com", "not for localhost"],
+        ),
+        (&authority, &authority, ["CA:TRUE", "localhost", "without that"]),
+        (
+            &stranger,
+            &certificate,
+            ["not trusted", "localhost", "logwatch.smtp_ca_file"],
+        ),
+    ] {
+        let sink = MailSink::implicit_tls(serving, None)?;
+        let mut server = server_with(&sink.url(), &[])?;
+        let ca = server
+            .write_file("ca.pem", &trusted.authority)?
+            .display()
+            .to_string();
+        server.set(&[("logwatch.smtp_ca_file", &ca)])?;
+        server.reload();
+        server.wait_for_sql(SOON, "SHOW logwatch.smtp_ca_file", &ca)?;
+        test_fails(&server, &parts)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_port_of_another_protocol_is_answered_as_no_mail_server() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.always(Step::Greeting, Action::reply("HTTP/1.1 400 Bad Request"));
+    test_fails(
+        &server_with(&sink.url(), &[])?,
+        &["is not SMTP", "HTTP/1.1 400 Bad Request"],
+    )
+}
+
+#[test]
+fn a_test_mail_names_the_server_that_took_it() -> Result<()> {
+    let (down, sink) = (MailSink::plain()?, MailSink::plain()?);
+    down.always(Step::Greeting, Action::Close);
+    let server = server_with(&format!("{}, {}", down.url(), sink.url()), &[])?;
+    let answer = server.sql("SELECT logwatch_test('email')")?;
+    ensure!(
+        answer.starts_with(&format!("localhost:{} accepted the message", sink.port())),
+        "{answer}"
+    );
+    Ok(())
+}
+
+#[test]
 fn a_server_without_a_common_login_lists_what_it_offers() -> Result<()> {
     let sink = MailSink::plain()?;
     sink.always(

@@ -31,6 +31,7 @@ mod kill_points;
 mod life_of_a_file;
 mod mail;
 mod mail_addresses;
+mod mail_oauth;
 mod mail_settings;
 mod mail_trouble;
 mod manual_examples;

@@ -9,15 +9,17 @@ use std::time::Instant;
 use rustls::ClientConfig;
 
 use super::mime::compose;
+use super::oauth::TokenSource;
 use super::{Channel, Notification, Outcome, Verdict};
-use crate::settings::{Email, Security};
-use crate::smtp::{self, Enhanced, Error, Handle, Protection, Reply, Session, Step};
+use crate::settings::{Credentials, Email, Security};
+use crate::smtp::{self, Enhanced, Error, Handle, Login, Protection, Reply, Secret, Session, Step};
 
 /// The memory of the server that the threads of the channel share.
 #[derive(Clone, Default)]
 pub struct EmailMemory {
     /// It has accepted some recipient: a refusal without an enhanced code is about the recipient.
     accepts: Arc<AtomicBool>,
+    tokens: TokenSource,
 }
 
 /// One thread's way to the mail server.
@@ -55,8 +57,37 @@ impl EmailChannel {
         Ok(self.session.insert(session))
     }
 
-    /// Tries the servers in their order; the error is the last one's.
+    /// Opens a conversation. A kept token that the server refuses is replaced once: it can have
+    /// been revoked before its time.
     fn open(&mut self) -> Result<Session, Error> {
+        let settings = Arc::clone(&self.settings);
+        match &settings.login {
+            None => self.open_with(None),
+            Some(Credentials::Password(login)) => self.open_with(Some(login)),
+            Some(Credentials::OAuth { user, source }) => loop {
+                let (token, kept) = self
+                    .memory
+                    .tokens
+                    .token(source, settings.waits.reply)
+                    .map_err(|why| Error::Token(why.to_string()))?;
+                let login = Login {
+                    user: user.clone(),
+                    secret: Secret::Token(token),
+                };
+                let opened = self.open_with(Some(&login));
+                if !matches!(opened, Err(Error::Refused(Step::Auth, _))) {
+                    return opened;
+                }
+                self.memory.tokens.forget();
+                if !kept {
+                    return opened;
+                }
+            },
+        }
+    }
+
+    /// Tries the servers in their order; the error is the last one's.
+    fn open_with(&mut self, login: Option<&Login>) -> Result<Session, Error> {
         let began = Instant::now();
         let mut opened = Err(Error::Cancelled);
         for (number, server) in self.settings.servers.iter().enumerate() {
@@ -65,7 +96,7 @@ impl EmailChannel {
                 // Another server is nearer than a late greeting.
                 waits.greeting = waits.reply;
             }
-            let (hello, login) = (self.settings.hello.as_deref(), self.settings.login.as_ref());
+            let hello = self.settings.hello.as_deref();
             opened = protection(server.security, &self.settings, &mut self.tls).and_then(|protection| {
                 Session::open(server, &protection, hello, login, waits, &self.handle, began)
             });
@@ -94,6 +125,7 @@ impl EmailChannel {
                 accepts.store(true, Ordering::Relaxed);
                 Outcome {
                     code: Some(reply.code.into()),
+                    server: Some(session.server()),
                     ..Outcome::sent(reply.to_string())
                 }
             }
@@ -223,7 +255,7 @@ fn step_of(error: &Error) -> Step {
 fn setting_for(step: Step, reply: &Reply) -> Option<&'static str> {
     const SENDER: &str = "logwatch.email_from";
     const SERVER: &str = "logwatch.smtp_url";
-    const LOGIN: &str = "logwatch.smtp_user and logwatch.smtp_password_file";
+    const LOGIN: &str = "logwatch.smtp_user with logwatch.smtp_password_file or logwatch.smtp_oauth_file";
     match (step, reply.enhanced()) {
         (Step::Greeting | Step::StartTls, _) => Some(SERVER),
         (Step::Ehlo, _) | (Step::Rcpt, Some(Enhanced(_, 5, _))) => Some("logwatch.smtp_hello"),

@@ -2,6 +2,8 @@
 
 use std::time::SystemTime;
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD as BASE64;
 use lettre::Message;
 use lettre::message::header::{Header, HeaderName, HeaderValue};
 use lettre::message::{Mailbox, MultiPart};
@@ -24,6 +26,66 @@ impl Header for AutoSubmitted {
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
     }
+}
+
+/// Keeps Exchange from answering (MS-OXCMAIL §2.2.3.2.14).
+#[derive(Clone)]
+struct AutoResponseSuppress;
+
+impl Header for AutoResponseSuppress {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("X-Auto-Response-Suppress")
+    }
+
+    fn parse(_: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self)
+    }
+
+    fn display(&self) -> HeaderValue {
+        HeaderValue::new(Self::name(), "All".to_owned())
+    }
+}
+
+/// The subject. lettre leaves text alone that looks like an encoded word, and mail programs would
+/// decode it.
+#[derive(Clone)]
+struct Subject(String);
+
+impl Header for Subject {
+    fn name() -> HeaderName {
+        HeaderName::new_from_ascii_str("Subject")
+    }
+
+    fn parse(text: &str) -> Result<Self, Box<dyn std::error::Error + Send + Sync>> {
+        Ok(Self(text.to_owned()))
+    }
+
+    fn display(&self) -> HeaderValue {
+        let text = self.0.clone();
+        if text.contains("=?") {
+            let encoded = encoded_words(&text);
+            HeaderValue::dangerous_new_pre_encoded(Self::name(), text, encoded)
+        } else {
+            HeaderValue::new(Self::name(), text)
+        }
+    }
+}
+
+/// Returns a text as encoded words (RFC 2047), a line each and at most 75 characters long.
+fn encoded_words(text: &str) -> String {
+    const MOST_BYTES: usize = 45;
+    let mut pieces = vec![String::new()];
+    for c in text.chars() {
+        match pieces.last_mut() {
+            Some(piece) if piece.len() + c.len_utf8() <= MOST_BYTES => piece.push(c),
+            _ => pieces.push(c.to_string()),
+        }
+    }
+    let words: Vec<String> = pieces
+        .iter()
+        .map(|piece| format!("=?utf-8?b?{}?=", BASE64.encode(piece)))
+        .collect();
+    words.join("\r\n ")
 }
 
 /// RFC 2919: mail programs filter by it.
@@ -58,10 +120,11 @@ pub fn compose(notification: &Notification, from: &Mailbox, to: &Mailbox) -> Res
     let mut mail = Message::builder()
         .from(from.clone())
         .to(to.clone())
-        .subject(message.subject)
+        .header(Subject(message.subject))
         .date(SystemTime::from(notification.created_at))
         .message_id(Some(notification.message_id.clone()))
         .header(AutoSubmitted)
+        .header(AutoResponseSuppress)
         .header(ListId(format!(
             "logwatch <logwatch.{}>",
             from.email.domain().trim_matches(['[', ']'])
@@ -75,6 +138,20 @@ pub fn compose(notification: &Notification, from: &Mailbox, to: &Mailbox) -> Res
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn text_that_looks_like_an_encoded_word_is_encoded() {
+        let text = format!("=?utf-8?q?spoof?= {}", "ü".repeat(60));
+        let encoded = encoded_words(&text);
+        assert!(encoded.lines().all(|line| line.trim().len() <= 75), "{encoded}");
+        let mail = format!("Subject: {encoded}\r\n\r\n");
+        assert!(!mail.contains("spoof"));
+        let decoded: Vec<u8> = encoded
+            .lines()
+            .flat_map(|line| BASE64.decode(&line.trim()[10..line.trim().len() - 2]).unwrap())
+            .collect();
+        assert_eq!(String::from_utf8(decoded).unwrap(), text);
+    }
 
     #[test]
     fn a_mail_has_the_headers_that_mail_programs_go_by() {
@@ -103,6 +180,7 @@ mod tests {
             "In-Reply-To: <0@db01>",
             "References: <0@db01>",
             "Auto-Submitted: auto-generated",
+            "X-Auto-Response-Suppress: All",
             "List-Id: logwatch <logwatch.db01>",
             "To: Ops <ops@example.com>",
             "Date: Sun, 22 Nov 2026 10:00:00 +0000",

@@ -4,16 +4,11 @@
 //! may be a secret.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use serde_json::{Value, json};
-use ureq::tls::{Certificate, RootCerts, TlsConfig, TlsProvider};
-use ureq::unversioned::resolver::DefaultResolver;
-use ureq::unversioned::transport::{Connector, DefaultConnector};
 
-use super::reply_limit::ReplyLimit;
+use super::http_agent::{explain, http_agent};
 use super::{Channel, FormatError, Notification, Outcome, Verdict};
-use crate::certificates;
 use crate::message::{Alert, test_alert};
 use crate::settings::Webhook;
 
@@ -38,25 +33,8 @@ impl WebhookChannel {
         if let Some(agent) = &self.agent {
             return Ok(agent.clone());
         }
-        let mut config = ureq::Agent::config_builder()
-            .timeout_global(Some(self.settings.timeout))
-            .http_status_as_error(false)
-            .max_redirects(0)
-            .user_agent(concat!("logwatch/", env!("CARGO_PKG_VERSION")));
-        if self.settings.url.starts_with("https:") {
-            let authorities = certificates::trusted(self.settings.ca.as_deref())?
-                .iter()
-                .map(|certificate| Certificate::from_der(certificate).to_owned())
-                .collect();
-            let tls = TlsConfig::builder()
-                .provider(TlsProvider::Rustls)
-                .unversioned_rustls_crypto_provider(Arc::new(rustls::crypto::ring::default_provider()))
-                .root_certs(RootCerts::Specific(Arc::new(authorities)))
-                .build();
-            config = config.tls_config(tls);
-        }
-        let connector = DefaultConnector::new().chain(ReplyLimit);
-        let agent = ureq::Agent::with_parts(config.build(), connector, DefaultResolver::default());
+        let settings = &self.settings;
+        let agent = http_agent(&settings.url, settings.ca.as_deref(), settings.timeout)?;
         Ok(self.agent.insert(agent).clone())
     }
 }
@@ -129,15 +107,6 @@ impl Channel for WebhookChannel {
             verdict: verdict(code),
             ..Outcome::retry(format!("{code} {text}").trim_end())
         }
-    }
-}
-
-/// Returns why the receiver did not reply.
-fn explain(why: &ureq::Error, timeout: Duration) -> String {
-    match why {
-        ureq::Error::Timeout(_) => format!("no reply within {} s", timeout.as_secs()),
-        ureq::Error::HostNotFound => "could not find the address of the host".to_owned(),
-        other => other.to_string(),
     }
 }
 

@@ -6,12 +6,20 @@ use super::address::{Security, Server, is_loopback, smtp_server, without_passwor
 use super::error::SettingError;
 use super::host::{host_name, is_domain, is_hello, qualified_name};
 use super::mail_address::{address, domain_name, list, mailbox};
+use super::oauth::{OAuth, oauth};
 use super::secret::secret_file;
 use super::{
-    EMAIL_DOMAINS, EMAIL_FROM, EMAIL_TO, SMTP_CA_FILE, SMTP_HELLO, SMTP_PASSWORD_FILE, SMTP_URL, SMTP_USER,
-    network_timeout, text,
+    EMAIL_DOMAINS, EMAIL_FROM, EMAIL_TO, SMTP_CA_FILE, SMTP_HELLO, SMTP_OAUTH_FILE, SMTP_PASSWORD_FILE,
+    SMTP_URL, SMTP_USER, network_timeout, text,
 };
-use crate::smtp::{Login, Waits};
+use crate::smtp::{Login, Secret, Waits};
+
+/// How logwatch logs in to the mail server.
+#[derive(PartialEq, Eq)]
+pub enum Credentials {
+    Password(Login),
+    OAuth { user: String, source: OAuth },
+}
 
 /// Where and how mail is sent. It owns everything, so that it can go to a sender thread.
 #[derive(PartialEq, Eq)]
@@ -23,7 +31,7 @@ pub struct Email {
     pub hello: Option<String>,
     /// The mailboxes of `logwatch.email_to`, some of which have names.
     named: Vec<Mailbox>,
-    pub login: Option<Login>,
+    pub login: Option<Credentials>,
     /// PEM text of the certificate authority; None for those of the system.
     pub ca: Option<Vec<u8>>,
     pub waits: Waits,
@@ -102,18 +110,26 @@ pub fn email() -> Result<Email, SettingError> {
         .into_iter()
         .map(|one| mailbox(&one).ok_or(SettingError::To(one)))
         .collect::<Result<_, _>>()?;
-    let login = match (text(&SMTP_USER), text(&SMTP_PASSWORD_FILE)) {
-        (None, None) => None,
-        (Some(_), Some(_))
+    let login = match (
+        text(&SMTP_USER),
+        text(&SMTP_PASSWORD_FILE),
+        text(&SMTP_OAUTH_FILE),
+    ) {
+        (None, None, None) => None,
+        (Some(_), _, _)
             if servers
                 .iter()
                 .any(|server| server.security == Security::Plain && !is_loopback(&server.host)) =>
         {
             return Err(SettingError::LoginInTheClear);
         }
-        (Some(user), Some(file)) => Some(Login {
+        (Some(user), Some(file), None) => Some(Credentials::Password(Login {
             user,
-            password: password(&file)?,
+            secret: Secret::Password(password(&file)?),
+        })),
+        (Some(user), None, Some(file)) => Some(Credentials::OAuth {
+            user,
+            source: oauth(&file)?,
         }),
         _ => return Err(SettingError::HalfALogin),
     };

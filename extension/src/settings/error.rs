@@ -1,6 +1,7 @@
 //! Why a channel cannot work as it is set. Each text names the setting and what to put there.
 
 use super::address::AddressError;
+use super::oauth::OAuthError;
 use super::secret::SecretError;
 use crate::channel::FormatError;
 
@@ -28,7 +29,8 @@ pub enum SettingError {
     #[error("logwatch.email_to is empty; set it to the recipients, separated by commas")]
     NoRecipient,
     #[error(
-        "logwatch.smtp_user and logwatch.smtp_password_file belong together; set both, or none for a server without login"
+        "logwatch.smtp_user belongs together with logwatch.smtp_password_file or logwatch.smtp_oauth_file; set it and \
+         one of these, or none for a server without login"
     )]
     HalfALogin,
     #[error("logwatch.smtp_user cannot be used with smtp+plain:// to another host; use smtp:// or smtps://")]
@@ -43,6 +45,10 @@ pub enum SettingError {
     Receivers(String, #[source] ReceiverError),
     #[error("logwatch.{0} = '{1}': {2}")]
     Secret(&'static str, String, #[source] SecretError),
+    #[error(
+        "logwatch.smtp_oauth_file = '{0}': {1}; it needs token_url, client_id and refresh_token, or token_file alone"
+    )]
+    OAuth(String, #[source] OAuthError),
     #[error("logwatch.smtp_ca_file = '{0}': {1}")]
     Authority(String, #[source] std::io::Error),
     #[error("logwatch.webhook_headers_file = '{0}': {1}")]

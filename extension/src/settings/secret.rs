@@ -26,7 +26,8 @@ pub fn secret_file(setting: &'static str, file: &str) -> Result<String, SettingE
     read(file).map_err(|why| SettingError::Secret(setting, file.to_owned(), why))
 }
 
-fn read(file: &str) -> Result<String, SecretError> {
+/// Reads a secret.
+pub fn read(file: &str) -> Result<String, SecretError> {
     let meta = std::fs::metadata(file)?;
     if meta.is_dir() {
         return Err(SecretError::Directory);

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use rustls::pki_types::ServerName;
-use rustls::{ClientConfig, ClientConnection, StreamOwned};
+use rustls::{CertificateError, ClientConfig, ClientConnection, OtherError, StreamOwned};
 
 use super::reply::{self, Reply};
 use super::{Error, Step};
@@ -178,8 +178,10 @@ impl Connection {
             .to_socket_addrs()
             .map_err(|why| Error::Resolve(host.to_owned(), why))?;
         let mut failed = io::Error::from(ErrorKind::AddrNotAvailable);
-        for address in addresses {
-            match TcpStream::connect_timeout(&address, wait) {
+        let addresses: Vec<_> = addresses.collect();
+        for (number, address) in addresses.iter().enumerate() {
+            let is_last = number + 1 == addresses.len();
+            match TcpStream::connect_timeout(address, connect_wait(wait, is_last)) {
                 Ok(tcp) => {
                     // Commands are small and each waits for its reply: nothing is gained by
                     // collecting them.
@@ -223,7 +225,7 @@ impl Connection {
             stream
                 .conn
                 .complete_io(&mut stream.sock)
-                .map_err(|why| handshake_error(why, wait))?;
+                .map_err(|why| handshake_error(why, host, wait))?;
         }
         self.stream = Stream::Tls(Box::new(stream));
         Ok(())
@@ -286,14 +288,58 @@ impl Drop for Connection {
     }
 }
 
-fn handshake_error(why: io::Error, wait: Duration) -> Error {
-    let not_tls = why
+/// Returns how long to wait for an address: not for long when another one follows, so that a dead
+/// IPv6 address beside a live IPv4 one delays little.
+fn connect_wait(wait: Duration, is_last: bool) -> Duration {
+    const WITH_OTHERS: Duration = Duration::from_secs(10);
+    if is_last { wait } else { wait.min(WITH_OTHERS) }
+}
+
+fn handshake_error(why: io::Error, host: &str, wait: Duration) -> Error {
+    let tls = why
         .get_ref()
-        .and_then(|inner| inner.downcast_ref::<rustls::Error>())
-        .is_some_and(|error| matches!(error, rustls::Error::InvalidMessage(_)));
-    match why.kind() {
-        _ if not_tls => Error::NotTls,
-        ErrorKind::TimedOut => Error::Timeout(Step::StartTls, wait),
+        .and_then(|inner| inner.downcast_ref::<rustls::Error>());
+    match (tls, why.kind()) {
+        (Some(rustls::Error::InvalidMessage(_)), _) => Error::NotTls,
+        (Some(rustls::Error::InvalidCertificate(problem)), _) => {
+            certificate_error(problem, host).unwrap_or(Error::Tls(why))
+        }
+        (_, ErrorKind::TimedOut) => Error::Timeout(Step::StartTls, wait),
         _ => Error::Tls(why),
+    }
+}
+
+/// Returns the error for the problems that an operator can name a remedy for.
+fn certificate_error(problem: &CertificateError, host: &str) -> Option<Error> {
+    match problem {
+        CertificateError::NotValidForNameContext { presented, .. } => Some(Error::CertificateName {
+            host: host.to_owned(),
+            names: presented.join(", "),
+        }),
+        // The latter where an authority of the same name is trusted.
+        CertificateError::UnknownIssuer | CertificateError::BadSignature => {
+            Some(Error::UnknownAuthority(host.to_owned()))
+        }
+        CertificateError::Other(OtherError(other)) => other
+            .downcast_ref::<webpki::Error>()
+            .filter(|other| **other == webpki::Error::CaUsedAsEndEntity)
+            .map(|_| Error::AuthorityAsServer(host.to_owned())),
+        _ => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_address_that_others_follow_is_given_up_soon() {
+        let wait = Duration::from_secs(60);
+        assert_eq!(connect_wait(wait, true), wait);
+        assert_eq!(connect_wait(wait, false), Duration::from_secs(10));
+        assert_eq!(
+            connect_wait(Duration::from_secs(1), false),
+            Duration::from_secs(1)
+        );
     }
 }

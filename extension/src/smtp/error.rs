@@ -63,6 +63,18 @@ pub enum Error {
     NotSmtp(Step, String),
     #[error("this port does not speak TLS from the first byte; use smtp:// for STARTTLS (port 587)")]
     NotTls,
+    #[error(
+        "the certificate is for {names}, not for {host}; name the server in logwatch.smtp_url as its certificate does"
+    )]
+    CertificateName { host: String, names: String },
+    #[error(
+        "the certificate of {0} is signed by an authority that is not trusted here; name its PEM file in logwatch.smtp_ca_file"
+    )]
+    UnknownAuthority(String),
+    #[error(
+        "the certificate of {0} is one of an authority (CA:TRUE); give the server a certificate without that"
+    )]
+    AuthorityAsServer(String),
     #[error("TLS failed: {0}")]
     Tls(#[source] io::Error),
     #[error("the certificates to check the server's with cannot be used: {0}")]
@@ -71,8 +83,16 @@ pub enum Error {
         "the server does not offer STARTTLS; use smtps:// if it is port 465, smtp+plain:// for a server on this host"
     )]
     NoStartTls,
-    #[error("the server offers no login that logwatch can use (PLAIN or LOGIN); it offers: {0}")]
-    NoMechanism(String),
+    #[error(
+        "the server offers no login that logwatch can use with {setting} ({usable}); it offers: {offered}"
+    )]
+    NoMechanism {
+        setting: &'static str,
+        usable: &'static str,
+        offered: String,
+    },
+    #[error("no access token: {0}")]
+    Token(String),
     #[error("the address is not ASCII before the @, and the server does not offer SMTPUTF8")]
     NoSmtpUtf8,
     #[error("{1}")]

@@ -59,16 +59,24 @@ pub enum Protection {
     ImplicitTls(Arc<ClientConfig>),
 }
 
-/// A user name and a password.
+/// A user name and what proves it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Login {
     pub user: String,
-    pub password: String,
+    pub secret: Secret,
+}
+
+#[derive(Clone, PartialEq, Eq)]
+pub enum Secret {
+    Password(String),
+    /// An access token (RFC 6750).
+    Token(String),
 }
 
 /// A conversation in which mail can be sent.
 pub struct Session {
     connection: Connection,
+    server: Server,
     /// The keywords of the reply to EHLO, in capitals, with what follows them.
     offers: Vec<String>,
     waits: Waits,
@@ -95,6 +103,7 @@ impl Session {
         }
         let mut session = Self {
             connection,
+            server: server.clone(),
             offers: Vec::new(),
             waits,
             began,
@@ -200,31 +209,80 @@ impl Session {
         Ok(())
     }
 
-    /// RFC 4954, with PLAIN (RFC 4616) or else LOGIN, which some providers offer alone.
+    /// RFC 4954, with PLAIN (RFC 4616) or else LOGIN, which some providers offer alone; with a
+    /// token XOAUTH2 or else OAUTHBEARER (RFC 7628).
     fn login(&mut self, login: &Login) -> Result<(), Error> {
         // Old servers write "AUTH=".
-        let offered: Vec<&str> = self
+        let offered: Vec<String> = self
             .offers
             .iter()
             .filter_map(|offer| offer.strip_prefix("AUTH"))
             .flat_map(|rest| rest.split([' ', '=']).filter(|word| !word.is_empty()))
+            .map(str::to_owned)
             .collect();
-        if offered.contains(&"PLAIN") {
-            let response = BASE64.encode(format!("\0{}\0{}", login.user, login.password));
-            self.command(Step::Auth, &format!("AUTH PLAIN {response}"))?;
-        } else if offered.contains(&"LOGIN") {
-            self.ask(Step::Auth, "AUTH LOGIN")?;
-            self.ask(Step::Auth, &BASE64.encode(&login.user))?;
-            self.command(Step::Auth, &BASE64.encode(&login.password))?;
+        let has = |mechanism: &str| offered.iter().any(|one| one == mechanism);
+        let user = &login.user;
+        let (setting, usable) = match &login.secret {
+            Secret::Password(password) if has("PLAIN") => {
+                let response = BASE64.encode(format!("\0{user}\0{password}"));
+                return self
+                    .command(Step::Auth, &format!("AUTH PLAIN {response}"))
+                    .map(drop);
+            }
+            Secret::Password(password) if has("LOGIN") => {
+                self.ask(Step::Auth, "AUTH LOGIN")?;
+                self.ask(Step::Auth, &BASE64.encode(user))?;
+                return self.command(Step::Auth, &BASE64.encode(password)).map(drop);
+            }
+            Secret::Token(token) if has("XOAUTH2") => {
+                let response = format!("user={user}\x01auth=Bearer {token}\x01\x01");
+                return self.bearer("XOAUTH2", &response, "");
+            }
+            Secret::Token(token) if has("OAUTHBEARER") => {
+                let Server { host, port, .. } = &self.server;
+                let response =
+                    format!("n,a={user},\x01host={host}\x01port={port}\x01auth=Bearer {token}\x01\x01");
+                return self.bearer("OAUTHBEARER", &response, "\x01");
+            }
+            Secret::Password(_) => ("logwatch.smtp_password_file", "PLAIN or LOGIN"),
+            Secret::Token(_) => ("logwatch.smtp_oauth_file", "XOAUTH2 or OAUTHBEARER"),
+        };
+        let offered = if offered.is_empty() {
+            "none".to_owned()
         } else {
-            let offered = if offered.is_empty() {
-                "none".to_owned()
-            } else {
-                offered.join(" ")
-            };
-            return Err(Error::NoMechanism(offered));
+            offered.join(" ")
+        };
+        Err(Error::NoMechanism {
+            setting,
+            usable,
+            offered,
+        })
+    }
+
+    /// Logs in with a token. A server first explains a refusal, and refuses after the client's
+    /// `farewell`.
+    fn bearer(&mut self, mechanism: &str, response: &str, farewell: &str) -> Result<(), Error> {
+        /// The longest command line (RFC 5321 §4.5.3.1.4), without its end.
+        const MOST: usize = 510;
+        let response = BASE64.encode(response);
+        let line = format!("AUTH {mechanism} {response}");
+        let last = if line.len() <= MOST {
+            line
+        } else {
+            self.ask(Step::Auth, &format!("AUTH {mechanism}"))?;
+            response
+        };
+        match self.command(Step::Auth, &last) {
+            Err(Error::Refused(_, reply)) if reply.class() == 3 => {
+                self.command(Step::Auth, &BASE64.encode(farewell)).map(drop)
+            }
+            reply => reply.map(drop),
         }
-        Ok(())
+    }
+
+    /// Returns the server's host and port.
+    pub fn server(&self) -> String {
+        format!("{}:{}", self.server.host, self.server.port)
     }
 
     /// Sends a command that one positive reply completes.

@@ -78,11 +78,16 @@ struct Shared {
     encryption: Encryption,
     tls: Option<Arc<rustls::ServerConfig>>,
     login: Option<(String, String)>,
+    /// The mechanism that takes a token, such as XOAUTH2.
+    bearer: Option<String>,
     state: Mutex<State>,
 }
 
 #[derive(Default)]
 struct State {
+    /// The user name and the token that are valid now.
+    token: Option<(String, String)>,
+    port: u16,
     mails: Vec<Mail>,
     instructions: Vec<Instruction>,
     /// Every step reached, in order: what a test counts attempts with.
@@ -127,23 +132,34 @@ pub struct MailSink {
 impl MailSink {
     /// Without encryption and login.
     pub fn plain() -> Result<MailSink> {
-        MailSink::start(Encryption::None, None, None)
+        MailSink::start(Encryption::None, None, None, None)
+    }
+
+    /// Wants a login by this mechanism, XOAUTH2 or OAUTHBEARER, with the token of `accept_token`.
+    pub fn with_token(mechanism: &str) -> Result<MailSink> {
+        MailSink::start(Encryption::None, None, None, Some(mechanism))
+    }
+
+    /// From now on takes this user's token and no other one.
+    pub fn accept_token(&self, user: &str, token: &str) {
+        self.shared.state().token = Some((user.to_owned(), token.to_owned()));
     }
 
     /// Offers STARTTLS; with `login`, wants AUTH with this user and password before it takes mail.
     pub fn starttls(certificate: &Certificate, login: Option<(&str, &str)>) -> Result<MailSink> {
-        MailSink::start(Encryption::StartTls, Some(certificate), login)
+        MailSink::start(Encryption::StartTls, Some(certificate), login, None)
     }
 
     /// Encrypted from the first byte.
     pub fn implicit_tls(certificate: &Certificate, login: Option<(&str, &str)>) -> Result<MailSink> {
-        MailSink::start(Encryption::Implicit, Some(certificate), login)
+        MailSink::start(Encryption::Implicit, Some(certificate), login, None)
     }
 
     fn start(
         encryption: Encryption,
         certificate: Option<&Certificate>,
         login: Option<(&str, &str)>,
+        bearer: Option<&str>,
     ) -> Result<MailSink> {
         let listener = TcpListener::bind("127.0.0.1:0")?;
         let address = listener.local_addr()?;
@@ -151,7 +167,11 @@ impl MailSink {
             encryption,
             tls: certificate.map(Certificate::server_config),
             login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
-            state: Mutex::default(),
+            bearer: bearer.map(str::to_owned),
+            state: Mutex::new(State {
+                port: address.port(),
+                ..State::default()
+            }),
         });
         let acceptor = std::thread::spawn({
             let shared = Arc::clone(&shared);

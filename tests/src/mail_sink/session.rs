@@ -165,6 +165,9 @@ impl Session<'_> {
         if self.shared.login.is_some() && self.encrypted() {
             answer += "250-AUTH PLAIN LOGIN\r\n";
         }
+        if let Some(mechanism) = &self.shared.bearer {
+            answer += &format!("250-AUTH PLAIN {mechanism}\r\n");
+        }
         self.say(&(answer + "250 SIZE 10485760"))
     }
 
@@ -201,6 +204,9 @@ impl Session<'_> {
         if let Outcome::Answered = self.at(Step::Auth)? {
             return Ok(());
         }
+        if self.shared.bearer.is_some() {
+            return self.bearer(arguments);
+        }
         let Some((user, password)) = self.shared.login.clone() else {
             return self.say("502 5.5.1 no AUTH here");
         };
@@ -235,11 +241,40 @@ impl Session<'_> {
         self.line()?.ok_or_else(|| ErrorKind::UnexpectedEof.into())
     }
 
+    /// Compares the whole SASL response; explains a refusal before it, as Gmail does.
+    fn bearer(&mut self, arguments: &str) -> Result<()> {
+        let (mechanism, initial) = arguments.split_once(' ').unwrap_or((arguments, ""));
+        let response = if initial.is_empty() {
+            self.ask("")?
+        } else {
+            initial.to_owned()
+        };
+        let port = self.shared.state().port;
+        let (user, token) = self.shared.state().token.clone().unwrap_or_default();
+        let (wanted, farewell) = match mechanism {
+            "XOAUTH2" => (format!("user={user}\x01auth=Bearer {token}\x01\x01"), ""),
+            "OAUTHBEARER" => (
+                format!("n,a={user},\x01host=localhost\x01port={port}\x01auth=Bearer {token}\x01\x01"),
+                "AQ==",
+            ),
+            _ => return self.say("504 5.5.4 unknown mechanism"),
+        };
+        if decode(&response)? == wanted {
+            self.user = Some(user);
+            return self.say("235 2.7.0 welcome");
+        }
+        if self.ask(&BASE64.encode("{\"status\":\"401\"}"))? == farewell {
+            self.say("535 5.7.8 Username and Password not accepted")
+        } else {
+            self.say("501 5.5.4 malformed answer")
+        }
+    }
+
     fn mail(&mut self, arguments: &str) -> Result<()> {
         if let Outcome::Answered = self.at(Step::MailFrom)? {
             return Ok(());
         }
-        if self.shared.login.is_some() && self.user.is_none() {
+        if (self.shared.login.is_some() || self.shared.bearer.is_some()) && self.user.is_none() {
             return self.say("530 5.7.0 authentication required");
         }
         self.reset();
