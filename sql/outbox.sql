@@ -307,7 +307,9 @@ BEGIN
          WHERE n.id = due.id
         RETURNING n.*
     )
-    SELECT c.id, c.urgency::integer, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch_private.rfc3339(c.created_at), c.payload
+    SELECT c.id, c.urgency::integer, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch_private.rfc3339(c.created_at),
+           -- Of the server that sends, which may be a copy of the one that queued it.
+           c.payload || jsonb_build_object('server', logwatch_private.server_identity())
       FROM claimed AS c ORDER BY c.urgency DESC, c.id;
 END
 $$;

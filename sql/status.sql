@@ -1,5 +1,5 @@
--- The status: one row per rule, source, channel, the storage and the worker. It only reads, so that it
--- works on a hot standby.
+-- The status: one row per rule, source, channel, the storage and the worker. It only reads, so that
+-- it works on a hot standby.
 
 CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
     RETURNS text
@@ -27,6 +27,7 @@ DECLARE
     problem text;
     trouble text;
     upkeep constant text := logwatch_private.upkeep_words();
+    copied text;
     paused_until constant timestamptz := to_timestamp(logwatch_private.worker_paused_until());
 BEGIN
     SELECT s.backend_start INTO since FROM pg_stat_activity AS s
@@ -38,7 +39,12 @@ BEGIN
     SELECT * INTO last FROM logwatch_private.last_check(here);
     checked_at := last.at;
     overdue := last.overdue;
-    IF NOT here AND last.at IS NOT NULL AND NOT last.overdue THEN
+    copied := logwatch_private.copy_words();
+    IF copied IS NOT NULL THEN
+        state := 'copied';
+        overdue := false;
+        message := concat_ws(' ', copied, last.words);
+    ELSIF NOT here AND last.at IS NOT NULL AND NOT last.overdue THEN
         state := 'scheduled';
         message := 'The worker does not serve this database, and something else calls logwatch_check(). ' || last.words;
     ELSIF NOT preloaded THEN

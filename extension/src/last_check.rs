@@ -3,7 +3,7 @@
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicI64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
 use pgrx::prelude::*;
@@ -47,6 +47,28 @@ pub fn record(took: Duration) {
 /// Returns how long after the last check the next one is overdue.
 pub fn overdue_after() -> Duration {
     SHORTEST.max(settings::check_interval().saturating_mul(INTERVALS))
+}
+
+/// The worker's last check, or its start.
+pub struct LastCheck {
+    pub at: Instant,
+    /// The server log says that the next one is overdue.
+    pub logged: bool,
+}
+
+impl Default for LastCheck {
+    fn default() -> Self {
+        Self {
+            at: Instant::now(),
+            logged: false,
+        }
+    }
+}
+
+impl LastCheck {
+    pub fn is_overdue(&self) -> bool {
+        self.at.elapsed() >= overdue_after()
+    }
 }
 
 /// Returns when the worker completed its last check, in seconds since 1970; NULL before the first.

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 mod certificates;
 mod channel;
 mod column;
+mod copies;
 mod disk;
 mod ingest;
 mod jsonb;
@@ -62,7 +63,8 @@ extension_sql_file!(
     requires = ["foreign_functions"]
 );
 extension_sql_file!("../../sql/disk.sql", name = "disk", requires = ["pause"]);
-extension_sql_file!("../../sql/status.sql", name = "status", requires = ["disk"]);
+extension_sql_file!("../../sql/copies.sql", name = "copies", requires = ["disk"]);
+extension_sql_file!("../../sql/status.sql", name = "status", requires = ["copies"]);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);

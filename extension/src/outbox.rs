@@ -183,6 +183,24 @@ fn route(channel: &str) -> Option<Result<Route, settings::SettingError>> {
 /// How long `logwatch_deliver()` waits for a result before it looks for others.
 const LOOK: Duration = Duration::from_secs(1);
 
+/// Raises an error on a copy of a server, which must not send the original's queue.
+fn refuse_on_copy() -> spi::Result<()> {
+    let words = Spi::connect(|client| {
+        client
+            .select("SELECT logwatch_private.copy_words()", Some(1), &[])?
+            .first()
+            .get_one::<String>()
+    })?;
+    if let Some(words) = words {
+        pg::raise(
+            PgSqlErrorCode::ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE,
+            "a copy of a server delivers nothing",
+            &words,
+        );
+    }
+    Ok(())
+}
+
 /// Sends what is due, and returns when nothing is due any more.
 #[pg_extern(sql = false)]
 fn deliver() -> spi::Result<()> {
@@ -190,6 +208,7 @@ fn deliver() -> spi::Result<()> {
     let procedure = Procedure::begin();
     // Inside a transaction block PostgreSQL refuses this, before anything is claimed.
     procedure.commit();
+    refuse_on_copy()?;
     let mut senders = Senders::default();
     loop {
         pg::hold_extension(IfDropped::Wait);

@@ -362,6 +362,33 @@ impl Procedure {
     }
 }
 
+/// Returns the identifier that initdb gave to the data directory; copies have the same one.
+pub fn system_identifier() -> u64 {
+    // SAFETY: a plain read of the control file's copy in shared memory.
+    unsafe { pg_sys::GetSystemIdentifier() }
+}
+
+/// Returns the timeline that this server writes; None on a standby.
+pub fn timeline() -> Option<u32> {
+    if in_recovery() {
+        return None;
+    }
+    // SAFETY: the end of recovery has set it; in version 14 RecoveryInProgress() has just copied it
+    // into this process.
+    unsafe {
+        #[cfg(feature = "pg14")]
+        return Some(pg_sys::ThisTimeLineID);
+        #[cfg(not(feature = "pg14"))]
+        return Some(pg_sys::GetWALInsertionTimeLine());
+    }
+}
+
+/// Returns the port that the server listens on.
+pub fn port() -> u16 {
+    // SAFETY: a plain read of a variable that does not change after the start.
+    u16::try_from(unsafe { pg_sys::PostPortNumber }).unwrap_or_default()
+}
+
 /// Whether the server is in recovery: a standby, where nothing can be written.
 pub fn in_recovery() -> bool {
     // SAFETY: reads shared memory.

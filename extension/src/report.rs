@@ -9,7 +9,7 @@ use pgrx::prelude::*;
 use crate::channel::FileProblem;
 use crate::message::{Page, RuleLine, Status, StatusRow};
 use crate::pg::IfDropped;
-use crate::{channel, outbox, pg, settings};
+use crate::{channel, copies, outbox, pg, settings};
 
 /// Returns the schema of the public functions, quoted, for the commands in messages.
 pub fn schema() -> String {
@@ -48,6 +48,7 @@ pub fn status() -> spi::Result<Status> {
     Ok(Status {
         host: settings::host_name(),
         database: database.unwrap_or_default(),
+        server: copies::identity(),
         at: Timestamp::now(),
         zone: pg::config_option(c"log_timezone").unwrap_or_else(|| "UTC".to_owned()),
         rows,

@@ -48,6 +48,7 @@ enum MinLevel {
 }
 
 static DATABASE: Text = Text::new(Some(c"postgres"));
+static ONLY_ON: Text = Text::new(None);
 static CHECK_INTERVAL: GucSetting<i32> = GucSetting::<i32>::new(10);
 static MIN_LEVEL: GucSetting<MinLevel> = GucSetting::<MinLevel>::new(MinLevel::Error);
 static MAX_LATENESS: GucSetting<i32> = GucSetting::<i32>::new(24 * 60 * 60);
@@ -96,6 +97,12 @@ pub fn init(preloading: bool) {
         } else {
             GucContext::Sighup
         },
+    );
+    text(
+        c"logwatch.only_on",
+        c"Sets the servers that may check and send, host:port separated by commas. Empty for any.",
+        &ONLY_ON,
+        GucContext::Sighup,
     );
     number(
         c"logwatch.check_interval",
@@ -239,6 +246,11 @@ fn text(setting: &Text) -> Option<String> {
         .get()
         .map(|value| value.to_string_lossy().trim().to_owned())
         .filter(|value| !value.is_empty())
+}
+
+/// Returns the servers that may check and send; empty for any.
+pub fn only_on() -> String {
+    text(&ONLY_ON).unwrap_or_default()
 }
 
 pub fn database() -> String {

@@ -10,7 +10,7 @@ use crate::channel::{Notification, Outcome, Verdict};
 use crate::message::test_alert;
 use crate::sender::{Route, Sender};
 use crate::smtp::Waits;
-use crate::{pg, report, settings};
+use crate::{copies, pg, report, settings};
 
 /// How long to wait for a result before interrupts are looked at again; a result ends the wait.
 const LOOK: Duration = Duration::from_secs(1);
@@ -99,7 +99,8 @@ fn test_email(recipient: Option<&str>) -> String {
 
 fn test_webhook(channel: &str, name: &str) -> String {
     let settings = settings::webhook(name).unwrap_or_else(|why| refuse(&why.to_string(), RELOAD));
-    let alert = test_alert(&settings::host_name(), Timestamp::now());
+    let mut alert = test_alert(&settings::host_name(), Timestamp::now());
+    alert["server"] = copies::identity().into();
     let answer = send_now(
         notification("test", alert.to_string()),
         &Route::Webhook(settings.into()),

@@ -14,6 +14,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTi
 use pgrx::prelude::*;
 
 use crate::channel::Ended;
+use crate::last_check::LastCheck;
 use crate::outbox::Senders;
 use crate::pg::TransactionError;
 use crate::plans::plan;
@@ -72,6 +73,7 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
             pg::reload_config();
             worker.log_setting_problems();
             worker.retry = Retry::Reloaded;
+            worker.home = Home::Unknown;
         }
         if worker_start::pause_left().is_some() {
             worker.leave();
@@ -95,6 +97,7 @@ struct Worker {
     /// Attempts that have ended and are not recorded yet. Nothing else is claimed meanwhile: it
     /// would be sent twice.
     unrecorded: Vec<Ended>,
+    home: Home,
     /// Another session's lock was in the way of the last tick.
     yielded: bool,
     /// Seconds until the next notification is due for which there is room.
@@ -112,26 +115,14 @@ struct Worker {
     upkeep_error: Option<String>,
 }
 
-/// The worker's last check, or its start.
-struct LastCheck {
-    at: Instant,
-    /// The server log says that the next one is overdue.
-    logged: bool,
-}
-
-impl Default for LastCheck {
-    fn default() -> Self {
-        Self {
-            at: Instant::now(),
-            logged: false,
-        }
-    }
-}
-
-impl LastCheck {
-    fn is_overdue(&self) -> bool {
-        self.at.elapsed() >= last_check::overdue_after()
-    }
+/// Whether this server may check and send.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+enum Home {
+    #[default]
+    Unknown,
+    /// Nothing but a reload or a restart can change that.
+    Here,
+    Copied(String),
 }
 
 /// After a reload, failed notifications are tried again at once: the settings may have been
@@ -188,8 +179,9 @@ impl Worker {
 
     fn tick(&mut self) {
         let error = match pg::transaction(c"logwatch: look", installed) {
-            Ok(Ok(Installed::Yes)) => self.serve().err(),
+            Ok(Ok(Installed::Yes)) => self.serve_at_home().err(),
             Ok(Ok(Installed::No)) => {
+                self.home = Home::Unknown;
                 self.unrecorded.clear();
                 self.checked = LastCheck::default();
                 None
@@ -204,6 +196,26 @@ impl Worker {
         worker_error::set(Subject::Tick, error.as_deref());
         log_change(&mut self.logged_tick, error);
         self.log_overdue();
+    }
+
+    /// Does nothing on a copy of a server; looks whether it still is one.
+    fn serve_at_home(&mut self) -> Result<(), TickError> {
+        if self.home != Home::Here {
+            let words = look::<String>("SELECT logwatch_private.copy_words()")?;
+            let home = words.map_or(Home::Here, Home::Copied);
+            if let Home::Copied(words) = &home
+                && home != self.home
+            {
+                log!("logwatch worker: {words}");
+            }
+            self.home = home;
+        }
+        if self.home == Home::Here {
+            return self.serve();
+        }
+        self.checked = LastCheck::default();
+        self.unrecorded.extend(self.senders.collect());
+        self.record()
     }
 
     /// Runs each part, whatever became of the others; returns the first error.

@@ -8,6 +8,7 @@ mod channels;
 mod check_limits;
 mod connections;
 mod control_characters;
+mod copies;
 mod dba_operations;
 mod end_to_end;
 mod entries_retention;

@@ -14,6 +14,9 @@ pub struct Alert {
     pub state: String,
     pub host: String,
     pub database: String,
+    /// Host, port, system identifier and timeline of the server that sends.
+    #[serde(default)]
+    pub server: String,
     pub alert_id: i64,
     /// The schema of the public functions, quoted.
     #[serde(default = "public")]
@@ -233,6 +236,19 @@ impl Alert {
         facts
     }
 
+    /// Returns the last lines of both bodies: where the alert is, and which server sends.
+    pub(super) fn origin(&self) -> [String; 2] {
+        [
+            format!(
+                "logwatch on {}/{}, alert {}",
+                clean(&self.host),
+                clean(&self.database),
+                self.alert_id
+            ),
+            format!("sent by {}", clean(&self.server)),
+        ]
+    }
+
     /// Returns the line after the headline: the time and the sources.
     pub(super) fn place(&self) -> String {
         let zone = zone(&self.zone);
@@ -307,7 +323,7 @@ fn public() -> String {
 /// Returns the payload of an alert that only tests a channel.
 pub fn test_alert(host: &str, at: Timestamp) -> serde_json::Value {
     serde_json::json!({
-        "reason": "test", "state": "firing", "host": host, "database": "", "alert_id": 0, "rule": "logwatch_test", "severity": "info",
+        "reason": "test", "state": "firing", "host": host, "server": host, "database": "", "alert_id": 0, "rule": "logwatch_test", "severity": "info",
         "kind": "threshold", "closed": null, "worst": "ERROR", "acked_by": null, "more": 0, "others": [], "group_by": "none", "group_key": "",
         "group": "", "level": "ERROR", "count": 0, "peak": 0, "threshold": 0, "within": 0, "episodes": 1, "started_at": at, "met_until": at,
         "fired_at": null, "resolved_at": null, "zone": "UTC", "runbook": null, "total": 0, "first_at": null, "last_at": null,
@@ -332,6 +348,7 @@ mod tests {
     fn alert(reason: &str) -> Alert {
         serde_json::from_value(serde_json::json!({
             "reason": reason, "state": if reason == "first" { "firing" } else { "resolved" }, "host": "db01", "database": "appdb",
+            "server": "db01:5432, system 7312, timeline 1",
             "alert_id": 3, "rule": "error", "group": "", "level": "ERROR", "count": 7, "peak": 9, "threshold": 5, "within": 300, "episodes": 1,
             "started_at": "2026-11-22T10:00:00.000000Z", "met_until": "2026-11-22T10:05:00.000000Z",
             "fired_at": "2026-11-22T10:40:00.000000Z", "resolved_at": null, "zone": "Europe/Berlin", "runbook": null,

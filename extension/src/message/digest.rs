@@ -14,6 +14,8 @@ use super::html::{escape_lines, page};
 pub struct Digest {
     pub host: String,
     pub database: String,
+    #[serde(default)]
+    pub server: String,
     pub suppressed: Vec<Suppressed>,
 }
 
@@ -53,6 +55,7 @@ impl Digest {
             let _ = writeln!(text, "{n:>6} x {line}");
         }
         text.push_str("\nLook: SELECT * FROM logwatch.status;\n");
+        let _ = writeln!(text, "\nSent by {}", clean(&self.server));
         let html = page(&format!(
             "<pre style=\"white-space:pre-wrap\">{}</pre>",
             escape_lines(&text)

@@ -68,11 +68,9 @@ impl Alert {
         }
         let _ = write!(
             body,
-            "<pre style=\"opacity:.7;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"opacity:.7;font-size:12px\">logwatch on {}/{}, alert {}</p>",
+            "<pre style=\"opacity:.7;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"opacity:.7;font-size:12px\">{}</p>",
             escape_lines(&self.commands()),
-            escape(&self.host),
-            escape(&self.database),
-            self.alert_id
+            self.origin().map(|line| escape(&line)).join("<br>")
         );
         page(&body)
     }

@@ -15,6 +15,9 @@ use super::words::{time, zone};
 pub struct Status {
     pub host: String,
     pub database: String,
+    /// Host, port, system identifier and timeline.
+    #[serde(default)]
+    pub server: String,
     pub at: Timestamp,
     pub zone: String,
     pub rows: Vec<StatusRow>,
@@ -128,6 +131,7 @@ impl Status {
                 clean(&row.message)
             );
         }
+        let _ = writeln!(text, "\nServer\n  {}", clean(&self.server));
         text
     }
 }

@@ -78,12 +78,10 @@ impl Alert {
         }
         let _ = write!(
             text,
-            "\nLook:    SELECT * FROM logwatch.status;\n         SELECT logged_at, message FROM logwatch.entries\n          WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \nlogwatch on {}/{}, alert {}\n",
+            "\nLook:    SELECT * FROM logwatch.status;\n         SELECT logged_at, message FROM logwatch.entries\n          WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \n{}\n",
             clean(&self.level),
             self.commands(),
-            clean(&self.host),
-            clean(&self.database),
-            self.alert_id
+            self.origin().join("\n")
         );
         text
     }

@@ -59,9 +59,12 @@ impl Server {
     pub fn backup_of(primary: &Server, more: &[&str]) -> Result<Server> {
         let mut server = Server::empty_in(&std::env::temp_dir(), &primary.pg_config)?;
         let sockets = primary.sockets.path().display().to_string();
+        let port = primary.port().to_string();
         let mut args = vec![
             "-h",
             sockets.as_str(),
+            "-p",
+            port.as_str(),
             "-U",
             "postgres",
             "--checkpoint=fast",
@@ -155,6 +158,27 @@ impl Server {
             bail!("pg_upgrade failed: {}", String::from_utf8_lossy(&output.stdout));
         }
         Ok(())
+    }
+
+    /// Makes this server, which does not run, a standby of `source`, which does, by pg_rewind.
+    pub fn rewind_from(&self, source: &Server) -> Result<()> {
+        let connection = format!(
+            "host={} user=postgres dbname=postgres",
+            source.sockets.path().display()
+        );
+        let settings = fs::read(self.data().join("test.conf"))?;
+        self.run(
+            "pg_rewind",
+            &[
+                "--no-sync",
+                "--write-recovery-conf",
+                "--source-server",
+                &connection,
+            ],
+            "--target-pgdata",
+        )?;
+        // It copied the source's own.
+        Ok(fs::write(self.data().join("test.conf"), settings)?)
     }
 
     /// Ends recovery, as `pg_ctl promote` does; returns when the server is writable.
