@@ -162,7 +162,9 @@ BEGIN
     PERFORM logwatch_private.forget(s.id)
        FROM logwatch.sources AS s
       WHERE greatest(s.first_seen, s.attached_at, s.seen_at, s.written_at,
-                     (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = s.id)) < keep_from;
+                     (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = s.id)) < keep_from
+        -- Its absence is what such a rule reports.
+        AND NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence' AND r.source = s.name);
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.minutes AS m WHERE m.fingerprint = p.fingerprint AND m.minute >= keep_from);
     DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;

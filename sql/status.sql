@@ -10,6 +10,10 @@ CREATE FUNCTION logwatch_private.worker_error() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_error_wrapper';
 COMMENT ON FUNCTION logwatch_private.worker_error() IS 'Error of the worker''s last tick; NULL when it had none';
 
+CREATE FUNCTION logwatch_private.heartbeat_error() RETURNS text
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'heartbeat_error_wrapper';
+COMMENT ON FUNCTION logwatch_private.heartbeat_error() IS 'Error of the last request of logwatch.heartbeat_url; NULL when it succeeded';
+
 CREATE FUNCTION logwatch_private.alert_file_error() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'alert_file_error_wrapper';
 COMMENT ON FUNCTION logwatch_private.alert_file_error() IS 'Error of the last write of the alert file; NULL when it succeeded';
@@ -271,11 +275,13 @@ BEGIN
            q.last_at, q.waiting, NULL::bigint,
            concat_ws(', ', c.problem,
                CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch_private.setting('alert_file') END,
-               CASE WHEN c.configured AND c.channel <> 'file' THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
+               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'heartbeat' THEN format('requested every %s s while checks run', logwatch_private.setting('check_interval')) END,
+               CASE WHEN c.configured AND c.channel NOT IN ('file', 'heartbeat') THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
                CASE WHEN q.hanging > 0 THEN format('%s of them without a reply for more than a minute', q.hanging) END,
                CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
-      FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_error() END) AS problem, v.position
+      FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_error() WHEN 'heartbeat' THEN logwatch_private.heartbeat_error() END) AS problem, v.position
               FROM unnest('{email,file,log,webhook}'::text[]
+                          || ARRAY(SELECT 'heartbeat' WHERE logwatch_private.channel_configured('heartbeat'))
                           || ARRAY(SELECT unnest(logwatch_private.receiver_channels())
                                     UNION SELECT n.channel FROM logwatch.rules AS r CROSS JOIN unnest(r.channels) AS n (channel)
                                            WHERE r.enabled AND n.channel LIKE 'webhook:%' ORDER BY 1)) WITH ORDINALITY AS v (channel, position)) AS c

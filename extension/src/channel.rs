@@ -17,6 +17,7 @@ use jiff::Timestamp;
 pub use email::{EmailChannel, EmailMemory};
 pub use file::{FileProblem, check_alert_file, write_alert_file};
 pub use formats::{Format, FormatError};
+pub use http_agent::{explain, http_agent};
 pub use log::LogChannel;
 pub use webhook::{WebhookChannel, test_body};
 

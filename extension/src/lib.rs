@@ -10,6 +10,7 @@ mod channel;
 mod column;
 mod copies;
 mod disk;
+mod heartbeat;
 mod ingest;
 mod jsonb;
 mod last_check;

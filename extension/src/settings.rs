@@ -68,6 +68,7 @@ static SMTP_CA_FILE: Text = Text::new(None);
 static WEBHOOK_URL: Text = Text::new(None);
 static WEBHOOK_HEADERS_FILE: Text = Text::new(None);
 static RECEIVERS_FILE: Text = Text::new(None);
+static HEARTBEAT_URL: Text = Text::new(None);
 static SMTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(20);
 
 /// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart:
@@ -238,6 +239,12 @@ pub fn init(preloading: bool) {
         &RECEIVERS_FILE,
         GucContext::Sighup,
     );
+    text(
+        c"logwatch.heartbeat_url",
+        c"Sets the URL that is requested after each check interval while checks run.",
+        &HEARTBEAT_URL,
+        GucContext::Sighup,
+    );
     pg::reserve_setting_prefix(c"logwatch");
 }
 
@@ -276,8 +283,17 @@ pub fn alert_file() -> Option<PathBuf> {
 }
 
 /// Returns the longest wait for a connection or a reply.
-fn network_timeout() -> Duration {
+pub fn network_timeout() -> Duration {
     Duration::from_secs(SMTP_TIMEOUT.get().unsigned_abs().into())
+}
+
+/// Returns the URL of the dead man's switch, or why it cannot be used; None when it is not set.
+pub fn heartbeat_url() -> Option<Result<String, SettingError>> {
+    let url = text(&HEARTBEAT_URL)?;
+    Some(match address::check_webhook_url(&url, false) {
+        Ok(()) => Ok(url),
+        Err(why) => Err(SettingError::Heartbeat(why)),
+    })
 }
 
 /// Returns a problem of the alert file in the words of the status.
@@ -335,6 +351,7 @@ fn channel_configured(channel: &str) -> bool {
         "file" => alert_file().is_some(),
         "webhook" => text(&WEBHOOK_URL).is_some() || !matches!(webhook("default"), Err(why) if why.is_off()),
         "log" => true,
+        "heartbeat" => text(&HEARTBEAT_URL).is_some(),
         // A name that the file does not have is an error to report, not a channel that is off.
         other => receiver_name(other).is_some() && text(&RECEIVERS_FILE).is_some(),
     }
@@ -347,6 +364,7 @@ fn channel_problem(channel: &str) -> Option<String> {
         "email" => email_problem().map(|problem| problem.to_string()),
         "file" => alert_file_problem(),
         "log" => None,
+        "heartbeat" => heartbeat_url()?.err().map(|problem| problem.to_string()),
         other => match receiver_name(other) {
             Some(name) => webhook(name).err().map(|problem| problem.to_string()),
             None => Some(format!(

@@ -14,6 +14,7 @@ use pgrx::bgworkers::{BackgroundWorker, BackgroundWorkerBuilder, BgWorkerStartTi
 use pgrx::prelude::*;
 
 use crate::channel::Ended;
+use crate::heartbeat::Heartbeat;
 use crate::last_check::LastCheck;
 use crate::outbox::Senders;
 use crate::pg::TransactionError;
@@ -103,6 +104,7 @@ struct Worker {
     /// Seconds until the next notification is due for which there is room.
     next_delivery: Option<f64>,
     checked: LastCheck,
+    heartbeat: Heartbeat,
     maintained: Option<Instant>,
     retry: Retry,
     /// The last lines about settings and failed ticks in the server log: none is written twice in a
@@ -178,8 +180,13 @@ impl Worker {
     }
 
     fn tick(&mut self) {
+        let mut served = false;
         let error = match pg::transaction(c"logwatch: look", installed) {
-            Ok(Ok(Installed::Yes)) => self.serve_at_home().err(),
+            Ok(Ok(Installed::Yes)) => {
+                let error = self.serve_at_home().err();
+                served = error.is_none() && self.home == Home::Here;
+                error
+            }
             Ok(Ok(Installed::No)) => {
                 self.home = Home::Unknown;
                 self.unrecorded.clear();
@@ -194,8 +201,10 @@ impl Worker {
         let error = error.filter(|_| !self.yielded).map(|error| error.to_string());
         let error = error.or_else(|| self.upkeep_error.clone());
         worker_error::set(Subject::Tick, error.as_deref());
+        served &= error.is_none() && !self.checked.is_overdue();
         log_change(&mut self.logged_tick, error);
         self.log_overdue();
+        self.heartbeat.follow(served);
     }
 
     /// Does nothing on a copy of a server; looks whether it still is one.
@@ -393,7 +402,7 @@ impl Worker {
 }
 
 /// Writes an error to the server log, unless the last line about the subject was the same.
-fn log_change(logged: &mut Option<String>, error: Option<String>) {
+pub fn log_change(logged: &mut Option<String>, error: Option<String>) {
     if let Some(error) = error.as_ref().filter(|error| logged.as_ref() != Some(error)) {
         log!("logwatch worker: {error}");
     }

@@ -14,9 +14,10 @@ const LONGEST: usize = 500;
 pub enum Subject {
     Tick,
     AlertFile,
+    Heartbeat,
 }
 
-const SUBJECTS: usize = 2;
+const SUBJECTS: usize = 3;
 
 #[derive(Clone, Copy)]
 struct Text {
@@ -86,4 +87,10 @@ fn worker_error() -> Option<String> {
 #[pg_extern(sql = false)]
 fn alert_file_error() -> Option<String> {
     get(Subject::AlertFile)
+}
+
+/// Returns why the last request of `logwatch.heartbeat_url` failed; NULL when it succeeded.
+#[pg_extern(sql = false)]
+fn heartbeat_error() -> Option<String> {
+    get(Subject::Heartbeat)
 }

@@ -41,6 +41,8 @@ pub enum SettingError {
     WebhookUrl(String, #[source] AddressError),
     #[error("off; set logwatch.receivers_file in postgresql.conf, then: SELECT pg_reload_conf();")]
     ReceiversOff,
+    #[error("logwatch.heartbeat_url: {0}")]
+    Heartbeat(#[source] AddressError),
     #[error("logwatch.receivers_file = '{0}': {1}")]
     Receivers(String, #[source] ReceiverError),
     #[error("logwatch.{0} = '{1}': {2}")]
