@@ -45,14 +45,16 @@ DECLARE
     stored numeric;
     a_day numeric;
     growth numeric;
+    elsewhere bigint;
 BEGIN
     SELECT greatest(min(s.first_seen), midnight - interval '1 day') INTO since FROM logwatch.sources AS s;
     -- The day of the installation is in the default partition.
     SELECT COALESCE(sum(p.bytes), 0),
            COALESCE(sum(p.bytes) FILTER (WHERE p.day >= midnight - interval '1 day' AND p.day <= midnight OR p.day IS NULL AND since > midnight - interval '1 day'), 0)
-           / greatest(extract(epoch FROM asof - since) / 86400, 1)
-      INTO stored, a_day
-      FROM (SELECT pg_total_relation_size(c.oid) AS bytes,
+           / greatest(extract(epoch FROM asof - since) / 86400, 1),
+           count(*) FILTER (WHERE p.kind = 'f')
+      INTO stored, a_day, elsewhere
+      FROM (SELECT c.relkind AS kind, CASE WHEN c.relkind = 'r' THEN pg_total_relation_size(c.oid) END AS bytes,
                    CASE WHEN c.relname ~ '^entries_[0-9]{8}$' THEN to_date(right(c.relname, 8), 'YYYYMMDD')::timestamp AT TIME ZONE 'UTC' END AS day
               FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
              WHERE i.inhparent = 'logwatch.entries'::regclass) AS p;
@@ -62,6 +64,7 @@ BEGIN
                                       logwatch_private.days_in_words(make_interval(mins => logwatch_private.setting('retention')::integer))),
                          format('entries take %s and grow by %s a day', pg_size_pretty(stored), pg_size_pretty(round(COALESCE(a_day, 0)))),
                          pg_size_pretty(free) || ' are free',
+                         CASE WHEN elsewhere > 0 THEN format('%s of the partitions %s on other servers, and pg_dump leaves them out', elsewhere, CASE WHEN elsewhere = 1 THEN 'is' ELSE 'are' END) END,
                          CASE WHEN state = 'filling' THEN format('at this rate the disk is full in %s; set logwatch.entries_retention to less than %s, then: SELECT pg_reload_conf();',
                                                                  logwatch_private.days_in_words(make_interval(secs => (free / a_day * 86400)::double precision)),
                                                                  logwatch_private.days_in_words(make_interval(secs => ((stored + free) / a_day * 86400)::double precision))) END);

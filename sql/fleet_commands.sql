@@ -14,6 +14,32 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.need_column_lists() IS 'Refuses servers that are too old for a fleet';
 
+CREATE FUNCTION logwatch_private.need_local_entries() RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    distributed boolean := false;
+    foreign_part constant text := (SELECT min(i.inhrelid::regclass::text) FROM pg_inherits AS i JOIN pg_foreign_table AS f ON f.ftrelid = i.inhrelid
+                                    WHERE i.inhparent = 'logwatch.entries'::regclass);
+BEGIN
+    IF foreign_part IS NOT NULL THEN
+        RAISE EXCEPTION 'a server with foreign partitions of logwatch.entries cannot be part of a fleet' USING ERRCODE = 'feature_not_supported',
+            DETAIL = format('%s is a foreign table: logical replication sends no rows of it and applies none to it.', foreign_part),
+            HINT = format('Detach it first: ALTER TABLE logwatch.entries DETACH PARTITION %s;', foreign_part);
+    END IF;
+    IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
+        EXECUTE $citus$ SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_dist_partition AS d WHERE d.logicalrelid = 'logwatch.entries'::regclass) $citus$ INTO distributed;
+    END IF;
+    IF distributed THEN
+        RAISE EXCEPTION 'a server that distributes logwatch.entries by Citus cannot be part of a fleet' USING ERRCODE = 'feature_not_supported',
+            DETAIL = 'The rows of an edge would go to a hidden local table, and those of a distributed table are not sent.',
+            HINT = 'Undo it first: SELECT undistribute_table(''logwatch.entries'');';
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.need_local_entries() IS 'Refuses servers whose entries are foreign tables or distributed by Citus';
+
 CREATE FUNCTION logwatch_publish(execute boolean DEFAULT false, role text DEFAULT 'logwatch_centre')
     RETURNS TABLE (step integer, state text, command text, why text)
     LANGUAGE plpgsql VOLATILE
@@ -35,6 +61,7 @@ DECLARE
     rights text;
 BEGIN
     PERFORM logwatch_private.need_column_lists();
+    PERFORM logwatch_private.need_local_entries();
     IF EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch') THEN
         EXECUTE 'ALTER PUBLICATION logwatch SET TABLE ' || tables;
     ELSE
@@ -109,6 +136,7 @@ DECLARE
     too_small text;
 BEGIN
     PERFORM logwatch_private.need_column_lists();
+    PERFORM logwatch_private.need_local_entries();
     IF name IS NULL OR name !~ '^[a-z0-9_]{1,50}$' OR slot !~ '^logwatch_[a-z0-9_]{1,50}$' THEN
         RAISE EXCEPTION 'invalid name "%" of an edge or its slot', COALESCE(slot, name) USING ERRCODE = 'invalid_parameter_value',
             HINT = 'Use 1 to 50 of a-z, 0-9 and _, for example: berlin. A slot begins with logwatch_, for example: logwatch_berlin_2.';

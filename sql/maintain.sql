@@ -18,7 +18,7 @@ BEGIN
         part := format('entries_%s', to_char(day, 'YYYYMMDD'));
         CONTINUE WHEN to_regclass(format('logwatch.%I', part)) IS NOT NULL;
         -- A day that already has rows in the default partition stays there: ATTACH would fail.
-        CONTINUE WHEN EXISTS (SELECT FROM logwatch.entries_default AS e WHERE e.received_at >= day::timestamptz AND e.received_at < (day + 1)::timestamptz);
+        CONTINUE WHEN EXISTS (SELECT 1 FROM logwatch.entries_default AS e WHERE e.received_at >= day::timestamptz AND e.received_at < (day + 1)::timestamptz);
         EXECUTE format('CREATE TABLE logwatch.%I (LIKE logwatch.entries_default INCLUDING DEFAULTS INCLUDING CONSTRAINTS INCLUDING INDEXES INCLUDING STORAGE)', part);
         EXECUTE format('ALTER TABLE logwatch.entries ATTACH PARTITION logwatch.%I FOR VALUES FROM (%L) TO (%L)', part, day::timestamptz, (day + 1)::timestamptz);
         EXECUTE format('GRANT SELECT ON logwatch.%I TO pg_monitor', part);
@@ -53,7 +53,8 @@ BEGIN
     -- A dropped partition keeps about eight locks until the transaction ends, and the lock table
     -- may be small.
     FOR part IN SELECT * FROM logwatch_private.old_partitions(keep_from) LIMIT 16 LOOP
-        EXECUTE format('DROP TABLE logwatch.%I', part);
+        EXECUTE format('DROP %s logwatch.%I', CASE WHEN EXISTS (SELECT 1 FROM pg_foreign_table AS f WHERE f.ftrelid = format('logwatch.%I', part)::regclass)
+                                                   THEN 'FOREIGN TABLE' ELSE 'TABLE' END, part);
         dropped := dropped + 1;
     END LOOP;
     RETURN dropped;

@@ -1,9 +1,10 @@
-//! Entries go sooner than all else, and the status says how long the disk lasts.
+//! Entries go sooner than all else, the status says how long the disk lasts, and day partitions may
+//! be foreign tables.
 
 use std::fs::OpenOptions;
 
 use anyhow::Result;
-use logwatch_tests::server::Server;
+use logwatch_tests::server::{Server, Stop};
 
 const STORAGE: &str = "SELECT state, message FROM logwatch_status() WHERE component = 'storage'";
 
@@ -86,5 +87,69 @@ fn a_disk_that_the_entries_will_fill_is_named_with_the_setting_that_helps() -> R
             && told.ends_with(" days, then: SELECT pg_reload_conf();"),
         "{told}"
     );
+    Ok(())
+}
+
+/// A server on which the partition of 2020-01-01 is a table of another server.
+fn with_foreign_partition() -> Result<(Server, Server)> {
+    let far = Server::without_worker(&[])?;
+    let near = Server::without_worker(&[("wal_level", "logical")])?;
+    let columns = "id bigint NOT NULL, received_at timestamptz NOT NULL, logged_at timestamptz NOT NULL, source_id bigint NOT NULL, level text NOT NULL,
+                   fingerprint bigint NOT NULL, message text NOT NULL, detail text, fields jsonb, flags text[]";
+    far.sql(&format!(
+        "CREATE TABLE public.old ({columns}); INSERT INTO public.old VALUES (1, '2020-01-01 12:00Z', '2020-01-01 12:00Z', 1, 'error', 1, 'once upon a time')"
+    ))?;
+    near.sql(&format!(
+        "CREATE EXTENSION postgres_fdw;
+         CREATE SERVER far FOREIGN DATA WRAPPER postgres_fdw OPTIONS (host '{}', port '{}', dbname 'postgres');
+         CREATE USER MAPPING FOR CURRENT_USER SERVER far OPTIONS (user '{}');
+         CREATE FOREIGN TABLE logwatch.entries_20200101 PARTITION OF logwatch.entries
+             FOR VALUES FROM ('2020-01-01Z') TO ('2020-01-02Z') SERVER far OPTIONS (schema_name 'public', table_name 'old')",
+        far.sockets().display(),
+        far.port(),
+        far.sql("SELECT current_user")?
+    ))?;
+    Ok((near, far))
+}
+
+#[test]
+fn a_foreign_partition_is_named_and_dropped_when_it_is_old() -> Result<()> {
+    let (server, mut far) = with_foreign_partition()?;
+    assert_eq!(
+        server.sql("SELECT message FROM logwatch.entries")?,
+        "once upon a time"
+    );
+    let told = server.sql(STORAGE)?;
+    assert!(
+        told.contains(", 1 of the partitions is on other servers, and pg_dump leaves them out"),
+        "{told}"
+    );
+    // The other server may be gone by then.
+    far.stop(Stop::Immediate)?;
+    let told = server.sql("SELECT logwatch_maintain()")?;
+    assert!(told.contains("dropped 1; "), "{told}");
+    assert!(!told.contains("old partitions"), "{told}");
+    assert!(server.sql(STORAGE)?.starts_with("ok|"));
+    Ok(())
+}
+
+#[test]
+fn a_fleet_refuses_a_server_with_a_foreign_partition() -> Result<()> {
+    let (server, _far) = with_foreign_partition()?;
+    if server.sql("SELECT current_setting('server_version_num')::integer < 150000")? == "t" {
+        return Ok(());
+    }
+    for call in [
+        "SELECT logwatch_publish()",
+        "SELECT logwatch_subscribe('berlin', 'host=berlin')",
+    ] {
+        let error = server.sql(call).expect_err(call);
+        let error = format!("{error:#}");
+        assert!(
+            error.contains("a server with foreign partitions of logwatch.entries cannot be part of a fleet")
+                && error.contains("ALTER TABLE logwatch.entries DETACH PARTITION logwatch.entries_20200101;"),
+            "{error}"
+        );
+    }
     Ok(())
 }
