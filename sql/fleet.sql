@@ -171,10 +171,11 @@ BEGIN
            missing_from = CASE WHEN problem IS NULL THEN u.missing_from ELSE least(u.missing_from, e.sent_at) END,
            missing_until = CASE WHEN problem IS NULL THEN u.missing_until ELSE NEW.sent_at END
      WHERE u.name = e.name;
-    -- The order of ids keeps two apply workers with the same sources from a deadlock.
-    INSERT INTO logwatch.sources AS s (id, name, attached_at, seen_at)
-    SELECT l.id, l.name, l.seen_at, l.seen_at FROM unnest(NEW.source_ids, NEW.sources, NEW.seen_at) AS l (id, name, seen_at) ORDER BY l.id
-        ON CONFLICT (id) DO UPDATE SET seen_at = EXCLUDED.seen_at, attached_at = COALESCE(s.attached_at, EXCLUDED.seen_at)
+    -- The order of ids keeps two apply workers with the same sources from a deadlock. A source with
+    -- a tailer at the edge gets an owner: no tailer or application of this server acts in its name.
+    INSERT INTO logwatch.sources AS s (id, name, attached_at, seen_at, owner)
+    SELECT l.id, l.name, l.seen_at, l.seen_at, CASE WHEN l.seen_at IS NOT NULL THEN current_user END FROM unnest(NEW.source_ids, NEW.sources, NEW.seen_at) AS l (id, name, seen_at) ORDER BY l.id
+        ON CONFLICT (id) DO UPDATE SET seen_at = EXCLUDED.seen_at, attached_at = COALESCE(s.attached_at, EXCLUDED.seen_at), owner = COALESCE(s.owner, EXCLUDED.owner)
      WHERE EXCLUDED.seen_at > s.seen_at OR s.seen_at IS NULL AND EXCLUDED.seen_at IS NOT NULL;
     RETURN NULL;
 END

@@ -99,17 +99,6 @@ $$;
 COMMENT ON FUNCTION logwatch_forget(text)
     IS 'Deletes a source without a tailer: its offsets, gaps and statistics; a tailer that comes back reads its files anew';
 
-CREATE FUNCTION logwatch_private.silent_after(source_id bigint, asof timestamptz) RETURNS interval
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT greatest(2 * max(p.longest), interval '15 minutes')
-      FROM logwatch.pauses AS p
-     WHERE p.source_id = $1 AND p.day >= (asof AT TIME ZONE 'UTC')::date - 8
-    HAVING min(p.day) < (asof AT TIME ZONE 'UTC')::date
-    $$;
-COMMENT ON FUNCTION logwatch_private.silent_after(bigint, timestamptz) IS 'Time without growth after which a source counts as silent; NULL before a whole day was watched';
-
 CREATE FUNCTION logwatch_files(source text DEFAULT NULL)
     RETURNS TABLE (source text, path text, state text, next_byte bigint, size bigint, behind bigint, read_at timestamptz,
                    gaps bigint, truncations bigint, error text, heard_at timestamptz)

@@ -43,6 +43,38 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.need_owner(text, name, boolean) IS 'Raises an error unless the session''s user owns the source, or only reads and may';
 
+CREATE FUNCTION logwatch_private.sources_are_full() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT count(*) >= 10000 FROM logwatch.sources $$;
+COMMENT ON FUNCTION logwatch_private.sources_are_full() IS 'Whether applications store under (other) instead of a new source, because the sources are too many';
+
+CREATE FUNCTION logwatch_private.need_claim(source text) RETURNS void
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    known logwatch.sources;
+BEGIN
+    SELECT * INTO known FROM logwatch.sources AS s WHERE s.id = logwatch_private.source_id($1);
+    IF FOUND THEN
+        PERFORM logwatch_private.need_owner(known.name, known.owner);
+        IF known.attached_at IS NULL AND known.owner IS NULL AND NOT (SELECT r.rolsuper FROM pg_roles AS r WHERE r.rolname = session_user) THEN
+            RAISE EXCEPTION 'source "%" belongs to applications', source
+                USING ERRCODE = 'insufficient_privilege',
+                      DETAIL = 'Records were stored under it without a tailer, and a tailer''s role would shut the applications out.',
+                      HINT = format('Use another source name, or have a superuser type: UPDATE logwatch.sources SET owner = %L WHERE name = %L;', session_user, source);
+        END IF;
+    ELSIF source = '(other)' THEN
+        RAISE EXCEPTION 'source "(other)" is for records of applications' USING ERRCODE = 'insufficient_privilege', HINT = 'Use another source name.';
+    ELSIF logwatch_private.sources_are_full() THEN
+        RAISE EXCEPTION 'there are 10000 sources already' USING ERRCODE = 'configuration_limit_exceeded',
+            HINT = format('Use fewer source names, or have an operator delete those that are gone: SELECT %s.logwatch_forget(''…''::text);', logwatch_private.schema());
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.need_claim(text) IS 'Raises an error unless a tailer of the session''s user may claim the source';
+
 CREATE FUNCTION logwatch_private.claim(source text, path text, host text, version text)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
                    head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text)
@@ -50,11 +82,11 @@ CREATE FUNCTION logwatch_private.claim(source text, path text, host text, versio
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT logwatch_private.hold();
-    SELECT logwatch_private.need_owner(s.name, s.owner) FROM logwatch.sources AS s WHERE s.id = logwatch_private.source_id($1);
+    SELECT logwatch_private.need_claim($1);
     -- Waits for an older tailer's open transaction, and shuts that tailer out; the next statement
     -- then sees its last offsets.
     INSERT INTO logwatch.sources AS s (id, name, epoch, owner, path, host, version, attached_at, seen_at, watched_since)
-    VALUES (logwatch_private.source_id($1), logwatch_private.printable($1), 1, session_user, left(logwatch_private.printable($2), 4096), left(logwatch_private.printable($3), 255), left(logwatch_private.printable($4), 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
+    VALUES (logwatch_private.source_id($1), $1, 1, session_user, left(logwatch_private.printable($2), 4096), left(logwatch_private.printable($3), 255), left(logwatch_private.printable($4), 255), clock_timestamp(), clock_timestamp(), clock_timestamp())
     ON CONFLICT (id) DO UPDATE
        SET epoch = s.epoch + 1, owner = COALESCE(s.owner, EXCLUDED.owner), path = EXCLUDED.path, host = EXCLUDED.host, version = EXCLUDED.version,
            attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at,
@@ -79,7 +111,7 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     -- still claims the source: its claim must come before the next tailer's, not shut that one
     -- out. All wait in this one queue, because nothing else is locked here.
     SELECT logwatch_private.queue_for_source(logwatch_private.printable($1));
-    SELECT * FROM logwatch_private.claim($1, $2, $3, $4)
+    SELECT * FROM logwatch_private.claim(logwatch_private.printable($1), $2, $3, $4)
     $$;
 COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';
 

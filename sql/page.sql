@@ -39,19 +39,22 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
          CROSS JOIN LATERAL logwatch_private.last_ack(a.id) AS k
          WHERE a.state <> 'resolved' OR a.met_until > asof - period
          ORDER BY place, a.started_at DESC, a.id DESC LIMIT 30
+    ), status AS MATERIALIZED (
+        SELECT s.component, s.name, s.state, s.count, s.message FROM @extschema@.logwatch_status() AS s
     ), source AS (
         SELECT s.name, s.host, logwatch_private.heard_of(s, 'tailer') AS heard_at, COALESCE(k.n, 0) AS n, last.delay,
                (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.noticed_at > asof - period) AS gaps,
                st.state, st.message
-          FROM logwatch.sources AS s
+          -- The worst ones, where there are many.
+          FROM status AS st
+          JOIN logwatch.sources AS s ON s.name = st.name
           LEFT JOIN (SELECT source_id, sum(n) AS n FROM counted GROUP BY 1) AS k ON k.source_id = s.id
           LEFT JOIN LATERAL (SELECT extract(epoch FROM u.received_at - u.logged_at)::bigint AS delay
                                FROM (SELECT b.received_at, b.last_at AS logged_at FROM logwatch.batches AS b WHERE b.source_id = s.id
                                      UNION ALL
                                      SELECT v.last_at, v.logged_at FROM logwatch.arrivals AS v WHERE v.source_id = s.id) AS u
                               ORDER BY u.received_at DESC, u.logged_at DESC LIMIT 1) AS last ON true
-          LEFT JOIN @extschema@.logwatch_status() AS st ON st.component = 'source' AND st.name = s.name
-         ORDER BY k.n DESC NULLS LAST, s.name LIMIT 50
+         WHERE st.component = 'source' AND st.count IS NOT NULL
     ), waiting AS (
         SELECT n.* FROM logwatch.notifications AS n
          WHERE n.state IN ('queued', 'sending') OR n.state = 'failed' AND n.created_at > asof - period
@@ -62,7 +65,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
         'from', logwatch_private.rfc3339(f.from_at), 'to', logwatch_private.rfc3339(f.to_at), 'within', extract(epoch FROM period)::bigint,
         'timeline', (SELECT COALESCE(jsonb_agg(jsonb_build_object('level', t.level, 'counts', t.counts) ORDER BY t.level), '[]') FROM timeline AS t),
         'status', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
-                       FROM @extschema@.logwatch_status() AS s WHERE s.component <> 'source'),
+                       FROM status AS s WHERE s.component <> 'source'),
         'alerts', (SELECT COALESCE(jsonb_agg(jsonb_build_object(
                               'id', a.id, 'state', CASE WHEN a.silenced AND a.state <> 'resolved' THEN 'silenced' ELSE a.state END,
                               'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = a.rule), 'warning'),
@@ -73,6 +76,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
         'patterns', (SELECT COALESCE(jsonb_agg(p.shown ORDER BY p.n DESC, p.fingerprint), '[]') FROM pattern AS p),
         'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.name, 'host', s.host, 'n', s.n, 'state', s.state, 'message', s.message, 'gaps', s.gaps,
                               'heard', extract(epoch FROM asof - s.heard_at)::bigint, 'delay', greatest(s.delay, 0)) ORDER BY s.n DESC, s.name), '[]') FROM source AS s),
+        'more_sources', (SELECT s.message FROM status AS s WHERE s.component = 'source' AND s.count IS NULL),
         'queue', (SELECT COALESCE(jsonb_agg(jsonb_build_object('id', w.id, 'channel', w.channel, 'recipient', w.recipient, 'state', w.state, 'reason', w.reason,
                             'subject', w.payload ->> 'rule', 'attempts', w.attempts, 'error', w.last_error,
                             'next_at', CASE WHEN w.state <> 'failed' THEN logwatch_private.rfc3339(w.next_attempt_at) END) ORDER BY w.state = 'failed', w.id DESC), '[]') FROM waiting AS w))

@@ -197,8 +197,6 @@ CREATE FUNCTION logwatch_private.read_status(asof timestamptz)
     SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
-DECLARE
-    too_late constant interval := make_interval(secs => logwatch_private.setting('max_lateness')::integer);
 BEGIN
     PERFORM logwatch_private.hold();
     RETURN QUERY
@@ -223,49 +221,7 @@ BEGIN
                                      THEN 'unchecked' ELSE s.state END AS state) AS judged
      ORDER BY judged.state = 'ok', r.name;
 
-    RETURN QUERY
-    WITH arrived AS MATERIALIZED (
-        -- Adds the batches since the last maintenance to its sums.
-        SELECT a.source_id, sum(a.n)::bigint AS n, sum(a.late)::bigint AS late, max(a.at) AS at
-          FROM (SELECT v.source_id, v.n, v.late, v.last_at AS at FROM logwatch.arrivals AS v WHERE v.last_at > asof - interval '24 hours'
-                UNION ALL
-                SELECT b.source_id, b.n, CASE WHEN b.last_at < b.received_at - too_late THEN b.n ELSE 0 END, b.received_at
-                  FROM logwatch.batches AS b WHERE b.received_at > asof - interval '24 hours') AS a
-         GROUP BY a.source_id
-    )
-    SELECT 'source', src.name,
-           CASE WHEN gap.n > 0 THEN 'gap'
-                WHEN src.attached_at IS NULL THEN 'ok'
-                WHEN seen.at < asof - interval '5 minutes' THEN 'stale'
-                WHEN unreadable.n > 0 THEN 'error'
-                WHEN quiet.time > quiet.usual THEN 'silent' ELSE 'ok' END,
-           seen.at, COALESCE(recent.n, 0), NULL::bigint,
-           concat_ws(', ',
-               CASE WHEN src.attached_at IS NULL THEN NULL
-                    WHEN file.n = 0 THEN format('0 of %s file%s, never read', unreadable.n, CASE WHEN unreadable.n = 1 THEN '' ELSE 's' END)
-                    ELSE format('%s open of %s files', file.open, file.n) END,
-               CASE WHEN file.behind > 0 THEN format('%s behind', pg_size_pretty(file.behind)) END,
-               CASE WHEN src.attached_at IS NOT NULL AND file.at IS NOT NULL THEN format('last read %s', to_char(file.at, 'YYYY-MM-DD HH24:MI:SS')) END,
-               format('%s entr%s in 24 hours', COALESCE(recent.n, 0), CASE WHEN recent.n = 1 THEN 'y' ELSE 'ies' END),
-               CASE WHEN recent.late > 0 THEN format('%s of them later than logwatch.max_lateness', recent.late) END,
-               CASE WHEN file.truncations > 0 THEN format('%s truncation%s in 24 hours', file.truncations, CASE WHEN file.truncations = 1 THEN '' ELSE 's' END) END,
-               CASE WHEN gap.n > 0 THEN format('%s gap%s in 24 hours, the last: %s (%s), see logwatch.gaps', gap.n, CASE WHEN gap.n = 1 THEN '' ELSE 's' END, gap.reason, gap.path) END,
-               CASE WHEN unreadable.n > 0 THEN format('%s file%s cannot be read: %s (%s)', unreadable.n, CASE WHEN unreadable.n = 1 THEN '' ELSE 's' END, unreadable.path, unreadable.error) END,
-               CASE WHEN src.attached_at IS NOT NULL AND seen.at < asof - interval '5 minutes' THEN 'no heartbeat of its tailer for 5 minutes'
-                    WHEN quiet.time > quiet.usual THEN format('nothing written for %s, unusual after %s', date_trunc('minute', quiet.time), date_trunc('minute', quiet.usual)) END)
-      FROM logwatch.sources AS src
-     CROSS JOIN LATERAL (SELECT count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at,
-                                count(*) FILTER (WHERE f.truncated AND f.first_seen > asof - interval '24 hours') AS truncations,
-                                sum(greatest(f.size - f.next_byte, 0)) FILTER (WHERE f.state = 'open')::bigint AS behind
-                           FROM logwatch.files AS f WHERE f.source_id = src.id) AS file
-      LEFT JOIN arrived AS recent ON recent.source_id = src.id
-      LEFT JOIN LATERAL (SELECT count(*) AS n, (array_agg(g.reason ORDER BY g.id DESC))[1] AS reason, (array_agg(g.path ORDER BY g.id DESC))[1] AS path
-                           FROM logwatch.gaps AS g WHERE g.source_id = src.id AND g.noticed_at > asof - interval '24 hours') AS gap ON true
-     CROSS JOIN LATERAL (SELECT count(*) AS n, (array_agg(e.path ORDER BY e.since, e.path))[1] AS path, (array_agg(e.error ORDER BY e.since, e.path))[1] AS error
-                           FROM logwatch.read_errors AS e WHERE e.source_id = src.id) AS unreadable
-     CROSS JOIN LATERAL (SELECT greatest(src.seen_at, file.at, recent.at) AS at) AS seen
-     CROSS JOIN LATERAL (SELECT asof - greatest(file.at, src.watched_since) AS time, logwatch_private.silent_after(src.id, asof) AS usual) AS quiet
-     ORDER BY src.name;
+    RETURN QUERY SELECT 'source', src.name, src.state, src.since, src.count, NULL::bigint, src.message FROM logwatch_private.source_status(asof) AS src;
 
     RETURN QUERY
     SELECT 'channel', c.channel,

@@ -19,7 +19,7 @@ CREATE TABLE logwatch.sources (
 COMMENT ON TABLE logwatch.sources IS 'Where records come from: one row per tailer''s label or SQL client''s source name';
 COMMENT ON COLUMN logwatch.sources.id IS '64-bit hash of the name';
 COMMENT ON COLUMN logwatch.sources.epoch IS 'Goes up each time a tailer claims the source; an older tailer is refused';
-COMMENT ON COLUMN logwatch.sources.owner IS 'Role whose tailer first claimed the source: only it, its members and superusers may store under it; NULL for sources without a tailer';
+COMMENT ON COLUMN logwatch.sources.owner IS 'Role whose tailer first claimed the source, at a centre the superuser that receives it from an edge: only it, its members and superusers may store under it; NULL for sources without a tailer';
 COMMENT ON COLUMN logwatch.sources.path IS 'Paths and patterns that the tailer reads';
 COMMENT ON COLUMN logwatch.sources.host IS 'Host that the tailer runs on';
 COMMENT ON COLUMN logwatch.sources.version IS 'Version of the tailer';

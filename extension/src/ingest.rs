@@ -347,6 +347,18 @@ fn ingest<'a>(
     batch.store(source, context.now)
 }
 
+/// The source of records whose own source would be one too many.
+const OTHER_SOURCES: &str = "(other)";
+
+/// Whether a source has a row. Raises an error when it belongs to another role's tailer.
+fn is_known(source: &str) -> spi::Result<bool> {
+    with_plans(|client, plans| {
+        client
+            .select(&plans.source, Some(1), &[source::id(source).into()])
+            .map(|rows| !rows.is_empty())
+    })
+}
+
 /// Makes the row of a new source, unless another session is about to: then the next check does, and
 /// nobody waits. Raises an error when the source belongs to another role's tailer.
 fn know_source(source: Option<&str>) -> spi::Result<String> {
@@ -360,14 +372,15 @@ fn know_source(source: Option<&str>) -> spi::Result<String> {
             ),
         );
     };
-    let source = printable(source);
+    let mut source = printable(source);
+    if is_known(&source)? {
+        return Ok(source);
+    }
+    if Spi::get_one::<bool>("SELECT logwatch_private.sources_are_full()")? == Some(true) {
+        OTHER_SOURCES.clone_into(&mut source);
+    }
     let source_id = source::id(&source);
-    let known = with_plans(|client, plans| {
-        client
-            .select(&plans.source, Some(1), &[source_id.into()])
-            .map(|rows| !rows.is_empty())
-    })?;
-    if !known && pg::try_queue_for_source(source_id) {
+    if !is_known(&source)? && pg::try_queue_for_source(source_id) {
         Spi::run_with_args(
             "INSERT INTO logwatch.sources (id, name) VALUES ($1, $2) ON CONFLICT DO NOTHING",
             &[source_id.into(), source.as_str().into()],

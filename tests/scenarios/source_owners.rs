@@ -114,6 +114,30 @@ fn applications_share_sources_that_have_no_tailer() -> Result<()> {
 }
 
 #[test]
+fn a_tailer_does_not_take_a_source_from_applications() -> Result<()> {
+    let server = two_tailers()?;
+    let store = "SELECT logwatch_ingest('ERROR x', 'orders')";
+    let attach = "SELECT DISTINCT epoch FROM logwatch_attach('orders', '/x')";
+    server.sql_as("shop", store)?;
+    let error = server.sql_error_as("mallory", attach)?;
+    assert!(
+        error.code == DENIED
+            && error
+                .to_string()
+                .contains("source \"orders\" belongs to applications"),
+        "{error}"
+    );
+    assert_eq!(server.sql_as("shop", store)?, "1");
+    let error = server.sql_error_as("mallory", "SELECT logwatch_attach('(other)', '/x')")?;
+    assert_eq!(error.code, DENIED, "{error}");
+    // The printed command hands it over.
+    server.sql("UPDATE logwatch.sources SET owner = 'web' WHERE name = 'orders'")?;
+    assert_eq!(server.sql_as("web", attach)?, "1");
+    assert_eq!(server.sql_error_as("shop", store)?.code, DENIED);
+    Ok(())
+}
+
+#[test]
 fn a_tailer_of_another_role_stops_and_names_the_command() -> Result<()> {
     let server = two_tailers()?;
     let files = tempfile::tempdir()?;

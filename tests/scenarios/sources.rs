@@ -2,6 +2,9 @@
 
 use anyhow::Result;
 use logwatch_tests::server::Server;
+use logwatch_tests::wait::wait_until;
+
+use crate::SOON;
 
 /// Everything that is kept of source `app` besides its entries.
 const KEPT: &str = "SELECT (SELECT count(*) FROM logwatch.sources WHERE name = 'app') AS sources,
@@ -46,5 +49,64 @@ fn a_source_without_tailer_and_records_is_forgotten_after_the_retention() -> Res
     )?;
     server.sql("SELECT logwatch_maintain()")?;
     assert_eq!(server.sql(KEPT)?, "0|0|0|1");
+    Ok(())
+}
+
+#[test]
+fn the_ten_thousandth_source_is_the_last_one_of_its_own() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql("INSERT INTO logwatch.sources (id, name) SELECT logwatch_private.source_id('s' || i), 's' || i FROM generate_series(1, 9999) AS i")?;
+    let sources = "SELECT count(*) FROM logwatch.sources";
+    for source in ["the last", "too many", "far too many", "s1"] {
+        server.sql(&format!("SELECT logwatch_ingest('ERROR x', '{source}')"))?;
+    }
+    // A row more for all others.
+    assert_eq!(server.sql(sources)?, "10001");
+    assert_eq!(
+        server.sql("SELECT s.name, count(*) FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id GROUP BY 1 ORDER BY 2, 1")?,
+        "s1|1\nthe last|1\n(other)|2"
+    );
+    let error = server.sql_error("SELECT logwatch_attach('one more', '/x')")?;
+    assert!(
+        error.code == "53400" && error.to_string().contains("there are 10000 sources already"),
+        "{error}"
+    );
+    server.sql("SELECT logwatch_attach('s2', '/x')")?;
+    assert_eq!(server.sql(sources)?, "10001");
+    Ok(())
+}
+
+#[test]
+fn the_status_shows_the_worst_hundred_sources_and_counts_the_others() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    let file = server.data().join("status.txt");
+    server.sql(&format!(
+        "ALTER SYSTEM SET logwatch.alert_file = '{}'",
+        file.display()
+    ))?;
+    server.sql(
+        "INSERT INTO logwatch.sources (id, name, epoch, attached_at, seen_at)
+         SELECT logwatch_private.source_id('s' || i), 's' || i, 1, now() - interval '1 hour', now() - CASE WHEN i % 10 = 0 THEN interval '1 hour' ELSE interval '0' END
+           FROM generate_series(1001, 1500) AS i;
+         INSERT INTO logwatch.gaps (source_id, path, from_byte, reason) VALUES (logwatch_private.source_id('s1499'), '/x', 0, 'gone');
+         INSERT INTO logwatch.read_errors (source_id, path, error) VALUES (logwatch_private.source_id('s1498'), '/y', 'denied');
+         SELECT pg_reload_conf()",
+    )?;
+    assert_eq!(
+        server.sql("SELECT state, count(*) FROM logwatch_status() WHERE component = 'source' AND name <> '*' GROUP BY 1 ORDER BY 2, 1")?,
+        "error|1\ngap|1\nok|48\nstale|50"
+    );
+    let more = "400 more sources: 400 ok; see logwatch.sources";
+    assert_eq!(
+        server
+            .sql("SELECT state, message FROM logwatch_status() WHERE component = 'source' AND name = '*'")?,
+        format!("ok|{more}")
+    );
+    let page = server.sql("SELECT logwatch_report_html()")?;
+    assert!(page.contains(more) && page.contains("s1498"));
+    wait_until(SOON, "the alert file with the sources", || {
+        let text = std::fs::read_to_string(&file).unwrap_or_default();
+        Ok(text.contains(more) && text.contains("s1498") && text.len() < 64 * 1024)
+    })?;
     Ok(())
 }

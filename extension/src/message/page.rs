@@ -31,6 +31,9 @@ pub struct Page {
     alerts: Vec<AlertRow>,
     patterns: Vec<Pattern>,
     sources: Vec<Source>,
+    /// The number of the sources that are not shown, in words.
+    #[serde(default)]
+    more_sources: Option<String>,
     queue: Vec<Queued>,
 }
 
@@ -119,7 +122,7 @@ impl Page {
              <meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none';style-src 'unsafe-inline'\"><meta name=\"referrer\" content=\"no-referrer\">\
              <title>logwatch: {name}</title><style>{STYLE}</style></head><body><main>\
              <header><h1>logwatch: {name}</h1><p><time>{}</time> to <time>{}</time></p></header>{}\
-             <footer>Drawn from SELECT logwatch_report_html(); nothing here is loaded from elsewhere.</footer></main></body></html>\n",
+             <footer>Drawn by logwatch_report_html; nothing here is loaded from elsewhere.</footer></main></body></html>\n",
             escape(&time(self.from, &zone)),
             escape(&time(self.to, &zone)),
             sections.concat(),
@@ -330,7 +333,10 @@ impl Page {
             "n:Heard of",
             "n:Delay of its last records",
         ];
-        section("Sources", &table("No source yet.", &heads, rows))
+        let more = self.more_sources.as_deref().map_or_else(String::new, |more| {
+            format!("<p class=\"none\">{}</p>", escape(more))
+        });
+        section("Sources", &(table("No source yet.", &heads, rows) + &more))
     }
 
     fn delivery_section(&self, zone: &TimeZone) -> String {

@@ -32,6 +32,44 @@ pub struct StatusRow {
     pub message: String,
 }
 
+/// Bounds of the text, so that a file and a mail of it stay below 64 KiB.
+/// The hundred sources of the status, and the row with the number of the others.
+const MOST_ROWS: usize = 101;
+const MOST_BYTES: usize = 58 * 1024;
+const LONGEST_LINE: usize = 4096;
+
+fn heading(component: &str) -> &'static str {
+    match component {
+        "rule" => "Rules",
+        "source" => "Sources",
+        "channel" => "Channels",
+        "storage" => "Storage",
+        "setting" => "Settings",
+        "schema" => "Schemas",
+        "function" => "Functions",
+        "edge" => "Edges",
+        "centre" => "Centres",
+        _ => "Worker",
+    }
+}
+
+impl StatusRow {
+    fn line(&self) -> String {
+        let mut line = format!(
+            "  {:<8} {:<16} {}",
+            clean(&self.state).to_uppercase(),
+            clean(&self.name),
+            clean(&self.message)
+        );
+        if line.len() > LONGEST_LINE {
+            line.truncate(line.floor_char_boundary(LONGEST_LINE));
+            line.push('…');
+        }
+        line.push('\n');
+        line
+    }
+}
+
 /// The first thing that a reader must know.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Verdict {
@@ -105,33 +143,58 @@ impl Status {
                 Verdict::Ok => "No threshold is met.".to_owned(),
             }
         );
-        let mut component = "";
-        for row in &self.rows {
-            if row.component != component {
-                component = &row.component;
-                let heading = match component {
-                    "rule" => "Rules",
-                    "source" => "Sources",
-                    "channel" => "Channels",
-                    "storage" => "Storage",
-                    "setting" => "Settings",
-                    "schema" => "Schemas",
-                    "function" => "Functions",
-                    "edge" => "Edges",
-                    "centre" => "Centres",
-                    _ => "Worker",
-                };
-                let _ = writeln!(text, "\n{heading}");
+        for rows in self.rows.chunk_by(|a, b| a.component == b.component) {
+            let Some(first) = rows.first() else { continue };
+            let _ = writeln!(text, "\n{}", heading(&first.component));
+            let mut left_out = 0;
+            for (number, row) in rows.iter().enumerate() {
+                let line = row.line();
+                // The worker's row is the last one, and says what is wrong.
+                if row.component != "worker" && (number >= MOST_ROWS || text.len() + line.len() > MOST_BYTES)
+                {
+                    left_out += 1;
+                } else {
+                    text.push_str(&line);
+                }
             }
-            let _ = writeln!(
-                text,
-                "  {:<8} {:<16} {}",
-                clean(&row.state).to_uppercase(),
-                clean(&row.name),
-                clean(&row.message)
-            );
+            if left_out > 0 {
+                let _ = writeln!(text, "  … and {left_out} more");
+            }
         }
         let _ = writeln!(text, "\nServer\n  {}", clean(&self.server));
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn row(component: &str, name: String, message: String) -> StatusRow {
+        StatusRow {
+            component: component.to_owned(),
+            name,
+            state: "ok".to_owned(),
+            message,
+        }
+    }
+
+    #[test]
+    fn a_text_of_many_and_long_rows_stays_below_64_kib_and_keeps_the_worker() {
+        let mut rows: Vec<StatusRow> = (0..500)
+            .map(|i| row("rule", format!("rule {i}"), "short".to_owned()))
+            .collect();
+        rows.extend((0..100).map(|i| row("source", format!("source {i}"), "é".repeat(3000))));
+        rows.push(row("worker", "worker".to_owned(), "w".repeat(5000)));
+        let mut status: Status = serde_json::from_value(serde_json::json!({
+            "host": "db01", "database": "appdb", "at": "2026-11-22T10:00:00Z", "zone": "UTC", "rows": []
+        }))
+        .unwrap();
+        status.rows = rows;
+        let text = status.text();
+        assert!(text.len() < 64 * 1024, "{}", text.len());
+        assert!(text.contains("rule 100 ") && !text.contains("rule 101 "));
+        assert!(text.contains("\n  … and 399 more\n\nSources\n"), "{text}");
+        assert!(text.contains(" more\n\nWorker\n") && text.contains("wwww"));
     }
 }
