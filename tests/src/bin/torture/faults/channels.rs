@@ -63,7 +63,7 @@ fn set_webhook(stage: &Stage, value: &str) -> Result<()> {
 }
 
 /// Waits for a mail of the round; none may be later than 2 s.
-fn mails_are_on_time(scene: &Scene) -> Result<()> {
+pub fn mails_are_on_time(scene: &Scene) -> Result<()> {
     let of_round = format!(
         "channel = 'email' AND alert_id IN (SELECT id FROM logwatch.alerts WHERE rule LIKE '{} %')",
         scene.sources[0].round

@@ -9,6 +9,7 @@ mod disks;
 mod mail;
 mod network;
 mod processes;
+mod sessions;
 pub mod times;
 
 use anyhow::Result;
@@ -39,13 +40,15 @@ pub enum Fault {
     MailAnswerLost,
     WebhookHanging,
     LogFlooded,
+    AdvisoryLocks,
+    AckUncommitted,
     RecordsFromElsewhen,
     /// Has a server and a course of its own, see `clock`.
     ClockSet,
 }
 
 /// All of them, with the words that the table has for them.
-const ALL: [(Fault, &str); 21] = [
+const ALL: [(Fault, &str); 23] = [
     (Fault::TailerKilled, "kill -9 of the tailer"),
     (Fault::WorkerKilled, "kill -9 of the worker"),
     (Fault::WorkerTerminated, "the worker terminated"),
@@ -65,6 +68,8 @@ const ALL: [(Fault, &str); 21] = [
     (Fault::MailAnswerLost, "SMTP cut after the mail was taken"),
     (Fault::WebhookHanging, "a webhook accepts and never replies"),
     (Fault::LogFlooded, "3 000 lines queued for the server log"),
+    (Fault::AdvisoryLocks, "advisory locks held by another role"),
+    (Fault::AckUncommitted, "an acknowledgement that is not committed"),
     (Fault::RecordsFromElsewhen, "records ±1 h and ±1 day away"),
     (Fault::ClockSet, "the server's clock ±1 h and ±1 day, and back"),
 ];
@@ -137,6 +142,8 @@ impl Fault {
             }
             Fault::WebhookHanging => channels::look_at_webhook(scene),
             Fault::LogFlooded => channels::look_at_log(scene),
+            Fault::AdvisoryLocks => sessions::hold_advisory_locks(scene),
+            Fault::AckUncommitted => sessions::hold_acknowledgement(scene),
             Fault::RecordsFromElsewhen => times::look(scene),
             Fault::ClockSet => anyhow::bail!("this fault has a server of its own"),
         }
