@@ -24,8 +24,8 @@ pub struct Heartbeat {
 }
 
 impl Heartbeat {
-    /// Reports the result of the last request, and starts the next one when a tick in which all went
-    /// well has ended.
+    /// Reports the result of the last request, and starts the next one after a tick in which all
+    /// went well.
     pub fn follow(&mut self, all_well: bool) {
         let mut result = self.result();
         if all_well {
