@@ -25,7 +25,8 @@ CREATE TABLE logwatch.alerts (
     announced_with bigint,
     seq         integer NOT NULL DEFAULT 0,
     holds_until timestamptz,
-    joined_at   timestamptz
+    joined_at   timestamptz,
+    escalated_at timestamptz
 );
 CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
 CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
@@ -50,6 +51,7 @@ COMMENT ON COLUMN logwatch.alerts.announced_with IS 'Alert whose notifications a
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
 COMMENT ON COLUMN logwatch.alerts.holds_until IS 'Until when the rule is met even if no record comes any more; NULL: each check finds out';
 COMMENT ON COLUMN logwatch.alerts.joined_at IS 'When the youngest of its patterns was first seen, of those that came after the last notification';
+COMMENT ON COLUMN logwatch.alerts.escalated_at IS 'When the rule''s escalate_to was notified';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
 
 CREATE FUNCTION logwatch_private.rename_alerts() RETURNS trigger
@@ -61,6 +63,7 @@ BEGIN
     DELETE FROM logwatch.alerts AS a WHERE a.rule = NEW.name AND a.state = 'pending';
     UPDATE logwatch.alerts AS a SET state = 'resolved', resolved_at = clock_timestamp(), closed = 'deleted' WHERE a.rule = NEW.name AND a.state = 'firing';
     UPDATE logwatch.alerts AS a SET rule = NEW.name WHERE a.rule = OLD.name;
+    UPDATE logwatch.rules AS r SET inhibited_by = NEW.name WHERE r.inhibited_by = OLD.name;
     RETURN NEW;
 END
 $$;
@@ -74,7 +77,7 @@ CREATE TABLE logwatch.notifications (
     channel         text NOT NULL,
     recipient       text NOT NULL DEFAULT '',
     seq             integer NOT NULL DEFAULT 1,
-    reason          text NOT NULL CHECK (reason IN ('first', 'repeat', 'joined', 'worse', 'resolved', 'late', 'report', 'digest')),
+    reason          text NOT NULL CHECK (reason IN ('first', 'repeat', 'joined', 'worse', 'escalated', 'resolved', 'late', 'held', 'report', 'digest')),
     state           text NOT NULL DEFAULT 'queued' CHECK (state IN ('queued', 'sending', 'sent', 'failed', 'suppressed')),
     urgency         smallint NOT NULL DEFAULT 0,
     attempts        integer NOT NULL DEFAULT 0,
@@ -96,7 +99,7 @@ CREATE INDEX notifications_sending_idx ON logwatch.notifications (id) WHERE stat
 CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at);
 COMMENT ON TABLE logwatch.notifications IS 'Outbox: one row per alert, channel, recipient and seq, written in the transaction that changes the alert';
 COMMENT ON COLUMN logwatch.notifications.alert_id IS 'logwatch.alerts.id; NULL for reports';
-COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, joined (a new pattern), worse (a higher level), resolved, late (over before it was noticed), report or digest (of suppressed ones)';
+COMMENT ON COLUMN logwatch.notifications.reason IS 'Why it is sent: first, repeat, joined (a new pattern), worse (a higher level), escalated (nobody has acknowledged it), resolved, late (over before it was noticed), held (over before the notification hours began), report or digest (of suppressed ones)';
 COMMENT ON COLUMN logwatch.notifications.state IS 'queued, sending, sent, failed, or suppressed: listed in a digest because the hourly limit was reached';
 COMMENT ON COLUMN logwatch.notifications.urgency IS 'Severity of the rule: 3 critical, 2 warning, 1 info, 0 for reports and digests; a channel sends the highest first, then the oldest';
 COMMENT ON COLUMN logwatch.notifications.ended_at IS 'Time of the success or the final failure';

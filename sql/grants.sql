@@ -18,10 +18,11 @@ CREATE FUNCTION logwatch_private.privileges_of(kind text) RETURNS text[]
         (7, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text, text)', '{app}'),
         (8, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text[], text)', '{app}'),
         (9, 'EXECUTE ON FUNCTION @extschema@.logwatch_ack(bigint, text)', '{operator}'),
-        (10, 'EXECUTE ON FUNCTION @extschema@.logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz)', '{operator}'),
+        (10, 'EXECUTE ON FUNCTION @extschema@.logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz, text)', '{operator}'),
         (11, 'EXECUTE ON FUNCTION @extschema@.logwatch_unsilence(bigint)', '{operator}'),
         (13, 'EXECUTE ON FUNCTION @extschema@.logwatch_forget(text)', '{operator}'),
-        (12, 'INSERT, UPDATE, DELETE ON logwatch.rules', '{author}')) AS p (number, privilege, kinds)
+        (12, 'INSERT, UPDATE, DELETE ON logwatch.rules', '{author}'),
+        (14, 'INSERT, UPDATE, DELETE ON logwatch.schedules', '{author}')) AS p (number, privilege, kinds)
      WHERE $1 = ANY (p.kinds)
     $$;
 COMMENT ON FUNCTION logwatch_private.privileges_of(text) IS 'Returns what a kind of role needs; NULL for an unknown kind';

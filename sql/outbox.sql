@@ -17,6 +17,16 @@ CREATE FUNCTION logwatch_private.group_label(group_by text, group_key text) RETU
     AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE group_by || ' ' || group_key END $$;
 COMMENT ON FUNCTION logwatch_private.group_label(text, text) IS 'Label of a group: the kind of its key, and the key';
 
+CREATE FUNCTION logwatch_private.is_held(r logwatch.rules, reason text, asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Where the hours drop what is due, they still owe the end of what they announced.
+    SELECT r.inhibited_by IS NOT NULL AND EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.rule = r.inhibited_by AND o.state = 'firing')
+        OR (r.outside_hours = 'hold' OR reason = 'resolved') AND logwatch_private.is_outside_hours(r, asof)
+    $$;
+COMMENT ON FUNCTION logwatch_private.is_held(logwatch.rules, text, timestamptz) IS 'Whether a rule''s notification waits for its hours, or for the end of the alert that inhibits it';
+
 CREATE FUNCTION logwatch_private.due_announcements(asof timestamptz)
     RETURNS TABLE (alert_id bigint, reason text)
     LANGUAGE plpgsql STABLE
@@ -30,6 +40,9 @@ BEGIN
       FROM (SELECT a AS alert, a.id,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
                         WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
+                        WHEN a.state = 'firing' AND a.escalated_at IS NULL AND r.escalate_after IS NOT NULL
+                             AND (SELECT min(n.created_at) FROM logwatch.notifications AS n WHERE n.alert_id = COALESCE(a.announced_with, a.id)) + r.escalate_after <= asof
+                             AND NOT logwatch_private.is_acked(a.id) AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) THEN 'escalated'
                         WHEN a.state = 'firing' AND a.joined_at > a.notified_at AND a.notified_at + interval '5 minutes' <= asof
                              AND a.group_by <> 'pattern' AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) THEN 'joined'
                         WHEN a.state = 'firing' AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof
@@ -40,13 +53,19 @@ BEGIN
                                   OR NOT EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.announced_with = a.announced_with AND o.state <> 'resolved'))
                              THEN 'resolved'
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
-                   END AS reason
+                        -- Over before the hours in which the rule notifies began.
+                        WHEN a.state = 'resolved' AND a.announced IS NULL AND r.outside_hours = 'hold' AND a.resolved_at > asof - interval '7 days'
+                             AND logwatch_private.is_outside_hours(r, a.fired_at) AND NOT logwatch_private.is_silenced(a, a.resolved_at)
+                             AND NOT EXISTS (SELECT FROM logwatch.alerts AS o
+                                              WHERE o.rule = r.inhibited_by AND o.fired_at <= a.resolved_at AND COALESCE(o.resolved_at >= a.fired_at, true)) THEN 'held'
+                   END AS reason, r AS rule
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
              WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
              -- Finds the reason once.
              OFFSET 0) AS due
-     WHERE due.reason IS NOT NULL AND NOT logwatch_private.is_silenced(due.alert, asof);
+     WHERE due.reason IS NOT NULL AND NOT logwatch_private.is_silenced(due.alert, asof)
+       AND NOT logwatch_private.is_held(due.rule, due.reason, asof);
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts whose notification is due, with the reason';
@@ -116,7 +135,12 @@ BEGIN
     SELECT DISTINCT n.channel, n.recipient FROM logwatch.notifications AS n
      WHERE $2 = 'resolved' AND n.alert_id = COALESCE(alert.announced_with, alert.id) AND n.state <> 'failed' AND logwatch_private.channel_configured(n.channel)
     UNION ALL
-    SELECT t.channel, t.recipient FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch_private.targets(r.channels, r.recipients) AS t
+    SELECT t.channel, t.recipient FROM logwatch.rules AS r
+     CROSS JOIN LATERAL (SELECT ARRAY(SELECT e FROM unnest(r.escalate_to) AS e WHERE e LIKE '%@%') AS addresses) AS e
+     CROSS JOIN LATERAL logwatch_private.targets(
+               CASE WHEN $2 = 'escalated' THEN ARRAY(SELECT c FROM unnest(r.escalate_to) AS c WHERE c NOT LIKE '%@%') || CASE WHEN e.addresses <> '{}' THEN ARRAY['email'] END
+                    ELSE r.channels END,
+               CASE WHEN $2 = 'escalated' THEN e.addresses ELSE r.recipients END) AS t
      WHERE $2 <> 'resolved' AND r.name = alert.rule;
 END
 $$;
@@ -164,11 +188,15 @@ DECLARE
 BEGIN
     FOR due IN SELECT d.lead_id, d.reason, d.alert_ids FROM logwatch_private.announcement_sets(asof) AS d LOOP
         UPDATE logwatch.alerts AS u
-           SET announced = CASE WHEN due.reason = 'late' THEN 'resolved' ELSE u.state END, announced_worst = u.worst,
-               repeats = u.repeats + (due.reason = 'repeat')::integer, notified_at = asof, seq = u.seq + 1,
+           SET announced = CASE WHEN due.reason IN ('late', 'held') THEN 'resolved' ELSE u.state END, announced_worst = u.worst,
+               repeats = u.repeats + (due.reason = 'repeat')::integer,
+               notified_at = CASE WHEN due.reason = 'escalated' THEN u.notified_at ELSE asof END,
+               escalated_at = CASE WHEN due.reason = 'escalated' THEN asof ELSE u.escalated_at END, seq = u.seq + 1,
                announced_with = CASE WHEN cardinality(due.alert_ids) > 1 THEN COALESCE(u.announced_with, due.lead_id) ELSE u.announced_with END
          WHERE u.id = ANY (due.alert_ids);
         SELECT * INTO a FROM logwatch.alerts AS u WHERE u.id = due.lead_id;
+        -- Outside its hours a rule may drop what is due.
+        CONTINUE WHEN (SELECT logwatch_private.is_outside_hours(r, asof) FROM logwatch.rules AS r WHERE r.name = a.rule);
         thread := COALESCE(a.announced_with, a.id);
         body := logwatch_private.alert_payload(a, due.reason)
              || jsonb_build_object('thread', thread, 'more', cardinality(due.alert_ids) - 1,

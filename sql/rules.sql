@@ -25,7 +25,12 @@ CREATE TABLE logwatch.rules (
     builtin         boolean NOT NULL DEFAULT false,
     created_at      timestamptz NOT NULL DEFAULT now(),
     updated_at      timestamptz NOT NULL DEFAULT now(),
-    min_sources     integer NOT NULL DEFAULT 1
+    min_sources     integer NOT NULL DEFAULT 1,
+    notify_during   text,
+    outside_hours   text NOT NULL DEFAULT 'hold',
+    escalate_after  interval,
+    escalate_to     text[],
+    inhibited_by    text
 );
 COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to notify; INSERT, UPDATE and DELETE take effect at the next check';
 COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: at least threshold records, and factor times the average of the same time on the 7 days before; absence: no heartbeat or no records of a source for longer than the interval';
@@ -51,6 +56,11 @@ COMMENT ON COLUMN logwatch.rules.runbook IS 'Instructions, a link or a sentence;
 COMMENT ON COLUMN logwatch.rules.builtin IS 'The extension brought this rule';
 COMMENT ON COLUMN logwatch.rules.updated_at IS 'When the rule was last changed';
 COMMENT ON COLUMN logwatch.rules.min_sources IS 'The window''s records must come from at least this many sources';
+COMMENT ON COLUMN logwatch.rules.notify_during IS 'Sends notifications only in the hours of this schedule (logwatch.schedules); NULL for always';
+COMMENT ON COLUMN logwatch.rules.outside_hours IS 'hold: what is due outside these hours is sent when they begin; drop: it is never sent, except RESOLVED';
+COMMENT ON COLUMN logwatch.rules.escalate_after IS 'Notifies escalate_to of an alert that nobody has acknowledged this long after its first notification';
+COMMENT ON COLUMN logwatch.rules.escalate_to IS 'E-mail addresses, and channels such as webhook:pager';
+COMMENT ON COLUMN logwatch.rules.inhibited_by IS 'Sends nothing while an alert of the rule of this name fires';
 
 CREATE FUNCTION logwatch_private.check_rule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -126,7 +136,21 @@ BEGIN
         RAISE EXCEPTION 'rule "%": unknown group_by "%"', NEW.name, NEW.group_by
             USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';
     END IF;
-    FOREACH word IN ARRAY NEW.channels LOOP
+    IF NEW.outside_hours NOT IN ('hold', 'drop') THEN
+        RAISE EXCEPTION 'rule "%": unknown outside_hours "%"', NEW.name, NEW.outside_hours
+            USING ERRCODE = 'check_violation', HINT = 'Use hold or drop.';
+    END IF;
+    IF (NEW.escalate_after IS NULL) <> (NEW.escalate_to IS NULL) OR cardinality(NEW.escalate_to) NOT BETWEEN 1 AND 100
+       OR NEW.escalate_after < interval '1 minute' OR NEW.escalate_after > interval '366 days' THEN
+        RAISE EXCEPTION 'rule "%": escalate_after and escalate_to do not fit together', NEW.name
+            USING ERRCODE = 'check_violation', DETAIL = 'Both are set or none; escalate_after is between 1 minute and 366 days.',
+                  HINT = 'For example: escalate_after = ''30 minutes'', escalate_to = ''{boss@example.com,webhook:pager}''.';
+    END IF;
+    IF NEW.inhibited_by = NEW.name THEN
+        RAISE EXCEPTION 'rule "%" cannot inhibit itself', NEW.name
+            USING ERRCODE = 'check_violation', HINT = 'Name the rule whose alert explains this one''s.';
+    END IF;
+    FOREACH word IN ARRAY NEW.channels || ARRAY(SELECT e FROM unnest(NEW.escalate_to) AS e WHERE e NOT LIKE '%@%') LOOP
         IF word IS NULL OR word !~ '^(email|log|webhook(:[a-z0-9_-]{1,63})?)$' THEN
             RAISE EXCEPTION 'rule "%": unknown channel "%"', NEW.name, word
                 USING ERRCODE = 'check_violation', HINT = 'Use email, log, webhook or webhook:NAME, for example: channels = ''{email,log}''.';
@@ -134,8 +158,9 @@ BEGIN
     END LOOP;
     -- One receiver is one channel.
     NEW.channels := array_replace(NEW.channels, 'webhook:default', 'webhook');
-    IF NEW.recipients IS NOT NULL THEN
-        FOREACH word IN ARRAY NEW.recipients LOOP
+    NEW.escalate_to := array_replace(NEW.escalate_to, 'webhook:default', 'webhook');
+    IF NEW.recipients IS NOT NULL OR NEW.escalate_to IS NOT NULL THEN
+        FOREACH word IN ARRAY NEW.recipients || ARRAY(SELECT e FROM unnest(NEW.escalate_to) AS e WHERE e LIKE '%@%') LOOP
             IF word IS NULL OR NOT logwatch_private.is_mail_address(word) THEN
                 RAISE EXCEPTION 'rule "%": "%" is not an e-mail address', NEW.name, word
                     USING ERRCODE = 'check_violation', HINT = 'For example: recipients = ''{ops@example.com,dba@example.com}''.';
@@ -194,7 +219,8 @@ CREATE FUNCTION logwatch_private.check_recipients() RETURNS trigger
 DECLARE
     outside text;
 BEGIN
-    SELECT address INTO outside FROM unnest(NEW.recipients) AS address WHERE NOT logwatch_private.recipient_allowed(address) LIMIT 1;
+    SELECT address INTO outside FROM unnest(NEW.recipients || NEW.escalate_to) AS address
+     WHERE address LIKE '%@%' AND NOT logwatch_private.recipient_allowed(address) LIMIT 1;
     IF FOUND THEN
         RAISE EXCEPTION 'rule "%": logwatch.email_domains does not allow mail to "%"', NEW.name, outside
             USING ERRCODE = 'check_violation',
@@ -205,7 +231,7 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.check_recipients() IS 'Refuses recipients outside logwatch.email_domains';
-CREATE TRIGGER rules_recipients BEFORE INSERT OR UPDATE OF recipients ON logwatch.rules FOR EACH ROW WHEN (NEW.recipients IS NOT NULL)
+CREATE TRIGGER rules_recipients BEFORE INSERT OR UPDATE OF recipients, escalate_to ON logwatch.rules FOR EACH ROW WHEN (NEW.recipients IS NOT NULL OR NEW.escalate_to IS NOT NULL)
     EXECUTE FUNCTION logwatch_private.check_recipients();
 COMMENT ON TRIGGER rules_recipients ON logwatch.rules IS 'Refuses recipients outside logwatch.email_domains';
 CREATE TRIGGER rules_wake AFTER INSERT OR UPDATE OR DELETE ON logwatch.rules FOR EACH ROW EXECUTE FUNCTION logwatch_private.wake();

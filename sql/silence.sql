@@ -12,6 +12,7 @@ CREATE TABLE logwatch.silences (
     reason       text NOT NULL DEFAULT '',
     created_by   text NOT NULL DEFAULT session_user,
     created_at   timestamptz NOT NULL DEFAULT now(),
+    schedule     text,
     CHECK (ends_at > starts_at),
     CHECK (repeat_every IS NULL OR starts_at + repeat_every >= ends_at)
 );
@@ -20,6 +21,7 @@ COMMENT ON COLUMN logwatch.silences.rule IS 'Glob (* and ?) of rule names';
 COMMENT ON COLUMN logwatch.silences.source IS 'Glob of source names: silences alerts all of whose records come from such sources';
 COMMENT ON COLUMN logwatch.silences.pattern IS 'Fingerprint (hex): silences alerts all of whose records have this pattern; NULL for any';
 COMMENT ON COLUMN logwatch.silences.repeat_every IS 'A maintenance window: the silence comes again after this time, 1 day or 7 days for instance';
+COMMENT ON COLUMN logwatch.silences.schedule IS 'Holds only in the hours of this schedule (logwatch.schedules); NULL for all';
 COMMENT ON COLUMN logwatch.silences.repeat_until IS 'No repetition begins after this time; NULL for no end';
 
 CREATE FUNCTION logwatch_private.silence_is_active(silence logwatch.silences, asof timestamptz) RETURNS boolean
@@ -28,12 +30,13 @@ CREATE FUNCTION logwatch_private.silence_is_active(silence logwatch.silences, as
     AS $$
     -- Tries the repetition that began last; one earlier and one later allow for days of 23 and
     -- 25 hours.
-    SELECT asof >= silence.starts_at AND asof < silence.ends_at
+    SELECT (silence.schedule IS NULL OR logwatch_private.schedule_holds(silence.schedule, asof))
+       AND (asof >= silence.starts_at AND asof < silence.ends_at
         OR silence.repeat_every IS NOT NULL AND EXISTS (
            SELECT FROM generate_series(-1, 1) AS off,
                   LATERAL (SELECT silence.repeat_every * (floor(extract(epoch FROM asof - silence.starts_at) / extract(epoch FROM silence.repeat_every)) + off)::float8 AS shift) AS s
             WHERE s.shift > interval '0' AND asof >= silence.starts_at + s.shift AND asof < silence.ends_at + s.shift
-              AND (silence.repeat_until IS NULL OR silence.starts_at + s.shift <= silence.repeat_until))
+              AND (silence.repeat_until IS NULL OR silence.starts_at + s.shift <= silence.repeat_until)))
     $$;
 COMMENT ON FUNCTION logwatch_private.silence_is_active(logwatch.silences, timestamptz) IS 'Whether a silence holds now, repetitions included';
 
@@ -85,7 +88,7 @@ $$;
 COMMENT ON FUNCTION logwatch_private.is_silenced(logwatch.alerts, timestamptz) IS 'Whether a silence holds back an alert''s notifications now';
 
 CREATE FUNCTION logwatch_silence(rule text, "for" interval, reason text DEFAULT '', source text DEFAULT '*', pattern text DEFAULT NULL,
-                                 starts_at timestamptz DEFAULT NULL, repeat_every interval DEFAULT NULL, repeat_until timestamptz DEFAULT NULL)
+                                 starts_at timestamptz DEFAULT NULL, repeat_every interval DEFAULT NULL, repeat_until timestamptz DEFAULT NULL, schedule text DEFAULT NULL)
     RETURNS bigint
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -98,7 +101,7 @@ BEGIN
     PERFORM logwatch_private.hold();
     IF "for" IS NULL OR "for" <= interval '0' OR "for" > interval '366 days' THEN
         RAISE EXCEPTION 'a silence of % is not between 0 and 366 days', "for"
-            USING ERRCODE = 'invalid_parameter_value', HINT = format('For example: SELECT %s.logwatch_silence(%L::text, %L::interval, %L::text, %L::text, NULL::text, NULL::timestamptz, NULL::interval, NULL::timestamptz);',
+            USING ERRCODE = 'invalid_parameter_value', HINT = format('For example: SELECT %s.logwatch_silence(%L::text, %L::interval, %L::text, %L::text, NULL::text, NULL::timestamptz, NULL::interval, NULL::timestamptz, NULL::text);',
                                 logwatch_private.schema(), 'error', '2 hours', 'deployment', '*');
     END IF;
     IF repeat_every < interval '1 hour' OR begins + repeat_every < begins + "for" THEN
@@ -110,14 +113,19 @@ BEGIN
             USING HINT = format('The rules are: %s.', (SELECT string_agg(r.name, ', ' ORDER BY r.name)
                                                          FROM (SELECT k.name FROM logwatch.rules AS k ORDER BY k.name LIMIT 20) AS r));
     END IF;
-    INSERT INTO logwatch.silences (rule, source, pattern, starts_at, ends_at, repeat_every, repeat_until, reason)
-    VALUES (COALESCE(logwatch_private.printable(rule), '*'), COALESCE(logwatch_private.printable(source), '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, left(COALESCE(logwatch_private.printable(reason), ''), 1000))
+    -- Of an unknown one it would hold all the time.
+    IF schedule IS NOT NULL AND NOT EXISTS (SELECT FROM logwatch.schedules AS s WHERE s.name = schedule) THEN
+        RAISE EXCEPTION 'schedule "%" does not exist', schedule
+            USING ERRCODE = 'undefined_object', HINT = 'To make one: INSERT INTO logwatch.schedules (name, weekdays, starts, ends) VALUES (…);';
+    END IF;
+    INSERT INTO logwatch.silences (rule, source, pattern, starts_at, ends_at, repeat_every, repeat_until, schedule, reason)
+    VALUES (COALESCE(logwatch_private.printable(rule), '*'), COALESCE(logwatch_private.printable(source), '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, schedule, left(COALESCE(logwatch_private.printable(reason), ''), 1000))
     RETURNING id INTO made;
     RETURN made;
 END
 $$;
-COMMENT ON FUNCTION logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz)
-    IS 'Holds back notifications of the rules (glob), sources (glob) or pattern for a time, again and again with repeat_every; returns its id in logwatch.silences';
+COMMENT ON FUNCTION logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz, text)
+    IS 'Holds back notifications of the rules (glob), sources (glob) or pattern for a time, again and again with repeat_every, or in the hours of a schedule; returns its id in logwatch.silences';
 
 CREATE FUNCTION logwatch_unsilence(id bigint) RETURNS text
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER

@@ -39,7 +39,12 @@ extension_sql_file!("../../sql/schema.sql", name = "schema", bootstrap);
 extension_sql_file!("../../sql/settings.sql", name = "settings", requires = ["schema"]);
 extension_sql_file!("../../sql/storage.sql", name = "storage", requires = ["settings"]);
 extension_sql_file!("../../sql/rules.sql", name = "rules", requires = ["storage"]);
-extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["rules"]);
+extension_sql_file!(
+    "../../sql/schedules.sql",
+    name = "schedules",
+    requires = ["rules"]
+);
+extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["schedules"]);
 extension_sql_file!("../../sql/silence.sql", name = "silence", requires = ["alerts"]);
 extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["silence"]);
 extension_sql_file!("../../sql/health.sql", name = "health", requires = ["ingest"]);

@@ -39,6 +39,7 @@ mod mail_trouble;
 mod manual_examples;
 mod memory;
 mod nagios;
+mod notification_hours;
 mod overdue_checks;
 mod packages;
 mod page;

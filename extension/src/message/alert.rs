@@ -111,6 +111,7 @@ impl Alert {
         match self.reason.as_str() {
             "resolved" => "RESOLVED".to_owned(),
             "late" => format!("LATE:{}", self.total),
+            "held" => format!("HELD:{}", self.total),
             _ => format!("FIRING:{}", self.count),
         }
     }
@@ -133,7 +134,7 @@ impl Alert {
     }
 
     fn rule_line<'a>(&'a self, group: &'a str) -> RuleLine<'a> {
-        let over = matches!(self.reason.as_str(), "late" | "resolved");
+        let over = matches!(self.reason.as_str(), "late" | "held" | "resolved");
         RuleLine {
             kind: &self.kind,
             state: if over { "resolved" } else { "firing" },
@@ -161,6 +162,8 @@ impl Alert {
                 None => "The alert has resolved.".to_owned(),
             },
             "late" => "The records arrived late: the alert was over before it was noticed.".to_owned(),
+            "held" => "The alert was over before the hours in which the rule notifies began.".to_owned(),
+            "escalated" => "Nobody has acknowledged the alert in time.".to_owned(),
             other => format!("Reason: {}.", clean(other)),
         }
     }
@@ -253,7 +256,7 @@ impl Alert {
     pub(super) fn place(&self) -> String {
         let zone = zone(&self.zone);
         let when = match self.reason.as_str() {
-            "resolved" | "late" => format!(
+            "resolved" | "late" | "held" => format!(
                 "From {} to {}",
                 time(self.started_at, &zone),
                 time(self.met_until, &zone)
@@ -284,7 +287,7 @@ impl Alert {
         format!(
             "Ack:     SELECT {schema}.logwatch_ack({}::bigint, 'note'::text);\n\
              Silence: SELECT {schema}.logwatch_silence('{}'::text, '2 hours'::interval, 'reason'::text,\n         \
-             '*'::text, NULL::text, NULL::timestamptz, NULL::interval, NULL::timestamptz);\n",
+             '*'::text, NULL::text, NULL::timestamptz, NULL::interval, NULL::timestamptz, NULL::text);\n",
             self.alert_id,
             clean(&self.rule).replace('\'', "''"),
             schema = self.schema

@@ -51,14 +51,21 @@ const ROLES: &[Role] = &[
         may: &[
             "logwatch_ack/2",
             "logwatch_forget/1",
-            "logwatch_silence/8",
+            "logwatch_silence/9",
             "logwatch_unsilence/1",
         ],
     },
     Role {
         name: "author",
         reads: true,
-        may: &["INSERT rules", "UPDATE rules", "DELETE rules"],
+        may: &[
+            "INSERT rules",
+            "UPDATE rules",
+            "DELETE rules",
+            "INSERT schedules",
+            "UPDATE schedules",
+            "DELETE schedules",
+        ],
     },
 ];
 
