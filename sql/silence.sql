@@ -68,23 +68,31 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.counted(logwatch.alerts) IS 'The sums that an alert is made of';
 
-CREATE FUNCTION logwatch_private.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.silence_of(alert logwatch.alerts, asof timestamptz) RETURNS logwatch.silences
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    found logwatch.silences;
 BEGIN
-    RETURN (
-    SELECT EXISTS (
-        SELECT FROM logwatch.silences AS s
-         WHERE logwatch_private.glob_matches(alert.rule, s.rule) AND logwatch_private.silence_is_active(s, asof)
-           AND CASE WHEN s.source = '*' AND s.pattern IS NULL THEN true
-                    WHEN alert.group_by = 'source' AND s.pattern IS NULL THEN logwatch_private.glob_matches(alert.group_key, s.source)
-                    WHEN alert.group_by = 'pattern' AND s.source = '*' THEN alert.group_key = s.pattern
-                    ELSE NOT EXISTS (SELECT FROM logwatch_private.counted(alert) AS c
-                                      WHERE NOT (logwatch_private.glob_matches(c.source, s.source)
-                                                 AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))) END));
+    SELECT s.* INTO found FROM logwatch.silences AS s
+     WHERE logwatch_private.glob_matches(alert.rule, s.rule) AND logwatch_private.silence_is_active(s, asof)
+       AND CASE WHEN s.source = '*' AND s.pattern IS NULL THEN true
+                WHEN alert.group_by = 'source' AND s.pattern IS NULL THEN logwatch_private.glob_matches(alert.group_key, s.source)
+                WHEN alert.group_by = 'pattern' AND s.source = '*' THEN alert.group_key = s.pattern
+                ELSE NOT EXISTS (SELECT FROM logwatch_private.counted(alert) AS c
+                                  WHERE NOT (logwatch_private.glob_matches(c.source, s.source)
+                                             AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))) END
+     LIMIT 1;
+    RETURN found;
 END
 $$;
+COMMENT ON FUNCTION logwatch_private.silence_of(logwatch.alerts, timestamptz) IS 'Returns a silence that holds back an alert''s notifications now, or NULL';
+
+CREATE FUNCTION logwatch_private.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT (logwatch_private.silence_of(alert, asof)).id IS NOT NULL $$;
 COMMENT ON FUNCTION logwatch_private.is_silenced(logwatch.alerts, timestamptz) IS 'Whether a silence holds back an alert''s notifications now';
 
 CREATE FUNCTION logwatch_silence(rule text, "for" interval, reason text DEFAULT '', source text DEFAULT '*', pattern text DEFAULT NULL,

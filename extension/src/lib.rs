@@ -108,9 +108,14 @@ extension_sql_file!("../../sql/episodes.sql", name = "episodes", requires = ["ta
 extension_sql_file!("../../sql/check.sql", name = "check", requires = ["episodes"]);
 extension_sql_file!("../../sql/backtest.sql", name = "backtest", requires = ["check"]);
 extension_sql_file!(
+    "../../sql/check_rule.sql",
+    name = "check_rule",
+    requires = ["backtest"]
+);
+extension_sql_file!(
     "../../sql/interfaces.sql",
     name = "interfaces",
-    requires = ["backtest"]
+    requires = ["check_rule"]
 );
 extension_sql_file!("../../sql/page.sql", name = "page", requires = ["interfaces"]);
 extension_sql_file!("../../sql/maintain.sql", name = "maintain", requires = ["page"]);

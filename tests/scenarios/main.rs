@@ -54,6 +54,7 @@ mod recipes;
 mod regress;
 mod rotators;
 mod rule_changes;
+mod rule_verdicts;
 mod rules;
 mod scheduling;
 mod schemas;

@@ -75,6 +75,7 @@ const READING: &[&str] = &[
     "logwatch_files/1",
     "logwatch_alert_json/1",
     "logwatch_backtest/3",
+    "logwatch_check_rule/1",
     "logwatch_nagios/0",
     "logwatch_prometheus/0",
     "logwatch_report_html/1",
