@@ -6,6 +6,30 @@ CREATE FUNCTION logwatch_alert_json(alert_id bigint) RETURNS jsonb
     AS $$ SELECT logwatch_private.alert_payload(a, NULL) FROM logwatch.alerts AS a WHERE a.id = $1 $$;
 COMMENT ON FUNCTION logwatch_alert_json(bigint) IS 'An alert with its counts, sources, top patterns and timeline; NULL for an unknown id';
 
+CREATE FUNCTION logwatch_alert_entries(alert_id bigint)
+    RETURNS TABLE (logged_at timestamptz, source text, level logwatch.level, message text, detail text, fields jsonb)
+    LANGUAGE plpgsql STABLE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+DECLARE
+    a logwatch.alerts;
+    from_second timestamptz;
+    to_second timestamptz;
+BEGIN
+    SELECT * INTO a FROM logwatch.alerts AS k WHERE k.id = $1;
+    from_second := a.started_at - a.within;
+    to_second := a.met_until;
+    RETURN QUERY
+    SELECT e.logged_at, s.name, e.level, e.message, e.detail, e.fields
+      FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id
+     WHERE e.logged_at > from_second AND e.logged_at < to_second + interval '1 second' AND e.received_at > from_second - interval '10 minutes'
+       AND (date_trunc('second', e.logged_at, 'UTC'), s.name, e.fingerprint) IN (SELECT c.second, c.source, c.fingerprint FROM logwatch_private.counted(a) AS c)
+     ORDER BY e.logged_at, e.id;
+END
+$$;
+COMMENT ON FUNCTION logwatch_alert_entries(bigint) IS 'The stored records that an alert counts, oldest first';
+
 CREATE FUNCTION logwatch_private.read_gauges() RETURNS TABLE (metric text, labels jsonb, value double precision)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

@@ -70,6 +70,47 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts whose notification is due, with the reason';
 
+CREATE FUNCTION logwatch_private.newest_record(at timestamptz, sources text[], fingerprints bigint[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- The bounds are parameters, so that the index of few partitions is read.
+    RETURN (
+    SELECT jsonb_build_object('at', logwatch_private.rfc3339(e.logged_at), 'source', s.name, 'level', e.level,
+                              'message', left(e.message, 2000), 'detail', left(e.detail, 8000))
+      FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id
+     WHERE e.logged_at >= at AND e.logged_at < at + interval '1 second' AND e.received_at > at - interval '10 minutes'
+       AND s.name = ANY (sources) AND e.fingerprint = ANY (fingerprints)
+     ORDER BY e.logged_at DESC, e.id DESC LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.newest_record(timestamptz, text[], bigint[]) IS 'The last entry of these sources and patterns within a second';
+
+CREATE FUNCTION logwatch_private.usual(alert logwatch.alerts) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    past logwatch.alerts := alert;
+    known_from constant timestamptz := (SELECT min(s.first_seen) FROM logwatch.sources AS s);
+    numbers jsonb := '[]';
+BEGIN
+    IF alert.within > interval '1 day'
+       OR NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.name = alert.rule AND r.kind IN ('threshold', 'spike')) THEN
+        RETURN numbers;
+    END IF;
+    FOR day IN 1..7 LOOP
+        past.met_until := alert.met_until - make_interval(days => day);
+        past.started_at := past.met_until;
+        EXIT WHEN past.met_until - alert.within < known_from;
+        numbers := numbers || to_jsonb((SELECT COALESCE(sum(c.n), 0)::bigint FROM logwatch_private.counted(past) AS c));
+    END LOOP;
+    RETURN numbers;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.usual(logwatch.alerts) IS 'Records in a window of the alert''s rule and group at this time on up to seven days before, yesterday first';
+
 CREATE FUNCTION logwatch_private.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -100,12 +141,16 @@ BEGIN
         'total', (SELECT COALESCE(sum(n), 0) FROM counted),
         'first_at', (SELECT logwatch_private.rfc3339(min(second)) FROM counted),
         'last_at', (SELECT logwatch_private.rfc3339(max(second)) FROM counted),
-        'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.source, 'n', s.n) ORDER BY s.n DESC, s.source), '[]')
+        'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.source, 'n', s.n, 'path', left((SELECT o.path FROM logwatch.sources AS o WHERE o.name = s.source), 300)) ORDER BY s.n DESC, s.source), '[]')
                       FROM (SELECT source, sum(n) AS n FROM counted GROUP BY source ORDER BY 2 DESC, 1 LIMIT 10) AS s),
         'patterns', (SELECT COALESCE(jsonb_agg(jsonb_build_object('n', t.n, 'level', t.level, 'template', left(p.template, 500),
-                            'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch_private.rfc3339(t.last_at))
+                            'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch_private.rfc3339(t.last_at), 'first_seen', logwatch_private.rfc3339(p.first_seen))
                             ORDER BY t.n DESC, t.fingerprint), '[]')
                        FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint),
+        'port', current_setting('port')::integer,
+        'newest', (SELECT logwatch_private.newest_record(max(c.second), array_agg(DISTINCT c.source), array_agg(DISTINCT c.fingerprint))
+                     FROM counted AS c WHERE c.second = (SELECT max(o.second) FROM counted AS o)),
+        'usual', CASE WHEN reason IN ('resolved', 'late') THEN '[]' ELSE logwatch_private.usual(alert) END,
         'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot)));
 END
 $$;

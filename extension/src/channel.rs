@@ -67,9 +67,10 @@ enum Content {
 }
 
 impl Content {
-    fn message(&self) -> Message {
+    /// Returns the content in words; `detail` allows log text in the subject.
+    fn message(&self, detail: bool) -> Message {
         match self {
-            Self::Alert(alert) => alert.message(),
+            Self::Alert(alert) => alert.message(detail),
             Self::Status(status) => status.message(),
             Self::Digest(digest) => digest.message(),
         }

@@ -1,7 +1,6 @@
 //! The texts of the console, the server log, the alert file, mails and the report page.
 //!
-//! No PostgreSQL, no I/O. Log text is hostile: it never gets into a subject, control characters are
-//! removed, and HTML is escaped.
+//! No PostgreSQL, no I/O. Log text is hostile: control characters are removed, and HTML is escaped.
 
 mod alert;
 mod chart;
@@ -10,6 +9,7 @@ mod digest;
 mod facts;
 mod html;
 mod page;
+mod records;
 mod rule_line;
 mod status;
 mod text;

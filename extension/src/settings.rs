@@ -59,6 +59,7 @@ static ALERT_FILE: Text = Text::new(None);
 static EMAIL_FROM: Text = Text::new(None);
 static EMAIL_TO: Text = Text::new(None);
 static EMAIL_DOMAINS: Text = Text::new(None);
+static SUBJECT_DETAIL: GucSetting<bool> = GucSetting::<bool>::new(true);
 static SMTP_HELLO: Text = Text::new(None);
 static SMTP_URL: Text = Text::new(None);
 static SMTP_USER: Text = Text::new(None);
@@ -176,6 +177,14 @@ pub fn init(preloading: bool) {
         c"Sets the domains that rules may send mail to, separated by commas. Empty for any.",
         &EMAIL_DOMAINS,
         GucContext::Sighup,
+    );
+    GucRegistry::define_bool_guc(
+        c"logwatch.subject_detail",
+        c"Sets whether a mail's subject shows the most frequent pattern.",
+        c"",
+        &SUBJECT_DETAIL,
+        GucContext::Sighup,
+        GucFlags::SUPERUSER_ONLY,
     );
     text(
         c"logwatch.smtp_url",

@@ -152,10 +152,9 @@ fn a_mail_has_the_form_that_mail_programs_want() -> Result<()> {
     server.sql(INGEST_FATAL)?;
     let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
 
-    assert!(
-        mail.subject().ends_with("/postgres (logwatch)"),
-        "{}",
-        mail.subject()
+    assert_eq!(
+        mail.subject(),
+        "[FIRING:1] fatal (critical) on sql: out of disk space"
     );
     let header = |name: &str| {
         mail.header(name)
@@ -186,7 +185,7 @@ fn a_mail_has_the_form_that_mail_programs_want() -> Result<()> {
     assert!(
         top[0].starts_with("fatal is firing: 1 record")
             && top[1].contains("Since ")
-            && top[2].contains("1 x FATAL"),
+            && top[2] == "FATAL out of disk space",
         "{top:?}"
     );
     assert!(mail.raw.len() < 64 * 1024);
@@ -306,5 +305,73 @@ fn a_storm_is_one_mail_per_rule_and_recipient() -> Result<()> {
         Ok(sink.mails().len() <= 2)
     })?;
     assert_eq!(sink.mails().len(), 2);
+    Ok(())
+}
+
+#[test]
+fn a_mail_shows_the_newest_record_its_patterns_and_the_commands_to_type() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    let port = server.sql("SHOW port")?;
+    server.sql(
+        "DELETE FROM logwatch.rules;
+         INSERT INTO logwatch.rules (name, threshold, group_by) VALUES ('orders', 4, 'source');
+         SELECT logwatch_ingest(to_char(now() - interval '1 day', 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR order 7 failed', 'shop');
+         UPDATE logwatch.sources SET path = '/var/log/shop.log', first_seen = now() - interval '2 days 1 hour'",
+    )?;
+    server.wait_for_sql(SOON, "SELECT count(*) FROM logwatch.patterns", "1")?;
+    server.sql(
+        "UPDATE logwatch.patterns SET first_seen = now() - interval '1 day';
+         SELECT logwatch_ingest(ARRAY['ERROR order 8 failed', 'ERROR order 9 failed', 'ERROR order 10 failed',
+             E'ERROR card reader gone token=hunter2\\n' || (SELECT string_agg(E'\\tat com.example.Shop.f' || n, E'\\n' ORDER BY n) FROM generate_series(1, 30) AS n)], 'shop')",
+    )?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:4] orders on shop: order <*> failed")?;
+    for part in [
+        mail.text(),
+        mail.html()
+            .replace("&lt;", "<")
+            .replace("&gt;", ">")
+            .replace("&#39;", "'"),
+    ] {
+        for wanted in [
+            "ERROR card reader gone token=***",
+            "at com.example.Shop.f20",
+            "… and 10 more lines",
+            "Newest record",
+            "order <*> failed",
+            "first seen ",
+            "shop (4), /var/log/shop.log",
+            "1, 0 in 5 minutes at this time on the days before",
+            &format!("-p {port} -d postgres"),
+            "SELECT * FROM public.logwatch_alert_entries(1::bigint);",
+            "SELECT public.logwatch_ack(1::bigint, 'note'::text);",
+            "'shop'::text, NULL::text,",
+        ] {
+            let flat = |text: &str| text.split_whitespace().collect::<Vec<_>>().join(" ");
+            assert!(flat(&part).contains(&flat(wanted)), "{wanted}\n{part}");
+        }
+        assert!(!part.contains("Shop.f21") && !part.contains("hunter2"), "{part}");
+    }
+    let text = mail.text();
+    assert_eq!(text.matches("(new)").count(), 1, "{text}");
+    assert_eq!(
+        text.matches("card reader gone").count(),
+        2,
+        "record and pattern\n{text}"
+    );
+    assert_eq!(
+        server.sql("SELECT count(*), count(detail), min(source) FROM logwatch_alert_entries(1)")?,
+        "4|1|shop"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_subject_without_detail_has_no_log_text() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[("logwatch.subject_detail", "off")])?;
+    server.sql(INGEST_FATAL)?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    assert_eq!(mail.subject(), "[FIRING:1] fatal (critical) on sql");
     Ok(())
 }

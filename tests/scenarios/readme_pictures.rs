@@ -55,7 +55,7 @@ fn the_readmes_pictures_show_a_mail_and_the_page() -> Result<()> {
 
     let pages = browser::pictures()?;
     for (name, html, width, height) in [
-        ("alert_mail", mail.html(), 600, 900),
+        ("alert_mail", mail.html(), 600, 560),
         (
             "report_page",
             server.sql("SELECT logwatch_report_html()")?,

@@ -62,7 +62,7 @@ fn time_of_mail(server: &Server, sink: &MailSink, source: &str) -> Result<(Mail,
     server.sql(&format!(
         "SELECT logwatch_ingest('FATAL out of disk space', '{source}')"
     ))?;
-    let mail = sink.wait_for_subject(SOON, &format!("(source {source})"))?;
+    let mail = sink.wait_for_subject(SOON, &format!("on {source}:"))?;
     let took = mail.at.duration_since(stored)?;
     Ok((mail, took))
 }
@@ -376,7 +376,7 @@ fn three_thousand_groups_of_a_rule_are_one_mail() -> Result<()> {
     // One of them fires for longer: the others are not reported as resolved one by one.
     let last = mail
         .subject()
-        .split("source ")
+        .split(" on ")
         .nth(1)
         .and_then(|rest| rest.split(' ').next().map(str::to_owned));
     let last = last.context("the group in the subject")?;

@@ -163,7 +163,12 @@ impl Channel for EmailChannel {
         let Some(to) = self.settings.recipient(&notification.recipient) else {
             return Outcome::failed(format!("\"{}\" is not an e-mail address", notification.recipient));
         };
-        match compose(notification, &self.settings.from, &to) {
+        match compose(
+            notification,
+            &self.settings.from,
+            &to,
+            self.settings.subject_detail,
+        ) {
             // All of it is UTF-8, and ASCII but for addresses: lettre encodes the rest.
             Ok(mail) => self.transaction(to.email.as_ref(), &String::from_utf8_lossy(&mail.formatted())),
             Err(why) => Outcome::failed(why.to_string()),

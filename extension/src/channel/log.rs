@@ -10,7 +10,7 @@ impl Channel for LogChannel {
     fn deliver(&mut self, notification: &Notification) -> Outcome {
         match notification.content() {
             Ok(Content::Alert(alert)) => {
-                pg::server_log(&format!("logwatch: {}", alert.subject()), &alert.log_detail());
+                pg::server_log(&format!("logwatch: {}", alert.title()), &alert.log_detail());
                 Outcome::sent("written to the server log")
             }
             Ok(Content::Status(status)) => {

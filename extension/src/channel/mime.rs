@@ -114,9 +114,15 @@ pub enum ComposeError {
     Build(#[from] lettre::error::Error),
 }
 
-/// Returns the mail; each attempt has the same bytes but for the boundary.
-pub fn compose(notification: &Notification, from: &Mailbox, to: &Mailbox) -> Result<Message, ComposeError> {
-    let message = notification.content()?.message();
+/// Returns the mail; `detail` allows log text in its subject. Each attempt has the same bytes but
+/// for the boundary.
+pub fn compose(
+    notification: &Notification,
+    from: &Mailbox,
+    to: &Mailbox,
+    detail: bool,
+) -> Result<Message, ComposeError> {
+    let message = notification.content()?.message(detail);
     let mut mail = Message::builder()
         .from(from.clone())
         .to(to.clone())
@@ -171,6 +177,7 @@ mod tests {
             &notification,
             &"logwatch@db01".parse().unwrap(),
             &"Ops <ops@example.com>".parse().unwrap(),
+            true,
         )
         .unwrap();
         let mail = String::from_utf8(mail.formatted()).unwrap();

@@ -31,6 +31,8 @@ pub struct Alert {
     pub severity: String,
     pub group: String,
     #[serde(default)]
+    pub group_by: String,
+    #[serde(default)]
     pub group_key: String,
     /// How many other groups of the rule the notification is about.
     #[serde(default)]
@@ -62,6 +64,14 @@ pub struct Alert {
     pub sources: Vec<Source>,
     pub patterns: Vec<Pattern>,
     #[serde(default)]
+    pub newest: Option<Newest>,
+    /// Records of a window at this time on the days before, yesterday first.
+    #[serde(default)]
+    pub usual: Vec<i64>,
+    /// Of the database server.
+    #[serde(default)]
+    pub port: Option<u16>,
+    #[serde(default)]
     pub timeline: Option<Vec<i64>>,
 }
 
@@ -69,6 +79,20 @@ pub struct Alert {
 pub struct Source {
     pub name: String,
     pub n: i64,
+    /// The files that its tailer reads.
+    #[serde(default)]
+    pub path: Option<String>,
+}
+
+/// The newest record of an alert.
+#[derive(Debug, Deserialize)]
+pub struct Newest {
+    pub at: Timestamp,
+    pub source: String,
+    pub level: String,
+    pub message: String,
+    /// Its further lines.
+    pub detail: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -77,34 +101,60 @@ pub struct Pattern {
     pub level: String,
     pub template: String,
     pub sample: String,
+    #[serde(default)]
+    pub first_seen: Option<Timestamp>,
 }
 
 impl Alert {
-    /// Returns the notification's subject and both its bodies.
-    pub fn message(&self) -> Message {
+    /// Returns the notification's subject and both its bodies. Log text is in the subject if
+    /// `detail` allows it.
+    pub fn message(&self, detail: bool) -> Message {
         Message {
-            subject: self.subject(),
+            subject: if detail { self.subject() } else { self.title() },
             text: self.text(),
             html: self.html(),
         }
     }
 
-    /// Returns the subject, which is the line in the server log too: the state in brackets, no log
-    /// text.
-    pub fn subject(&self) -> String {
-        let group = self.groups();
-        let group = if group.is_empty() {
-            group
-        } else {
-            format!(" ({})", clean(&group))
-        };
-        format!(
-            "[{}] {}{group} on {}/{} (logwatch)",
+    /// Returns the line in the server log: state, rule and place, no log text.
+    pub fn title(&self) -> String {
+        cut(format!(
+            "[{}] {}{}",
             self.badge(),
             clean(&self.rule),
-            clean(&self.host),
-            clean(&self.database)
-        )
+            self.scope()
+        ))
+    }
+
+    /// Returns the subject: the title and the most frequent pattern.
+    fn subject(&self) -> String {
+        let Some(top) = self.patterns.first() else {
+            return self.title();
+        };
+        let rule = format!("[{}] {}{}", self.badge(), clean(&self.rule), self.scope());
+        cut(format!("{rule}: {}", log_text(&top.template)))
+    }
+
+    /// Returns the severity if it is critical, and the sources or else the group.
+    fn scope(&self) -> String {
+        let severity = if self.severity == "critical" {
+            " (critical)"
+        } else {
+            ""
+        };
+        let place = match (self.sources.as_slice(), self.more) {
+            _ if self.more > 0 => match self.group_key.as_str() {
+                "" => self.groups(),
+                key => self.groups_after(clean(key)),
+            },
+            ([], _) if self.group_key.is_empty() => {
+                format!("{}/{}", clean(&self.host), clean(&self.database))
+            }
+            ([], _) => clean(&self.group_key),
+            ([one], _) => clean(&one.name),
+            ([one, rest @ ..], _) => format!("{} +{}", clean(&one.name), rest.len()),
+        };
+        format!("{severity} on {place}")
     }
 
     pub(super) fn badge(&self) -> String {
@@ -126,10 +176,14 @@ impl Alert {
 
     /// Returns the group, and how many others share the notification.
     fn groups(&self) -> String {
+        self.groups_after(self.group.clone())
+    }
+
+    fn groups_after(&self, first: String) -> String {
         match self.more {
-            ..=0 => self.group.clone(),
-            1 => format!("{} and 1 more group", self.group),
-            more => format!("{} and {} more groups", self.group, grouped(more)),
+            ..=0 => first,
+            1 => format!("{first} and 1 more group"),
+            more => format!("{first} and {} more groups", grouped(more)),
         }
     }
 
@@ -171,36 +225,38 @@ impl Alert {
     /// Returns the label and the value of each fact, for both bodies.
     pub(super) fn facts(&self) -> Vec<(&'static str, String)> {
         let zone = zone(&self.zone);
-        let mut facts = vec![
-            ("Rule", clean(&self.rule)),
-            ("State", clean(&self.state)),
-            ("Severity", clean(&self.severity)),
-            ("Why now", self.reason_sentence()),
-            (
+        let mut facts = vec![("Why now", self.reason_sentence())];
+        if let Some(newest) = &self.newest {
+            let from = format!("{}, {}", clean(&newest.source), time(newest.at, &zone));
+            facts.push(("Newest record", from));
+        }
+        if !self.severity.is_empty() {
+            facts.push(("Severity", clean(&self.severity)));
+        }
+        // The headline has the count of the last window.
+        if self.total > self.count || self.peak > self.count {
+            let total = self.total.max(self.peak);
+            facts.push((
                 "Records",
                 format!(
-                    "{} in all, at most {} in {}; threshold {}{}",
-                    self.total,
+                    "{total} in all, at most {} in {}",
                     self.peak,
-                    duration(self.within),
-                    self.threshold,
-                    self.rule_line("").met().map_or(String::new(), |met| format!(
-                        ", {}",
-                        met.trim_start_matches("threshold ")
-                    ))
+                    duration(self.within)
                 ),
-            ),
-            ("Met from", time(self.started_at, &zone)),
-            ("Last met", time(self.met_until, &zone)),
-        ];
+            ));
+        }
+        if let Some(usual) = self.usual_sentence() {
+            facts.push(("Usual", usual));
+        }
+        if self.state != "resolved" && self.met_until.as_second() > self.started_at.as_second() {
+            facts.push(("Last met", time(self.met_until, &zone)));
+        }
         if let Some(fired_at) = self.fired_at {
             let delay = fired_at.duration_since(self.started_at).as_secs();
-            let late = if delay >= 60 {
-                format!(" (late by {})", duration(delay))
-            } else {
-                String::new()
-            };
-            facts.push(("Noticed", time(fired_at, &zone) + &late));
+            if delay >= 60 {
+                let late = format!("{} (late by {})", time(fired_at, &zone), duration(delay));
+                facts.push(("Noticed", late));
+            }
         }
         if let Some(resolved_at) = self.resolved_at {
             facts.push(("Resolved", time(resolved_at, &zone)));
@@ -211,9 +267,6 @@ impl Alert {
                 format!("{} episodes, reported as one", self.episodes),
             ));
         }
-        if !self.group.is_empty() {
-            facts.push(("Group", clean(&self.group)));
-        }
         if self.more > 0 {
             let named: Vec<String> = self.others.iter().map(|other| clean(other)).collect();
             let rest = match self.more - self.others.len() as i64 {
@@ -221,14 +274,6 @@ impl Alert {
                 rest => format!(", … and {} more groups", grouped(rest)),
             };
             facts.push(("Groups beside it", named.join(", ") + &rest));
-        }
-        if !self.sources.is_empty() {
-            let sources: Vec<String> = self
-                .sources
-                .iter()
-                .map(|source| format!("{} ({})", clean(&source.name), source.n))
-                .collect();
-            facts.push(("Sources", sources.join(", ")));
         }
         if let Some(by) = &self.acked_by {
             facts.push(("Acknowledged by", clean(by)));
@@ -284,12 +329,19 @@ impl Alert {
         if self.state == "resolved" {
             return String::new();
         }
+        let quoted = |text: &str| format!("'{}'::text", clean(text).replace('\'', "''"));
+        // A group's silence leaves the other groups alone.
+        let (source, pattern) = match self.group_by.as_str() {
+            "source" if self.more == 0 => (quoted(&self.group_key), "NULL::text".to_owned()),
+            "pattern" if self.more == 0 => ("'*'::text".to_owned(), quoted(&self.group_key)),
+            _ => ("'*'::text".to_owned(), "NULL::text".to_owned()),
+        };
         format!(
             "Ack:     SELECT {schema}.logwatch_ack({}::bigint, 'note'::text);\n\
-             Silence: SELECT {schema}.logwatch_silence('{}'::text, '2 hours'::interval, 'reason'::text,\n         \
-             '*'::text, NULL::text, NULL::timestamptz, NULL::interval, NULL::timestamptz, NULL::text);\n",
+             Silence: SELECT {schema}.logwatch_silence({},\n         '2 hours'::interval, 'reason'::text, {source}, {pattern},\n         \
+             NULL::timestamptz, NULL::interval, NULL::timestamptz, NULL::text);\n",
             self.alert_id,
-            clean(&self.rule).replace('\'', "''"),
+            quoted(&self.rule),
             schema = self.schema
         )
     }
@@ -317,6 +369,16 @@ impl Alert {
             names.join(",")
         )
     }
+}
+
+/// Returns a subject that fits into the line of a mail program.
+fn cut(text: String) -> String {
+    /// RFC 5322 §2.1.1, for the whole line.
+    const MOST: usize = 78;
+    if text.chars().count() <= MOST {
+        return text;
+    }
+    text.chars().take(MOST - 1).chain(['…']).collect()
 }
 
 fn public() -> String {
@@ -364,24 +426,51 @@ mod tests {
     }
 
     #[test]
-    fn the_subject_has_the_state_in_brackets_and_no_log_text() {
+    fn the_subject_has_state_rule_source_and_pattern() {
+        let mut alert = alert("first");
+        alert.patterns[0].template = "connection to <*> refused".to_owned();
+        alert.sources[0].name = "web1".to_owned();
         assert_eq!(
-            alert("first").subject(),
-            "[FIRING:7] error on db01/appdb (logwatch)"
+            alert.subject(),
+            "[FIRING:7] error on web1: connection to <*> refused"
         );
-        assert_eq!(
-            alert("resolved").subject(),
-            "[RESOLVED] error on db01/appdb (logwatch)"
+        assert_eq!(alert.title(), "[FIRING:7] error on web1");
+        alert.sources.push(Source {
+            name: "web2".to_owned(),
+            n: 1,
+            path: None,
+        });
+        alert.severity = "critical".to_owned();
+        alert.reason = "late".to_owned();
+        assert_eq!(alert.title(), "[LATE:12] error (critical) on web1 +1");
+        alert.reason = "resolved".to_owned();
+        alert.patterns[0].template = "x".repeat(200);
+        let subject = alert.subject();
+        assert!(
+            subject.starts_with("[RESOLVED] error (critical) on web1 +1: xxx") && subject.ends_with('…'),
+            "{subject}"
         );
-        assert_eq!(
-            alert("late").subject(),
-            "[LATE:12] error on db01/appdb (logwatch)"
+        assert_eq!(subject.chars().count(), 78);
+    }
+
+    #[test]
+    fn a_groups_silence_names_the_group() {
+        let mut alert = alert("first");
+        (alert.group_by, alert.group_key) = ("source".to_owned(), "web'1".to_owned());
+        let commands = alert.commands().replace("\n         ", " ");
+        assert!(
+            commands.contains(
+                "logwatch_silence('error'::text, '2 hours'::interval, 'reason'::text, 'web''1'::text, NULL::text,"
+            ),
+            "{commands}"
         );
+        (alert.group_by, alert.group_key) = ("pattern".to_owned(), "1f".to_owned());
+        assert!(alert.commands().contains("'*'::text, '1f'::text,"), "{commands}");
     }
 
     #[test]
     fn log_text_cannot_break_out() {
-        let message = alert("first").message();
+        let message = alert("first").message(true);
         assert!(
             !message.text.contains('\r')
                 && !message.text.contains("\nBcc")
@@ -392,7 +481,7 @@ mod tests {
 
     #[test]
     fn times_are_in_the_zone_and_late_ones_are_marked() {
-        let text = alert("first").message().text;
+        let text = alert("first").message(true).text;
         assert!(text.contains("2026-11-22 11:00:00 CET"), "{text}");
         assert!(text.contains("(late by 40 minutes)"), "{text}");
         assert!(text.contains("▁ █"), "{text}");

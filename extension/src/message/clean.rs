@@ -10,13 +10,21 @@ const MAX_TEXT: usize = 500;
 
 /// Returns a log text with everything masked that looks like a secret.
 pub fn log_text(text: &str) -> String {
+    masked(clean(text))
+}
+
+/// Returns a log text as `log_text` does, at full length.
+pub fn whole_log_text(text: &str) -> String {
+    masked(printable(text))
+}
+
+fn masked(text: String) -> String {
     static SECRET: LazyLock<Option<Regex>> = LazyLock::new(|| {
         Regex::new(
             r#"(?i)\b((?:[\w.-]*(?:password|passwd|pwd|secret|token|api[_-]?key|credentials?))["']?\s*[=:]\s*|authorization["']?\s*[=:]\s*(?:(?:basic|bearer)\s+)?|(?:basic|bearer)\s+|://[^\s/:@]*:)("[^"]*"|'[^']*'|[^\s,;&@]+)"#,
         )
         .ok()
     });
-    let text = clean(text);
     match &*SECRET {
         Some(secret) => secret.replace_all(&text, "$1***").into_owned(),
         None => text,

@@ -28,12 +28,12 @@ impl Alert {
                     "firing"
                 }),
             ),
-            ("title", json!(self.subject())),
+            ("title", json!(self.title())),
             ("headline", json!(self.headline())),
             ("place", json!(self.place())),
             ("record", json!(self.top_record())),
             ("commands", json!(self.commands().trim_end())),
-            ("text", json!(self.message().text)),
+            ("text", json!(self.message(true).text)),
             ("instance", json!(clean(instance))),
             (
                 "fingerprint",

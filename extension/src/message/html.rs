@@ -22,10 +22,7 @@ impl Alert {
             escape(&self.badge()),
             escape(&self.headline()),
             escape(&self.place()),
-            self.top_record().map_or(String::new(), |top| format!(
-                "<p style=\"font-family:monospace;word-break:break-word;background:rgba(128,128,128,.15);padding:8px 12px;margin:0 0 8px\">{}</p>",
-                escape(&top)
-            ))
+            self.html_record()
         );
         for (label, value) in self.facts() {
             let _ = write!(
@@ -36,6 +33,34 @@ impl Alert {
             );
         }
         body.push_str("</table>");
+        if !self.patterns.is_empty() {
+            body.push_str("<table cellpadding=\"6\" style=\"border-collapse:collapse;margin-top:12px\"><tr style=\"background:rgba(128,128,128,.2)\"><th align=\"right\">Records</th><th align=\"left\">Level</th><th align=\"left\">Pattern</th></tr>");
+            for pattern in &self.patterns {
+                let notes = [self.age(pattern), self.sample(pattern).unwrap_or_default()];
+                let notes: Vec<_> = notes
+                    .iter()
+                    .filter(|note| !note.is_empty())
+                    .map(|note| escape(note))
+                    .collect();
+                let _ = write!(
+                    body,
+                    "<tr style=\"border-top:1px solid rgba(128,128,128,.4)\"><td align=\"right\" valign=\"top\">{}</td><td valign=\"top\">{}</td><td style=\"font-family:monospace;word-break:break-word\">{}<br><span style=\"opacity:.7\">{}</span></td></tr>",
+                    pattern.n,
+                    escape(&pattern.level),
+                    escape(&log_text(&pattern.template)),
+                    notes.join("<br>")
+                );
+            }
+            body.push_str("</table>");
+        }
+        if !self.sources.is_empty() {
+            let lines: Vec<String> = self.sources.iter().map(|source| escape(&source.line())).collect();
+            let _ = write!(
+                body,
+                "<p style=\"margin:12px 0 0\"><span style=\"opacity:.7\">Sources</span><br>{}</p>",
+                lines.join("<br>")
+            );
+        }
         if let Some((counts, from, to)) = self.span() {
             body.push_str("<table cellpadding=\"0\" cellspacing=\"1\" style=\"margin-top:12px\"><tr>");
             for n in counts {
@@ -52,27 +77,29 @@ impl Alert {
                 escape(&time(to, &zone))
             );
         }
-        if !self.patterns.is_empty() {
-            body.push_str("<table cellpadding=\"6\" style=\"border-collapse:collapse;margin-top:12px\"><tr style=\"background:rgba(128,128,128,.2)\"><th align=\"right\">Records</th><th align=\"left\">Level</th><th align=\"left\">Pattern and sample</th></tr>");
-            for pattern in &self.patterns {
-                let _ = write!(
-                    body,
-                    "<tr style=\"border-top:1px solid rgba(128,128,128,.4)\"><td align=\"right\" valign=\"top\">{}</td><td valign=\"top\">{}</td><td style=\"font-family:monospace;word-break:break-word\">{}<br><span style=\"opacity:.7\">{}</span></td></tr>",
-                    pattern.n,
-                    escape(&pattern.level),
-                    escape(&log_text(&pattern.template)),
-                    escape(&log_text(&pattern.sample))
-                );
-            }
-            body.push_str("</table>");
-        }
         let _ = write!(
             body,
             "<pre style=\"opacity:.7;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"opacity:.7;font-size:12px\">{}</p>",
-            escape_lines(&self.commands()),
+            escape_lines(&(self.commands() + &self.look_commands())),
             self.origin().map(|line| escape(&line)).join("<br>")
         );
         page(&body)
+    }
+
+    /// Returns the newest record with the head of its stack trace.
+    fn html_record(&self) -> String {
+        let lines: Vec<String> = self
+            .newest_lines()
+            .iter()
+            .map(|line| escape_lines(line))
+            .collect();
+        if lines.is_empty() {
+            return String::new();
+        }
+        format!(
+            "<pre style=\"white-space:pre-wrap;word-break:break-word;background:rgba(128,128,128,.15);padding:8px 12px;margin:0 0 8px\">{}</pre>",
+            lines.join("\n")
+        )
     }
 }
 

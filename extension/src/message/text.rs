@@ -39,8 +39,8 @@ impl Alert {
             wrapped(&self.headline(), "  "),
             in_one_line(&self.place())
         );
-        if let Some(top) = self.top_record() {
-            let _ = writeln!(text, "{}", in_one_line(&top));
+        for line in self.newest_lines() {
+            let _ = writeln!(text, "{}", wrapped(&line, "    "));
         }
         text.push('\n');
         for (label, value) in self.facts() {
@@ -52,6 +52,35 @@ impl Alert {
             };
             let _ = writeln!(text, "{line}");
         }
+        if !self.patterns.is_empty() {
+            text.push_str("\nPatterns\n");
+        }
+        for pattern in &self.patterns {
+            let age = match self.age(pattern) {
+                age if age.is_empty() => age,
+                age => format!(" ({age})"),
+            };
+            let line = format!(
+                "{:>7} x {:<5} {}{age}",
+                pattern.n,
+                clean(&pattern.level),
+                log_text(&pattern.template)
+            );
+            let _ = writeln!(text, "{}", wrapped(&line, "                "));
+            if let Some(sample) = self.sample(pattern) {
+                let _ = writeln!(
+                    text,
+                    "{}",
+                    wrapped(&format!("          e.g.  {sample}"), "                ")
+                );
+            }
+        }
+        if !self.sources.is_empty() {
+            text.push_str("\nSources\n");
+        }
+        for source in &self.sources {
+            let _ = writeln!(text, "{}", wrapped(&format!("  {}", source.line()), "    "));
+        }
         if let Some((counts, from, to)) = self.span() {
             let bars: String = counts.iter().map(|n| STEPS[step(*n, counts)]).collect();
             let _ = writeln!(
@@ -61,26 +90,11 @@ impl Alert {
                 time(to, &zone)
             );
         }
-        if !self.patterns.is_empty() {
-            text.push_str("\nTop patterns\n");
-            for pattern in &self.patterns {
-                let line = format!(
-                    "{:>7} x {:<5} {}",
-                    pattern.n,
-                    clean(&pattern.level),
-                    log_text(&pattern.template)
-                );
-                let sample = format!("          e.g.  {}", log_text(&pattern.sample));
-                for line in [line, sample] {
-                    let _ = writeln!(text, "{}", wrapped(&line, "                "));
-                }
-            }
-        }
         let _ = write!(
             text,
-            "\nLook:    SELECT * FROM logwatch.status;\n         SELECT logged_at, message FROM logwatch.entries\n          WHERE level >= '{}' ORDER BY logged_at DESC LIMIT 50;\n{}-- \n{}\n",
-            clean(&self.level),
+            "\n{}{}-- \n{}\n",
             self.commands(),
+            self.look_commands(),
             self.origin().join("\n")
         );
         text

@@ -10,7 +10,7 @@ use super::oauth::{OAuth, oauth};
 use super::secret::secret_file;
 use super::{
     EMAIL_DOMAINS, EMAIL_FROM, EMAIL_TO, SMTP_CA_FILE, SMTP_HELLO, SMTP_OAUTH_FILE, SMTP_PASSWORD_FILE,
-    SMTP_URL, SMTP_USER, network_timeout, text,
+    SMTP_URL, SMTP_USER, SUBJECT_DETAIL, network_timeout, text,
 };
 use crate::smtp::{Login, Secret, Waits};
 
@@ -29,6 +29,8 @@ pub struct Email {
     pub from: Mailbox,
     /// The name for EHLO; None for the address that the connection comes from.
     pub hello: Option<String>,
+    /// Whether log text may be in a subject.
+    pub subject_detail: bool,
     /// The mailboxes of `logwatch.email_to`, some of which have names.
     named: Vec<Mailbox>,
     pub login: Option<Credentials>,
@@ -139,6 +141,7 @@ pub fn email() -> Result<Email, SettingError> {
     Ok(Email {
         servers,
         hello: hello_name(&from)?,
+        subject_detail: SUBJECT_DETAIL.get(),
         named,
         from,
         login,

@@ -81,6 +81,7 @@ fn hostile_operators_and_functions_are_never_called() -> Result<()> {
         "logwatch_check()",
         "logwatch_nagios()",
         "logwatch_alert_json(1)",
+        "logwatch_alert_entries(1)",
         "logwatch.metrics",
     ] {
         server.sql(&format!("SELECT * FROM {call}"))?;

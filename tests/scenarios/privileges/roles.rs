@@ -74,6 +74,7 @@ const READING: &[&str] = &[
     "logwatch_status/0",
     "logwatch_files/1",
     "logwatch_alert_json/1",
+    "logwatch_alert_entries/1",
     "logwatch_backtest/3",
     "logwatch_check_rule/1",
     "logwatch_nagios/0",

@@ -1,0 +1,138 @@
+//! The parts of a mail that are about records: the newest one, the patterns, the sources, and how
+//! many are usual. Both bodies print the same lines.
+
+use super::Alert;
+use super::alert::{Newest, Pattern, Source};
+use super::clean::{clean, log_text, whole_log_text};
+use super::words::{duration, time, zone};
+
+/// Lines of a stack trace that a mail prints.
+const TRACE_LINES: usize = 20;
+
+impl Newest {
+    /// Returns the record's first line and the head of its stack trace.
+    pub(super) fn lines(&self) -> Vec<String> {
+        let trace = self.detail.as_deref().unwrap_or_default();
+        let mut lines = vec![format!(
+            "{} {}",
+            clean(&self.level),
+            whole_log_text(&self.message)
+        )];
+        lines.extend(trace.lines().take(TRACE_LINES).map(whole_log_text));
+        let rest = trace.lines().count().saturating_sub(TRACE_LINES);
+        if rest > 0 {
+            lines.push(format!("… and {rest} more lines"));
+        }
+        lines
+    }
+}
+
+impl Alert {
+    /// Returns the record that a reader sees first; None where the entries are kept elsewhere and
+    /// no pattern is known.
+    pub(super) fn newest_lines(&self) -> Vec<String> {
+        match (&self.newest, self.patterns.first()) {
+            (Some(newest), _) => newest.lines(),
+            (None, Some(top)) => vec![format!("{} {}", clean(&top.level), log_text(&top.sample))],
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Returns whether a pattern is new, or since when it is known.
+    pub(super) fn age(&self, pattern: &Pattern) -> String {
+        match pattern.first_seen {
+            None => String::new(),
+            Some(at) if at.as_second() >= self.started_at.as_second() - self.within => "new".to_owned(),
+            Some(at) => format!("first seen {}", time(at, &zone(&self.zone))),
+        }
+    }
+
+    /// Returns a pattern's sample, unless the mail prints the same text already.
+    pub(super) fn sample(&self, pattern: &Pattern) -> Option<String> {
+        let known = self.newest.as_ref().is_some_and(|newest| {
+            newest.message == pattern.sample || clean(&newest.message) == clean(&pattern.template)
+        });
+        (!known && pattern.sample != pattern.template).then(|| log_text(&pattern.sample))
+    }
+
+    /// Returns how many records this time of the day had on the days before; None where nothing is
+    /// known of them.
+    pub(super) fn usual_sentence(&self) -> Option<String> {
+        if self.usual.is_empty() {
+            return None;
+        }
+        let numbers: Vec<String> = self.usual.iter().map(i64::to_string).collect();
+        Some(format!(
+            "{} in {} at this time on the days before, yesterday first",
+            numbers.join(", "),
+            duration(self.within)
+        ))
+    }
+
+    /// Returns the commands that connect, and that show exactly the alert's records.
+    pub(super) fn look_commands(&self) -> String {
+        let option = |name: &str, value: String| {
+            if value.is_empty() {
+                value
+            } else {
+                format!(" {name} {value}")
+            }
+        };
+        let port = self.port.map_or_else(String::new, |port| port.to_string());
+        format!(
+            "Connect: psql{}{}{}\nRecords: SELECT * FROM {}.logwatch_alert_entries({}::bigint);\n",
+            option("-h", clean(&self.host)),
+            option("-p", port),
+            option("-d", shell_word(&clean(&self.database))),
+            self.schema,
+            self.alert_id
+        )
+    }
+}
+
+impl Source {
+    /// Returns the source with its number of records and the files that its tailer reads.
+    pub(super) fn line(&self) -> String {
+        match &self.path {
+            Some(path) => format!("{} ({}), {}", clean(&self.name), self.n, clean(path)),
+            None => format!("{} ({})", clean(&self.name), self.n),
+        }
+    }
+}
+
+/// Returns a word as a shell takes it.
+fn shell_word(word: &str) -> String {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.');
+    if word.chars().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', "'\\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stack_trace_is_cut_to_its_head() {
+        let newest = Newest {
+            at: jiff::Timestamp::UNIX_EPOCH,
+            source: "web1".to_owned(),
+            level: "ERROR".to_owned(),
+            message: "boom password=hunter2".to_owned(),
+            detail: Some("  at x\n".repeat(50)),
+        };
+        let lines = newest.lines();
+        assert_eq!(lines[0], "ERROR boom password=***");
+        assert_eq!(lines[1], "  at x");
+        assert_eq!(lines.len(), 1 + TRACE_LINES + 1);
+        assert_eq!(lines[1 + TRACE_LINES], "… and 30 more lines");
+    }
+
+    #[test]
+    fn a_database_name_is_one_word_of_the_shell() {
+        assert_eq!(shell_word("app_db"), "app_db");
+        assert_eq!(shell_word("a b'c"), "'a b'\\''c'");
+    }
+}
