@@ -25,11 +25,7 @@ GRANT USAGE ON SCHEMA logwatch TO pg_monitor;
 GRANT SELECT ON ALL TABLES IN SCHEMA logwatch TO pg_monitor;
 REVOKE ALL ON logwatch_fleet FROM PUBLIC;
 GRANT SELECT ON logwatch_fleet TO pg_monitor;
-<<<<<<< HEAD
-GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_files(text), logwatch_alert_json(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(), logwatch_prometheus(), logwatch_check_rule(text),
-=======
-GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_files(text), logwatch_alert_json(bigint), logwatch_alert_entries(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(), logwatch_prometheus(),
->>>>>>> 30fb9b6 (message: show the newest record and what to type)
+GRANT EXECUTE ON FUNCTION logwatch_status(), logwatch_files(text), logwatch_alert_json(bigint), logwatch_alert_entries(bigint), logwatch_backtest(text, timestamptz, timestamptz), logwatch_nagios(), logwatch_prometheus(), logwatch_check_rule(text),
     logwatch_report_html(interval), logwatch_private.read_metrics(), logwatch_private.read_fleet() TO pg_monitor;
 
 -- Later partitions are not members of the extension, so pg_dump dumps them like any table. The
