@@ -82,6 +82,7 @@ CREATE FUNCTION logwatch_private.claim(source text, path text, host text, versio
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT logwatch_private.hold();
+    SELECT logwatch_private.wait_for_restore();
     SELECT logwatch_private.need_claim($1);
     -- Waits for an older tailer's open transaction, and shuts that tailer out; the next statement
     -- then sees its last offsets.

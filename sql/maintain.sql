@@ -229,6 +229,9 @@ DECLARE
     problems text[];
     waiting bigint;
 BEGIN
+    IF NOT logwatch_private.finish_restore() THEN
+        RETURN logwatch_private.restore_words();
+    END IF;
     IF NOT logwatch_private.take_turn('fold') THEN
         RETURN 'another logwatch_maintain() is running';
     END IF;
@@ -251,48 +254,3 @@ ALTER TABLE logwatch.entries_default REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.batches REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.beats REPLICA IDENTITY FULL;
 ALTER TABLE logwatch.attempts REPLICA IDENTITY FULL;
-
--- After a restore: only the rows of a dump are older than the transaction that loads them. Their
--- own server has processed them. pg_restore fires these triggers; replication does not.
-
-CREATE FUNCTION logwatch_private.restored_batch() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    -- It waited for a check of the server that was dumped: it is counted, and alerts nobody here.
-    INSERT INTO logwatch.minutes AS m (fingerprint, source_id, minute, level, n, points)
-    SELECT u.fingerprint, NEW.source_id, v.minute, logwatch_private.level(COALESCE(u.level, NEW.levels[1])), sum(COALESCE(u.n, 1)),
-           array_agg(60 * COALESCE(u.n, 1)::bigint + extract(epoch FROM w.second - v.minute)::bigint)
-      FROM unnest(NEW.seconds, NEW.fingerprints, NEW.levels, NEW.numbers) AS u (second, fingerprint, level, n)
-     CROSS JOIN LATERAL (SELECT date_trunc('second', NEW.first_at, 'UTC') + make_interval(secs => u.second) AS second) AS w
-     CROSS JOIN LATERAL (SELECT logwatch_private.start_of_minute(w.second) AS minute) AS v
-     GROUP BY 1, 2, 3, 4
-        ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE SET n = m.n + EXCLUDED.n, points = m.points || EXCLUDED.points;
-    INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
-    SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template, NEW.first_at, NEW.last_at, COALESCE(u.sample, '')
-      FROM unnest(NEW.new_patterns, NEW.new_levels, NEW.templates, NEW.samples) AS u (fingerprint, level, template, sample)
-        ON CONFLICT DO NOTHING;
-    RETURN NULL;
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.restored_batch() IS 'Counts a batch of a dump; no check of this server calls it new';
-CREATE TRIGGER batches_restored BEFORE INSERT ON logwatch.batches FOR EACH ROW WHEN (NEW.n > 0 AND NEW.received_at < now() AND current_setting('logwatch_private.recount', true) IS DISTINCT FROM 'on') EXECUTE FUNCTION logwatch_private.restored_batch();
-COMMENT ON TRIGGER batches_restored ON logwatch.batches IS 'Counts a batch of a dump; no check of this server calls it new';
-
-CREATE FUNCTION logwatch_private.restored_notification() RETURNS trigger
-    LANGUAGE plpgsql
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    NEW.state := 'failed';
-    NEW.leased_at := NULL;
-    NEW.leased_by := NULL;
-    NEW.last_error := 'restored from a dump: not sent again';
-    RETURN NEW;
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.restored_notification() IS 'What was waiting when a dump was made is not sent by the server that it is restored to';
-CREATE TRIGGER notifications_restored BEFORE INSERT ON logwatch.notifications FOR EACH ROW
-    WHEN (NEW.state IN ('queued', 'sending') AND NEW.created_at < now()) EXECUTE FUNCTION logwatch_private.restored_notification();
-COMMENT ON TRIGGER notifications_restored ON logwatch.notifications IS 'What was waiting when a dump was made is not sent by the server that it is restored to';

@@ -32,6 +32,7 @@ DECLARE
     trouble text;
     upkeep constant text := logwatch_private.upkeep_words();
     copied text;
+    restored text;
     paused_until constant timestamptz := to_timestamp(logwatch_private.worker_paused_until());
 BEGIN
     SELECT s.backend_start INTO since FROM pg_stat_activity AS s
@@ -44,7 +45,12 @@ BEGIN
     checked_at := last.at;
     overdue := last.overdue;
     copied := logwatch_private.copy_words();
-    IF copied IS NOT NULL THEN
+    restored := logwatch_private.restore_words();
+    IF restored IS NOT NULL THEN
+        state := 'restoring';
+        overdue := false;
+        message := restored;
+    ELSIF copied IS NOT NULL THEN
         state := 'copied';
         overdue := false;
         message := concat_ws(' ', copied, last.words);

@@ -318,6 +318,8 @@ fn know_version() -> spi::Result<()> {
             "Type: ALTER EXTENSION logwatch UPDATE;",
         );
     }
+    // A session that stores before that would be in the way of the rows of a dump.
+    Spi::run("SELECT logwatch_private.wait_for_restore()")?;
     KNOWN.set(true);
     Ok(())
 }

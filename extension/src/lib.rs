@@ -11,6 +11,7 @@ mod column;
 mod copies;
 mod disk;
 mod heartbeat;
+mod home;
 mod ingest;
 mod jsonb;
 mod last_check;
@@ -70,10 +71,11 @@ extension_sql_file!(
 );
 extension_sql_file!("../../sql/disk.sql", name = "disk", requires = ["pause"]);
 extension_sql_file!("../../sql/copies.sql", name = "copies", requires = ["disk"]);
+extension_sql_file!("../../sql/restore.sql", name = "restore", requires = ["copies"]);
 extension_sql_file!(
     "../../sql/source_status.sql",
     name = "source_status",
-    requires = ["copies"]
+    requires = ["restore"]
 );
 extension_sql_file!(
     "../../sql/status.sql",

@@ -15,6 +15,7 @@ use pgrx::prelude::*;
 
 use crate::channel::Ended;
 use crate::heartbeat::Heartbeat;
+use crate::home::Home;
 use crate::last_check::LastCheck;
 use crate::outbox::Senders;
 use crate::pg::TransactionError;
@@ -74,7 +75,7 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
             pg::reload_config();
             worker.log_setting_problems();
             worker.retry = Retry::Reloaded;
-            worker.home = Home::Unknown;
+            worker.home.look_again();
         }
         if worker_start::pause_left().is_some() {
             worker.leave();
@@ -117,16 +118,6 @@ struct Worker {
     upkeep_error: Option<String>,
 }
 
-/// Whether this server may check and send.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-enum Home {
-    #[default]
-    Unknown,
-    /// Nothing but a reload or a restart can change that.
-    Here,
-    Copied(String),
-}
-
 /// After a reload, failed notifications are tried again at once: the settings may have been
 /// corrected.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -141,14 +132,15 @@ enum Retry {
 
 /// Whether the extension can be served in this database.
 enum Installed {
-    Yes,
+    /// With the extension's oid.
+    Yes(pg_sys::Oid),
     No,
     OtherVersion(String),
 }
 
 /// Why a tick was not completed.
 #[derive(Debug, thiserror::Error)]
-enum TickError {
+pub enum TickError {
     #[error(transparent)]
     Transaction(#[from] TransactionError),
     #[error(
@@ -182,13 +174,12 @@ impl Worker {
     fn tick(&mut self) {
         let mut served = false;
         let error = match pg::transaction(c"logwatch: look", installed) {
-            Ok(Ok(Installed::Yes)) => {
-                let error = self.serve_at_home().err();
-                served = error.is_none() && self.home == Home::Here;
+            Ok(Ok(Installed::Yes(extension))) => {
+                let error = self.serve_at_home(extension).err();
+                served = error.is_none() && self.home.is_at_home();
                 error
             }
             Ok(Ok(Installed::No)) => {
-                self.home = Home::Unknown;
                 self.unrecorded.clear();
                 self.checked = LastCheck::default();
                 None
@@ -207,19 +198,9 @@ impl Worker {
         self.heartbeat.follow(served);
     }
 
-    /// Does nothing on a copy of a server; looks whether it still is one.
-    fn serve_at_home(&mut self) -> Result<(), TickError> {
-        if self.home != Home::Here {
-            let words = look::<String>("SELECT logwatch_private.copy_words()")?;
-            let home = words.map_or(Home::Here, Home::Copied);
-            if let Home::Copied(words) = &home
-                && home != self.home
-            {
-                log!("logwatch worker: {words}");
-            }
-            self.home = home;
-        }
-        if self.home == Home::Here {
+    /// Does nothing on a copy of a server, nor while a dump is being restored.
+    fn serve_at_home(&mut self, extension: pg_sys::Oid) -> Result<(), TickError> {
+        if self.home.may_serve(extension)? {
             return self.serve();
         }
         self.checked = LastCheck::default();
@@ -367,6 +348,9 @@ impl Worker {
         if self.yielded || !self.unrecorded.is_empty() {
             limit = limit.min(YIELD);
         }
+        if self.home.is_restored_soon() {
+            limit = limit.min(YIELD);
+        }
         if !self.senders.is_idle() {
             // For deadlines and for one more thread; results set the latch.
             limit = limit.min(Duration::from_secs(1));
@@ -410,13 +394,20 @@ pub fn log_change(logged: &mut Option<String>, error: Option<String>) {
 }
 
 fn installed() -> spi::Result<Installed> {
-    let version = select::<String>(
-        "SELECT extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'logwatch'",
-    )?;
-    Ok(match version {
-        Some(version) if version == env!("CARGO_PKG_VERSION") => Installed::Yes,
-        Some(version) => Installed::OtherVersion(version),
-        None => Installed::No,
+    const QUERY: &str =
+        "SELECT oid, extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'logwatch'";
+    Spi::connect(|client| {
+        let rows = client.select(plan(client, QUERY)?, Some(1), &[])?;
+        if rows.is_empty() {
+            return Ok(Installed::No);
+        }
+        let (extension, version) = rows.first().get_two::<pg_sys::Oid, String>()?;
+        let version = version.unwrap_or_default();
+        Ok(if version == env!("CARGO_PKG_VERSION") {
+            Installed::Yes(extension.unwrap_or(pg_sys::InvalidOid))
+        } else {
+            Installed::OtherVersion(version)
+        })
     })
 }
 
@@ -433,11 +424,12 @@ fn select<T: FromDatum + IntoDatum>(query: &'static str) -> spi::Result<Option<T
 }
 
 /// Returns one value, read in a transaction of its own.
-fn look<T: FromDatum + IntoDatum>(query: &'static str) -> Result<Option<T>, TickError> {
+pub fn look<T: FromDatum + IntoDatum>(query: &'static str) -> Result<Option<T>, TickError> {
     Ok(pg::transaction(c"logwatch: look", || select(query))??)
 }
 
-fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
+/// Runs a command in a transaction of its own.
+pub fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
     Ok(pg::transaction(activity, || {
         Spi::connect_mut(|client| {
             let plan = plan(client, command)?;

@@ -52,6 +52,7 @@ mod receiver_consumers;
 mod receivers;
 mod recipes;
 mod regress;
+mod restoring;
 mod rotators;
 mod rule_changes;
 mod rule_verdicts;
