@@ -302,10 +302,14 @@ BEGIN
     -- Notes patterns and levels that have joined an open alert since its announcement.
     UPDATE logwatch.alerts AS u SET worst = logwatch_private.worst_of(u) WHERE u.id = ANY (changed) AND u.state = 'firing';
     UPDATE logwatch.alerts AS u
-       SET worst = greatest(u.worst, CASE WHEN t.worst > u.worst THEN logwatch_private.worst_of(u) END), joined_at = greatest(u.joined_at, t.first_seen)
-      FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
-     WHERE u.rule = k.name AND u.group_key = t.group_key AND u.state = 'firing'
-       AND (t.worst > u.worst OR t.first_seen > u.notified_at AND u.joined_at IS DISTINCT FROM greatest(u.joined_at, t.first_seen));
+       SET worst = greatest(u.worst, CASE WHEN j.worst > u.worst THEN logwatch_private.worst_of(u) END), joined_at = greatest(u.joined_at, j.first_seen)
+      FROM (SELECT o.id, t.worst, t.first_seen
+              FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
+              JOIN logwatch.alerts AS o ON o.rule = k.name AND o.group_key = t.group_key
+             WHERE o.state = 'firing'
+               AND (t.worst > o.worst OR t.first_seen > o.notified_at AND o.joined_at IS DISTINCT FROM greatest(o.joined_at, t.first_seen))
+               FOR UPDATE OF o SKIP LOCKED) AS j
+     WHERE u.id = j.id;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.follow_alerts(logwatch_private.frame[], logwatch_private.touch[], bigint[], timestamptz)
@@ -334,7 +338,7 @@ BEGIN
     -- After the clock was set back, an alert that reaches into the future continues from now and
     -- ends like any other.
     UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof, holds_until = NULL
-     WHERE u.state <> 'resolved' AND u.met_until > asof + interval '5 seconds';
+     WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.met_until > asof + interval '5 seconds' FOR UPDATE SKIP LOCKED);
 
     learned := logwatch_private.learn_rules(asof);
     IF learned <> '{}' THEN

@@ -230,8 +230,12 @@ DECLARE
     a logwatch.alerts;
     thread bigint;                 -- the alert that the notifications of a set belong to
     body jsonb;
+    free bigint;
 BEGIN
     FOR due IN SELECT d.lead_id, d.reason, d.alert_ids FROM logwatch_private.announcement_sets(asof) AS d LOOP
+        -- Leaves an alert that another session has locked to the next tick.
+        SELECT count(*) INTO free FROM (SELECT FROM logwatch.alerts AS u WHERE u.id = ANY (due.alert_ids) FOR UPDATE SKIP LOCKED) AS k;
+        CONTINUE WHEN free < cardinality(due.alert_ids);
         UPDATE logwatch.alerts AS u
            SET announced = CASE WHEN due.reason IN ('late', 'held') THEN 'resolved' ELSE u.state END, announced_worst = u.worst,
                repeats = u.repeats + (due.reason = 'repeat')::integer,

@@ -25,7 +25,10 @@ BEGIN
         SELECT f.source_id, count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at,
                count(*) FILTER (WHERE f.truncated AND f.first_seen > asof - interval '24 hours') AS truncations,
                sum(greatest(f.size - f.next_byte, 0)) FILTER (WHERE f.state = 'open')::bigint AS behind
-          FROM logwatch.files AS f GROUP BY f.source_id
+          FROM logwatch.files AS f
+         -- A tailer remembers a path that was missing by a row without an inode.
+         WHERE NOT (f.state = 'done' AND f.inode = 0 AND f.next_byte = 0)
+         GROUP BY f.source_id
     ), gap AS MATERIALIZED (
         SELECT g.source_id, count(*) AS n, max(g.id) AS last_id FROM logwatch.gaps AS g WHERE g.noticed_at > asof - interval '24 hours' GROUP BY g.source_id
     ), unreadable AS MATERIALIZED (

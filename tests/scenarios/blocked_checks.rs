@@ -62,3 +62,29 @@ fn an_uncommitted_acknowledgement_keeps_no_alert_open() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_locked_alert_holds_up_no_other_and_is_done_later() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    let state = "SELECT rule, state, peak, announced FROM logwatch.alerts ORDER BY rule";
+    server.sql(
+        "INSERT INTO logwatch.rules (name, match) VALUES ('disk', 'disk'), ('net', 'network');
+         UPDATE logwatch.rules SET enabled = false WHERE builtin;
+         SELECT logwatch_silence('disk', '1 hour'); SELECT logwatch_ingest('ERROR disk full', 'web')",
+    )?;
+    server.wait_for_sql(SOON, state, "disk|firing|1|")?;
+    let mut session = server.client_as("postgres", "postgres")?;
+    session.batch_execute("BEGIN; SELECT FROM logwatch.alerts WHERE rule = 'disk' FOR UPDATE")?;
+
+    // It is due now, a new pattern joins it, and another rule fires.
+    server.sql(
+        "SELECT logwatch_unsilence(id) FROM logwatch.silences;
+         SELECT logwatch_ingest('{ERROR disk broken,FATAL network away}'::text[], 'web')",
+    )?;
+    server.wait_for_log(SOON, "[FIRING:1] net")?;
+    assert_eq!(server.sql(state)?, "disk|firing|1|\nnet|firing|1|firing");
+
+    session.batch_execute("COMMIT")?;
+    server.wait_for_sql(SOON, state, "disk|firing|2|firing\nnet|firing|1|firing")?;
+    server.wait_for_log(SOON, "[FIRING:2] disk")
+}

@@ -2,6 +2,7 @@
 
 use anyhow::Result;
 use logwatch_tests::server::Server;
+use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_until;
 
 use crate::SOON;
@@ -108,5 +109,27 @@ fn the_status_shows_the_worst_hundred_sources_and_counts_the_others() -> Result<
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         Ok(text.contains(more) && text.contains("s1498") && text.len() < 64 * 1024)
     })?;
+    Ok(())
+}
+
+#[test]
+fn a_file_that_is_missing_was_never_read() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let folder = tempfile::tempdir()?;
+    for (source, path, reason) in [
+        ("missing", folder.path().join("app.log"), "no such file"),
+        ("folder", folder.path().to_owned(), "is a directory"),
+    ] {
+        let path = path.display().to_string();
+        let _tailer = Tailer::start(&server, &["--source", source, &path])?;
+        let row = format!("FROM logwatch_status() WHERE component = 'source' AND name = '{source}'");
+        server.wait_for_sql(SOON, &format!("SELECT state {row}"), "error")?;
+        let message = server.sql(&format!("SELECT message {row}"))?;
+        assert!(
+            message.starts_with("0 of 1 file, never read, 0 entries in 24 hours, 1 file cannot be read: ")
+                && message.contains(&format!("{path} ({reason}")),
+            "{message}"
+        );
+    }
     Ok(())
 }
