@@ -82,7 +82,7 @@ BEGIN
     RETURN QUERY
     SELECT s.step, CASE WHEN s.is_done THEN 'done' ELSE 'to do' END, s.command, s.why
       FROM (VALUES
-        (1, true, format('SELECT %s.logwatch_publish();', logwatch_private.schema()), 'the publication logwatch: what is inserted into entries, batches, gaps and beats'),
+        (1, true, format('SELECT %s.logwatch_publish(false, %L::text);', logwatch_private.schema(), role), 'the publication logwatch: what is inserted into entries, batches, gaps and beats'),
         (2, current_setting('wal_level') = 'logical', 'ALTER SYSTEM SET wal_level = logical; -- and restart', 'logical replication needs it'),
         (3, current_setting('max_slot_wal_keep_size') <> '-1', 'ALTER SYSTEM SET max_slot_wal_keep_size = ''10GB''; -- and SELECT pg_reload_conf();',
             'a centre that stays away must not fill this disk'),
@@ -92,7 +92,7 @@ BEGIN
                      AND (current_database() = ANY (h.database) OR 'all' = ANY (h.database)) AND h.address NOT IN ('127.0.0.1', '::1')),
             format('hostssl %I %I <address of the centre>/32 scram-sha-256', current_database(), role), 'a line for pg_hba.conf; then SELECT pg_reload_conf();'),
         (7, EXISTS (SELECT FROM logwatch_private.fleet_slots()),
-            format(E'SELECT <schema>.logwatch_subscribe(''<name of this edge>'', ''host=%s dbname=%s user=%s connect_timeout=10'') \\gexec', logwatch_private.host(), current_database(), role),
+            format(E'SELECT <schema>.logwatch_subscribe(''<name of this edge>''::text, ''host=%s dbname=%s user=%s connect_timeout=10''::text, true, NULL::text, false) \\gexec', logwatch_private.host(), current_database(), role),
             'in psql, in the database of the centre that has logwatch; the password in the ~/.pgpass of the centre''s server user')
       ) AS s (step, is_done, command, why)
      ORDER BY s.step;
@@ -111,7 +111,7 @@ BEGIN
     FOR s IN SELECT * FROM logwatch_private.fleet_slots() LOOP
         IF s.active THEN
             RAISE EXCEPTION 'a centre is reading slot "%"', s.slot USING ERRCODE = 'object_in_use',
-                HINT = E'There, in psql: SELECT <schema>.logwatch_unsubscribe(''<name of this edge>'', false) \\gexec';
+                HINT = E'There, in psql: SELECT <schema>.logwatch_unsubscribe(''<name of this edge>''::text, false) \\gexec';
         END IF;
         PERFORM pg_drop_replication_slot(s.slot);
         RETURN NEXT format('slot %s dropped', s.slot);
@@ -152,7 +152,7 @@ BEGIN
     END IF;
     IF EXISTS (SELECT FROM pg_subscription AS s JOIN pg_database AS d ON d.oid = s.subdbid WHERE d.datname = current_database() AND s.subname = subscription) THEN
         RAISE EXCEPTION 'edge "%" already has a subscription', name USING ERRCODE = 'duplicate_object',
-            HINT = format(E'To join it again, first, in psql: SELECT %s.logwatch_unsubscribe(%L, false) \\gexec', logwatch_private.schema(), name);
+            HINT = format(E'To join it again, first, in psql: SELECT %s.logwatch_unsubscribe(%L::text, false) \\gexec', logwatch_private.schema(), name);
     END IF;
     -- Each edge needs an apply worker and a replication origin, and copies need some more;
     -- PostgreSQL's defaults are enough for three edges.

@@ -43,10 +43,10 @@ BEGIN
             e.slot, e.at_edge ->> 'status', (e.at_edge ->> 'held')::bigint, (e.at_edge ->> 'left')::bigint, COALESCE(failed, 0), e.version,
             concat_ws(', ',
                 CASE seen.state
-                    WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT %s.logwatch_subscribe(%L, …) returns', e.subscription, logwatch_private.schema(), e.name)
+                    WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT %s.logwatch_subscribe(%L::text, …) returns', e.subscription, logwatch_private.schema(), e.name)
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
-                    WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT %s.logwatch_unsubscribe(%L, false) returns', logwatch_private.schema(), e.name)
-                    WHEN 'refused' THEN format('its subscription %s and is disabled, so that nothing from it is applied; when its administrator has typed SELECT <schema>.logwatch_publish(); there, type what SELECT %s.logwatch_unsubscribe(%L, false) returns, and subscribe again',
+                    WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT %s.logwatch_unsubscribe(%L::text, false) returns', logwatch_private.schema(), e.name)
+                    WHEN 'refused' THEN format('its subscription %s and is disabled, so that nothing from it is applied; when its administrator has typed SELECT <schema>.logwatch_publish(false, ''logwatch_centre''::text); there, type what SELECT %s.logwatch_unsubscribe(%L::text, false) returns, and subscribe again',
                         e.refused, logwatch_private.schema(), e.name)
                     WHEN 'joining' THEN CASE WHEN e.subenabled THEN 'the copy of its older rows is under way' ELSE 'the next check compares its tables and enables its subscription' END
                     WHEN 'silent' THEN format('no beat for %s: check that it is up, and read this server''s log; if its slot is lost, unsubscribe and subscribe again',

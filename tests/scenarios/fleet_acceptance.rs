@@ -46,7 +46,7 @@ fn an_edge_that_sends_other_tables_is_refused_before_a_row_is_applied() -> Resul
         .sql("SELECT state, message FROM logwatch.status WHERE component = 'edge' AND name = 'berlin'")?;
     assert!(
         shown.starts_with(&format!("refused|its subscription {brings} and is disabled"))
-            && shown.contains("SELECT public.logwatch_unsubscribe('berlin', false)"),
+            && shown.contains("SELECT public.logwatch_unsubscribe('berlin'::text, false)"),
         "{shown}"
     );
     assert_eq!(
