@@ -329,7 +329,7 @@ fn ingest<'a>(
     mut flags: impl Iterator<Item = Flags>,
     source: &str,
 ) -> spi::Result<i64> {
-    let (context, least) = (context(), settings::min_level());
+    let (mut context, least) = (context(), settings::min_level());
     let mut batch = Batch::default();
     let mut bytes = 0_usize;
     for (number, record) in records.enumerate() {
@@ -342,6 +342,10 @@ fn ingest<'a>(
                     "more records than one call may bring",
                     "Send at most 100000 records or 64 MB at a time.",
                 );
+            }
+            // A call brings records of one file.
+            if context.near.is_none() {
+                context.near = logwatch_record::certain_time(record, &context);
             }
             batch.add(record, given, least, &context);
         }

@@ -128,9 +128,9 @@ pub struct Args {
 
     /// Read lines in this format: the name of a program, a pattern with the groups `(?<time>…)`,
     /// `(?<level>…)`, `(?<message>…)`, `(?<error>…)` and `(?<fatal>…)`, or an lnav format file
-    /// (.json). Several are tried in order. With --multiline auto a line that matches none
-    /// continues the record.
-    #[arg(long, value_name = "NAME|REGEX|FILE", help_heading = "Records")]
+    /// (.json). `*.log=NAME` or `/PATH=NAME` sets it for some files. Several are tried in order.
+    /// With --multiline auto a line that matches none continues the record.
+    #[arg(long, value_name = "[GLOB=]NAME|REGEX|FILE", help_heading = "Records")]
     format: Vec<String>,
 
     /// Give records that name no level this one.
@@ -140,6 +140,16 @@ pub struct Args {
     /// Read times without a zone in this zone, such as Europe/Berlin [default: this host's].
     #[arg(long, value_name = "ZONE", help_heading = "Records")]
     tz: Option<String>,
+
+    /// Read dates such as 03/12/2026 in this order. The default takes the order that is nearest to
+    /// the file's other times and to now.
+    #[arg(
+        long,
+        value_name = "nearest|day-first|month-first",
+        default_value = "nearest",
+        help_heading = "Records"
+    )]
+    date_order: String,
 
     /// Keep records of this level and above [default: logwatch.min_level of the database; ERROR in
     /// a dry run].

@@ -24,6 +24,7 @@ mod files_truncation;
 mod fleet;
 mod fleet_acceptance;
 mod foreign_settings;
+mod formats;
 mod heartbeat;
 mod hostile_sql;
 mod html_mail;

@@ -25,8 +25,8 @@ mod text;
 mod time;
 
 pub use flags::Flags;
-pub use level::detect::level;
+pub use level::detect::{level, object_level};
 pub use level::{Level, UnknownLevel, needles};
 pub use record::{Context, MAX_MESSAGE, Record, parse};
 pub use text::clean;
-pub use time::DateOrder;
+pub use time::{DateOrder, certain_time, in_order};

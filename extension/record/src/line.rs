@@ -14,7 +14,7 @@ use crate::shapes;
 use crate::structured::container;
 use crate::time;
 
-pub use before::{Open, Piece, begins, joins, piece};
+pub use before::{Open, Piece, begins, joins, passes, piece};
 
 /// The bytes of a line that are looked at.
 const LOOKED_AT: usize = 256;
@@ -57,6 +57,11 @@ pub fn continues(line: &[u8]) -> bool {
                 || companion(text)
         }
     }
+}
+
+/// Returns true for the first line of a JSON object that is printed over several lines.
+pub fn opens_object(line: &[u8]) -> bool {
+    line.first() == Some(&b'{') && line[1..].trim_ascii().is_empty()
 }
 
 /// Returns the line without the terminal's colours at its start.

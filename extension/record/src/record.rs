@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 
 use crate::head::{self, Head};
 use crate::level::detect;
+use crate::line;
 use crate::structured::container::Unwrapped;
 use crate::structured::{Parts, container, json, logfmt};
 use crate::time::{self, DateOrder};
@@ -66,8 +67,12 @@ pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
         .lines()
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
-    let level = detect::level(first.as_bytes());
     let text = trim(text);
+    let level = if line::opens_object(first.as_bytes()) {
+        detect::object_level(text.as_bytes())
+    } else {
+        detect::level(first.as_bytes())
+    };
     let mut record = match undressed(text) {
         Some(inner) if !inner.text.trim().is_empty() => {
             let mut record = owned(read(trim(&inner.text), context));
@@ -166,6 +171,14 @@ fn owned(record: Record) -> Record<'static> {
 fn read<'a>(text: &'a str, context: &Context) -> Record<'a> {
     let (headline, rest) = headline(text);
     let line = headline.trim();
+    if line::opens_object(line.as_bytes())
+        && let Some(mut parts) = json::json(text, context)
+    {
+        parts
+            .message
+            .get_or_insert_with(|| text.split_whitespace().collect::<Vec<_>>().join(" "));
+        return structured_record(line, Head::default(), parts, "");
+    }
     let head = if line.starts_with('{') {
         Head {
             body: line,

@@ -5,6 +5,7 @@
 
 mod clock;
 mod date;
+mod order;
 mod zone;
 
 use jiff::Timestamp;
@@ -15,6 +16,8 @@ use crate::record::{Context, FUTURE};
 use crate::scan::Scanner;
 use clock::Clock;
 use zone::Zone;
+
+pub use order::{certain_time, in_order};
 
 /// A year-less date further ahead than this is last year's.
 const YEARLESS_AHEAD: i64 = 24 * 3600;

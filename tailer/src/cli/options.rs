@@ -8,12 +8,12 @@ use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
-use logwatch_record::Level;
+use logwatch_record::{DateOrder, Level};
 
 use super::Args;
 use crate::connect::settings::Settings;
 use crate::failure::Failure;
-use crate::records::format::Format;
+use crate::records::format::PathFormats;
 use crate::records::multiline::Multiline;
 
 /// The input that means the systemd journal.
@@ -40,7 +40,8 @@ pub struct Options {
     pub rotate_wait: Duration,
     pub multiline: Multiline,
     /// Formats are recognised where none is given.
-    pub format: Option<Format>,
+    pub format: Option<PathFormats>,
+    pub date_order: DateOrder,
     pub zone: TimeZone,
     /// The zone's name as PostgreSQL understands it.
     pub zone_name: String,
@@ -147,13 +148,26 @@ impl Args {
             from_end: self.from_end,
             rotate_wait: Duration::from_secs(self.rotate_wait),
             multiline: Multiline::from_str(&self.multiline)?,
-            format: Format::of_options(&self.format, level)?,
+            format: PathFormats::of_options(&self.format, level)?,
+            date_order: date_order(&self.date_order)?,
             zone,
             zone_name,
             min_level,
             output,
         })
     }
+}
+
+/// Reads `--date-order`.
+fn date_order(name: &str) -> Result<DateOrder, Failure> {
+    let names = DateOrder::NAMES;
+    let found = names.iter().find(|(known, _)| *known == name);
+    found.map(|(_, order)| *order).ok_or_else(|| {
+        let names = names.map(|(name, _)| name).join(", ");
+        Failure::Usage(format!(
+            "unknown date order \"{name}\" in --date-order; use one of {names}"
+        ))
+    })
 }
 
 /// Returns the input as an absolute path: the next run may start in another directory.
@@ -301,6 +315,7 @@ mod tests {
             &["--dry-run", "--multiline", "(", "a"],
             &["--dry-run", "--format", "log5j", "a"],
             &["--dry-run", "--level", "loud", "a"],
+            &["--dry-run", "--date-order", "backwards", "a"],
             &["--dry-run", "--source", " ", "a"],
             &["--dry-run", "-", "a"],
             &["--status"],

@@ -75,6 +75,7 @@ impl Shapes {
                 edge && (rest.first().is_none_or(u8::is_ascii_digit) || needles::CLASSES.iter().any(class))
             }
             b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
+            b'\n' if matches!(rest, [b'{', b'\n' | b'\r', ..] | [b'{'] | []) => true,
             b' ' | b'\n' | b'\t' | 0 => self.first_letter(rest),
             // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of an escaped key.
             b'\\' => rest.starts_with(b"u00") || rest.len() < 3 || number(rest) && key(&window[..mark]),

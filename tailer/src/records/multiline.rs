@@ -78,6 +78,7 @@ fn announces_more(headline: &[u8]) -> bool {
     ];
     let trimmed = headline.trim_ascii_end();
     trimmed.ends_with(b":")
+        || trimmed == b"{"
         || NAMES
             .iter()
             .any(|name| memchr::memmem::find(trimmed, name).is_some())

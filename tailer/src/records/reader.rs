@@ -132,7 +132,9 @@ impl Reader {
     /// How long the open record waits for more lines. None: there is none, or its last line is not whole.
     pub fn wait(&self, multiline: &Multiline) -> Option<std::time::Duration> {
         let open = self.open.as_ref().filter(|_| self.long_line.is_none())?;
-        Some(multiline.wait(&open.raw[..open.headline], open.lines, self.split_before))
+        let split_before =
+            self.split_before || line::piece(open.so_far().last).is_some_and(|last| last.partial);
+        Some(multiline.wait(&open.raw[..open.headline], open.lines, split_before))
     }
 
     /// Looks at the window's bytes from the position on.
@@ -192,8 +194,8 @@ impl Reader {
             let joined = self.line(&bytes[at..at + length], &bytes[..at], offset, search, batch);
             if whole {
                 at += length + usize::from(newline.is_some());
-                if let (true, Some(open)) = (joined, &mut self.open) {
-                    open.end = window.offset + at as u64;
+                if let Some(open) = &mut self.open {
+                    open.end_line(window.offset + at as u64, joined);
                 }
                 if let Some(gone) = self.let_go.as_mut().filter(|gone| gone.goes_on) {
                     gone.at = window.offset + at as u64;
@@ -229,6 +231,13 @@ impl Reader {
                 open.append(line, cut);
                 return true;
             }
+            if offset > 0 && !too_long && search.passes(line, open.so_far()) && open.pass() {
+                if search.is_wanted(line) && search.begins(line, before) {
+                    let (raw, flags) = search.headline(line);
+                    open.put_beside(Open::new(offset, raw, flags));
+                }
+                return false;
+            }
             self.close(batch);
         } else if let Some(gone) = self.let_go.as_mut().filter(|gone| gone.at == offset) {
             if search.is_blank(line) {
@@ -246,11 +255,16 @@ impl Reader {
         }
         // The level first: it is known sooner, and most lines end here.
         let begins = |search: &Search| offset == 0 || search.begins(line, before);
-        if search.level(line).is_none_or(|level| level < search.least) || !begins(search) {
+        let is_wanted = search.is_wanted(line);
+        if !is_wanted && !search.opens_object(line) || !begins(search) {
             return false;
         }
         let (raw, flags) = search.headline(line);
-        self.open = Some(Open::new(offset, raw, flags | cut));
+        self.open = Some(if is_wanted {
+            Open::new(offset, raw, flags | cut)
+        } else {
+            Open::object(offset, raw, flags | cut, search.least)
+        });
         true
     }
 
@@ -267,7 +281,13 @@ impl Reader {
         while let Some(newline) = memchr::memchr(b'\n', &bytes[used..]) {
             let line = &bytes[used..used + newline];
             let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if line.len() > MAX_MESSAGE || !search.continues(line) {
+            let is_piece = line::piece(open.so_far().last).is_some_and(|last| last.partial);
+            let goes_on = if is_piece {
+                search.joins(line, open.so_far())
+            } else {
+                search.continues(line)
+            };
+            if line.len() > MAX_MESSAGE || !goes_on {
                 break;
             }
             open.append(line, Flags::empty());
@@ -309,7 +329,7 @@ impl Reader {
 
     fn close(&mut self, batch: &mut Batch) {
         if let Some(open) = self.open.take() {
-            batch.push(open.finish());
+            open.finish(batch);
         }
     }
 

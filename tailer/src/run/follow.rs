@@ -192,10 +192,11 @@ impl<'a> Follow<'a> {
         let attached = self.sink.attach()?;
         let least = self.options.min_level.unwrap_or(attached.least);
         if self.search.as_ref().is_none_or(|search| search.least != least) {
-            self.search = Some(Search::new(
+            self.search = Some(Search::of_options(
                 self.options.multiline.clone(),
-                self.options.format.clone(),
+                self.options.format.as_ref(),
                 least,
+                self.options.date_order,
             ));
         }
         self.tracked.inform(attached.rows);

@@ -144,10 +144,11 @@ impl<'a> PipeLoop<'a> {
         let attached = self.sink.attach()?;
         if self.search.is_none() {
             let least = self.options.min_level.unwrap_or(attached.least);
-            self.search = Some(Search::new(
+            self.search = Some(Search::of_options(
                 self.options.multiline.clone(),
-                self.options.format.clone(),
+                self.options.format.as_ref(),
                 least,
+                self.options.date_order,
             ));
             match self.input {
                 Pieces::Pipe(_) => self.close_earlier(&attached)?,

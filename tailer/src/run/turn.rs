@@ -19,6 +19,9 @@ impl Follow<'_> {
         if self.search.is_none() || !self.tracked.open_for_turn(index) {
             return Ok(None);
         }
+        if let Some(search) = &mut self.search {
+            search.turn_to(&self.tracked.files[index].row.path);
+        }
         let started_at = self.tracked.files[index].reader.position();
         loop {
             self.progress.show(|| self.tracked.behind());

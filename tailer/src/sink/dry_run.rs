@@ -36,10 +36,13 @@ impl<W: Write> DryRun<W> {
     }
 
     fn print(&mut self, stretch: &Stretch) -> io::Result<()> {
-        let context = Context::of(self.zone.clone());
+        let mut context = Context::of(self.zone.clone());
         let file = stretch.row.path.to_string_lossy();
         self.lines.clear();
         for found in stretch.records {
+            if context.near.is_none() {
+                context.near = logwatch_record::certain_time(&found.text, &context);
+            }
             line(
                 &mut self.lines,
                 &file,

@@ -4,7 +4,7 @@
 mod model;
 
 use logwatch_record::Level;
-use logwatch_tailer::records::format::Format;
+use logwatch_tailer::records::format::PathFormats;
 use logwatch_tailer::records::multiline::Multiline;
 use logwatch_tailer::records::reader::{Batch, Fed, Found, Reader, Search, Window};
 use logwatch_tailer::source::identity::{HEAD, Proof, TAIL};
@@ -34,7 +34,9 @@ pub fn check(input: &[u8]) {
             7 => ("^[0-9A-Z]".parse().unwrap(), None),
             named => (
                 Multiline::Auto,
-                Format::of_options(&[FORMATS[usize::from(named - 8)].to_owned()], None).unwrap(),
+                PathFormats::of_options(&[FORMATS[usize::from(named - 8)].to_owned()], None)
+                    .unwrap()
+                    .and_then(|formats| formats.of(None)),
             ),
         };
         Search::new(multiline, format, least)

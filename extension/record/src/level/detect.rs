@@ -52,6 +52,15 @@ pub fn level(line: &[u8]) -> Option<Level> {
     }
 }
 
+/// Returns the level of a JSON object that is printed over several lines.
+pub fn object_level(text: &[u8]) -> Option<Level> {
+    match json_level::json(start(text)) {
+        Json::Level(level) => Some(level),
+        Json::Text { .. } => level(text),
+        Json::Silent | Json::Broken => None,
+    }
+}
+
 /// Returns the line without what may stand before its text: a truncation's NULs, a byte order mark,
 /// blanks.
 fn start(line: &[u8]) -> &[u8] {

@@ -53,6 +53,14 @@ pub fn joins(line: &[u8], open: Open) -> bool {
         || (announces(open.headline) || announces(open.last)) && is_bare(line)
 }
 
+/// Returns true if a line stands between two pieces of the open record: a container's runtime mixes
+/// the lines of both streams.
+pub fn passes(line: &[u8], open: Open) -> bool {
+    piece(open.last)
+        .filter(|last| last.partial && !open.blank)
+        .is_some_and(|last| piece(line).is_some_and(|this| this.stream != last.stream))
+}
+
 /// Returns true if a line that has a level may begin a record where none is open. Only a crash
 /// depends on the last line before it that is not empty: after a warning, or in a trace, it belongs
 /// to that.
@@ -216,6 +224,13 @@ mod tests {
         let end = "2026-11-22T10:00:00.123456790Z stderr F ning of a line";
         let other = "2026-11-22T10:00:00.123456790Z stdout F ning of a line";
         assert!(joined(first, first, end) && !joined(first, first, other) && !joined(end, end, end));
+        let open = |last: &'static str| Open {
+            headline: first.as_bytes(),
+            last: last.as_bytes(),
+            blank: false,
+        };
+        assert!(passes(other.as_bytes(), open(first)) && !passes(end.as_bytes(), open(first)));
+        assert!(!passes(other.as_bytes(), open(end)));
         let docker = r#"{"log":"ERROR begin","stream":"stderr","time":"2026-11-22T10:00:00Z"}"#;
         let last = r#"{"log":"ning\n","stream":"stderr","time":"2026-11-22T10:00:00Z"}"#;
         assert!(joined(docker, docker, last) && !joined(last, last, last));

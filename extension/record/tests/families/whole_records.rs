@@ -166,6 +166,22 @@ fn what_leaves_the_message_is_kept_in_the_fields() {
 }
 
 #[test]
+fn a_json_object_over_several_lines_is_one_record() {
+    let text = "{\n  \"time\": \"2026-11-22T09:00:00Z\",\n  \"level\": \"error\",\n  \"msg\": \"x\",\n  \"order\": {\n    \"id\": 7\n  }\n}";
+    let record = parse(text, &context());
+    assert_eq!(record.level, Some(Level::Error));
+    assert_eq!(record.logged_at.unwrap().to_string(), "2026-11-22T09:00:00Z");
+    assert_eq!((record.message.as_ref(), record.detail), ("x", None));
+    assert_eq!(
+        serde_json::to_string(&record.fields).unwrap(),
+        r#"{"order":{"id":7}}"#
+    );
+    let record = parse("{\n  \"level\": \"error\"\n}", &context());
+    assert_eq!(record.message, "{ \"level\": \"error\" }");
+    assert_eq!(parse("{\n  error: ENOENT\n}", &context()).level, None);
+}
+
+#[test]
 fn continuation_lines_are_the_detail() {
     let text =
         "2026-11-22 10:00:00 ERROR com.example.Foo - x\r\njava.io.IOException: y\r\n\tat a.B.c(B.java:1)\r\n";

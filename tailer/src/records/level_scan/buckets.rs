@@ -43,15 +43,15 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             [Some(b"aspe"), Some(b"leax"), Some(b"evnc"), Some(b"rei")]
         },
         // A digit or a letter as a string, whatever follows: "3", "E"; Tornado's [E 2; cups' E [ at the
-        // start of a line; sssd's (0x0; Gitea's [E].
+        // start of a line; sssd's (0x0; Gitea's [E]; an object's { alone in its line.
         [
             Some(b"\"[\n("),
             if warn {
-                Some(b"0123456789efcaxw")
+                Some(b"0123456789efcaxw{")
             } else {
-                Some(b"0123456789efcax")
+                Some(b"0123456789efcax{")
             },
-            Some(b"\" x]"),
+            Some(b"\" x]\n\r"),
             None,
         ],
         // The end of a key before a number: l":5, y" :, o\":, \" :; an escaped character: \u003c;

@@ -129,6 +129,12 @@ fn no_shape_is_passed_over_wherever_it_stands() {
 }
 
 #[test]
+fn the_first_line_of_a_printed_object_is_a_candidate() {
+    let text = b"\nINFO x\n{\n  \"b\": {\n  }\n}\n{\r\n";
+    assert_eq!(candidates(text, 1, Level::Error), ["{", "{\r"]);
+}
+
+#[test]
 fn the_first_line_is_always_looked_at() {
     assert_eq!(candidates(b"<3>x\nINFO y\n", 0, Level::Error), ["<3>x"]);
     assert_eq!(candidates(b"INFO x\nINFO y\n", 0, Level::Error), ["INFO x"]);

@@ -2,12 +2,14 @@
 
 use std::borrow::Cow;
 
-use logwatch_record::{Flags, MAX_MESSAGE, clean, line};
+use logwatch_record::{Flags, Level, MAX_MESSAGE, clean, line, object_level};
 
 /// The most bytes of a record, continuation lines included. More is dropped and flagged.
 pub(super) const MAX_RECORD: usize = 4 * MAX_MESSAGE;
 /// A record does not go on after more empty lines than these.
 const MAX_BLANKS: usize = 20;
+/// Lines of the other stream that may stand between two pieces of a record.
+const MOST_BETWEEN: usize = 100;
 /// A batch is full at this many records or bytes. While the file has no more it goes as it is: the busier, the larger, and the fewer
 /// commits have to wait for the disk.
 pub const BATCH_RECORDS: usize = 5000;
@@ -66,6 +68,11 @@ pub(super) struct Open {
     /// The empty lines after it, which belong to the record only if another line does.
     blanks: usize,
     flags: Flags,
+    /// The record counts only if all of it, a JSON object, has this level.
+    least: Option<Level>,
+    /// The lines of the other stream between its pieces, and the records among them.
+    passed: usize,
+    beside: Vec<Open>,
 }
 
 impl Open {
@@ -80,6 +87,37 @@ impl Open {
             last: 0,
             blanks: 0,
             flags,
+            least: None,
+            passed: 0,
+            beside: Vec::new(),
+        }
+    }
+
+    /// A JSON object over several lines, whose level a later line names.
+    pub(super) fn object(start: u64, headline: Vec<u8>, flags: Flags, least: Level) -> Open {
+        Open {
+            least: Some(least),
+            ..Open::new(start, headline, flags)
+        }
+    }
+
+    /// Notes a line of the other stream. Returns false if there are too many between two pieces.
+    pub(super) fn pass(&mut self) -> bool {
+        self.passed += 1;
+        self.passed <= MOST_BETWEEN
+    }
+
+    /// Keeps a record of the other stream until this one is whole.
+    pub(super) fn put_beside(&mut self, record: Open) {
+        self.beside.push(record);
+    }
+
+    /// Sets the end of the last line, which was joined to this record or put beside it.
+    pub(super) fn end_line(&mut self, end: u64, joined: bool) {
+        if joined {
+            self.end = end;
+        } else if let Some(record) = self.beside.last_mut().filter(|record| record.end == record.start) {
+            record.end = end;
         }
     }
 
@@ -121,7 +159,21 @@ impl Open {
         }
     }
 
-    pub(super) fn finish(self) -> Found {
+    /// Passes the record on, and those beside it.
+    pub(super) fn finish(mut self, batch: &mut Batch) {
+        let beside = std::mem::take(&mut self.beside);
+        if self
+            .least
+            .is_none_or(|least| object_level(&self.raw) >= Some(least))
+        {
+            batch.push(self.found());
+        }
+        for record in beside {
+            record.finish(batch);
+        }
+    }
+
+    fn found(self) -> Found {
         // Text as it should be is not copied.
         let (text, flags) = match String::from_utf8(self.raw) {
             Ok(text) if memchr::memchr(0, text.as_bytes()).is_none() => (text, Flags::empty()),

@@ -1,8 +1,10 @@
 //! Classifies a line: the start of a wanted record, a part of the one before it, or neither.
 
-use logwatch_record::{Flags, Level, line};
+use std::path::{Path, PathBuf};
 
-use crate::records::format::Format;
+use logwatch_record::{DateOrder, Flags, Level, in_order, line};
+
+use crate::records::format::{Format, PathFormats};
 use crate::records::level_scan::Candidates;
 use crate::records::multiline::Multiline;
 use crate::source::identity::TAIL;
@@ -13,6 +15,9 @@ pub struct Search {
     pub format: Option<Format>,
     pub least: Level,
     pub candidates: Candidates,
+    /// The formats of all files if they differ, and the file whose format is in use.
+    by_path: Option<(PathFormats, PathBuf)>,
+    date_order: DateOrder,
 }
 
 impl Search {
@@ -24,7 +29,40 @@ impl Search {
             format,
             least,
             candidates: Candidates::new(shown),
+            by_path: None,
+            date_order: DateOrder::default(),
         }
+    }
+
+    /// Returns a search whose format may depend on the file; see [`Search::turn_to`].
+    pub fn of_options(
+        multiline: Multiline,
+        formats: Option<&PathFormats>,
+        least: Level,
+        date_order: DateOrder,
+    ) -> Search {
+        let format = formats.and_then(|formats| formats.of(None));
+        Search {
+            by_path: formats
+                .filter(|formats| formats.depends_on_path())
+                .map(|formats| (formats.clone(), PathBuf::new())),
+            date_order,
+            ..Search::new(multiline, format, least)
+        }
+    }
+
+    /// Takes the format of this file for what is read next.
+    pub fn turn_to(&mut self, path: &Path) {
+        let Some((formats, current)) = self.by_path.take() else {
+            return;
+        };
+        if current != path {
+            *self = Search {
+                date_order: self.date_order,
+                ..Search::new(self.multiline.clone(), formats.of(Some(path)), self.least)
+            };
+        }
+        self.by_path = Some((formats, path.to_owned()));
     }
 
     /// True when the line belongs to the record before it.
@@ -58,6 +96,21 @@ impl Search {
         }
     }
 
+    /// Returns true if a line of another stream may stand between two pieces of the open record.
+    pub fn passes(&self, line: &[u8], open: line::Open) -> bool {
+        self.is_automatic() && line::passes(line, open)
+    }
+
+    /// Returns true for the first line of a JSON object whose other lines may name a level.
+    pub fn opens_object(&self, line: &[u8]) -> bool {
+        self.is_automatic() && line::opens_object(line)
+    }
+
+    /// Returns true if a line names the wanted level or a higher one.
+    pub fn is_wanted(&self, line: &[u8]) -> bool {
+        self.level(line) >= Some(self.least)
+    }
+
     fn is_automatic(&self) -> bool {
         self.format.is_none() && matches!(self.multiline, Multiline::Auto)
     }
@@ -71,10 +124,11 @@ impl Search {
 
     /// The headline as it goes into the record, and what was odd about it.
     pub fn headline(&self, line: &[u8]) -> (Vec<u8>, Flags) {
-        match &self.format {
+        let (text, flags) = match &self.format {
             Some(format) => format.headline(line),
             None => (line.to_vec(), Flags::empty()),
-        }
+        };
+        (in_order(&text, self.date_order).unwrap_or(text), flags)
     }
 }
 

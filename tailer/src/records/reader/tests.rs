@@ -118,6 +118,84 @@ fn the_pieces_of_a_container_s_line_are_one_record() {
 }
 
 #[test]
+fn the_other_stream_of_a_container_may_stand_between_the_pieces() {
+    let time = "2026-11-22T10:00:00.123456789Z";
+    let pieces = [
+        format!("{time} stderr P ERROR one "),
+        format!("{time} stderr P and a half "),
+        format!("{time} stderr F line"),
+    ];
+    let text = format!(
+        "{}\n{time} stdout F INFO a\n{}\n{time} stdout F ERROR b\n{}\n{time} stdout F INFO c\n",
+        pieces[0], pieces[1], pieces[2]
+    );
+    let found = records_of(&text);
+    assert_eq!(found, [pieces.join("\n"), format!("{time} stdout F ERROR b")]);
+}
+
+#[test]
+fn the_pieces_of_a_line_may_be_in_two_files() {
+    let time = "2026-11-22T10:00:00.123456789Z";
+    let first = format!("{time} stderr P ERROR one \n");
+    let last = format!("{time} stderr F line\n");
+    let next = format!("{last}{time} stderr F ERROR two\n");
+    let mut reader = Reader::new(0, Vec::new(), Vec::new());
+    let mut batch = Batch::default();
+    let window = Window {
+        bytes: first.as_bytes(),
+        offset: 0,
+        last: false,
+    };
+    reader.feed(&window, &mut search(), &mut batch);
+    assert_eq!(reader.wait(&Multiline::Auto), Some(crate::timing::LONG_WAIT));
+    assert_eq!(reader.adopt(next.as_bytes(), &search()), last.len());
+    reader.let_go(&mut batch);
+    assert_eq!(batch.records[0].text, format!("{first}{last}").trim_end());
+}
+
+#[test]
+fn a_printed_object_is_one_record_if_it_names_the_level() {
+    let error = "{\n  \"time\": \"2026-11-22T10:00:00Z\",\n  \"level\": \"error\",\n  \"msg\": \"x\"\n}";
+    let info = error.replace("\"error\"", "\"info\"");
+    assert_eq!(
+        records_of(&format!("{info}\n{error}\n{info}\nERROR y\n")),
+        [error, "ERROR y"]
+    );
+    let open = "{\n  error: ENOENT\n}\n";
+    assert!(records_of(open).is_empty());
+}
+
+proptest! {
+    #[test]
+    fn objects_and_pieces_are_read_alike_in_any_windows(
+        lines in prop::collection::vec(prop::sample::select(PIECES), 0..40),
+        steps in prop::collection::vec((1usize..120, prop::sample::select(&[Then::GoOn, Then::LetGo, Then::Restart][..])), 1..50),
+    ) {
+        let text = lines.join("\n").into_bytes();
+        let mut sizes = steps.clone().into_iter().cycle();
+        let whole = plainly(&text, &search());
+        prop_assert_eq!(&read(&text, || sizes.next().unwrap().0), &whole);
+        let mut steps = steps.into_iter().cycle();
+        model::check_cut(&model::read(&text, &mut search(), || steps.next().unwrap()), &whole);
+    }
+}
+
+const PIECES: &[&str] = &[
+    "{",
+    "}",
+    "  \"level\": \"error\",",
+    "  \"level\": \"info\",",
+    "  \"msg\": \"x\"",
+    "2026-11-22T10:00:00.123456789Z stderr P ERROR one ",
+    "2026-11-22T10:00:00.123456789Z stderr F line",
+    "2026-11-22T10:00:00.123456789Z stdout P INFO a",
+    "2026-11-22T10:00:00.123456789Z stdout F ERROR b",
+    "2026-11-22T10:00:00.123456789Z stdout F c",
+    "ERROR y",
+    "",
+];
+
+#[test]
 fn an_over_long_line_is_one_record_cut_and_flagged() {
     let long = 3 * MAX_MESSAGE;
     let text = [b"ERROR ".to_vec(), vec![b'x'; long], b"\nERROR y\n".to_vec()].concat();
