@@ -54,7 +54,7 @@ BEGIN
                              THEN 'resolved'
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
                         -- Over before the hours in which the rule notifies began.
-                        WHEN a.state = 'resolved' AND a.announced IS NULL AND r.outside_hours = 'hold' AND a.resolved_at > asof - interval '7 days'
+                        WHEN a.state = 'resolved' AND a.announced IS NULL AND r.notify_during IS NOT NULL AND r.outside_hours = 'hold' AND a.resolved_at > asof - interval '7 days'
                              AND logwatch_private.is_outside_hours(r, a.fired_at) AND NOT logwatch_private.is_silenced(a, a.resolved_at)
                              AND NOT EXISTS (SELECT FROM logwatch.alerts AS o
                                               WHERE o.rule = r.inhibited_by AND o.fired_at <= a.resolved_at AND COALESCE(o.resolved_at >= a.fired_at, true)) THEN 'held'

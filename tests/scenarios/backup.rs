@@ -74,6 +74,7 @@ pub fn contents(server: &Server) -> Result<String> {
          SELECT 'alerts', id, rule, group_key, started_at, announced, seq FROM logwatch.alerts ORDER BY id;
          SELECT 'notifications', id, alert_id, recipient, seq, reason, message_id, payload FROM logwatch.notifications ORDER BY id;
          SELECT 'silences', s.* FROM logwatch.silences AS s ORDER BY id;
+         SELECT 'schedules', s.* FROM logwatch.schedules AS s ORDER BY name;
          SELECT 'attempts', a.notification_id, a.outcome FROM logwatch.attempts AS a WHERE outcome = 'sent' ORDER BY 2",
     )
 }
@@ -105,10 +106,13 @@ pub fn give_work(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
     )?;
     sink.always(Step::MailFrom, Action::reply("451 later"));
     server.sql(
-        "INSERT INTO logwatch.rules (name, match) VALUES ('two', 'two');
+        "INSERT INTO logwatch.schedules (name, time_zone, starts, ends) VALUES ('office', 'Europe/Berlin', '09:00', '17:00');
+         INSERT INTO logwatch.rules (name, match, notify_during, escalate_after, escalate_to, inhibited_by)
+         VALUES ('quiet', 'nothing like this', 'office', '1 hour', '{boss@example.com}', 'fatal');
+         INSERT INTO logwatch.rules (name, match) VALUES ('two', 'two');
          UPDATE logwatch.rules SET threshold = 7, recipients = '{dba@example.com}' WHERE name = 'error';
          UPDATE logwatch.rules SET keep_firing_for = '1 day';
-         SELECT logwatch_silence('nothing*', '1 hour');
+         SELECT logwatch_silence('nothing*', '1 hour', schedule => 'office');
          SELECT logwatch_ingest('{\"level\":\"error\",\"msg\":\"with fields\",\"user\":7}', 'sql')",
     )?;
     server.wait_for_sql(
