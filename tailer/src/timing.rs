@@ -36,9 +36,6 @@ pub const MISSING: Duration = Duration::from_secs(3);
 pub const RACY: Duration = Duration::from_secs(2);
 /// Earlier proofs, by which a copy that ends before the position is recognised, are this far apart.
 pub const PAST_STEP: Duration = Duration::from_millis(200);
-/// A file that grew this short a time before its truncation was seen may have grown again in
-/// between.
-pub const UNDER_LOAD: Duration = Duration::from_millis(10);
 /// A run that is told to stop has this long; the next one can do again what this one does not
 /// finish.
 pub const GRACE: Duration = Duration::from_secs(1);

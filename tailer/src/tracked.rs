@@ -225,12 +225,12 @@ impl TrackedFiles {
     /// Records bytes that were seen of this file after its boundary as a separate gap: the file's
     /// own row keeps the stored offset, by which a later copy is recognised.
     pub fn note_missing(&mut self, index: usize) {
+        let has_copy = self.has_copy(&self.files[index]);
         let file = &mut self.files[index];
         let from = file.reader.boundary();
-        let was_under_load = file.is_overwritten() && file.was_under_load();
         let to = match file.take_missing() {
             Some(to) => to,
-            None if was_under_load => from,
+            None if file.is_overwritten() && file.was_under_load() && !has_copy => from,
             None => return,
         };
         log::warn!(

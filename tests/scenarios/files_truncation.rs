@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Result;
 use logwatch_tests::journal::{Journal, PREFIX, numbered};
+use logwatch_tests::process::signal_pid;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::{Tailer, append};
 use logwatch_tests::wait::{stays, wait_until};
@@ -139,6 +140,63 @@ fn copies_of_copytruncate_under_a_pattern_are_not_read_again() -> Result<()> {
     drop(tailer);
     files.once(&server)?;
     files.check(&server)
+}
+
+/// F4, without a copy: what was written after the last look at the file and before its truncation
+/// is lost, and each time a gap that begins where reading ended.
+#[test]
+fn truncation_under_load_without_a_copy_is_a_gap() -> Result<()> {
+    const TIMES: usize = 10;
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("f4", &["app.log"])?;
+    let log = files.path("app.log");
+    files.write("app.log", &["line 0"])?;
+    let tailer = Tailer::start(&server, &files.args(&[]))?;
+    files.wait(&server, SOON)?;
+    let (now, stop) = (AtomicUsize::new(0), AtomicBool::new(false));
+    let is_read = |start: usize| {
+        let read = format!("SELECT max(substr(message, 6)::int) > {start} FROM logwatch.entries");
+        server.wait_for_sql(SOON, &read, "t")
+    };
+    let written = std::thread::scope(|scope| -> Result<usize> {
+        let writer = scope.spawn(|| write_quickly(&log, &now, &stop));
+        let cycles = (|| -> Result<()> {
+            for _ in 0..TIMES {
+                // The tailer has read several times in a file that grows.
+                for _ in 0..3 {
+                    is_read(now.load(Ordering::Relaxed))?;
+                }
+                signal_pid(tailer.pid(), libc::SIGSTOP);
+                let start = now.load(Ordering::Relaxed);
+                wait_until(SOON, "some lines that nobody reads", || {
+                    Ok(now.load(Ordering::Relaxed) > start + 400)
+                })?;
+                files.truncate("app.log")?;
+                signal_pid(tailer.pid(), libc::SIGCONT);
+            }
+            is_read(now.load(Ordering::Relaxed))
+        })();
+        stop.store(true, Ordering::Relaxed);
+        let written = writer.join().expect("the writer does not panic");
+        cycles.and(written)
+    })?;
+    let last = format!("line {}", written - written % 5);
+    wait_until(SOON, "the last line", || {
+        Ok(files.stored(&server)?.contains_key(&last))
+    })?;
+    let stored = files.stored(&server)?;
+    let repeated: Vec<_> = stored.iter().filter(|(_, times)| **times > 1).collect();
+    assert!(repeated.is_empty(), "stored more than once: {repeated:?}");
+    let is_stored = |n: &usize| stored.contains_key(&format!("line {n}"));
+    let lines = (5..=written).step_by(5);
+    let runs = lines.filter(|n| !is_stored(n) && is_stored(&(n - 5))).count();
+    assert_eq!(runs, TIMES, "runs of lost lines");
+    assert_eq!(files.gaps(&server)?, vec!["truncated"; TIMES]);
+    let ranges = "SELECT count(*) FROM logwatch.gaps WHERE source_id = {id} AND 0 < from_byte AND from_byte <= to_byte";
+    assert_eq!(files.sql(&server, ranges)?, TIMES.to_string());
+    assert_eq!(files.sql(&server, TRUNCATIONS)?, TIMES.to_string());
+    drop(tailer);
+    Ok(())
 }
 
 /// F5, under the running tailer

@@ -1,7 +1,8 @@
 //! The unit of identity: the directories that belong to the inputs, and every plain file in them.
 //!
-//! A directory belongs to the inputs when a watched path is in it, or the target of a watched link, or when it was named as the place that
-//! rotation moves files to. What a file's name has to do with a watched one is its `Kin`: a hint what to look at first.
+//! A directory belongs to the inputs when a watched path is in it, or the target of a watched link,
+//! or a release beside that, or when it was named as the place that rotation moves files to. The
+//! relation of a file's name to a watched one is its `Kin`: a hint what to look at first.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -27,6 +28,9 @@ pub enum Kin {
 pub struct Candidate {
     pub seen: Seen,
     pub kin: Kin,
+    /// It has a rotated name, and the file of that log is not in its directory: it may come from
+    /// another one.
+    pub is_moved: bool,
 }
 
 impl Candidate {
@@ -56,6 +60,42 @@ pub struct Directories {
     proved: HashMap<(PathBuf, Vec<u8>), PathBuf>,
     /// Where the given directories are.
     real: HashMap<PathBuf, PathBuf>,
+    links: Links,
+}
+
+/// The links on the way to the given directories.
+#[derive(Default)]
+struct Links {
+    /// The directories in which the links are.
+    holders: HashSet<PathBuf>,
+    /// Directories beside the one where a link leads now, by the directory that they once were, or
+    /// will be: `releases/1/log` for `current/log`.
+    releases: HashMap<PathBuf, PathBuf>,
+}
+
+impl Links {
+    /// Finds the links on the way to a directory.
+    fn follow(&mut self, folder: &Path) {
+        for link in folder.ancestors().filter(|path| path.is_symlink()) {
+            let (Ok(target), Ok(rest)) = (fs::canonicalize(link), folder.strip_prefix(link)) else {
+                continue;
+            };
+            let holder = link.parent().and_then(|holder| fs::canonicalize(holder).ok());
+            self.holders.extend(holder);
+            if names::is_release(&target)
+                && let Some(parent) = target.parent()
+            {
+                let others = entries(parent).into_iter();
+                let others = others.filter(|other| *other != target && names::is_release(other));
+                let others = others.map(|other| other.join(rest));
+                self.releases.extend(
+                    others
+                        .filter(|it| it.is_dir())
+                        .map(|it| (it, folder.to_path_buf())),
+                );
+            }
+        }
+    }
 }
 
 impl Directories {
@@ -65,10 +105,14 @@ impl Directories {
         // Where each directory is, and under which names the inputs know it.
         let mut given: HashMap<PathBuf, HashSet<PathBuf>> = HashMap::new();
         let mut real = HashMap::new();
+        let mut links = Links::default();
         let mut know = |folder: &Path| {
             if !real.contains_key(folder) {
                 // A link to a directory that moves is followed: that is one look-up a second for each.
                 let place = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
+                if place != folder {
+                    links.follow(folder);
+                }
                 given
                     .entry(place.clone())
                     .or_default()
@@ -86,19 +130,25 @@ impl Directories {
         }
         let all: HashSet<PathBuf> = real.keys().cloned().collect();
         self.real = real;
+        self.links = links;
         for seen in &covered {
             self.know_target(&seen.path, &seen.place);
         }
-        let mut inodes: HashSet<Inode> = covered.iter().map(|seen| seen.inode).collect();
+        let mut inodes: HashMap<Inode, (PathBuf, PathBuf)> = covered
+            .iter()
+            .map(|seen| (seen.inode, (seen.path.clone(), seen.place.clone())))
+            .collect();
         let mut candidates: Vec<Candidate> = covered
             .into_iter()
             .map(|seen| Candidate {
                 seen,
                 kin: Kin::Covered,
+                is_moved: false,
             })
             .collect();
         let mut folders: HashSet<PathBuf> = given.keys().cloned().collect();
         folders.extend(self.targets.keys().cloned());
+        folders.extend(self.links.releases.keys().cloned());
         self.listings.retain(|folder, _| folders.contains(folder));
         for folder in &folders {
             let none = HashSet::new();
@@ -107,31 +157,42 @@ impl Directories {
                 .rotated_to()
                 .iter()
                 .any(|to| self.real.get(to) == Some(folder));
-            let from = if is_moved_to { &all } else { names };
+            let mut from = if is_moved_to { all.clone() } else { names.clone() };
+            from.extend(self.links.releases.get(folder).cloned());
             self.list(folder);
-            for seen in self
-                .listings
-                .get(folder)
-                .map(|listing| &listing.files)
-                .into_iter()
-                .flatten()
-            {
-                let kin = self.kin(seen, (folder, names, from), inputs);
+            let files = self.listings.get(folder).map(|listing| listing.files.clone());
+            let files = files.unwrap_or_default();
+            for seen in &files {
+                // The other name of a hard link is like the target of a link.
+                if let Some((path, place)) = inodes.get(&seen.inode)
+                    && *place != seen.place
+                {
+                    let kinds = self.targets.entry(folder.clone()).or_default();
+                    kinds.insert(names::kind(&seen.place), path.clone());
+                }
+            }
+            for seen in files {
+                let kin = self.kin(&seen, (folder, names, &from), inputs);
                 // A hard link of a covered file, or the file itself.
-                if kin != Kin::Covered && !inputs.is_excluded(&seen.path) && inodes.insert(seen.inode) {
+                if kin != Kin::Covered && !inputs.is_excluded(&seen.path) && !inodes.contains_key(&seen.inode)
+                {
+                    inodes.insert(seen.inode, (seen.path.clone(), seen.place.clone()));
                     candidates.push(Candidate {
-                        seen: seen.clone(),
+                        seen,
                         kin,
+                        is_moved: false,
                     });
                 }
             }
         }
+        find_moved(&mut candidates);
         (candidates, problems)
     }
 
     /// The directories in which something may happen that matters.
     pub fn watched(&self) -> impl Iterator<Item = &PathBuf> {
-        self.real.values().chain(self.targets.keys())
+        let links = &self.links.holders;
+        self.real.values().chain(self.targets.keys()).chain(links)
     }
 
     /// Returns true when a file at this place is, or may be, one of the inputs' files.
@@ -140,8 +201,12 @@ impl Directories {
             return false;
         };
         let given = self.real.iter().filter(|(_, real)| *real == folder);
-        let mut given = given.map(|(given, _)| given.join(name));
-        given.any(|path| inputs.covers(&path) || names::bases(&path).iter().any(|base| inputs.covers(base)))
+        let given = given
+            .map(|(given, _)| given)
+            .chain(self.links.releases.get(folder));
+        given
+            .map(|given| given.join(name))
+            .any(|path| inputs.covers(&path) || names::bases(&path).iter().any(|base| inputs.covers(base)))
             || self
                 .targets
                 .get(folder)
@@ -246,5 +311,14 @@ impl Directories {
             Some(base) => Kin::Rotation(base),
             None => Kin::Stranger,
         }
+    }
+}
+
+/// Finds the files with a rotated name whose log is in no file beside them.
+pub fn find_moved(candidates: &mut [Candidate]) {
+    let places: HashSet<PathBuf> = candidates.iter().map(|it| it.seen.place.clone()).collect();
+    for candidate in candidates {
+        let bases = names::bases(&candidate.seen.place);
+        candidate.is_moved = !bases.is_empty() && !bases.iter().any(|base| places.contains(base));
     }
 }

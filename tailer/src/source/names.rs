@@ -43,26 +43,46 @@ pub fn kind(path: &Path) -> Vec<u8> {
     if name.starts_with(b"@4") || name == b"current" {
         return b"current".to_vec();
     }
-    let name = name.strip_suffix(b".old").unwrap_or(name);
-    let without_marks = |name: &[u8]| {
-        let marks = name
-            .iter()
-            .rev()
-            .take_while(|byte| is_mark(**byte) && !byte.is_ascii_uppercase())
-            .count();
-        name[..name.len() - marks].to_vec()
-    };
-    let name = without_marks(name);
+    let name = without_marks(name.strip_suffix(b".old").unwrap_or(name));
     match name.iter().rposition(|byte| *byte == b'.') {
         Some(dot) => {
             let (stem, extension) = name.split_at(dot);
             let shorter = without_marks(stem);
             let is_separated = stem.get(shorter.len()).is_some_and(|byte| b".-_".contains(byte));
-            let stem = if is_separated { &shorter } else { stem };
+            let stem = if is_separated { shorter } else { stem };
             [stem, extension].concat()
         }
-        None => name,
+        None => name.to_vec(),
     }
+}
+
+/// Weekdays and months in the dates of names: PostgreSQL's `postgresql-%a.log`.
+const WORDS: [&[u8]; 19] = [
+    b"mon", b"tue", b"wed", b"thu", b"fri", b"sat", b"sun", b"jan", b"feb", b"mar", b"apr", b"may", b"jun",
+    b"jul", b"aug", b"sep", b"oct", b"nov", b"dec",
+];
+
+/// Returns the name without the numbers and dates at its end.
+fn without_marks(mut name: &[u8]) -> &[u8] {
+    let is_end = |byte: &u8| is_mark(*byte) && !byte.is_ascii_uppercase();
+    loop {
+        let marks = name.iter().rev().take_while(|byte| is_end(byte)).count();
+        name = &name[..name.len() - marks];
+        let Some((stem, word)) = name.len().checked_sub(3).map(|at| name.split_at(at)) else {
+            return name;
+        };
+        let is_word = WORDS.iter().any(|it| word.eq_ignore_ascii_case(it));
+        if !(is_word && stem.last().is_some_and(is_end)) {
+            return name;
+        }
+        name = stem;
+    }
+}
+
+/// Returns true for the name of a release, `20261128093000` or `12`: nothing but numbers.
+pub fn is_release(path: &Path) -> bool {
+    let name = name_of(path);
+    name.first().is_some_and(u8::is_ascii_digit) && name.iter().copied().all(is_mark)
 }
 
 /// Returns the name with each run of digits replaced: two names that differ only in digits have the same.
@@ -177,12 +197,21 @@ mod tests {
             ("app.log-20261122", "app.log"),
             ("app-2026-11-22.log.gz", "app.log"),
             ("app.log.old", "app.log"),
+            ("app-Mon.log", "app.log"),
+            ("app.log.28Nov", "app.log"),
             ("@400000006928f0b71a2b3c4d.s", "current"),
             ("@400000006928f0b71a2b3c4d.u", "current"),
         ] {
             assert_eq!(kind(Path::new(name)), of.as_bytes(), "{name}");
         }
-        for name in ["app2.log", "app.txt", "web.log", "app-error.log"] {
+        for name in [
+            "app2.log",
+            "app.txt",
+            "web.log",
+            "app-error.log",
+            "appsun.log",
+            "sun.log",
+        ] {
             assert_ne!(kind(Path::new(name)), b"app.log", "{name}");
         }
         assert!(are_related(Path::new("app.log.week48-1"), Path::new("app.log")));

@@ -27,6 +27,17 @@ impl TrackedFiles {
         open.map(|file| &file.row).or(row).map(|row| row.proof.offset)
     }
 
+    /// Returns true when a file holds all that was read of this one.
+    pub(super) fn has_copy(&self, file: &super::TrackedFile) -> bool {
+        let proof = file.proof_of_boundary();
+        let copies = self.settled.values().filter_map(|settled| settled.copy.as_ref());
+        let mut copies = copies
+            .filter(|copy| copy.of == file.row.id)
+            .map(|copy| copy.proof);
+        let mut rows = self.rows().filter(|row| row.id != file.row.id);
+        copies.any(|copy| copy == proof) || rows.any(|row| row.proof == proof)
+    }
+
     /// Lets go of copies whose bytes are neither in the file that they are copies of nor stored.
     pub(super) fn check_copies(&mut self) {
         let copies: Vec<(Inode, i64, Proof)> = self

@@ -6,7 +6,7 @@ use std::collections::VecDeque;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::state::{Event, FileRow, Life};
 use super::window::Buffer;
@@ -15,7 +15,7 @@ use crate::source::bytes::Bytes;
 use crate::source::directory::Candidate;
 use crate::source::identity::{Proof, Proven, TAIL, proof_at};
 use crate::source::inputs::{Mark, mark};
-use crate::timing::{PAST_STEP, UNDER_LOAD};
+use crate::timing::PAST_STEP;
 
 /// How many earlier proofs are kept to recognise a copy that ends before the position.
 const PAST: usize = 16;
@@ -51,8 +51,19 @@ pub struct Growth {
     looked: Option<Mark>,
     /// It was read to the end at least once.
     pub is_drained: bool,
+    /// When all that was there had been read last.
+    ended_at: Option<Instant>,
+    grown: Option<Grown>,
     /// Since when the boundary is ahead of what is stored.
     pub unstored_since: Option<Instant>,
+}
+
+/// The last time when there was more to read than before.
+struct Grown {
+    at: Instant,
+    /// Time since the time before. It may have grown more often when each look saw it grow.
+    pace: Option<Duration>,
+    is_steady: bool,
 }
 
 pub struct TrackedFile {
@@ -69,6 +80,8 @@ pub struct TrackedFile {
     pub adopted: u64,
     /// So far its bytes were seen, before they were gone; `None` once it is told which are missing.
     seen: Option<u64>,
+    /// It must have grown after the last look at it.
+    was_under_load: bool,
     /// It began when the file before it was truncated.
     pub is_after_truncation: bool,
     /// A read error was reported, so the next ones are not.
@@ -79,6 +92,34 @@ pub struct TrackedFile {
     is_sought: bool,
     /// Since when it is neither held open nor found.
     pub missing_since: Option<Instant>,
+}
+
+impl Growth {
+    /// All that is there was read.
+    fn end(&mut self, now: Instant) {
+        if self.ended_at.is_none_or(|before| self.at > before) {
+            let before = self.grown.as_ref().map(|grown| grown.at);
+            self.grown = Some(Grown {
+                at: now,
+                pace: before.map(|before| now.duration_since(before)),
+                is_steady: before.is_some() && before == self.ended_at,
+            });
+        }
+        self.ended_at = Some(now);
+        self.is_drained = true;
+    }
+
+    /// Returns true when at its pace the file has grown since the last look at it.
+    fn is_likely_to_have_gone_on(&self) -> bool {
+        let (Some(ended_at), Some(grown)) = (self.ended_at, &self.grown) else {
+            return false;
+        };
+        let idle = ended_at.duration_since(grown.at);
+        grown.is_steady && idle.is_zero()
+            || grown
+                .pace
+                .is_some_and(|pace| idle < 4 * pace && ended_at.elapsed() >= pace / 2)
+    }
 }
 
 impl TrackedFile {
@@ -99,12 +140,15 @@ impl TrackedFile {
                 size: 0,
                 looked: None,
                 is_drained: false,
+                ended_at: None,
+                grown: None,
                 unstored_since: None,
             },
             past: VecDeque::new(),
             after: None,
             adopted: 0,
             seen: Some(0),
+            was_under_load: false,
             is_after_truncation: false,
             is_failing: false,
             is_old: false,
@@ -165,6 +209,9 @@ impl TrackedFile {
     }
 
     pub fn set_overwritten(&mut self) {
+        if !self.is_overwritten() {
+            self.was_under_load = self.growth.is_likely_to_have_gone_on();
+        }
         self.row.life = self.row.life.after(Event::BytesGone);
         self.growth.looked = None;
         self.seen = self.seen.map(|seen| seen.max(self.growth.size));
@@ -186,9 +233,9 @@ impl TrackedFile {
         is_missing.then_some(seen)
     }
 
-    /// Returns true when the file was growing right until its truncation was seen: it may have had more that nobody read.
+    /// Returns true when it grew so fast that it must have had more than anybody read.
     pub fn was_under_load(&self) -> bool {
-        self.seen.is_some() && self.growth.size > 0 && self.growth.at.elapsed() < UNDER_LOAD
+        self.seen.is_some() && self.was_under_load
     }
 
     /// Returns true when what was read is not there any more. Costs little when nothing has changed.
@@ -290,6 +337,7 @@ impl TrackedFile {
         let metadata = bytes.metadata()?;
         // The state is noted before reading: what is written during the read is seen by the next look.
         if looked == Some(mark(&metadata)) {
+            self.growth.ended_at = Some(Instant::now());
             return Ok(Look::Same);
         }
         if position == 0 {
@@ -415,8 +463,8 @@ impl TrackedFile {
         if self.is_plain() {
             self.growth.size = metadata.len();
         }
-        self.growth.is_drained = true;
         let now = Instant::now();
+        self.growth.end(now);
         if self
             .past
             .back()

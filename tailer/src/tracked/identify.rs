@@ -73,13 +73,15 @@ pub fn may_prove(candidate: &Candidate, is_compressed: bool, other: Whereabouts,
     let folder = |path: &Path| path.parent().map(Path::to_path_buf);
     let own = [folder(&seen.place), folder(&seen.path), folder(candidate.shown())];
     let is_near = own.contains(&folder(other.place)) || own.contains(&folder(other.path));
-    is_near
-        && (candidate.kin == Kin::Stranger
-            || is_compressed
-            || known >= HEAD as u64
-            || candidate.shown() == other.path
-            || names::are_related(&seen.place, other.path)
-            || names::are_related(&seen.place, other.place))
+    let is_likely = known >= HEAD as u64
+        || names::are_related(&seen.place, other.path)
+        || names::are_related(&seen.place, other.place);
+    if is_near {
+        candidate.kin == Kin::Stranger || is_compressed || candidate.shown() == other.path || is_likely
+    } else {
+        // A log may begin like that of another directory, and both may be at hand.
+        candidate.is_moved && is_likely
+    }
 }
 
 /// Relation of a candidate's bytes to those of a known file.
@@ -132,7 +134,11 @@ pub fn relation<F: Sample>(fresh: &mut Fresh<F>, known: &mut Known<F>) -> io::Re
         if !contains {
             return Ok(short_copy(fresh, known, size)?.or(Some(Relation::Unsure)));
         }
-        return Ok(Some(Relation::Beyond));
+        return Ok(Some(if is_intact {
+            Relation::Beyond
+        } else {
+            Relation::Unsure
+        }));
     }
     if contains {
         return Ok(Some(Relation::Beyond));

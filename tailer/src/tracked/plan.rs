@@ -346,15 +346,19 @@ fn whereabouts(row: &FileRow) -> Whereabouts<'_> {
 
 /// Returns what to do about a file that cannot be read: one that was written to a moment ago may be whole later.
 fn undecided<F>(candidate: Candidate, error: &io::Error, now: SystemTime) -> Step<F> {
-    let age = now.duration_since(candidate.seen.modified).unwrap_or_default();
     let is_gone = error.kind() == io::ErrorKind::NotFound;
     let is_refused = error.raw_os_error().is_some();
-    if !is_gone && (is_refused || age > COPYING) {
+    if !is_gone && (is_refused || !is_young(&candidate, now)) {
         let error = error.to_string();
         Step::Unreadable { candidate, error }
     } else {
         Step::Defer
     }
+}
+
+/// Returns true when somebody may still be making the file.
+fn is_young(candidate: &Candidate, now: SystemTime) -> bool {
+    now.duration_since(candidate.seen.modified).unwrap_or_default() <= COPYING
 }
 
 fn whole<F: Sample>(fresh: &mut Fresh<F>) -> Option<Proof> {

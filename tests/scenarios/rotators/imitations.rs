@@ -1,5 +1,5 @@
 //! Rotators that do not come with Debian, by their renames: winston, pino-roll,
-//! rotating-file-stream, loguru and kubelet.
+//! rotating-file-stream, loguru, Capistrano, kubelet, and PostgreSQL's collector.
 
 use std::fs;
 use std::os::unix::fs::symlink;
@@ -110,6 +110,16 @@ fn archived(folder: &Path, rotation: usize) -> Result<PathBuf> {
     Ok(live)
 }
 
+/// Capistrano: a link leads to the newest release, and the old process goes on for a while.
+fn released(folder: &Path, rotation: usize) -> Result<PathBuf> {
+    let release = folder.join(format!("log/releases/{}", 20_261_128 + rotation));
+    fs::create_dir_all(&release)?;
+    let live = release.join("app.log");
+    fs::write(&live, "")?;
+    point(&folder.join("log/current"), &release)?;
+    Ok(live)
+}
+
 /// kubelet: a link among all containers' leads to the pod's own folder, where `0.log` is rotated,
 /// and compressed a rotation later.
 fn in_a_pod(folder: &Path, rotation: usize) -> Result<PathBuf> {
@@ -126,6 +136,17 @@ fn in_a_pod(folder: &Path, rotation: usize) -> Result<PathBuf> {
         }
         fs::rename(&live, dated(rotation))?;
     }
+    fs::write(&live, "")?;
+    Ok(live)
+}
+
+/// PostgreSQL's collector with weekly names and `log_truncate_on_rotation`, in a week of three
+/// days.
+fn by_weekday(folder: &Path, rotation: usize) -> Result<PathBuf> {
+    let live = folder.join(format!(
+        "log/postgresql-{}.log",
+        ["Mon", "Tue", "Wed"][rotation % 3]
+    ));
     fs::write(&live, "")?;
     Ok(live)
 }
@@ -154,6 +175,13 @@ fn files_by_day_are_read_once_and_forgotten_in_silence() -> Result<()> {
         imitated("winston link", LINK, Reopen::Late, by_day_with_link),
         imitated("winston link *", &["log/*.log*"], Reopen::Late, by_day_with_link),
         imitated("pino-roll", &["log/app.*.log"], Reopen::Late, by_number),
+        imitated(
+            "postgresql weekdays",
+            &["log/postgresql-*.log"],
+            Reopen::AtOnce,
+            by_weekday,
+        )
+        .destroys(&[Down]),
     ])
 }
 
@@ -172,7 +200,14 @@ fn renames_and_links_of_other_rotators_lose_and_repeat_nothing() -> Result<()> {
             Reopen::AtOnce,
             dated_in_front,
         ),
+        imitated(
+            "rotating-file-stream live",
+            &["log/app.log"],
+            Reopen::AtOnce,
+            dated_in_front,
+        ),
         imitated("loguru tar.gz", &["log/*"], Reopen::AtOnce, archived).destroys(&[Once, Down]),
+        imitated("capistrano", &["log/current/app.log"], Reopen::Late, released).known(&["log/**"]),
         imitated("kubelet", &["log/containers/*.log"], Reopen::Late, in_a_pod).known(&["log/**"]),
         imitated("labels current", &["log/current"], Reopen::Late, labelled),
         imitated("labels *", &["log/*"], Reopen::Late, labelled),

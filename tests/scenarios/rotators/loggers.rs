@@ -153,6 +153,17 @@ fn cronolog_loses_and_repeats_nothing() -> Result<()> {
             &["log/*.log"],
             "-S {}/log/current.log -P {}/log/previous.log {}/log/app-%H%M%S.log",
         ),
+        cronolog(
+            "hard links",
+            &["log/current.log"],
+            "-H {}/log/current.log -P {}/log/previous.log {}/log/app-%Y%m%d-%H%M%S.log",
+        ),
+        // Without -P, cronolog 1.6.2 leaves the link at the first file for ever.
+        cronolog(
+            "hard link",
+            &["log/current.log"],
+            "-H {}/log/current.log {}/log/app-%Y%m%d-%H%M%S.log",
+        ),
         cronolog("tree", &["log/**/*.log"], "{}/log/%Y/%m/app-%H%M%S.log").known(&["log/**"]),
     ])
 }

@@ -92,6 +92,7 @@ fn logrotate_that_renames_loses_nothing() -> Result<()> {
         renames("rotate 1", LIVE, "create\nrotate 1").destroys(&[Down]),
         renames("rotate 1 family", &["log/*"], "create\nrotate 1").destroys(&[Down]),
         consumes("rotate 0", LIVE, "create\nrotate 0").destroys(&[Once, Down]),
+        consumes("shred", LIVE, "create\nrotate 2\nshred").destroys(&[Down]),
         consumes("renamecopy", LIVE, "renamecopy\nrotate 9"),
     ])
 }
@@ -172,6 +173,13 @@ fn logrotate_that_copies_loses_nothing() -> Result<()> {
             Seconds(1),
             "copytruncate\nrotate 9\ndateext\ndateformat -%s",
         ),
+        copies(
+            "copytruncate olddir known",
+            &["log/app.log", "old/app.log*"],
+            "copytruncate\nrotate 9\nolddir {}/old\ncreateolddir 755",
+        )
+        .known(&["log", "old"]),
+        copies("copytruncate rotate 0", LIVE, "copytruncate\nrotate 0").empties(),
         copies("copy", LIVE, "copy\nrotate 9"),
         copies("copy family", FAMILY, "copy\nrotate 9"),
         copies("copy gzip family", FAMILY, "copy\nrotate 9\ncompress"),

@@ -70,13 +70,25 @@ impl<W: World> Planner<'_, '_, W> {
                 self.decide(*at, step);
                 continue;
             }
+            let is_same_inode = |row: &FileRow| row.inode == candidate.seen.inode && row.proof.offset > 0;
+            let is_overwritten = || {
+                self.rows.iter().any(is_same_inode) || self.open.iter().any(|open| is_same_inode(open.row))
+            };
+            // shred overwrites a rotated file before it deletes it.
+            if is_young(&candidate, setting.now)
+                && Age::of(&candidate.seen.place) != Age::Live
+                && !is_text(&fresh.head)
+                && is_overwritten()
+            {
+                self.decide(*at, Step::Defer);
+                continue;
+            }
             let id = (setting.draw_id)();
             self.ids.insert(*at, id);
             let replaces = |row: &FileRow| {
                 row.path == candidate.seen.path
-                    && row.inode == candidate.seen.inode
+                    && is_same_inode(row)
                     && (row.life.is_open() || row.life == Life::Truncated)
-                    && row.proof.offset > 0
             };
             let is_related = |row: &FileRow| names::are_related(&row.path, &candidate.seen.path);
             self.steps.push(Step::StartAfter {
@@ -136,8 +148,12 @@ impl<W: World> Planner<'_, '_, W> {
                 && size >= proof.head_bytes as u64
                 && proof.says_something()
                 && proof.head_bytes >= HEAD.min(usize::try_from(proof.offset).unwrap_or(HEAD))
-                && names::are_related(&row.path, &fresh.candidate.seen.path)
-                && row.path.parent() == fresh.candidate.shown().parent()
+                && may_prove(
+                    &fresh.candidate,
+                    fresh.file.is_compressed(),
+                    whereabouts(row),
+                    size,
+                )
                 && proof.is_headed(&fresh.head)
         })
     }
@@ -195,6 +211,12 @@ impl<W: World> Planner<'_, '_, W> {
 
 /// At most with so many: more such files are no copies of each other.
 const COMPARED: usize = 64;
+
+/// Returns true when there is no control character that no log has.
+fn is_text(head: &[u8]) -> bool {
+    let is_control = |byte: &u8| byte.is_ascii_control() && !b"\t\n\r\x08\x0b\x0c\x1b".contains(byte);
+    !head.iter().any(is_control)
+}
 
 fn end_of_chain(copies: &HashMap<usize, usize>, mut at: usize) -> usize {
     // Each is longer than the one before, or sorted before it.

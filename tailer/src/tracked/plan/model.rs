@@ -1,17 +1,19 @@
-//! Random lives of a directory against an oracle that knows them: files are created, appended to, renamed, copied, truncated, compressed
-//! and deleted while a reader follows, stops and starts.
+//! Random lives of a directory against an oracle that knows them: files are created, appended to,
+//! renamed, copied beside or into another directory, truncated with a copy or without, compressed
+//! and deleted, and a link moves to another file, while a reader follows, stops and starts.
 //!
-//! Each byte that is written is a line with a number of its own, so the oracle is simple: the reader has each line at most once, and in
-//! the end each line that is still in some file, or lost with a gap. No file system and no clock: a schedule takes 2 ms, not optimised.
-//! `LOGWATCH_PLANS` says how many, `LOGWATCH_PLAN_SEED` where to begin.
+//! Each byte that is written is a line with a number of its own, so the oracle is simple: the reader
+//! has each line at most once, and in the end each line that is still in some file, or lost with a
+//! gap. No file system and no clock: a schedule takes 2 ms, not optimised. `LOGWATCH_PLANS` says how
+//! many, `LOGWATCH_PLAN_SEED` where to begin.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::{OpenFile, Setting, Step, World, plan};
-use crate::source::directory::{Candidate, Kin};
+use crate::source::directory::{Candidate, Kin, find_moved};
 use crate::source::identity::{Proof, Sample, proof_at};
 use crate::source::inputs::{Inode, Seen};
 use crate::source::names;
@@ -71,22 +73,30 @@ impl Sample for Sampled {
     }
 }
 
-/// The directory, by name.
+/// The directories, by path.
 #[derive(Clone, Default)]
-struct Folder(BTreeMap<String, Node>);
+struct Folder {
+    nodes: BTreeMap<PathBuf, Node>,
+    /// The file that is written: `/log/app.log`, or where that link leads.
+    live: PathBuf,
+}
 
 impl World for Folder {
     type File = Sampled;
 
     fn open(&mut self, candidate: &Candidate) -> io::Result<Sampled> {
-        let name = candidate.seen.place.file_name().unwrap().to_str().unwrap();
-        let node = self.0.get(name).ok_or(io::ErrorKind::NotFound)?;
+        let node = self
+            .nodes
+            .get(&candidate.seen.place)
+            .ok_or(io::ErrorKind::NotFound)?;
         Ok(Sampled(node.bytes.clone(), node.is_compressed))
     }
 
     fn leads_to(&self, path: &Path, inode: Inode) -> bool {
-        let name = path.file_name().unwrap().to_str().unwrap();
-        self.0.get(name).is_some_and(|node| node.inode == inode.inode)
+        let place = if path == log("app.log") { &self.live } else { path };
+        self.nodes
+            .get(place)
+            .is_some_and(|node| node.inode == inode.inode)
     }
 }
 
@@ -109,6 +119,12 @@ struct Model {
     settled: HashMap<u64, u64>,
     stored: BTreeMap<u64, usize>,
     gaps: usize,
+    /// Lines that were in no file any more before the reader had them.
+    destroyed: BTreeSet<u64>,
+    /// A known file was truncated without a copy: a gap is right.
+    may_gap: bool,
+    /// Some of `destroyed` were in a file that the database knew, and the reader was stopped.
+    must_gap: bool,
     lines: u64,
     clock: u64,
     inode: u64,
@@ -117,8 +133,14 @@ struct Model {
     steps: Vec<String>,
 }
 
-fn path(name: &str) -> PathBuf {
+fn log(name: &str) -> PathBuf {
     Path::new("/log").join(name)
+}
+
+/// Returns the numbers of a file's lines.
+fn lines_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    let number = |line| std::str::from_utf8(line).unwrap().trim().parse().unwrap();
+    bytes.chunks(LINE).map(number)
 }
 
 impl Model {
@@ -127,13 +149,19 @@ impl Model {
         let covers_all = random.below(2) == 0;
         Model {
             random,
-            folder: Folder::default(),
+            folder: Folder {
+                live: log("app.log"),
+                ..Folder::default()
+            },
             unlinked: Vec::new(),
             rows: HashMap::new(),
             held: None,
             settled: HashMap::new(),
             stored: BTreeMap::new(),
             gaps: 0,
+            destroyed: BTreeSet::new(),
+            may_gap: false,
+            must_gap: false,
             lines: 0,
             clock: 0,
             inode: 1,
@@ -150,15 +178,19 @@ impl Model {
     fn write(&mut self) {
         self.clock += 1;
         let count = 1 + self.random.below(6);
-        let node = self.folder.0.entry("app.log".to_owned()).or_insert_with(|| {
-            self.inode += 1;
-            Node {
-                inode: self.inode,
-                bytes: Vec::new(),
-                is_compressed: false,
-                modified: 0,
-            }
-        });
+        let node = self
+            .folder
+            .nodes
+            .entry(self.folder.live.clone())
+            .or_insert_with(|| {
+                self.inode += 1;
+                Node {
+                    inode: self.inode,
+                    bytes: Vec::new(),
+                    is_compressed: false,
+                    modified: 0,
+                }
+            });
         for _ in 0..count {
             self.lines += 1;
             let line = format!("{:>1$}\n", self.lines, LINE - 1);
@@ -168,51 +200,88 @@ impl Model {
         self.steps.push(format!("write up to line {}", self.lines));
     }
 
-    /// The numbered files move up; the last one is not deleted.
-    fn shift(&mut self) {
-        let numbers = (1..).take_while(|n| {
-            self.folder.0.contains_key(&format!("app.log.{n}"))
-                || self.folder.0.contains_key(&format!("app.log.{n}.gz"))
-        });
+    /// The numbered files of a directory move up; the last one is not deleted.
+    fn shift(&mut self, folder: &str) {
+        let name = |n: u64, end: &str| log(&format!("{folder}app.log.{n}{end}"));
+        let nodes = &mut self.folder.nodes;
+        let numbers = (1..).take_while(|n| ["", ".gz"].iter().any(|end| nodes.contains_key(&name(*n, end))));
         for n in numbers.collect::<Vec<_>>().into_iter().rev() {
             for end in ["", ".gz"] {
-                if let Some(node) = self.folder.0.remove(&format!("app.log.{n}{end}")) {
-                    self.folder.0.insert(format!("app.log.{}{end}", n + 1), node);
+                if let Some(node) = nodes.remove(&name(n, end)) {
+                    nodes.insert(name(n + 1, end), node);
                 }
             }
         }
     }
 
+    fn rename(&mut self, to: PathBuf) {
+        if let Some(node) = self.folder.nodes.remove(&self.folder.live) {
+            self.note(format!("rename to {}", to.display()));
+            self.folder.nodes.insert(to, node);
+        }
+    }
+
+    fn copy_and_truncate(&mut self, folder: &str) {
+        self.shift(folder);
+        self.inode += 1;
+        let (inode, clock) = (self.inode, self.clock);
+        if let Some(node) = self.folder.nodes.get_mut(&self.folder.live) {
+            let copy = Node {
+                inode,
+                modified: clock,
+                ..node.clone()
+            };
+            node.bytes.clear();
+            node.modified = clock;
+            self.folder.nodes.insert(log(&format!("{folder}app.log.1")), copy);
+            self.note(format!("copy to {folder}app.log.1 and truncate"));
+        }
+    }
+
+    /// The file begins anew, and nobody has a copy.
+    fn truncate(&mut self) {
+        let Some(node) = self.folder.nodes.get_mut(&self.folder.live) else {
+            return;
+        };
+        let (inode, bytes) = (node.inode, std::mem::take(&mut node.bytes));
+        node.modified = self.clock;
+        let nodes = self.folder.nodes.values();
+        let left: BTreeSet<u64> = nodes.flat_map(|node| lines_of(&node.bytes)).collect();
+        let is_lost = |line: &u64| !self.stored.contains_key(line) && !left.contains(line);
+        let lost: Vec<u64> = lines_of(&bytes).filter(is_lost).collect();
+        let mut body = Sampled(bytes, false);
+        let is_known = self.rows.values().any(|row| {
+            row.inode.inode == inode
+                && row.life.is_open()
+                && row.proof.offset > 0
+                && matches!(row.proof.check(&mut body), Ok(Some(_)))
+        });
+        self.may_gap |= is_known;
+        self.must_gap |= is_known && self.held.is_none() && !lost.is_empty();
+        self.destroyed.extend(lost);
+        self.note("truncate".to_owned());
+    }
+
     fn step(&mut self) {
         self.clock += 1;
-        match self.random.below(12) {
+        match self.random.below(16) {
             0..4 => self.write(),
             4 => {
-                self.shift();
-                if let Some(node) = self.folder.0.remove("app.log") {
-                    self.folder.0.insert("app.log.1".to_owned(), node);
-                    self.note("rename".to_owned());
-                }
+                self.shift("");
+                self.rename(log("app.log.1"));
             }
-            5 => {
-                self.shift();
-                self.inode += 1;
-                let (inode, clock) = (self.inode, self.clock);
-                if let Some(node) = self.folder.0.get_mut("app.log") {
-                    let copy = Node {
-                        inode,
-                        modified: clock,
-                        ..node.clone()
-                    };
-                    node.bytes.clear();
-                    node.modified = clock;
-                    self.folder.0.insert("app.log.1".to_owned(), copy);
-                    self.note("copy and truncate".to_owned());
-                }
+            5 => self.copy_and_truncate(""),
+            12 => self.copy_and_truncate("old/"),
+            // cronolog's hard link: the file keeps its other name.
+            13 => self.rename(log(&format!("app-20261128{:04}.log", self.clock))),
+            14 => self.truncate(),
+            15 => {
+                self.folder.live = log(&format!("releases/{:04}/app.log", self.clock));
+                self.note(format!("the link leads to {}", self.folder.live.display()));
             }
             6 => {
                 let name = format!("app.log.{}", 1 + self.random.below(2));
-                if let Some(node) = self.folder.0.remove(&name) {
+                if let Some(node) = self.folder.nodes.remove(&log(&name)) {
                     self.inode += 1;
                     let twin = Node {
                         inode: self.inode,
@@ -220,7 +289,7 @@ impl Model {
                         ..node.clone()
                     };
                     self.unlinked.push(node);
-                    self.folder.0.insert(format!("{name}.gz"), twin);
+                    self.folder.nodes.insert(log(&format!("{name}.gz")), twin);
                     self.note(format!("compress {name}"));
                 }
             }
@@ -231,19 +300,18 @@ impl Model {
                     self.settled.clear();
                 }
             }
-            8..11 => self.look(),
+            8..=10 => self.look(),
             _ => self.read(),
         }
     }
 
     fn candidates(&self) -> Vec<Candidate> {
-        let of = |(name, node): (&String, &Node)| {
-            let place = path(name);
-            let is_live = name == "app.log";
+        let of = |(place, node): (&PathBuf, &Node)| {
+            let is_live = *place == self.folder.live;
             Candidate {
                 seen: Seen {
-                    path: place.clone(),
-                    place,
+                    path: if is_live { log("app.log") } else { place.clone() },
+                    place: place.clone(),
                     inode: Inode {
                         dev: 1,
                         inode: node.inode,
@@ -251,14 +319,17 @@ impl Model {
                     size: node.bytes.len() as u64,
                     modified: SystemTime::UNIX_EPOCH + Duration::from_secs(node.modified),
                 },
-                kin: if is_live || self.covers_all {
+                kin: if is_live || self.covers_all && !place.starts_with(log("releases")) {
                     Kin::Covered
                 } else {
-                    Kin::Rotation(path("app.log"))
+                    Kin::Rotation(log("app.log"))
                 },
+                is_moved: false,
             }
         };
-        self.folder.0.iter().map(of).collect()
+        let mut candidates: Vec<Candidate> = self.folder.nodes.iter().map(of).collect();
+        find_moved(&mut candidates);
+        candidates
     }
 
     /// Starts the reader if it is stopped, looks, and does what the plan says.
@@ -351,7 +422,7 @@ impl Model {
 
     fn node(&self, inode: u64) -> Option<&Node> {
         self.folder
-            .0
+            .nodes
             .values()
             .chain(&self.unlinked)
             .find(|node| node.inode == inode)
@@ -477,9 +548,8 @@ impl Model {
             if file.row.life == Life::Overwritten || !node.bytes.starts_with(&file.read) {
                 continue;
             }
-            for line in node.bytes[file.read.len()..].chunks(LINE) {
-                let number = std::str::from_utf8(line).unwrap().trim().parse().unwrap();
-                *self.stored.entry(number).or_default() += 1;
+            for line in lines_of(&node.bytes[file.read.len()..]) {
+                *self.stored.entry(line).or_default() += 1;
             }
             file.read.clone_from(&node.bytes);
             file.position = file.read.len() as u64;
@@ -497,9 +567,14 @@ impl Model {
         }
         let twice: Vec<_> = self.stored.iter().filter(|(_, times)| **times > 1).collect();
         let missing: Vec<u64> = (1..=self.lines)
-            .filter(|line| !self.stored.contains_key(line))
+            .filter(|line| !self.stored.contains_key(line) && !self.destroyed.contains(line))
             .collect();
-        if twice.is_empty() && missing.is_empty() && self.gaps == 0 {
+        let is_gap_right = if self.gaps > 0 {
+            self.may_gap
+        } else {
+            !self.must_gap
+        };
+        if twice.is_empty() && missing.is_empty() && is_gap_right {
             return Ok(());
         }
         Err(format!(
@@ -531,7 +606,7 @@ fn names_of(steps: &[Step<Sampled>]) -> String {
 
 #[test]
 fn every_line_is_read_once_whatever_happens_to_its_file() {
-    assert!(names::bases(&path("app.log.1")).contains(&path("app.log")));
+    assert!(names::bases(&log("app.log.1")).contains(&log("app.log")));
     let number = |name: &str, default: u64| {
         std::env::var(name).map_or(default, |value| value.parse().expect("a number"))
     };
