@@ -332,7 +332,7 @@ DECLARE
 BEGIN
     PERFORM logwatch_private.hold();
     -- One check at a time; the other one sees what this one would have seen.
-    IF NOT logwatch_private.take_turn('check') OR logwatch_private.counts_twice() THEN
+    IF NOT logwatch_private.take_turn('check') OR logwatch_private.joins_now() THEN
         RETURN;
     END IF;
     -- After the clock was set back, an alert that reaches into the future continues from now and

@@ -25,6 +25,7 @@ CREATE TABLE logwatch.edges (
     last_batch_at   timestamptz,
     per_minute      bigint,
     slots           jsonb,
+    source_ids      bigint[] NOT NULL DEFAULT '{}',
     missing_from    timestamptz,
     missing_until   timestamptz
 );
@@ -43,6 +44,7 @@ COMMENT ON COLUMN logwatch.edges.sent_at IS 'Time of the last beat by the edge''
 COMMENT ON COLUMN logwatch.edges.every IS 'Time between two beats';
 COMMENT ON COLUMN logwatch.edges.keeps_from IS 'The edge still has its entries from this time on';
 COMMENT ON COLUMN logwatch.edges.per_minute IS 'Entries that the edge stored in the minute before its last beat';
+COMMENT ON COLUMN logwatch.edges.source_ids IS 'Its sources, as of its last beat';
 COMMENT ON COLUMN logwatch.edges.slots IS 'The edge''s logwatch slots, as of its last beat';
 COMMENT ON COLUMN logwatch.edges.missing_from IS 'Rows that the edge stored from here until missing_until may be missing at the centre; NULL when none are';
 
@@ -68,6 +70,41 @@ CREATE FUNCTION logwatch_private.is_published() RETURNS boolean
     SET search_path = pg_catalog, pg_temp
     AS $$ SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch') AND NOT pg_is_in_recovery() $$;
 COMMENT ON FUNCTION logwatch_private.is_published() IS 'Whether this server is an edge of a fleet';
+
+CREATE FUNCTION logwatch_private.publishes_entries() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (SELECT FROM pg_publication AS p JOIN pg_publication_rel AS r ON r.prpubid = p.oid
+                    WHERE p.pubname = 'logwatch' AND r.prrelid = 'logwatch.entries'::regclass)
+    $$;
+COMMENT ON FUNCTION logwatch_private.publishes_entries() IS 'Whether this edge sends its entries; a light edge sends counts and samples only';
+
+CREATE FUNCTION logwatch_private.is_light(edge logwatch.edges) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT EXISTS (SELECT FROM pg_subscription AS s
+                    WHERE s.subname = edge.subscription AND s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+                      AND NOT EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srsubid = s.oid AND r.srrelid = 'logwatch.entries'::regclass))
+    $$;
+COMMENT ON FUNCTION logwatch_private.is_light(logwatch.edges) IS 'At a centre: whether the edge sends counts and samples without entries';
+
+CREATE FUNCTION logwatch_private.send_patterns() RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- A batch brings the text of a pattern only when ingest meets it for the first time, and a new
+    -- centre has no entries to take it from. These batches have no records.
+    INSERT INTO logwatch.batches (source_id, first_at, last_at, n, new_patterns, new_seconds, new_levels, templates, samples)
+    SELECT logwatch_private.source_id('patterns'), q.first_at, q.first_at, 0, array_agg(q.fingerprint),
+           array_agg(extract(epoch FROM q.first_seen - q.first_at)::integer), array_agg(array_position(enum_range(NULL::logwatch.level), q.level)::smallint),
+           array_agg(q.template), array_agg(q.sample)
+      FROM (SELECT p.*, min(p.first_seen) OVER (PARTITION BY p.part) AS first_at
+              FROM (SELECT k.*, (row_number() OVER (ORDER BY k.first_seen, k.fingerprint) - 1) / 1000 AS part FROM logwatch.patterns AS k) AS p) AS q
+     GROUP BY q.part, q.first_at
+    $$;
+COMMENT ON FUNCTION logwatch_private.send_patterns() IS 'Sends the texts of all patterns to a centre that gets no entries';
 
 CREATE FUNCTION logwatch_private.fleet_slots()
     RETURNS TABLE (slot text, active boolean, status text, held bigint, "left" bigint, behind bigint, sent_until bigint)
@@ -113,6 +150,11 @@ BEGIN
                        '0/0'::pg_lsn + lost.sent_until, current_setting('max_slot_wal_keep_size')));
     END LOOP;
 
+    IF NOT logwatch_private.publishes_entries()
+       AND EXISTS (SELECT FROM logwatch_private.fleet_slots() AS s
+                    WHERE s.active AND NOT EXISTS (SELECT FROM logwatch.beats AS b WHERE (b.slots -> s.slot ->> 'active')::boolean)) THEN
+        PERFORM logwatch_private.send_patterns();
+    END IF;
     WITH before AS (
         DELETE FROM logwatch.beats RETURNING number
     ), listed AS (
@@ -167,7 +209,7 @@ BEGIN
     END IF;
     UPDATE logwatch.edges AS u
        SET number = NEW.number, wal = NEW.wal, sent_at = NEW.sent_at, heard_at = clock_timestamp(), every = NEW.every, version = NEW.version,
-           keeps_from = NEW.keeps_from, last_batch_at = NEW.last_batch_at, per_minute = NEW.per_minute, slots = NEW.slots,
+           keeps_from = NEW.keeps_from, last_batch_at = NEW.last_batch_at, per_minute = NEW.per_minute, slots = NEW.slots, source_ids = NEW.source_ids,
            missing_from = CASE WHEN problem IS NULL THEN u.missing_from ELSE least(u.missing_from, e.sent_at) END,
            missing_until = CASE WHEN problem IS NULL THEN u.missing_until ELSE NEW.sent_at END
      WHERE u.name = e.name;
@@ -200,14 +242,21 @@ CREATE FUNCTION logwatch_private.joined(edge logwatch.edges) RETURNS boolean
     $$;
 COMMENT ON FUNCTION logwatch_private.joined(logwatch.edges) IS 'Whether the copy of an edge''s older rows is complete';
 
-CREATE FUNCTION logwatch_private.counts_twice() RETURNS boolean
+CREATE FUNCTION logwatch_private.joins_now() RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT EXISTS (SELECT FROM logwatch.edges AS e
                     WHERE e.joining AND e.join_again AND e.joined_at > clock_timestamp() - interval '5 minutes')
+        -- The texts of the patterns that a light edge's batches name come before the first beat
+        -- that reports this centre as connected.
+        OR EXISTS (SELECT FROM logwatch.edges AS e
+                    WHERE e.left_at IS NULL AND e.refused IS NULL AND e.joined_at > clock_timestamp() - interval '1 minute'
+                      AND (e.heard_at IS NULL OR e.heard_at < e.admitted_at
+                           OR NOT COALESCE((e.slots -> (SELECT s.subslotname FROM pg_subscription AS s WHERE s.subname = e.subscription)::text ->> 'active')::boolean, false))
+                      AND logwatch_private.is_light(e))
     $$;
-COMMENT ON FUNCTION logwatch_private.counts_twice() IS 'Whether rows of an edge are here twice: its copy runs again until finish_join()';
+COMMENT ON FUNCTION logwatch_private.joins_now() IS 'Whether a check must wait for an edge that joins: its rows are here twice until finish_join(), or the texts of its patterns are on the way';
 
 CREATE FUNCTION logwatch_private.finish_join(edge logwatch.edges) RETURNS void
     LANGUAGE plpgsql VOLATILE

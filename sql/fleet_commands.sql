@@ -40,7 +40,7 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.need_local_entries() IS 'Refuses servers whose entries are foreign tables or distributed by Citus';
 
-CREATE FUNCTION logwatch_publish(execute boolean DEFAULT false, role text DEFAULT 'logwatch_centre')
+CREATE FUNCTION logwatch_publish(execute boolean DEFAULT false, role text DEFAULT 'logwatch_centre', entries boolean DEFAULT true)
     RETURNS TABLE (step integer, state text, command text, why text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -51,7 +51,7 @@ DECLARE
     -- Ids of this server and transaction ids mean nothing elsewhere and stay here. Columns that a
     -- later version adds do not travel until this is called again: upgrade the centre first.
     tables constant text :=
-        'logwatch.entries (received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags), '
+        CASE WHEN entries THEN 'logwatch.entries (received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags), ' ELSE '' END ||
         'logwatch.batches (source_id, received_at, first_at, last_at, n, source, '
             'seconds, fingerprints, levels, numbers, new_patterns, new_seconds, new_levels, templates, samples), '
         'logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason, noticed_at), '
@@ -67,7 +67,8 @@ BEGIN
     ELSE
         EXECUTE format('CREATE PUBLICATION logwatch FOR TABLE %s WITH (publish = %L, publish_via_partition_root = true)', tables, 'insert');
     END IF;
-    rights := format('GRANT USAGE ON SCHEMA logwatch TO %1$I; GRANT SELECT ON logwatch.entries, logwatch.batches, logwatch.gaps, logwatch.beats TO %1$I;', role);
+    rights := format('GRANT USAGE ON SCHEMA logwatch TO %1$I; GRANT SELECT ON %2$slogwatch.batches, logwatch.gaps, logwatch.beats TO %1$I;', role,
+                     CASE WHEN entries THEN 'logwatch.entries, ' END);
     IF execute THEN
         IF NOT EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role) THEN
             EXECUTE format('CREATE ROLE %I LOGIN REPLICATION', role);
@@ -76,13 +77,14 @@ BEGIN
     END IF;
     may_connect := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role AND r.rolcanlogin AND (r.rolreplication OR r.rolsuper));
     may_read := EXISTS (SELECT FROM pg_roles AS r WHERE r.rolname = role
-                         AND has_schema_privilege(r.oid, 'logwatch', 'USAGE') AND has_table_privilege(r.oid, 'logwatch.entries', 'SELECT')
+                         AND has_schema_privilege(r.oid, 'logwatch', 'USAGE') AND (NOT entries OR has_table_privilege(r.oid, 'logwatch.entries', 'SELECT'))
                          AND has_table_privilege(r.oid, 'logwatch.batches', 'SELECT')
                          AND has_table_privilege(r.oid, 'logwatch.gaps', 'SELECT') AND has_table_privilege(r.oid, 'logwatch.beats', 'SELECT'));
     RETURN QUERY
     SELECT s.step, CASE WHEN s.is_done THEN 'done' ELSE 'to do' END, s.command, s.why
       FROM (VALUES
-        (1, true, format('SELECT %s.logwatch_publish(false, %L::text);', logwatch_private.schema(), role), 'the publication logwatch: what is inserted into entries, batches, gaps and beats'),
+        (1, true, format('SELECT %s.logwatch_publish(false, %L::text, %s);', logwatch_private.schema(), role, entries::text),
+            format('the publication logwatch: what is inserted into %sbatches, gaps and beats', CASE WHEN entries THEN 'entries, ' END)),
         (2, current_setting('wal_level') = 'logical', 'ALTER SYSTEM SET wal_level = logical; -- and restart', 'logical replication needs it'),
         (3, current_setting('max_slot_wal_keep_size') <> '-1', 'ALTER SYSTEM SET max_slot_wal_keep_size = ''10GB''; -- and SELECT pg_reload_conf();',
             'a centre that stays away must not fill this disk'),
@@ -92,14 +94,15 @@ BEGIN
                      AND (current_database() = ANY (h.database) OR 'all' = ANY (h.database)) AND h.address NOT IN ('127.0.0.1', '::1')),
             format('hostssl %I %I <address of the centre>/32 scram-sha-256', current_database(), role), 'a line for pg_hba.conf; then SELECT pg_reload_conf();'),
         (7, EXISTS (SELECT FROM logwatch_private.fleet_slots()),
-            format(E'SELECT <schema>.logwatch_subscribe(''<name of this edge>''::text, ''host=%s dbname=%s user=%s connect_timeout=10''::text, true, NULL::text, false) \\gexec', logwatch_private.host(), current_database(), role),
+            format(E'SELECT <schema>.logwatch_subscribe(''<name of this edge>''::text, ''host=%s dbname=%s user=%s connect_timeout=10''::text, %s, NULL::text, false) \\gexec',
+                   logwatch_private.host(), current_database(), role, entries::text),
             'in psql, in the database of the centre that has logwatch; the password in the ~/.pgpass of the centre''s server user')
       ) AS s (step, is_done, command, why)
      ORDER BY s.step;
 END
 $$;
-COMMENT ON FUNCTION logwatch_publish(boolean, text)
-    IS 'Makes this server an edge: creates (or renews) the publication, and lists the commands that are left; execute => true also creates the centre''s role';
+COMMENT ON FUNCTION logwatch_publish(boolean, text, boolean)
+    IS 'Makes this server an edge: creates (or renews) the publication, and lists the commands that are left; execute => true also creates the centre''s role, entries => false sends counts and samples only';
 
 CREATE FUNCTION logwatch_unpublish() RETURNS SETOF text
     LANGUAGE plpgsql VOLATILE

@@ -14,7 +14,7 @@ DECLARE
     seen record;
 BEGIN
     FOR e IN
-        SELECT k.*, s.oid AS subid, s.subenabled, s.subslotname::text AS slot, k.slots -> s.subslotname::text AS at_edge
+        SELECT k.*, k AS edge, s.oid AS subid, s.subenabled, s.subslotname::text AS slot, k.slots -> s.subslotname::text AS at_edge
           FROM logwatch.edges AS k
           LEFT JOIN pg_subscription AS s ON s.subname = k.subscription
                AND s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
@@ -54,6 +54,7 @@ BEGIN
                     WHEN 'gap' THEN format('rows that it stored from %s to %s may be missing, see logwatch.gaps; to copy those that it still has, unsubscribe and subscribe again',
                         to_char(e.missing_from, 'YYYY-MM-DD HH24:MI:SS'), to_char(e.missing_until, 'YYYY-MM-DD HH24:MI:SS'))
                     WHEN 'late' THEN format('%s behind', date_trunc('second', e.heard_at - e.sent_at)) END,
+                CASE WHEN logwatch_private.is_light(e.edge) THEN 'light: counts and samples, its entries are only there' END,
                 e.per_minute || ' entries a minute',
                 'last batch ' || to_char(e.last_batch_at, 'YYYY-MM-DD HH24:MI:SS'),
                 CASE WHEN e.at_edge IS NOT NULL THEN format('it holds %s of WAL for us', pg_size_pretty((e.at_edge ->> 'held')::bigint)) END,

@@ -143,6 +143,9 @@ BEGIN
         'last_at', (SELECT logwatch_private.rfc3339(max(second)) FROM counted),
         'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.source, 'n', s.n, 'path', left((SELECT o.path FROM logwatch.sources AS o WHERE o.name = s.source), 300)) ORDER BY s.n DESC, s.source), '[]')
                       FROM (SELECT source, sum(n) AS n FROM counted GROUP BY source ORDER BY 2 DESC, 1 LIMIT 10) AS s),
+        'light_edges', (SELECT jsonb_agg(e.name ORDER BY e.name) FROM logwatch.edges AS e
+                         WHERE e.left_at IS NULL AND logwatch_private.is_light(e)
+                           AND e.source_ids && ARRAY(SELECT DISTINCT logwatch_private.source_id(c.source) FROM counted AS c)),
         'patterns', (SELECT COALESCE(jsonb_agg(jsonb_build_object('n', t.n, 'level', t.level, 'template', left(p.template, 500),
                             'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch_private.rfc3339(t.last_at), 'first_seen', logwatch_private.rfc3339(p.first_seen))
                             ORDER BY t.n DESC, t.fingerprint), '[]')

@@ -23,6 +23,7 @@ mod files_rotation;
 mod files_truncation;
 mod fleet;
 mod fleet_acceptance;
+mod fleet_light;
 mod foreign_settings;
 mod formats;
 mod heartbeat;

@@ -62,6 +62,9 @@ pub struct Alert {
     pub first_at: Option<Timestamp>,
     pub last_at: Option<Timestamp>,
     pub sources: Vec<Source>,
+    /// The edges of a fleet that have entries of the alert which are not here.
+    #[serde(default)]
+    pub light_edges: Option<Vec<String>>,
     pub patterns: Vec<Pattern>,
     #[serde(default)]
     pub newest: Option<Newest>,
@@ -274,6 +277,13 @@ impl Alert {
                 rest => format!(", … and {} more groups", grouped(rest)),
             };
             facts.push(("Groups beside it", named.join(", ") + &rest));
+        }
+        if let Some(edges) = self.light_edges.as_ref().filter(|edges| !edges.is_empty()) {
+            let named: Vec<String> = edges.iter().map(|edge| clean(edge)).collect();
+            facts.push((
+                "Entries",
+                format!("only on the edge itself: {}", named.join(", ")),
+            ));
         }
         if let Some(by) = &self.acked_by {
             facts.push(("Acknowledged by", clean(by)));
