@@ -312,6 +312,10 @@ BEGIN
     ), too_many AS (
         UPDATE logwatch.notifications AS n SET state = 'suppressed'
           FROM waiting AS w WHERE n.id = w.id AND (w.number > most OR w.number_in_all > most_in_all) AND n.state = 'queued'
+           -- The end of an alert is not kept back from those who know of it.
+           AND (n.reason <> 'resolved'
+                OR NOT EXISTS (SELECT FROM logwatch.notifications AS o
+                                WHERE o.alert_id = n.alert_id AND o.channel = n.channel AND o.recipient = n.recipient AND o.state = 'sent'))
         RETURNING n.id, n.recipient, n.payload, w.first_at
     )
     INSERT INTO logwatch.notifications AS d (channel, recipient, reason, message_id, next_attempt_at, payload)
@@ -361,6 +365,15 @@ CREATE FUNCTION logwatch_private.is_misdated(next_attempt_at timestamptz) RETURN
     AS $$ SELECT next_attempt_at > clock_timestamp() + interval '65 minutes' $$;
 COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the clock was set back since: no retry waits for more than an hour';
 
+CREATE VIEW logwatch_private.sendable AS
+    SELECT n.*, n AS notification FROM logwatch.notifications AS n
+     WHERE n.state IN ('queued', 'sending')
+       AND NOT EXISTS (SELECT FROM logwatch.notifications AS o
+                        WHERE o.alert_id = n.alert_id AND o.channel = n.channel AND o.recipient = n.recipient AND o.seq < n.seq
+                          AND o.state IN ('queued', 'sending'));
+COMMENT ON VIEW logwatch_private.sendable
+    IS 'Notifications that wait or are being sent, without those behind an earlier one of the same alert to the same recipient: these arrive in order';
+
 CREATE FUNCTION logwatch_private.claim(channel text, most integer)
     RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
@@ -372,8 +385,8 @@ BEGIN
     PERFORM logwatch_private.suppress() WHERE $1 = 'email';
     RETURN QUERY
     WITH due AS (
-        SELECT n.id FROM logwatch.notifications AS n
-         WHERE n.state IN ('queued', 'sending') AND n.channel = $1
+        SELECT n.id FROM logwatch_private.sendable AS n
+         WHERE n.channel = $1
            AND (n.next_attempt_at <= clock_timestamp() OR logwatch_private.is_misdated(n.next_attempt_at))
          ORDER BY n.urgency DESC, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
@@ -453,10 +466,9 @@ CREATE FUNCTION logwatch_private.due_channels() RETURNS TABLE (channel text, sec
     SELECT n.channel,
            -- Thousands can be queued; few are being sent.
            CASE WHEN logwatch_private.is_misdated(max(n.next_attempt_at))
-                     OR bool_or(CASE WHEN n.state = 'sending' THEN logwatch_private.is_abandoned(n) ELSE false END) THEN 0
+                     OR bool_or(CASE WHEN n.state = 'sending' THEN logwatch_private.is_abandoned(n.notification) ELSE false END) THEN 0
                 ELSE extract(epoch FROM min(n.next_attempt_at) - clock_timestamp()) END::double precision
-      FROM logwatch.notifications AS n
-     WHERE n.state IN ('queued', 'sending')
+      FROM logwatch_private.sendable AS n
      GROUP BY n.channel
      ORDER BY n.channel
     $$;

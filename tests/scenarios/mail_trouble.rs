@@ -4,11 +4,11 @@
 use std::time::Duration;
 
 use anyhow::Result;
-use logwatch_tests::mail_sink::{Action, MailSink, Step};
+use logwatch_tests::mail_sink::{Action, Mail, MailSink, Step};
 use logwatch_tests::server::Server;
 use logwatch_tests::wait::{stays, wait_for, wait_until};
 
-use crate::{INGEST_FATAL, SOON, hurry_retries, mailing_server};
+use crate::{INGEST_FATAL, SOON, hurry_retries, mailing_server, shorten_rules};
 
 const EMAIL: &str = "SELECT state, attempts FROM logwatch.notifications WHERE channel = 'email'";
 
@@ -37,6 +37,51 @@ fn greylisting_is_waited_out() -> Result<()> {
     wait_for_attempts(&server, "sent", 4)?;
     assert_eq!(sink.mails().len(), 1);
     Ok(())
+}
+
+#[test]
+fn resolved_never_overtakes_a_firing_mail_that_is_retried() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.times(1, Step::Rcpt, Action::reply("451 4.7.1 Greylisted, try again"));
+    let server = mailing_server(&sink, &[])?;
+    shorten_rules(&server)?;
+    server.sql(INGEST_FATAL)?;
+    let states =
+        "SELECT reason, state, attempts FROM logwatch.notifications WHERE channel = 'email' ORDER BY seq";
+    server.wait_for_sql(SOON, states, "first|queued|1\nresolved|queued|0")?;
+    stays(Duration::from_secs(2), "RESOLVED waits", || {
+        Ok(server.sql(states)? == "first|queued|1\nresolved|queued|0")
+    })?;
+    hurry_retries(&server)?;
+    server.wait_for_sql(SOON, states, "first|sent|2\nresolved|sent|1")?;
+    let subjects: Vec<String> = sink.mails().iter().map(Mail::subject).collect();
+    assert_eq!(subjects.len(), 2);
+    assert!(
+        subjects[0].starts_with("[FIRING:") && subjects[1].starts_with("[RESOLVED]"),
+        "{subjects:?}"
+    );
+    Ok(())
+}
+
+#[test]
+fn the_hourly_limit_never_holds_back_the_end_of_an_alert() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    shorten_rules(&server)?;
+    server.sql(INGEST_FATAL)?;
+    sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    // As if twenty mails had reached this recipient within the hour.
+    server.sql(
+        "INSERT INTO logwatch.notifications (channel, recipient, reason, state, sent_at, message_id, payload)
+         SELECT 'email', 'ops@example.com', 'report', 'sent', now(), format('<%s@db.test>', n), '{}' FROM generate_series(1, 20) AS n;
+         SELECT logwatch_report('email')",
+    )?;
+    sink.wait_for_subject(SOON, "[RESOLVED] fatal")?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT reason, state FROM logwatch.notifications WHERE channel = 'email' AND state <> 'sent' ORDER BY 1",
+        "digest|queued\nreport|suppressed",
+    )
 }
 
 #[test]
