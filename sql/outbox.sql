@@ -368,9 +368,12 @@ COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the cl
 CREATE VIEW logwatch_private.sendable AS
     SELECT n.*, n AS notification FROM logwatch.notifications AS n
      WHERE n.state IN ('queued', 'sending')
-       AND NOT EXISTS (SELECT FROM logwatch.notifications AS o
-                        WHERE o.alert_id = n.alert_id AND o.channel = n.channel AND o.recipient = n.recipient AND o.seq < n.seq
-                          AND o.state IN ('queued', 'sending'));
+       -- With OR, the unique index is asked for each row: thousands of reports can be queued, and
+       -- a join of all with all would hold up every tick.
+       AND (n.alert_id IS NULL
+            OR NOT EXISTS (SELECT FROM logwatch.notifications AS o
+                            WHERE o.alert_id = n.alert_id AND o.channel = n.channel AND o.recipient = n.recipient AND o.seq < n.seq
+                              AND o.state IN ('queued', 'sending')));
 COMMENT ON VIEW logwatch_private.sendable
     IS 'Notifications that wait or are being sent, without those behind an earlier one of the same alert to the same recipient: these arrive in order';
 

@@ -104,6 +104,8 @@ install_for() {
 	unpack rotators usr/bin/cronolog runit s6 libs6-2.11 libskarnet2.13 libexecline2.9 daemontools \
 		apache2-utils libapr1 libaprutil1 python3-concurrent-log-handler python3-portalocker \
 		liblog4j2-java liblogback-java libslf4j-java cronolog
+	# Mail servers. Their packages exclude each other.
+	unpack mail-servers usr/sbin/smtpd opensmtpd exim4-daemon-light libidn12
 	# Programs that read metrics or receive alerts. Their packages start services.
 	unpack monitoring usr/bin/promtool prometheus prometheus-alertmanager prometheus-postgres-exporter \
 		prometheus-sql-exporter nagios4-core

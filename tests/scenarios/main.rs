@@ -36,6 +36,7 @@ mod life_of_a_file;
 mod mail;
 mod mail_addresses;
 mod mail_oauth;
+mod mail_servers;
 mod mail_settings;
 mod mail_trouble;
 mod manual_examples;

@@ -13,7 +13,8 @@ use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::process::as_root;
 use logwatch_tests::wait::wait_until;
 
-use crate::{INGEST_FATAL, SOON, mailing_server};
+use crate::mail_servers::judge_thread;
+use crate::{INGEST_FATAL, SOON, mailing_server, shorten_rules};
 
 const USER: &str = "logwatch@db.test";
 const PASSWORD: &str = "a real password";
@@ -38,6 +39,7 @@ fn postfix_takes_the_mail_with_starttls_and_sasl() -> Result<()> {
         ("logwatch.smtp_password_file", &password.display().to_string()),
     ])?;
     server.restart()?;
+    shorten_rules(&server)?;
 
     server.sql(INGEST_FATAL)?;
 
@@ -51,6 +53,7 @@ fn postfix_takes_the_mail_with_starttls_and_sasl() -> Result<()> {
         )
     })?;
     assert_eq!(mail.to, ["ops@example.com"]);
+    judge_thread(&server, &sink)?;
     // Postfix's own trace of how it received the mail: over TLS, from the authenticated user.
     let received = mail.header("Received").unwrap_or_default();
     assert!(received.contains("ESMTPSA"), "{received}");
