@@ -58,7 +58,11 @@ BEGIN
         SELECT q.id FROM (SELECT b.ctid AS id, sum(b.n) OVER (ORDER BY b.received_at, b.ctid) - b.n AS before
                             FROM logwatch.batches AS b
                            WHERE b.first_at <= asof
-                             AND (b.source IS NULL OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id))) AS q
+                             AND (b.source IS NULL OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = b.source_id))
+                             -- One that came after settle() brings texts that may be nowhere else.
+                             AND (b.new_patterns = '{}'
+                                  OR NOT EXISTS (SELECT FROM unnest(b.new_patterns) AS u (fingerprint)
+                                                  WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)))) AS q
          WHERE q.before < most
     ), gone AS MATERIALIZED (
         DELETE FROM logwatch.batches AS b USING chosen WHERE b.ctid = chosen.id RETURNING b.*
