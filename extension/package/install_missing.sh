@@ -109,6 +109,9 @@ install_for() {
 	# Programs that read metrics or receive alerts. Their packages start services.
 	unpack monitoring usr/bin/promtool prometheus prometheus-alertmanager prometheus-postgres-exporter \
 		prometheus-sql-exporter nagios4-core
+	unpack icinga usr/sbin/icinga2 icinga2-bin icinga2-common libboost-context1.74.0 libboost-coroutine1.74.0 \
+		libboost-filesystem1.74.0 libboost-iostreams1.74.0 libboost-program-options1.74.0 \
+		libboost-regex1.74.0 libboost-system1.74.0 libboost-thread1.74.0
 	# Libraries of the services that the formats of webhook receivers are for. Alerta and the model of
 	# Alertmanager's body need older versions of what the others use.
 	install_python services slack-sdk==3.48.0 aiogram==3.31.0 apprise==2.3.0 pagerduty==7.2.0

@@ -1,4 +1,4 @@
-//! The plugin under a real Nagios.
+//! The plugin under a real Nagios and a real Icinga 2.
 
 use std::fs;
 use std::process::{Command, Stdio};
@@ -19,6 +19,10 @@ fn attribute<'a>(status: &'a str, name: &str) -> Option<&'a str> {
         .find_map(|line| line.trim().strip_prefix(name)?.strip_prefix('='))
 }
 
+/// A rule's name with a character that ends a line's text, and one that begins a macro.
+const RENAME: &str =
+    "UPDATE logwatch.rules SET name = 'disk | $USER1$ ; \"x\"', severity = 'warning' WHERE name = 'fatal'";
+
 #[test]
 fn nagios_reads_state_and_the_whole_line() -> Result<()> {
     let Some(nagios) = programs::monitoring("nagios4") else {
@@ -27,9 +31,7 @@ fn nagios_reads_state_and_the_whole_line() -> Result<()> {
     let server = Server::with_worker(&[])?;
     server.sql("CREATE ROLE nagios LOGIN; SELECT logwatch_grant('nagios', 'reader')")?;
     // Nagios ends a line's text at the first |.
-    server.sql(
-        "UPDATE logwatch.rules SET name = 'disk | $USER1$ ; \"x\"', severity = 'warning' WHERE name = 'fatal'",
-    )?;
+    server.sql(RENAME)?;
     let dir = server.dir().join("nagios");
     fs::create_dir(&dir)?;
     let folder = dir.display();
@@ -99,6 +101,98 @@ fn nagios_reads_state_and_the_whole_line() -> Result<()> {
             // Nagios itself makes a colon of a semicolon.
             "LOGWATCH WARNING - 1 firing: disk / $USER1$ : \"x\"".to_owned(),
             "firing=1".to_owned()
+        )
+    );
+    Ok(())
+}
+
+#[test]
+fn icinga_reads_state_and_the_whole_line() -> Result<()> {
+    let tree = programs::checkout().join("target/icinga/usr");
+    let library = tree.join("lib/x86_64-linux-gnu");
+    let icinga = library.join("icinga2/sbin/icinga2");
+    if !icinga.exists() {
+        println!("skipped: icinga2 is not unpacked (extension/package/install_missing.sh test)");
+        return Ok(());
+    }
+    let server = Server::with_worker(&[])?;
+    server.sql("CREATE ROLE icinga LOGIN; SELECT logwatch_grant('icinga', 'reader')")?;
+    server.sql(RENAME)?;
+    let dir = server.dir().join("icinga");
+    fs::create_dir(&dir)?;
+    let folder = dir.display();
+    let environment: String = server
+        .env()
+        .iter()
+        .map(|(name, value)| match *name {
+            "PGUSER" => "PGUSER = \"icinga\"\n".to_owned(),
+            _ => format!("{name} = \"{value}\"\n"),
+        })
+        .collect();
+    let plugin = programs::checkout().join("sql/integrations/check_logwatch");
+    let config = dir.join("icinga2.conf");
+    fs::write(
+        &config,
+        format!(
+            "include <itl>\n\
+             object CheckerComponent \"checker\" {{ }}\n\
+             object StatusDataWriter \"status\" {{ status_path = \"{folder}/status.dat\"\n objects_path = \"{folder}/objects\"\n update_interval = 1s }}\n\
+             object CheckCommand \"logwatch\" {{ command = [ \"{}\", \"postgres\" ]\n env = {{ {environment} }} }}\n\
+             object Host \"db\" {{ check_command = \"dummy\" }}\n\
+             object Service \"logwatch\" {{ host_name = \"db\"\n check_command = \"logwatch\"\n check_interval = 1s\n retry_interval = 1s\n max_check_attempts = 1 }}\n",
+            plugin.display()
+        ),
+    )?;
+    let mut command = Command::new(icinga);
+    command
+        .arg("daemon")
+        .arg("-c")
+        .arg(&config)
+        .arg("-I")
+        .arg(tree.join("share/icinga2/include"))
+        .env("LD_LIBRARY_PATH", &library);
+    for name in [
+        "ConfigDir",
+        "DataDir",
+        "LogDir",
+        "CacheDir",
+        "SpoolDir",
+        "InitRunDir",
+    ] {
+        fs::create_dir(dir.join(name))?;
+        command.arg("-D").arg(format!("{name}={folder}/{name}"));
+    }
+    let log = fs::File::create(dir.join("out"))?;
+    command
+        .args(["-D", "RunAsUser=root", "-D", "RunAsGroup=root"])
+        .stdin(Stdio::null())
+        .stdout(log.try_clone()?)
+        .stderr(log);
+    let mut running = Process::spawn(&mut command, libc::SIGTERM)?;
+    let read = |name: &str| fs::read_to_string(dir.join(name)).unwrap_or_default();
+    let result = |state: &str| -> Result<(String, String)> {
+        wait_for(SOON, &format!("state {state}"), || {
+            let status = read("status.dat");
+            let part = |name| attribute(&status, name).unwrap_or_default().to_owned();
+            let checked = part("has_been_checked") == "1" && part("current_state") == state;
+            Ok(checked.then(|| (part("plugin_output"), part("performance_data"))))
+        })
+        .with_context(|| format!("{}{}", read("out"), read("status.dat")))
+    };
+    let seen = result("0").and_then(|quiet| {
+        server.sql(INGEST_FATAL)?;
+        Ok((quiet, result("1")?))
+    });
+    // It ends its own children.
+    running.stop(libc::SIGTERM, SOON)?;
+    assert_eq!(
+        seen?,
+        (
+            ("LOGWATCH OK - nothing fires".to_owned(), "firing=0".to_owned()),
+            (
+                "LOGWATCH WARNING - 1 firing: disk / $USER1$ ; \"x\"".to_owned(),
+                "firing=1".to_owned()
+            )
         )
     );
     Ok(())
