@@ -38,7 +38,7 @@ DECLARE
     midnight constant timestamptz := date_trunc('day', asof, 'UTC');
     kept constant interval := logwatch_private.entries_kept_for();
     free constant numeric := logwatch_private.free_bytes((
-        SELECT COALESCE(nullif(pg_tablespace_location(d.dattablespace), ''), current_setting('data_directory'))
+        SELECT COALESCE(nullif(pg_tablespace_location(d.dattablespace), ''), logwatch_private.server_setting('data_directory'))
           FROM pg_database AS d WHERE d.datname = current_database()));
     -- The time in which the newest entries came: yesterday and today, as far as logwatch was there.
     since timestamptz;

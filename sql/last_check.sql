@@ -5,6 +5,14 @@ CREATE FUNCTION logwatch_private.worker_checked_at() RETURNS double precision
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'worker_checked_at_wrapper';
 COMMENT ON FUNCTION logwatch_private.worker_checked_at() IS 'When the worker completed its last check, in seconds since 1970; NULL before the first';
 
+CREATE FUNCTION logwatch_private.worker_pid() RETURNS integer
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'worker_pid_wrapper';
+COMMENT ON FUNCTION logwatch_private.worker_pid() IS 'The worker''s process; NULL when it does not run';
+
+CREATE FUNCTION logwatch_private.worker_connected_at() RETURNS double precision
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'worker_connected_at_wrapper';
+COMMENT ON FUNCTION logwatch_private.worker_connected_at() IS 'When the worker connected to its database, in seconds since 1970; NULL when it is not connected';
+
 CREATE FUNCTION logwatch_private.worker_check_took() RETURNS double precision
     LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'worker_check_took_wrapper';
 COMMENT ON FUNCTION logwatch_private.worker_check_took() IS 'How many seconds the worker''s last check took';
@@ -89,8 +97,8 @@ BEGIN
             at := looked;
             took := make_interval(secs => logwatch_private.worker_check_took());
         END IF;
-        SELECT s.pid, s.backend_start INTO worker_pid, worker_start FROM pg_stat_activity AS s
-         WHERE s.backend_type = 'logwatch worker' AND s.datname = current_database();
+        worker_start := to_timestamp(logwatch_private.worker_connected_at());
+        worker_pid := CASE WHEN worker_start IS NOT NULL THEN logwatch_private.worker_pid() END;
     END IF;
     overdue := asof - greatest(at, created, worker_start) > late;
     age := date_trunc('second', asof - at);

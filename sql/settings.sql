@@ -23,6 +23,10 @@ CREATE FUNCTION logwatch_private.setting(name text) RETURNS text
     LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'setting_wrapper';
 COMMENT ON FUNCTION logwatch_private.setting(text) IS 'The value of logwatch.<name> in its base unit, also where the library is not preloaded';
 
+CREATE FUNCTION logwatch_private.server_setting(name text) RETURNS text
+    LANGUAGE c STABLE STRICT AS 'MODULE_PATHNAME', 'server_setting_wrapper';
+COMMENT ON FUNCTION logwatch_private.server_setting(text) IS 'The value of shared_preload_libraries or data_directory, also where the owner may not see it';
+
 CREATE FUNCTION logwatch_private.schema() RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -50,6 +54,15 @@ COMMENT ON FUNCTION logwatch_private.printable(text) IS 'A name or a reason from
 CREATE FUNCTION logwatch_private.nearest_name(name text, known text[]) RETURNS text
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'nearest_name_wrapper';
 COMMENT ON FUNCTION logwatch_private.nearest_name(text, text[]) IS 'Known name that is nearest to a misspelt one';
+
+CREATE FUNCTION logwatch_private.may_read_settings() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT pg_has_role('pg_read_all_settings', 'USAGE') AND has_table_privilege('pg_catalog.pg_file_settings', 'SELECT')
+       AND has_function_privilege('pg_catalog.pg_show_all_file_settings()', 'EXECUTE')
+    $$;
+COMMENT ON FUNCTION logwatch_private.may_read_settings() IS 'Whether the extension''s owner may read the configuration files';
 
 CREATE FUNCTION logwatch_private.unknown_settings() RETURNS TABLE (name text, nearest text, file text, line integer)
     LANGUAGE sql STABLE

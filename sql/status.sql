@@ -24,7 +24,7 @@ CREATE FUNCTION logwatch_private.worker_status()
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    preloaded constant boolean := current_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
+    preloaded constant boolean := logwatch_private.server_setting('shared_preload_libraries') ~ '(^|[ ,"/])logwatch($|[ ,"])';
     worker_database constant text := logwatch_private.setting('database');
     here constant boolean := preloaded AND worker_database = current_database();
     last record;
@@ -35,8 +35,7 @@ DECLARE
     restored text;
     paused_until constant timestamptz := to_timestamp(logwatch_private.worker_paused_until());
 BEGIN
-    SELECT s.backend_start INTO since FROM pg_stat_activity AS s
-     WHERE s.backend_type = 'logwatch worker' AND s.datname = worker_database;
+    since := to_timestamp(logwatch_private.worker_connected_at());
     IF pg_is_in_recovery() AND here THEN
         RETURN QUERY SELECT 'standby', NULL::timestamptz, 'This server is a standby; the worker starts at promotion.'::text, NULL::timestamptz, false;
         RETURN;
@@ -60,7 +59,7 @@ BEGIN
     ELSIF NOT preloaded THEN
         state := 'off';
         message := format('The worker is off. Add to postgresql.conf and restart: shared_preload_libraries = %L and logwatch.database = %L. Without it, schedule logwatch_check() and logwatch_deliver() with pg_cron. %s',
-                          concat_ws(',', nullif(current_setting('shared_preload_libraries'), ''), 'logwatch'), current_database(), last.words);
+                          concat_ws(',', nullif(logwatch_private.server_setting('shared_preload_libraries'), ''), 'logwatch'), current_database(), last.words);
     ELSIF worker_database IN ('template0', 'template1') THEN
         -- While a session is connected to it, CREATE DATABASE fails.
         state := 'off';
@@ -262,10 +261,17 @@ BEGIN
 
     RETURN QUERY SELECT 'storage', 'entries', d.state, NULL::timestamptz, NULL::bigint, NULL::bigint, d.message FROM logwatch_private.disk_status(asof) AS d;
 
-    RETURN QUERY
-    SELECT 'setting', u.name, 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
-           format('There is no setting of this name. Did you mean %s? See %s, line %s.', u.nearest, u.file, u.line)
-      FROM logwatch_private.unknown_settings() AS u;
+    IF logwatch_private.may_read_settings() THEN
+        RETURN QUERY
+        SELECT 'setting', u.name, 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
+               format('There is no setting of this name. Did you mean %s? See %s, line %s.', u.nearest, u.file, u.line)
+          FROM logwatch_private.unknown_settings() AS u;
+    ELSE
+        RETURN QUERY
+        SELECT 'setting', '*', 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
+               format('Misspelt settings are not looked for: role %I, which owns logwatch, may not read the configuration files. To allow it: GRANT pg_monitor TO %I; GRANT SELECT ON pg_catalog.pg_file_settings TO %I; GRANT EXECUTE ON FUNCTION pg_catalog.pg_show_all_file_settings() TO %I;',
+                      current_user, current_user, current_user, current_user);
+    END IF;
 
     RETURN QUERY SELECT s.component, s.name, s.state, NULL::timestamptz, NULL::bigint, NULL::bigint, s.message FROM logwatch_private.shadow_status() AS s;
 

@@ -330,6 +330,17 @@ fn setting(name: &str) -> Option<String> {
         .and_then(|name| pg::config_option(&name))
 }
 
+/// Returns a setting of the server that PostgreSQL shows to some roles only: the extension's owner
+/// may be another one.
+#[pg_extern(sql = false)]
+fn server_setting(name: &str) -> Option<String> {
+    match name {
+        "shared_preload_libraries" => pg::config_option(c"shared_preload_libraries"),
+        "data_directory" => pg::config_option(c"data_directory"),
+        _ => None,
+    }
+}
+
 #[pg_extern(sql = false)]
 fn host() -> String {
     host_name()

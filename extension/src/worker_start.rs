@@ -32,6 +32,9 @@ static FAILED_STARTS: PgAtomic<AtomicI32> = unsafe { PgAtomic::new(c"logwatch_fa
 // SAFETY: as above.
 static MAY_CONNECT: PgAtomic<AtomicBool> = unsafe { PgAtomic::new(c"logwatch_may_connect") };
 
+// SAFETY: as above.
+static CONNECTED_AT: PgAtomic<AtomicI64> = unsafe { PgAtomic::new(c"logwatch_connected_at") };
+
 thread_local! {
     static PRELOADED: Cell<bool> = const { Cell::new(false) };
 }
@@ -43,6 +46,7 @@ pub fn init(preloading: bool) {
         pg_shmem_init!(PAUSED_UNTIL);
         pg_shmem_init!(FAILED_STARTS);
         pg_shmem_init!(MAY_CONNECT);
+        pg_shmem_init!(CONNECTED_AT);
     }
 }
 
@@ -72,6 +76,7 @@ fn back_off(failed: u32) -> Duration {
 /// Connects to the worker's database. Returns when there is a connection; a start that waits for
 /// the database ends the process instead.
 pub fn connect() {
+    CONNECTED_AT.get().store(0, Ordering::Release);
     wake::set_worker_pid(pg::my_pid());
     wait_out_pause();
     let database = settings::database();
@@ -90,6 +95,9 @@ pub fn connect() {
             failed.fetch_add(1, Ordering::Relaxed);
             BackgroundWorker::connect_worker_to_spi(Some(&database), None);
             failed.store(0, Ordering::Relaxed);
+            CONNECTED_AT
+                .get()
+                .store(Timestamp::now().as_microsecond(), Ordering::Release);
         }
         Start::Look { failed } => {
             BackgroundWorker::connect_worker_to_spi(None, None);
@@ -165,6 +173,25 @@ fn pause_worker(seconds: f64) -> Option<bool> {
         pg::wait(Duration::from_millis(20));
     }
     Some(true)
+}
+
+/// Returns the worker's process; NULL when it does not run. pg_stat_activity shows it to some roles
+/// only.
+#[pg_extern(sql = false)]
+fn worker_pid() -> Option<i32> {
+    PRELOADED
+        .get()
+        .then(wake::worker_pid)
+        .filter(|pid| wake::is_running(*pid))
+}
+
+/// Returns when the worker connected to its database, in seconds since 1970; NULL when it is not
+/// connected.
+#[pg_extern(sql = false)]
+fn worker_connected_at() -> Option<f64> {
+    worker_pid()?;
+    let at = CONNECTED_AT.get().load(Ordering::Acquire);
+    (at != 0).then_some(at as f64 / 1e6)
 }
 
 /// Returns the end of the worker's pause, in seconds since 1970; NULL when it is not paused.

@@ -24,7 +24,7 @@ use crate::failure::Failure;
 use attempts::Attempt;
 pub use invalid::Invalid;
 use settings::Settings;
-pub use trouble::{Trouble, of_call};
+pub use trouble::{Trouble, of_call, of_closed_call};
 
 /// A connection, and the schema of the extension's functions, quoted.
 pub struct Session {

@@ -12,7 +12,7 @@ use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::manuals;
 use logwatch_tests::process::{Process, as_root};
 use logwatch_tests::programs;
-use logwatch_tests::server::Server;
+use logwatch_tests::server::{Server, run};
 use logwatch_tests::tailer::append;
 use logwatch_tests::wait::wait_until;
 
@@ -37,7 +37,7 @@ fn the_pg_cron_recipe_checks_and_delivers_without_the_worker() -> Result<()> {
     let recipe = fs::read_to_string(programs::checkout().join("sql/integrations/pg_cron.sql"))?;
     // Twice: a recipe may be run again after an upgrade.
     for _ in 0..2 {
-        server.sql(&recipe)?;
+        server.psql_script(&recipe)?;
     }
     let jobs = server.sql("SELECT string_agg(command, ' ') FROM cron.job")?;
     for word in [
@@ -69,6 +69,70 @@ fn the_pg_cron_recipe_checks_and_delivers_without_the_worker() -> Result<()> {
         server.sql(command)?;
     }
     assert_eq!(sink.mails_with_subject("status of").len(), 1, "the daily report");
+    Ok(())
+}
+
+#[test]
+fn the_pg_cron_recipe_schedules_for_another_database() -> Result<()> {
+    let recipe = programs::checkout().join("sql/integrations/pg_cron.sql");
+    let mut server = Server::create(&[
+        ("shared_preload_libraries", "pg_cron"),
+        ("cron.database_name", "jobs"),
+        ("cron.use_background_workers", "on"),
+    ])?;
+    server.start()?;
+    server.sql("CREATE DATABASE jobs")?;
+    let run_recipe = || -> Result<std::process::Output> {
+        Ok(Command::new(server.program_path("psql"))
+            .args(["-X", "-f"])
+            .arg(&recipe)
+            .envs(server.env())
+            .output()?)
+    };
+    let said = |output: &std::process::Output| String::from_utf8_lossy(&output.stderr).into_owned();
+
+    let output = run_recipe()?;
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("logwatch is not in database \"postgres\""),
+        "{}",
+        said(&output)
+    );
+    server.sql("CREATE SCHEMA \"Log watch\"; CREATE EXTENSION logwatch SCHEMA \"Log watch\"")?;
+    let output = run_recipe()?;
+    assert!(!output.status.success());
+    assert!(
+        said(&output).contains("pg_cron is not in database \"jobs\""),
+        "{}",
+        said(&output)
+    );
+    let mut jobs = server.client_as("postgres", "jobs")?;
+    jobs.batch_execute("CREATE EXTENSION pg_cron")?;
+    for _ in 0..2 {
+        let output = run_recipe()?;
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    assert_eq!(
+        run(
+            &mut jobs,
+            "SELECT DISTINCT database, count(*) OVER () FROM cron.job"
+        )?,
+        "postgres|4"
+    );
+    // The check runs in the other database.
+    wait_until(TWO_MINUTES, "a check by pg_cron", || {
+        Ok(run(
+            &mut jobs,
+            "SELECT count(*) > 0 FROM cron.job_run_details WHERE command LIKE '%logwatch_check%' AND status = 'succeeded'",
+        )? == "t")
+    })?;
+    assert_eq!(
+        run(
+            &mut jobs,
+            "SELECT command, return_message FROM cron.job_run_details WHERE status = 'failed'"
+        )?,
+        ""
+    );
     Ok(())
 }
 

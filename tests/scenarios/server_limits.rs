@@ -81,8 +81,7 @@ fn a_batch_that_exceeds_transaction_timeout_is_stored_in_parts() -> Result<()> {
         "64|64"
     );
     assert!(
-        told.contains("SQLSTATE 25P04")
-            && told.contains("type: ALTER ROLE \"feeder\" SET transaction_timeout = 0;"),
+        told.contains("type: ALTER ROLE \"feeder\" SET transaction_timeout = 0;"),
         "{told}"
     );
     Ok(())

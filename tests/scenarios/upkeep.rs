@@ -154,6 +154,58 @@ fn upkeep_goes_on_under_a_publication_for_all_tables() -> Result<()> {
     Ok(())
 }
 
+/// A subscriber has the application's tables and not logwatch's. Publications for a schema are new
+/// in PostgreSQL 15.
+#[test]
+fn a_subscriber_follows_a_publication_for_the_applications_schema_only() -> Result<()> {
+    let publisher = Server::with_worker(&[("logwatch.check_interval", "1s"), ("wal_level", "logical")])?;
+    if publisher.sql("SELECT current_setting('server_version_num')::integer < 150000")? == "t" {
+        return Ok(());
+    }
+    const TABLE: &str = "CREATE TABLE orders (id integer PRIMARY KEY)";
+    publisher.sql(&format!(
+        "{TABLE}; INSERT INTO orders VALUES (1); CREATE PUBLICATION everything FOR ALL TABLES;
+         CREATE PUBLICATION app FOR TABLES IN SCHEMA public"
+    ))?;
+    let subscriber = Server::without_worker(&[])?;
+    subscriber.sql(&format!("DROP EXTENSION logwatch; {TABLE}"))?;
+    let connection = format!(
+        "host={} user=postgres dbname=postgres",
+        publisher.sockets().display()
+    );
+    let refused = subscriber.sql_error(&format!(
+        "CREATE SUBSCRIPTION follower CONNECTION '{connection}' PUBLICATION everything"
+    ))?;
+    assert_eq!(refused.code, "3F000", "{refused}");
+
+    // The status and the manual name the remedy.
+    assert!(
+        publisher
+            .sql(WORKER)?
+            .contains("Publication everything takes logwatch's tables along"),
+        "the other publication takes none along"
+    );
+    publisher.sql("DROP PUBLICATION everything")?;
+    subscriber.sql(&format!(
+        "CREATE SUBSCRIPTION follower CONNECTION '{connection}' PUBLICATION app"
+    ))?;
+    publisher.sql(&format!("{INGEST_FATAL}; INSERT INTO orders VALUES (2)"))?;
+    publisher.wait_for_log(SOON, "[FIRING:1] fatal")?;
+    publisher.wait_for_sql(SOON, "SELECT count(*) FROM logwatch.batches WHERE n > 0", "0")?;
+    publisher.sql("SELECT logwatch_maintain(); INSERT INTO orders VALUES (3)")?;
+    subscriber.wait_for_sql(
+        SOON,
+        "SELECT string_agg(id::text, ',' ORDER BY id) FROM orders",
+        "1,2,3",
+    )?;
+    assert_eq!(
+        subscriber.sql("SELECT count(*) FROM pg_subscription_rel WHERE srsubstate <> 'r'")?,
+        "0"
+    );
+    subscriber.sql("DROP SUBSCRIPTION follower")?;
+    Ok(())
+}
+
 #[test]
 fn each_table_that_rows_are_deleted_from_has_a_replica_identity() -> Result<()> {
     let server = Server::without_worker(&[])?;

@@ -148,6 +148,14 @@ pub fn of_call(error: &postgres::Error, session: &mut Session, settings: &Settin
     }
 }
 
+/// Returns what to report when the server ended the connection during a call.
+pub fn of_closed_call(reason: &str, user: &str) -> String {
+    format!(
+        "{reason}; if a limit of the server ended the call: {}",
+        how_to_lift("transaction_timeout", user)
+    )
+}
+
 /// Returns how to lift a time limit for this role's sessions only.
 fn how_to_lift(setting: &str, user: &str) -> String {
     format!(

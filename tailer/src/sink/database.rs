@@ -233,6 +233,23 @@ impl Database {
         })
     }
 
+    /// Stores a stretch. A server that ends the connection meanwhile may have done so for a limit:
+    /// the driver loses the reason when the connection ends with it.
+    fn ingest_within_limit(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+        let was_connected = self.session.is_some();
+        match self.ingest(stretch) {
+            Err(Trouble::Later(reason))
+                if was_connected && self.session.is_none() && !stretch.records.is_empty() =>
+            {
+                Err(Trouble::Limit(connect::of_closed_call(
+                    &reason,
+                    self.settings.user(),
+                )))
+            }
+            result => result,
+        }
+    }
+
     /// The call exceeded a limit of the server: halves the records, and cuts one that alone is too
     /// large.
     fn store_within_limit(&mut self, stretch: &Stretch, reason: String) -> Result<(), Trouble> {
@@ -255,7 +272,7 @@ impl Database {
 
     fn store_cut(&mut self, stretch: &Stretch, record: &Found) -> Result<(), Trouble> {
         // A lock that is gone may have been the reason.
-        let reason = match self.ingest(stretch) {
+        let reason = match self.ingest_within_limit(stretch) {
             Err(Trouble::Limit(reason)) => reason,
             Err(Trouble::Data(reason)) => return self.bisect(stretch, &reason),
             result => return result,
@@ -264,7 +281,7 @@ impl Database {
         let mut cut = record.clone();
         cut.text.truncate(cut.text.floor_char_boundary(KEPT_OF_TOO_LARGE));
         cut.flags |= Flags::TRUNCATED;
-        let stored = self.ingest(&Stretch {
+        let stored = self.ingest_within_limit(&Stretch {
             records: std::slice::from_ref(&cut),
             ..*stretch
         });
@@ -347,7 +364,7 @@ impl Sink for Database {
         if stretch.records.len() > self.most_records {
             return self.store_halves(stretch);
         }
-        match self.ingest(stretch) {
+        match self.ingest_within_limit(stretch) {
             Err(Trouble::Data(reason)) => self.bisect(stretch, &reason),
             Err(Trouble::Limit(reason)) => self.store_within_limit(stretch, reason),
             result => result,

@@ -4,11 +4,12 @@
 
 use std::collections::BTreeSet;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use logwatch_tests::manuals;
 use logwatch_tests::server::{Server, SqlError, run};
 
 use super::DENIED;
+use crate::{INGEST_FATAL, SOON};
 
 /// A role of the manual and all that it may do: functions by name and arguments' number, relations
 /// by name and privilege.
@@ -226,5 +227,53 @@ fn nobody_sees_a_setting() -> Result<()> {
             );
         }
     }
+    Ok(())
+}
+
+/// REASSIGN OWNED makes an application's role the owner, which may see less than a superuser.
+#[test]
+fn an_owner_without_pg_monitor_can_still_read_the_status() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    server.sql(
+        "DROP EXTENSION logwatch; CREATE ROLE dba LOGIN SUPERUSER; CREATE ROLE app; GRANT CREATE ON DATABASE postgres TO app",
+    )?;
+    server.sql_as("dba", "CREATE EXTENSION logwatch")?;
+    server.sql("REASSIGN OWNED BY dba TO app")?;
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_log(SOON, "[FIRING:1] fatal")?;
+    let told = server.sql("SELECT component, name, state, message FROM logwatch_status()")?;
+    assert!(
+        told.contains("\nworker|worker|running|Checks at every commit"),
+        "{told}"
+    );
+    assert!(
+        told.contains(
+            "\nsetting|*|unknown|Misspelt settings are not looked for: role app, which owns logwatch, "
+        ),
+        "{told}"
+    );
+    assert_eq!(server.sql("SELECT state FROM logwatch_nagios()")?, "2");
+    assert!(
+        server
+            .sql("SELECT logwatch_report_html()")?
+            .contains("1 alert is firing")
+    );
+    assert!(
+        server
+            .sql("SELECT logwatch_report()")?
+            .contains("1 rule is firing.")
+    );
+    assert_eq!(
+        server.sql("SELECT value FROM logwatch.metrics WHERE metric = 'logwatch_worker_up'")?,
+        "1"
+    );
+    // The commands in the message help.
+    let command = told
+        .split_once("To allow it: ")
+        .and_then(|(_, rest)| rest.lines().next())
+        .context("no command in the message")?;
+    server.sql(command)?;
+    let told = server.sql("SELECT component FROM logwatch_status()")?;
+    assert!(!told.contains("setting"), "{told}");
     Ok(())
 }
