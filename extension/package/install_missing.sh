@@ -106,6 +106,14 @@ install_for() {
 		liblog4j2-java liblogback-java libslf4j-java cronolog
 	# Mail servers. Their packages exclude each other.
 	unpack mail-servers usr/sbin/smtpd opensmtpd exim4-daemon-light libidn12
+	# Daemons whose logs are read. Their packages start services.
+	unpack daemons usr/sbin/nginx redis-tools redis-server nginx lighttpd haproxy mosquitto unbound nsd privoxy \
+		tor proftpd-core chrony memcached apache2-bin stunnel4 ngircd vsftpd beanstalkd dnsmasq-base tinyproxy-bin \
+		mini-httpd monit libapr1 libaprutil1 libcjson1 libdlt2 libevent-2.1-7 libfstrm0 libhashkit2 libhiredis0.14 \
+		libident libjemalloc2 liblua5.1-0 liblua5.3-0 liblzf1 libmbedcrypto7 libmbedtls14 libmbedx509-1 libmemcached11 \
+		libmemcachedutil2 libmnl0 libmosquitto1 libnetfilter-conntrack3 libnfnetlink0 libnftables1 libnftnl11 \
+		libopentracing-c-wrapper0 libopentracing1 libpcre2-posix3 libpcre3 libprotobuf-c1 libwrap0 libxtables12 \
+		lua-bitop lua-cjson
 	# Programs that read metrics or receive alerts. Their packages start services.
 	unpack monitoring usr/bin/promtool prometheus prometheus-alertmanager prometheus-postgres-exporter \
 		prometheus-sql-exporter nagios4-core

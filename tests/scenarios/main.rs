@@ -9,6 +9,7 @@ mod check_limits;
 mod connections;
 mod control_characters;
 mod copies;
+mod daemons;
 mod dba_operations;
 mod end_to_end;
 mod entries_retention;
