@@ -1,4 +1,5 @@
-//! Files before anybody knows what is in them: which there are, their bytes, their identity, and what wakes the loop.
+//! Files before anybody knows what is in them: which there are, their bytes, their identity, and
+//! what wakes the loop.
 
 pub mod bytes;
 mod compression;

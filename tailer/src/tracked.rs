@@ -1,11 +1,12 @@
 //! The files that are being read, and which file a name means: the memory of the loop.
 //!
-//! Whenever the directories are looked at, `plan` says what each file in them is, and `apply` does it. Reading and storing are done by
-//! `run`; nothing here talks to the database.
+//! Whenever the directories are looked at, `plan` says what each file in them is, and `apply` does
+//! it. Reading and storing are done by `run`; nothing here talks to the database.
 
 mod apply;
 mod copies;
 mod file;
+mod growth;
 mod handles;
 pub mod health;
 mod identify;
@@ -26,7 +27,6 @@ use crate::source::directory::{Candidate, Directories, Kin};
 use crate::source::identity::{Proof, proof_at};
 use crate::source::inputs::{Inode, Inputs, Mark, Seen, mark};
 use crate::source::names;
-use copies::Copy;
 use plan::{OpenFile, Setting, Step, World, plan};
 use state::{FileRow, Life, draw_id};
 
@@ -51,8 +51,19 @@ pub struct Note {
     /// How far it is stored.
     pub from: u64,
     pub gap: Option<String>,
-    /// It is a copy of this file, and holds only as long as that file is stored as far as the copy goes.
+    /// It is a copy of this file, and holds only as long as that file is stored as far as the copy
+    /// goes.
     copy_of: Option<i64>,
+}
+
+/// A copy of another file, which is not read.
+struct Copy {
+    path: PathBuf,
+    place: PathBuf,
+    /// The file that it is a copy of.
+    of: i64,
+    /// Of all that it had when it was compared.
+    proof: Proof,
 }
 
 /// The decision on a file that need not be read while it does not change.
@@ -73,6 +84,8 @@ pub struct TrackedFiles {
     begun: HashSet<PathBuf>,
     /// Files that cannot be read, with the reason.
     errors: HashMap<PathBuf, String>,
+    /// Files that are no logs, or compressed and unreadable, with the reason.
+    archives: Vec<(PathBuf, String)>,
     from_end: bool,
     has_looked: bool,
     /// No file was there at the last look.
@@ -108,6 +121,7 @@ impl TrackedFiles {
             settled: HashMap::new(),
             begun: HashSet::new(),
             errors: HashMap::new(),
+            archives: Vec::new(),
             from_end,
             has_looked: false,
             is_empty: true,
@@ -125,7 +139,8 @@ impl TrackedFiles {
         self.rows.iter().flat_map(HashMap::values)
     }
 
-    /// Returns true when an event at this place is about a file that is held open: then the directory needs no look.
+    /// Returns true when an event at this place is about a file that is held open: then the
+    /// directory needs no look.
     pub fn reads(&self, place: &Path) -> bool {
         // A rotated file without another name has lost this one.
         let has_place = |file: &TrackedFile| {
@@ -191,6 +206,14 @@ impl TrackedFiles {
         if !self.has_looked {
             self.has_looked = true;
             self.begin_inputs(&candidates);
+            let covered = candidates.iter().filter(|it| it.kin == Kin::Covered);
+            if let Some(paths) = names::in_several_formats(covered.map(|it| it.seen.path.as_path())) {
+                log::warn!(
+                    "{} seem to be one log in several formats; its records are stored once for each: \
+                     name the files of one format, or leave others out with --exclude",
+                    paths.join(", ")
+                );
+            }
         }
         self.note_copies();
         self.park_some();
@@ -289,8 +312,8 @@ impl TrackedFiles {
         self.begun = begun;
     }
 
-    /// The inputs that the database does not know get a row, the first of all, so that it does. What was there before, under names that
-    /// only later prove to be rotated ones, is nobody's.
+    /// Notes a row for each input that the database does not know, so that it does. Files that were
+    /// there before, under names that only later prove to be rotated ones, are not read.
     fn begin_inputs(&mut self, candidates: &[Candidate]) {
         for stranger in candidates.iter().filter(|it| it.kin == Kin::Stranger) {
             let path = &stranger.seen.path;

@@ -235,6 +235,40 @@ fn archives_are_named_and_not_read() -> Result<()> {
     files.check(&server)
 }
 
+#[test]
+fn the_gap_of_a_file_in_an_archive_names_the_archive() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("p8", &["app.log"])?;
+    files.write("app.log", &numbered("read", 20))?;
+    files.once(&server)?;
+    append(&files.path("app.log"), &numbered("ERROR packed", 5))?;
+    let _writer = files.open("app.log")?;
+    fs::remove_file(files.path("app.log"))?;
+    fs::write(
+        files.path("app.log.1.zip"),
+        b"PK\x03\x04 and what zip makes of it",
+    )?;
+    files.write("app.log", &numbered("new", 20))?;
+    let said = files.once_warned(&server)?;
+    let archive = files.path("app.log.1.zip").display().to_string();
+    let reason = format!("removed; {archive} is a zip archive, which is not read");
+    assert_eq!(files.gaps(&server)?, [reason]);
+    assert!(said.contains("is a zip archive, which is not read"), "{said:?}");
+    files.check(&server)
+}
+
+#[test]
+fn one_log_in_several_formats_is_named_at_the_start() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("p8", &["*"])?;
+    files.write("postgresql-1.log", &numbered("one", 5))?;
+    files.write("postgresql-1.csv", &numbered("two", 5))?;
+    let said = files.once_warned(&server)?;
+    assert!(said.contains("seem to be one log in several formats"), "{said:?}");
+    assert!(said.contains("postgresql-1.csv, "), "{said:?}");
+    files.check(&server)
+}
+
 /// Stores the first record of the file that took the name at once.
 #[test]
 fn the_first_record_after_a_rotation_is_stored_at_once() -> Result<()> {

@@ -1,7 +1,8 @@
 //! The loop over files: look which there are, read what is new in them, store it, wait.
 //!
-//! When the database is away the loop stops reading and only keeps hold of the files: they are the buffer. After every reconnect the
-//! database says again how far each file is stored, and what was read beyond that is forgotten and read again.
+//! When the database is away the loop stops reading and only keeps hold of the files: they are the
+//! buffer. After every reconnect the database says again how far each file is stored, and what was
+//! read beyond that is forgotten and read again.
 
 use std::time::{Duration, Instant};
 
@@ -18,7 +19,8 @@ use crate::timing::{FIRST_PAUSE, LONGEST_PAUSE, LOOK, POLL};
 use crate::tracked::state::Life;
 use crate::tracked::{Buffer, TrackedFiles};
 
-/// Handles for other things than files: the connection, notifications, standard streams, files that are looked at.
+/// Handles for other things than files: the connection, notifications, standard streams, files that
+/// are looked at.
 const OTHER_HANDLES: u64 = 128;
 /// More files than this are never open at once.
 const MOST_HANDLES: u64 = 65_536;
@@ -134,7 +136,8 @@ impl<'a> Follow<'a> {
             match self.attach().and_then(|()| self.read_all()) {
                 Ok(()) => break,
                 Err(Trouble::Final(failure)) => return Err(failure),
-                // The offset moved once because a call's answer was lost; if it keeps moving somebody else moves it.
+                // The offset moved once because a call's answer was lost; if it keeps moving
+                // somebody else moves it.
                 Err(Trouble::Moved(_)) if tries < 3 => {
                     tries += 1;
                     self.forget_unstored();
@@ -166,7 +169,8 @@ impl<'a> Follow<'a> {
         self.sink.tell(true, &|| self.tracked.health())
     }
 
-    /// With --once a file that was named and is not there, or cannot be read, is an error – unless it was read before.
+    /// With --once a file that was named and is not there, or cannot be read, is an error – unless
+    /// it was read before.
     fn missing_input(&self) -> Result<(), Failure> {
         for name in self.tracked.inputs.names() {
             if !name.exists() && !self.tracked.remembers(name) {
@@ -229,7 +233,8 @@ impl<'a> Follow<'a> {
         }
     }
 
-    /// Waits for news or for `limit`. While the database is away the directories are still looked at, so that rotated files are not lost.
+    /// Waits for news or for `limit`. While the database is away the directories are still looked
+    /// at, so that rotated files are not lost.
     fn wait(&mut self, limit: Duration, next_look: &mut Instant) {
         let until = Instant::now() + limit;
         loop {

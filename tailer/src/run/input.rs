@@ -14,7 +14,8 @@ use crate::failure::Failure;
 /// As much as a pipe holds.
 const CHUNK: usize = 64 * 1024;
 
-/// The pipe, and its name in the database. A FIFO that is followed is held open for writing too, so that it does not end with its writer.
+/// The pipe, and its name in the database. A FIFO that is followed is held open for writing too, so
+/// that it does not end with its writer.
 pub(super) fn open(pipe: &Pipe, once: bool) -> Result<(File, PathBuf), Failure> {
     let (opened, path) = match pipe {
         Pipe::StandardInput => (
@@ -33,7 +34,8 @@ pub(super) fn open(pipe: &Pipe, once: bool) -> Result<(File, PathBuf), Failure> 
     }
 }
 
-/// Reads in a thread of its own, for a read can take forever. One piece is on its way at most; an empty one is the end.
+/// Reads in a thread of its own, for a read can take forever. One piece is on its way at most; an
+/// empty one is the end.
 pub(super) fn pieces(mut file: File) -> Result<Receiver<io::Result<Vec<u8>>>, Failure> {
     let (sender, receiver) = sync_channel(0);
     thread::Builder::new()

@@ -1,10 +1,11 @@
 //! Reads what comes once: standard input, a FIFO, or the journal.
 //!
-//! A pipe has no offset to go back to, so the database's offsets only number its bytes. What was read stays in the batch until it is
-//! stored, and nothing more is read meanwhile: the pipe fills, and its writer waits. When the database comes back it says how much of the
-//! batch it has, and the rest is sent: within a run every record is stored once. A run that is killed loses what it held, at most one
-//! batch and what lay in the pipe; what the writer then sends again is stored again: at least once, if the writer is. The journal can be
-//! read again, from its cursor: exactly once.
+//! A pipe has no offset to go back to, so the database's offsets only number its bytes. What was
+//! read stays in the batch until it is stored, and nothing more is read meanwhile: the pipe fills,
+//! and its writer waits. When the database comes back it says how much of the batch it has, and the
+//! rest is sent: within a run every record is stored once. A run that is killed loses what it held,
+//! at most one batch and what lay in the pipe; what the writer then sends again is stored again: at
+//! least once, if the writer is. The journal can be read again, from its cursor: exactly once.
 
 use std::io;
 use std::path::{Path, PathBuf};

@@ -160,8 +160,9 @@ impl Follow<'_> {
         Ok(Some(life))
     }
 
-    /// The file's bytes are not those that were read: it was truncated. A copy may have the rest of the old bytes, so the directory is
-    /// looked at first; a file that is overwritten after that has no copy.
+    /// The file's bytes are not those that were read: it was truncated. A copy may have the rest of
+    /// the old bytes, so the directory is looked at first; a file that is overwritten after that
+    /// has no copy.
     fn overwritten(&mut self, index: usize, round: &mut Round) -> Result<Option<Life>, Trouble> {
         let file = &mut self.tracked.files[index];
         if !file.is_sought() {
@@ -175,7 +176,8 @@ impl Follow<'_> {
         Ok(Some(life))
     }
 
-    /// Stores the last of a file, and before its end which bytes of it were seen and are nowhere any more.
+    /// Stores the last of a file, and before its end which bytes of it were seen and are nowhere
+    /// any more.
     fn end(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
         self.store(index, Life::Live)?;
         self.tracked.note_missing(index);
@@ -219,7 +221,8 @@ impl TrackedFile {
             .is_some_and(|modified| modified.elapsed().is_ok_and(|age| age < STILL_WRITTEN))
     }
 
-    /// Returns true when the file was rotated away, read to its end, and nobody will write to it again.
+    /// Returns true when the file was rotated away, read to its end, and nobody will write to it
+    /// again.
     fn is_over(&self, now: Instant, once: bool, rotate_wait: Duration) -> bool {
         let quiet_since = match self.row.life {
             Life::Sealed => return self.growth.is_drained,

@@ -1,8 +1,8 @@
 //! The bytes of an open file, plain, compressed or UTF-16, by their offset in the plain text.
 //!
-//! A rotated log is often compressed: its records have the same offsets as before, so the rest of it can be read from there.
-//! A UTF-16 file reads as UTF-8 without its byte order mark, and its offsets are those of that text.
-//! Nothing here writes, and nothing here decides which file it is.
+//! A rotated log is often compressed: its records have the same offsets as before, so the rest of
+//! it can be read from there. A UTF-16 file reads as UTF-8 without its byte order mark, and its
+//! offsets are those of that text. Nothing here writes, and nothing here decides which file it is.
 
 #![allow(
     unsafe_code,
@@ -45,7 +45,8 @@ impl Bytes {
         Ok(content)
     }
 
-    /// Decodes the file from now on if it starts with the mark of UTF-16. To be called again for a file that was empty.
+    /// Decodes the file from now on if it starts with the mark of UTF-16. To be called again for a
+    /// file that was empty.
     pub fn heed_mark(&mut self) -> io::Result<()> {
         let mut mark = [0; 2];
         if matches!(self, Bytes::Utf16(_)) || !self.fill_at(0, &mut mark)? {
@@ -143,7 +144,8 @@ impl Bytes {
         }
     }
 
-    /// Returns true when a compressed file says itself that its plain text has this length. A no is not sure.
+    /// Returns true when a compressed file says itself that its plain text has this length. A no is
+    /// not sure.
     pub fn says_length(&self, length: u64) -> bool {
         match self {
             Bytes::Compressed(compressed) => compressed.says_length(length),
@@ -151,7 +153,8 @@ impl Bytes {
         }
     }
 
-    /// Reads a compressed file to its end, which holds a checksum: an error means that it is damaged or still being written.
+    /// Reads a compressed file to its end, which holds a checksum: an error means that it is
+    /// damaged or still being written.
     pub fn check_to_end(&mut self) -> io::Result<()> {
         match self {
             Bytes::Plain(_) => Ok(()),
@@ -160,7 +163,8 @@ impl Bytes {
         }
     }
 
-    /// The offset of the first byte from `offset` on that is not NUL; None when there are only NULs up to the end. Holes are not read.
+    /// The offset of the first byte from `offset` on that is not NUL; None when there are only NULs
+    /// up to the end. Holes are not read.
     pub fn end_of_nuls(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
         const BLOCK: usize = 256 * 1024;
         let nuls = vec![0; BLOCK];
@@ -226,11 +230,13 @@ fn fill(
     Ok(true)
 }
 
-/// The next offset that holds data; None when only a hole is left. A file system that knows no holes says that all is data.
+/// The next offset that holds data; None when only a hole is left. A file system that knows no
+/// holes says that all is data.
 fn data_after(file: &File, offset: u64) -> Option<u64> {
     use std::os::fd::AsRawFd;
     let from = libc::off_t::try_from(offset).ok()?;
-    // SAFETY: lseek on a descriptor that `file` keeps open; it touches no memory, and nobody uses the descriptor's own position.
+    // SAFETY: lseek on a descriptor that `file` keeps open; it touches no memory, and nobody uses
+    // the descriptor's own position.
     let data = unsafe { libc::lseek(file.as_raw_fd(), from, libc::SEEK_DATA) };
     if data < 0 {
         (io::Error::last_os_error().raw_os_error() != Some(libc::ENXIO)).then_some(offset)

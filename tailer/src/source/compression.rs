@@ -1,13 +1,15 @@
 //! Compressed files, read by the offsets of their plain text: gzip, zstd, xz and bzip2.
 //!
-//! Such a file can only be read forwards: going back starts again from the beginning. Memory is bounded: a file whose compressor asks the
-//! reader for more than `MEMORY` cannot be read, and says so.
+//! Such a file can only be read forwards: going back starts again from the beginning. Memory is
+//! bounded: a file whose compressor asks the reader for more than `MEMORY` cannot be read, and says
+//! so.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
 use std::os::unix::fs::FileExt;
 
-/// The most memory that a decompressor may take. xz -6 asks for 9 MiB, zstd -19 for 8, both at their most for 65 and 128.
+/// The most memory that a decompressor may take. xz -6 asks for 9 MiB, zstd -19 for 8, both at
+/// their most for 65 and 128.
 const MEMORY: u64 = 32 << 20;
 const WINDOW_LOG: u32 = MEMORY.ilog2();
 
@@ -77,7 +79,8 @@ impl Compressed {
         self.file.metadata()
     }
 
-    /// Returns true when a gzip file says that its plain text has this length, modulo 4 GiB. Of several parts the last one says its own.
+    /// Returns true when a gzip file says that its plain text has this length, modulo 4 GiB. Of
+    /// several parts the last one says its own.
     pub fn says_length(&self, length: u64) -> bool {
         let mut said = [0; 4];
         self.kind == Compression::Gzip
@@ -123,8 +126,9 @@ impl Compressed {
         })
     }
 
-    /// Reads from `offset` on if it is ahead, else from the position. After an error a decoder may say that the file ends there, so the
-    /// next read begins anew: a file that is still being compressed may be whole by then.
+    /// Reads from `offset` on if it is ahead, else from the position. After an error a decoder may
+    /// say that the file ends there, so the next read begins anew: a file that is still being
+    /// compressed may be whole by then.
     fn read_on<T>(
         &mut self,
         offset: u64,

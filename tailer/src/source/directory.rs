@@ -34,7 +34,8 @@ pub struct Candidate {
 }
 
 impl Candidate {
-    /// Returns the path that a row of this file gets: a rotated file keeps the path of the live one.
+    /// Returns the path that a row of this file gets: a rotated file keeps the path of the live
+    /// one.
     pub fn shown(&self) -> &Path {
         match &self.kin {
             Kin::Rotation(base) => base,
@@ -46,7 +47,8 @@ impl Candidate {
 /// The files of a directory that no input gives, as they were listed last.
 struct Listing {
     at: Instant,
-    /// When the directory had changed before that; `None` when the next look lists it again in any case.
+    /// When the directory had changed before that; `None` when the next look lists it again in any
+    /// case.
     modified: Option<SystemTime>,
     files: Vec<Seen>,
 }
@@ -56,7 +58,8 @@ pub struct Directories {
     listings: HashMap<PathBuf, Listing>,
     /// For the directories of links' targets: the kind of their names, and the path of the link.
     targets: HashMap<PathBuf, HashMap<Vec<u8>, PathBuf>>,
-    /// Names of rotated files that were proved by their bytes, without their digits, and the path of the live file.
+    /// Names of rotated files that were proved by their bytes, without their digits, and the path
+    /// of the live file.
     proved: HashMap<(PathBuf, Vec<u8>), PathBuf>,
     /// Where the given directories are.
     real: HashMap<PathBuf, PathBuf>,
@@ -108,7 +111,8 @@ impl Directories {
         let mut links = Links::default();
         let mut know = |folder: &Path| {
             if !real.contains_key(folder) {
-                // A link to a directory that moves is followed: that is one look-up a second for each.
+                // A link to a directory that moves is followed: that is one look-up a second for
+                // each.
                 let place = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
                 if place != folder {
                     links.follow(folder);
@@ -230,8 +234,8 @@ impl Directories {
         }
     }
 
-    /// Notes that the file which `base` led to was found here: other files whose names differ only in digits are rotations of it too.
-    /// Returns true when that is new.
+    /// Notes that the file which `base` led to was found here: other files whose names differ only
+    /// in digits are rotations of it too. Returns true when that is new.
     pub fn prove(&mut self, place: &Path, base: &Path) -> bool {
         let folder = place.parent().unwrap_or(Path::new("/")).to_path_buf();
         let skeleton = names::skeleton(place);
@@ -278,7 +282,8 @@ impl Directories {
         self.listings.insert(folder.to_path_buf(), listing);
     }
 
-    /// `folder`: the directory, the names that the inputs have for it, and those of the directories that its files may come from.
+    /// `folder`: the directory, the names that the inputs have for it, and those of the directories
+    /// that its files may come from.
     fn kin(
         &self,
         seen: &Seen,

@@ -1,8 +1,9 @@
 //! Which file is this? Device and inode are a hint; the bytes before the offset are the proof.
 //!
-//! An inode is given to the next file at once (ext4 did so twenty times in twenty), and a truncated file may grow past the old
-//! offset. So what was read is remembered by two hashes – of the file's first bytes and of those right before the offset – and compared
-//! before anything more is read. One mechanism settles inode reuse, truncation, restored files and compressed siblings.
+//! An inode is given to the next file at once (ext4 did so twenty times in twenty), and a truncated
+//! file may grow past the old offset. So what was read is remembered by two hashes – of the file's
+//! first bytes and of those right before the offset – and compared before anything more is read.
+//! One mechanism settles inode reuse, truncation, restored files and compressed siblings.
 
 use std::io;
 
@@ -37,8 +38,8 @@ pub struct Proof {
 }
 
 impl Proof {
-    /// The proof at `offset`: `head` holds the file's first bytes (at least `HEAD` of them or all before the offset), `tail` the bytes
-    /// that end at the offset.
+    /// The proof at `offset`: `head` holds the file's first bytes (at least `HEAD` of them or all
+    /// before the offset), `tail` the bytes that end at the offset.
     pub fn of(offset: u64, head: &[u8], tail: &[u8]) -> Proof {
         let head = &head[..head.len().min(HEAD).min(usize::try_from(offset).unwrap_or(HEAD))];
         let tail = &tail[tail.len().saturating_sub(TAIL)..];
@@ -51,7 +52,8 @@ impl Proof {
         }
     }
 
-    /// The file's bytes that the proof speaks of, if it is the same file; None when it is another, or shorter.
+    /// The file's bytes that the proof speaks of, if it is the same file; None when it is another,
+    /// or shorter.
     pub fn check(&self, content: &mut impl Sample) -> io::Result<Option<Proven>> {
         let Some(tail_from) = self.offset.checked_sub(self.tail_bytes as u64) else {
             return Ok(None);
@@ -83,7 +85,8 @@ impl Proof {
         }
     }
 
-    /// Returns those of a file's first bytes that the proof speaks of; nothing when they are others.
+    /// Returns those of a file's first bytes that the proof speaks of; nothing when they are
+    /// others.
     pub fn head_of(&self, mut head: Vec<u8>) -> Vec<u8> {
         if self.is_headed(&head) {
             head.truncate(self.head_bytes);
@@ -113,7 +116,8 @@ pub struct Proven {
     pub tail: Vec<u8>,
 }
 
-/// True when the first `size` bytes of both are the same, as far as their beginning and their end say.
+/// True when the first `size` bytes of both are the same, as far as their beginning and their end
+/// say.
 pub fn are_same(a: &mut impl Sample, b: &mut impl Sample, size: u64) -> bool {
     let length = |most: usize| usize::try_from(size).unwrap_or(most).min(most);
     let (head, tail) = (length(HEAD), length(TAIL));

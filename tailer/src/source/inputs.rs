@@ -1,6 +1,7 @@
 //! Which files the command line means now: names, patterns, what is excluded, and where links lead.
 //!
-//! Patterns are matched on the bytes of a name, so a name need not be UTF-8. A file that has several names is seen once.
+//! Patterns are matched on the bytes of a name, so a name need not be UTF-8. A file that has
+//! several names is seen once.
 
 use std::collections::{HashMap, HashSet};
 use std::fs::{self, Metadata};
@@ -52,7 +53,8 @@ pub struct Seen {
 }
 
 impl Seen {
-    /// Returns what is at the path; `None` when nothing is there, or something that is no plain file.
+    /// Returns what is at the path; `None` when nothing is there, or something that is no plain
+    /// file.
     pub fn at(path: &Path) -> io::Result<Option<Seen>> {
         let metadata = match fs::metadata(path) {
             Ok(metadata) => metadata,
@@ -125,7 +127,8 @@ impl Inputs {
         })
     }
 
-    /// Returns all files that are there now, the longest untouched first, each inode once; and what cannot be read.
+    /// Returns all files that are there now, the longest untouched first, each inode once; and what
+    /// cannot be read.
     pub fn look(&mut self) -> (Vec<Seen>, Vec<(PathBuf, String)>) {
         let mut paths = Vec::new();
         for input in &self.inputs {
@@ -210,7 +213,8 @@ impl Inputs {
             .collect()
     }
 
-    /// Returns what is wrong with the inputs as they are: a directory, a folder that cannot be read.
+    /// Returns what is wrong with the inputs as they are: a directory, a folder that cannot be
+    /// read.
     pub fn problems(&self) -> Vec<(PathBuf, String)> {
         let problem = |input: &Input| match input {
             Input::Name(path) if path.is_dir() => Some(format!(
@@ -231,8 +235,8 @@ impl Inputs {
     }
 }
 
-/// Returns where the path leads. For root, a link in a folder that another user can write leads nowhere unless its owner has the file too:
-/// else that user would choose what root reads.
+/// Returns where the path leads. For root, a link in a folder that another user can write leads
+/// nowhere unless its owner has the file too: else that user would choose what root reads.
 fn place_of(path: &Path) -> Result<PathBuf, String> {
     let real = fs::canonicalize(path).map_err(|error| error.to_string())?;
     if real == *path || !is_root() {

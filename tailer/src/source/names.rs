@@ -1,10 +1,12 @@
 //! Names of log files. They give an order and a hint where to look first; they never decide whether
 //! two files are the same.
 //!
-//! Two questions are kept apart. A file that was read may have gone to any name. A file that nobody knows is taken for a rotated one only
-//! when its name says so: `bases` gives the names that it may have had, and `mail.err` is no rotation of `mail`.
+//! Two questions are kept apart. A file that was read may have gone to any name. A file that nobody
+//! knows is taken for a rotated one only when its name says so: `bases` gives the names that it may
+//! have had, and `mail.err` is no rotation of `mail`.
 
 use std::cmp::Reverse;
+use std::collections::BTreeMap;
 use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
@@ -85,7 +87,8 @@ pub fn is_release(path: &Path) -> bool {
     name.first().is_some_and(u8::is_ascii_digit) && name.iter().copied().all(is_mark)
 }
 
-/// Returns the name with each run of digits replaced: two names that differ only in digits have the same.
+/// Returns the name with each run of digits replaced: two names that differ only in digits have the
+/// same.
 pub fn skeleton(path: &Path) -> Vec<u8> {
     let mut skeleton = Vec::new();
     for byte in plain_name(name_of(path)) {
@@ -146,6 +149,24 @@ fn is_rotation_mark(end: &[u8]) -> bool {
         return true;
     }
     mark.len() > 1 && mark[1].is_ascii_digit() && mark.iter().copied().all(is_mark)
+}
+
+/// Extensions of the formats in which one program writes the same log: PostgreSQL's are `.log`,
+/// `.csv` and `.json`.
+const FORMATS: [&str; 3] = ["log", "csv", "json"];
+
+/// Returns files whose names differ only in their formats, if there are any.
+pub fn in_several_formats<'a>(paths: impl Iterator<Item = &'a Path>) -> Option<Vec<String>> {
+    let is_format = |path: &&Path| {
+        path.extension()
+            .is_some_and(|end| FORMATS.iter().any(|it| end == *it))
+    };
+    let mut by_stem: BTreeMap<PathBuf, Vec<String>> = BTreeMap::new();
+    for path in paths.filter(is_format) {
+        let files = by_stem.entry(path.with_extension("")).or_default();
+        files.push(path.display().to_string());
+    }
+    by_stem.into_values().find(|files| files.len() > 1)
 }
 
 /// Age of a file by its name. The newest is the least: a number grows with age, a date does not.
@@ -245,6 +266,14 @@ mod tests {
             assert_eq!(bases(name), Vec::<PathBuf>::new(), "{name}");
         }
         assert!(!bases("app.log.1.tmp").contains(&PathBuf::from("/log/app.log")));
+    }
+
+    #[test]
+    fn the_same_stem_with_two_formats_is_one_log() {
+        let found = |names: &[&str]| in_several_formats(names.iter().map(Path::new));
+        let both = ["pg/a.csv", "pg/a.log"].map(str::to_owned).to_vec();
+        assert_eq!(found(&["pg/a.csv", "pg/b.log", "pg/a.log"]), Some(both));
+        assert_eq!(found(&["pg/a.csv", "pg/b.log", "x/a.log", "pg/a.txt"]), None);
     }
 
     #[test]

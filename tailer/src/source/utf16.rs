@@ -1,7 +1,8 @@
 //! A UTF-16 file read as UTF-8: what Windows programs and .NET write.
 //!
-//! Offsets are those of the text that comes out. To go to one without decoding all that is before it, places where a character starts
-//! are remembered on the way. A lone surrogate becomes a byte that is no UTF-8, so that the record is flagged as any other bad text is.
+//! Offsets are those of the text that comes out. To go to one without decoding all that is before
+//! it, places where a character starts are remembered on the way. A lone surrogate becomes a byte
+//! that is no UTF-8, so that the record is flagged as any other bad text is.
 
 use std::io;
 
@@ -87,7 +88,8 @@ impl Utf16 {
         Ok(length)
     }
 
-    /// Hands out pieces of text with their offsets, from one at or before `offset` on, until `take` has enough or the file ends.
+    /// Hands out pieces of text with their offsets, from one at or before `offset` on, until `take`
+    /// has enough or the file ends.
     fn decode(&mut self, offset: u64, mut take: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
         let after = self.places.partition_point(|place| place.text <= offset);
         let mut place = self.places[after.saturating_sub(1)];

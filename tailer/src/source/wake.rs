@@ -1,7 +1,8 @@
 //! Wakes the loop early: for a signal, or for a notification of the file system.
 //!
-//! Polling is the truth, this only makes it quicker: inotify is silent on network file systems, runs out of watches and drops events, and
-//! none of that may cost a line. So every failure here is a remark, never an error.
+//! Polling is the truth, this only makes it quicker: inotify is silent on network file systems,
+//! runs out of watches and drops events, and none of that may cost a line. So every failure here is
+//! a remark, never an error.
 
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
@@ -55,7 +56,8 @@ impl Waker {
         }
     }
 
-    /// When the time is over the loop ends, and after `GRACE` the process: a call to the database, or opening a FIFO, may never return.
+    /// When the time is over the loop ends, and after `GRACE` the process: a call to the database,
+    /// or opening a FIFO, may never return.
     pub fn heed_limit(&self, limit: Duration) -> std::io::Result<()> {
         let stopping = Arc::clone(&self.stopping);
         let sender = self.sender.clone();

@@ -6,12 +6,12 @@ use std::time::Instant;
 
 use super::plan::{From, Step};
 use super::state::{Event, FileRow, Life};
-use super::{REMOVED, Settled, TRUNCATED, TrackedFile, TrackedFiles, instant_of};
+use super::{Copy, REMOVED, Settled, TRUNCATED, TrackedFile, TrackedFiles, instant_of};
 use crate::source::bytes::Bytes;
 use crate::source::directory::{Candidate, Kin};
 use crate::source::identity::{Proof, Proven, proof_at};
+use crate::source::names;
 
-use super::copies::Copy;
 use super::state::draw_id;
 
 impl TrackedFiles {
@@ -81,8 +81,17 @@ impl TrackedFiles {
                         candidate.seen.path.display()
                     );
                     self.settle(&candidate, None);
+                    self.archives
+                        .push((candidate.seen.path, format!("{what}, which is not read")));
                 }
-                Step::Unreadable { candidate, error } => problems.push((candidate.seen.path, error)),
+                Step::Unreadable { candidate, error } => {
+                    let path = candidate.seen.path;
+                    if names::uncompressed(&path).is_some() {
+                        let why = format!("compressed and cannot be read: {error}");
+                        self.archives.push((path.clone(), why));
+                    }
+                    problems.push((path, error));
+                }
                 Step::Gap { id, is_overwritten } => self.lose(id, is_overwritten),
                 Step::Gone { id } => {
                     let row = self.rows.as_ref().and_then(|rows| rows.get(&id)).cloned();
@@ -259,23 +268,32 @@ impl TrackedFiles {
             return;
         };
         let (offset, path) = (row.proof.offset, row.path.display());
-        if is_overwritten {
+        let may_hold = |(archive, _): &&(PathBuf, String)| {
+            archive.parent() == row.place.parent() && names::are_related(archive, &row.path)
+        };
+        let (event, reason) = if let Some((archive, why)) = self.archives.iter().rfind(may_hold) {
+            (Event::Deleted, format!("removed; {} is {why}", archive.display()))
+        } else if is_overwritten {
+            (Event::NoCopy, TRUNCATED.to_owned())
+        } else {
+            (Event::Deleted, REMOVED.to_owned())
+        };
+        if event == Event::NoCopy {
             log::warn!(
                 "{path}: truncated; what was written after byte {offset} and not read by then is lost"
             );
         } else {
+            let hint = if reason == REMOVED {
+                "; if rotation moved it to another directory, name that: --rotated-to DIR"
+            } else {
+                reason.trim_start_matches(REMOVED)
+            };
             log::warn!(
-                "{path}: the file that was read up to byte {offset} is gone; what it had after that is lost; if rotation moved it to \
-                 another directory, name that: --rotated-to DIR"
+                "{path}: the file that was read up to byte {offset} is gone; what it had after that is lost{hint}"
             );
         }
-        let (event, reason) = if is_overwritten {
-            (Event::NoCopy, TRUNCATED)
-        } else {
-            (Event::Deleted, REMOVED)
-        };
         let life = row.life.after(event);
-        self.note(FileRow { life, ..row }, Some(reason));
+        self.note(FileRow { life, ..row }, Some(&reason));
     }
 }
 

@@ -1,24 +1,15 @@
-//! Copies of what is being read: `copytruncate` makes one before it truncates, `gzip` one before it unlinks, people make them for good.
+//! Copies of what is being read: `copytruncate` makes one before it truncates, `gzip` one before it
+//! unlinks, people make them for good.
 //!
-//! A copy holds nothing new, so it is not read. That a file is a copy holds as long as the other one has its bytes, or they are stored.
-//! Once they are stored the database is told that the copy is done with, for the file itself will go on without the copy.
-
-use std::path::PathBuf;
+//! A copy holds nothing new, so it is not read. That a file is a copy holds as long as the other
+//! one has its bytes, or they are stored. Once they are stored the database is told that the copy
+//! is done with, for the file itself will go on without the copy.
 
 use super::state::{FileRow, Life, draw_id};
 use super::{Note, TrackedFiles};
 use crate::source::identity::Proof;
 use crate::source::inputs::Inode;
 use crate::timing::COPYING;
-
-pub(super) struct Copy {
-    pub path: PathBuf,
-    pub place: PathBuf,
-    /// The file that it is a copy of.
-    pub of: i64,
-    /// Of all that it had when it was compared.
-    pub proof: Proof,
-}
 
 impl TrackedFiles {
     fn stored_of(&self, id: i64) -> Option<u64> {

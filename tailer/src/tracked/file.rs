@@ -1,13 +1,16 @@
-//! One file that is being read: its bytes, how far they were read, and what proves that they are still the same.
+//! One file that is being read: its bytes, how far they were read, and what proves that they are
+//! still the same.
 //!
-//! The proof is tried before every read, and whenever the names are looked up, for while the database is away nothing is read.
+//! The proof is tried before every read, and whenever the names are looked up, for while the
+//! database is away nothing is read.
 
 use std::collections::VecDeque;
 use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
+use super::growth::Growth;
 use super::state::{Event, FileRow, Life};
 use super::window::Buffer;
 use crate::records::reader::{Batch, Fed, Reader, Search};
@@ -42,30 +45,6 @@ pub enum Handle {
     Parked(Proof),
 }
 
-/// How a file grows.
-pub struct Growth {
-    /// When it last grew.
-    pub at: Instant,
-    pub size: u64,
-    /// Size and time of the last change at the last look; `None`: look again.
-    looked: Option<Mark>,
-    /// It was read to the end at least once.
-    pub is_drained: bool,
-    /// When all that was there had been read last.
-    ended_at: Option<Instant>,
-    grown: Option<Grown>,
-    /// Since when the boundary is ahead of what is stored.
-    pub unstored_since: Option<Instant>,
-}
-
-/// The last time when there was more to read than before.
-struct Grown {
-    at: Instant,
-    /// Time since the time before. It may have grown more often when each look saw it grow.
-    pace: Option<Duration>,
-    is_steady: bool,
-}
-
 pub struct TrackedFile {
     pub row: FileRow,
     /// The database has the row.
@@ -94,34 +73,6 @@ pub struct TrackedFile {
     pub missing_since: Option<Instant>,
 }
 
-impl Growth {
-    /// All that is there was read.
-    fn end(&mut self, now: Instant) {
-        if self.ended_at.is_none_or(|before| self.at > before) {
-            let before = self.grown.as_ref().map(|grown| grown.at);
-            self.grown = Some(Grown {
-                at: now,
-                pace: before.map(|before| now.duration_since(before)),
-                is_steady: before.is_some() && before == self.ended_at,
-            });
-        }
-        self.ended_at = Some(now);
-        self.is_drained = true;
-    }
-
-    /// Returns true when at its pace the file has grown since the last look at it.
-    fn is_likely_to_have_gone_on(&self) -> bool {
-        let (Some(ended_at), Some(grown)) = (self.ended_at, &self.grown) else {
-            return false;
-        };
-        let idle = ended_at.duration_since(grown.at);
-        grown.is_steady && idle.is_zero()
-            || grown
-                .pace
-                .is_some_and(|pace| idle < 4 * pace && ended_at.elapsed() >= pace / 2)
-    }
-}
-
 impl TrackedFile {
     /// Reads a file from `row.proof` on. `proven`: the bytes that the proof is about.
     pub fn new(row: FileRow, bytes: Bytes, proven: Proven) -> TrackedFile {
@@ -135,15 +86,7 @@ impl TrackedFile {
             row: FileRow { life, ..row },
             is_known: false,
             handle: Handle::Open(bytes),
-            growth: Growth {
-                at: Instant::now(),
-                size: 0,
-                looked: None,
-                is_drained: false,
-                ended_at: None,
-                grown: None,
-                unstored_since: None,
-            },
+            growth: Growth::new(),
             past: VecDeque::new(),
             after: None,
             adopted: 0,
@@ -200,7 +143,8 @@ impl TrackedFile {
         self.look_again();
     }
 
-    /// Forgets what was read and not stored of bytes that are gone. The proof still speaks of them, so that a copy is recognised.
+    /// Forgets what was read and not stored of bytes that are gone. The proof still speaks of them,
+    /// so that a copy is recognised.
     pub fn lose(&mut self, proof: Proof) {
         let head = proof.head_of(self.reader.head().to_vec());
         let tail = Vec::new();
@@ -238,7 +182,8 @@ impl TrackedFile {
         self.seen.is_some() && self.was_under_load
     }
 
-    /// Returns true when what was read is not there any more. Costs little when nothing has changed.
+    /// Returns true when what was read is not there any more. Costs little when nothing has
+    /// changed.
     pub fn is_replaced(&mut self) -> bool {
         let now = self.proof_now();
         let looked = self.growth.looked;
@@ -252,8 +197,8 @@ impl TrackedFile {
         !is_same && matches!(now.check(bytes), Ok(None))
     }
 
-    /// Goes on in a file that has the same bytes: under another inode, compressed, or a copy of bytes that are gone. False when it has
-    /// other bytes.
+    /// Goes on in a file that has the same bytes: under another inode, compressed, or a copy of
+    /// bytes that are gone. False when it has other bytes.
     pub fn go_on_in(&mut self, mut bytes: Bytes, candidate: &Candidate) -> bool {
         let is_gone = self.bytes().is_none();
         let is_compressed = bytes.is_compressed();
@@ -335,7 +280,8 @@ impl TrackedFile {
             Handle::Open(_) | Handle::Parked(_) => return Ok(Look::Replaced),
         };
         let metadata = bytes.metadata()?;
-        // The state is noted before reading: what is written during the read is seen by the next look.
+        // The state is noted before reading: what is written during the read is seen by the next
+        // look.
         if looked == Some(mark(&metadata)) {
             self.growth.ended_at = Some(Instant::now());
             return Ok(Look::Same);
@@ -377,7 +323,8 @@ impl TrackedFile {
         })
     }
 
-    /// Takes what is left as whole lines: the file will not grow any more. False when the batch is full.
+    /// Takes what is left as whole lines: the file will not grow any more. False when the batch is
+    /// full.
     pub fn finish(
         &mut self,
         buffer: &mut Buffer,
@@ -398,7 +345,8 @@ impl TrackedFile {
         self.growth.size > self.reader.position()
     }
 
-    /// Returns true when the last, unfinished line belongs to the open record as far as it can be seen.
+    /// Returns true when the last, unfinished line belongs to the open record as far as it can be
+    /// seen.
     pub fn partial_line_continues(&mut self, search: &Search) -> bool {
         let position = self.reader.position();
         let mut start = [0; 256];
@@ -436,7 +384,8 @@ impl TrackedFile {
         proof
     }
 
-    /// Returns the proof by which it is looked for: of all that was seen in it while it is not held open.
+    /// Returns the proof by which it is looked for: of all that was seen in it while it is not held
+    /// open.
     pub fn sought(&self) -> Proof {
         match self.handle {
             Handle::Parked(whole) => whole,
@@ -450,7 +399,8 @@ impl TrackedFile {
         past.chain([self.row.proof]).collect()
     }
 
-    /// Returns true when the bytes that this proof speaks of are here. What is read from a compressed file stays as it is.
+    /// Returns true when the bytes that this proof speaks of are here. What is read from a
+    /// compressed file stays as it is.
     pub fn has(&mut self, proof: &Proof) -> bool {
         match self.bytes() {
             Some(bytes) => bytes.is_compressed() || !matches!(proof.check(bytes), Ok(None)),

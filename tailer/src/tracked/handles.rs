@@ -1,8 +1,10 @@
-//! How many files are held open: not more than the system gives, and of rotated ones not more than some.
+//! How many files are held open: not more than the system gives, and of rotated ones not more than
+//! some.
 //!
-//! A file that is not held open is *parked*: how far it was read is kept, and it is opened again when it grows or when its turn comes. While
-//! the database is away rotated files pile up; rotation deletes the oldest first, so those are the ones that are held. A parked file that is
-//! deleted before it could be read is a gap.
+//! A file that is not held open is *parked*: how far it was read is kept, and it is opened again
+//! when it grows or when its turn comes. While the database is away rotated files pile up; rotation
+//! deletes the oldest first, so those are the ones that are held. A parked file that is deleted
+//! before it could be read is a gap.
 
 use std::collections::HashSet;
 use std::time::Instant;
@@ -24,7 +26,8 @@ impl TrackedFiles {
             .count()
     }
 
-    /// Closes files when too many are open: the rotated ones that were written last, the live ones that are quiet.
+    /// Closes files when too many are open: the rotated ones that were written last, the live ones
+    /// that are quiet.
     pub(super) fn park_some(&mut self) {
         let mut rotated = self.held_rotated();
         let is_held = |file: &TrackedFile| !file.is_parked() && !file.is_overwritten();

@@ -9,7 +9,7 @@ use indicatif::BinaryBytes;
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct FileHealth {
     pub id: i64,
-    /// None: nobody knows, it is compressed.
+    /// Unknown for a compressed file.
     pub size: Option<u64>,
     /// It began when the one before it was truncated.
     pub truncated: bool,

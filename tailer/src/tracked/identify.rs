@@ -1,8 +1,9 @@
 //! Which file is this? One answer for each candidate, from its bytes.
 //!
-//! A file contains a known one when the known one's head and the bytes before its offset are in the same places. It is a copy when all of
-//! its own bytes are in another file that is at hand. Names decide one case only: a short plain file under a watched name of its own that
-//! happens to begin like another one is a file of its own, for two programs may write the same first line.
+//! A file contains a known one when the known one's head and the bytes before its offset are in the
+//! same places. It is a copy when all of its own bytes are in another file that is at hand. Names
+//! decide one case only: a short plain file under a watched name of its own that happens to begin
+//! like another one is a file of its own, for two programs may write the same first line.
 
 use std::io;
 use std::path::Path;
@@ -64,7 +65,8 @@ pub struct Whereabouts<'a> {
     pub inode: Inode,
 }
 
-/// Returns true when bytes that the two have in common can prove that they are one file. `known`: the number of such bytes.
+/// Returns true when bytes that the two have in common can prove that they are one file. `known`:
+/// the number of such bytes.
 pub fn may_prove(candidate: &Candidate, is_compressed: bool, other: Whereabouts, known: u64) -> bool {
     let seen = &candidate.seen;
     if seen.inode == other.inode {
@@ -146,7 +148,8 @@ pub fn relation<F: Sample>(fresh: &mut Fresh<F>, known: &mut Known<F>) -> io::Re
     short_copy(fresh, known, size)
 }
 
-/// A copy that ends before what was read is known by the head and by the nearest of the earlier proofs.
+/// A copy that ends before what was read is known by the head and by the nearest of the earlier
+/// proofs.
 fn short_copy<F: Sample>(fresh: &mut Fresh<F>, known: &Known<F>, size: u64) -> io::Result<Option<Relation>> {
     let length = known.head.len().min(usize::try_from(size).unwrap_or(HEAD));
     if length == 0 || size > known.now.offset || fresh.head.get(..length) != Some(&known.head[..length]) {

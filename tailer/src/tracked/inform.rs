@@ -1,7 +1,7 @@
 //! Updates the files after a new attach returned their stored offsets.
 //!
-//! Everything that was concluded from calls whose outcome is not known is concluded again: how far a file was read, that a copy of it need
-//! not be read, what is still to be told.
+//! Everything that was concluded from calls whose outcome is not known is concluded again: how far
+//! a file was read, that a copy of it need not be read, what is still to be told.
 
 use std::collections::HashMap;
 
@@ -35,7 +35,8 @@ impl TrackedFiles {
         self.revise_notes();
     }
 
-    /// Leaves out what the database has been told already, and copies of what it turns out not to have.
+    /// Leaves out what the database has been told already, and copies of what it turns out not to
+    /// have.
     fn revise_notes(&mut self) {
         let Some(rows) = &mut self.rows else { return };
         let mut unsettled = Vec::new();
@@ -82,7 +83,8 @@ fn go_back(file: &mut TrackedFile, row: Option<&FileRow>) -> std::io::Result<()>
     let now = file.proof_now();
     let proven = match file.bytes() {
         Some(bytes) => {
-            // Of a file that the database has never had only what was read can tell that it is still the same.
+            // Of a file that the database has never had only what was read can tell that it is
+            // still the same.
             let is_same = row.is_some() || now.check(bytes)?.is_some();
             if is_same { proof.check(bytes)? } else { None }
         }

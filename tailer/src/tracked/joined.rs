@@ -9,7 +9,8 @@ use crate::records::reader::Search;
 use crate::timing::{ADOPTION, UNSTORED};
 
 impl TrackedFiles {
-    /// Returns true while another file has to be read first, or has an open record that may go on in this one.
+    /// Returns true while another file has to be read first, or has an open record that may go on
+    /// in this one.
     pub fn must_wait(&self, index: usize) -> bool {
         let file = &self.files[index];
         let may_adopt = file.reader.position() == file.adopted && file.growth.at.elapsed() < ADOPTION;
@@ -23,8 +24,8 @@ impl TrackedFiles {
         })
     }
 
-    /// CASES.md F15: gives the open record of a rotated file the lines that the next file begins with. True when it got some and may get
-    /// more of them.
+    /// CASES.md F15: gives the open record of a rotated file the lines that the next file begins
+    /// with. True when it got some and may get more of them.
     pub fn adopt(&mut self, index: usize, search: &Search) -> bool {
         let id = self.files[index].row.id;
         let next = self

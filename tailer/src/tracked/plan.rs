@@ -1,14 +1,14 @@
 //! Plans the work on the files of a look: pure decisions, in the order of execution.
 //!
-//! `plan` compares the rows of the database, the files that are open and the directory as it is now. It reads bytes through `World` only,
-//! changes nothing, and is what the model test drives. Each candidate is the same file as a row (`Resume`, `GoOnIn`, `Settle`), a copy
-//! (`CopyOf`), new (`StartAfter`), nobody's (`Mark`), no log, unreadable, or not to be decided yet (`Defer`). A row whose bytes are
-//! nowhere is a `Gap` when they may not all be stored, else it is `Gone`.
+//! `plan` compares the rows of the database, the files that are open and the directory as it is
+//! now. It reads bytes through `World` only, changes nothing, and is what the model test drives.
+//! Each candidate is the same file as a row (`Resume`, `GoOnIn`, `Settle`), a copy (`CopyOf`), new
+//! (`StartAfter`), nobody's (`Mark`), no log, unreadable, or not to be decided yet (`Defer`). A row
+//! whose bytes are nowhere is a `Gap` when they may not all be stored, else it is `Gone`.
 
-use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::SystemTime;
 
 mod begin;
@@ -16,12 +16,11 @@ mod copies;
 mod matches;
 mod order;
 
-use super::identify::{Fresh, Known, Relation, Whereabouts, may_prove, relation};
+use super::identify::{Fresh, Whereabouts};
 use super::state::{FileRow, Life};
 use crate::source::directory::{Candidate, Kin};
-use crate::source::identity::{HEAD, Proof, Sample, are_same, hash, proof_at};
+use crate::source::identity::{Proof, Sample, proof_at};
 use crate::source::inputs::Inode;
-use crate::source::names::{self, Age};
 use crate::timing::COPYING;
 
 /// The plan's questions to the file system.
@@ -344,7 +343,8 @@ fn whereabouts(row: &FileRow) -> Whereabouts<'_> {
     }
 }
 
-/// Returns what to do about a file that cannot be read: one that was written to a moment ago may be whole later.
+/// Returns what to do about a file that cannot be read: one that was written to a moment ago may be
+/// whole later.
 fn undecided<F>(candidate: Candidate, error: &io::Error, now: SystemTime) -> Step<F> {
     let is_gone = error.kind() == io::ErrorKind::NotFound;
     let is_refused = error.raw_os_error().is_some();
@@ -368,3 +368,5 @@ fn whole<F: Sample>(fresh: &mut Fresh<F>) -> Option<Proof> {
 
 #[cfg(test)]
 mod model;
+#[cfg(test)]
+mod model_files;

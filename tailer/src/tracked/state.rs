@@ -16,8 +16,8 @@
 //!                                          └── compressed: nobody writes to it any more
 //! ```
 //!
-//! A file that is Done may still grow, for a writer may hold it open: then it is read on from where it was. So Done says one thing: all
-//! that was in it is stored, and that it is deleted is no loss.
+//! A file that is Done may still grow, for a writer may hold it open: then it is read on from where
+//! it was. So Done says one thing: all that was in it is stored, and that it is deleted is no loss.
 
 use std::path::PathBuf;
 use std::time::Instant;
@@ -88,7 +88,8 @@ impl Life {
         )
     }
 
-    /// Returns the life that the database's word stands for; a state of a later version is over as well.
+    /// Returns the life that the database's word stands for; a state of a later version is over as
+    /// well.
     pub fn of(text: &str) -> Life {
         match text {
             "open" => Life::Live,

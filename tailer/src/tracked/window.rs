@@ -6,7 +6,8 @@ use crate::records::reader::{Reader, Window};
 use crate::source::bytes::Bytes;
 use crate::source::identity::TAIL;
 
-/// How much is read at once: larger buffers leave the processor's cache, smaller ones cost more system calls.
+/// How much is read at once: larger buffers leave the processor's cache, smaller ones cost more
+/// system calls.
 const CHUNK: usize = 512 * 1024;
 
 pub struct Buffer {
@@ -30,8 +31,9 @@ impl Buffer {
         CHUNK
     }
 
-    /// Reads from the reader's position on, together with the bytes before it, which must still be there, and returns how many bytes are
-    /// new. `None`: it is not the same file any more. The anchor and the new bytes come from one read, so that no truncation fits between.
+    /// Reads from the reader's position on, together with the bytes before it, which must still be
+    /// there, and returns how many bytes are new. `None`: it is not the same file any more. The
+    /// anchor and the new bytes come from one read, so that no truncation fits between.
     pub fn fill(&mut self, file: &mut Bytes, reader: &Reader) -> io::Result<Option<usize>> {
         let recent = reader.recent();
         let (history, position) = (recent.len(), reader.position());

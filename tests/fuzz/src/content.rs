@@ -22,7 +22,15 @@ pub fn check(input: &[u8]) {
     } else {
         usize::from(times - 249) * 100
     };
-    let bytes = match kind % 8 {
+    let bytes = match kind % 12 {
+        8 => zstd(&bytes.repeat(times)),
+        9 => xz(&bytes.repeat(times)),
+        10 => bzip2(&bytes.repeat(times)),
+        11 => match at % 3 {
+            0 => damaged(zstd(bytes), at, length),
+            1 => damaged(xz(bytes), at, length),
+            _ => damaged(bzip2(bytes), at, length),
+        },
         0 => [b"\xff\xfe", &bytes.repeat(times)[..]].concat(),
         1 => [b"\xfe\xff", &bytes.repeat(times)[..]].concat(),
         2 => compressed(&bytes.repeat(times)),
@@ -84,11 +92,21 @@ pub fn check(input: &[u8]) {
 /// The text of a file, as far as it can be read, and whether that is all.
 fn text_of(bytes: &[u8]) -> (Vec<u8>, bool) {
     let mut raw = Vec::new();
-    let whole = if bytes.starts_with(b"\x1f\x8b") {
-        MultiGzDecoder::new(bytes).read_to_end(&mut raw).is_ok()
-    } else {
-        raw.extend_from_slice(bytes);
-        true
+    let whole = match bytes {
+        [0x1f, 0x8b, ..] => MultiGzDecoder::new(bytes).read_to_end(&mut raw).is_ok(),
+        [0x28, 0xb5, 0x2f, 0xfd, ..] => zstd::Decoder::new(bytes)
+            .and_then(|mut decoder| decoder.read_to_end(&mut raw))
+            .is_ok(),
+        [0xfd, b'7', b'z', b'X', b'Z', 0, ..] => liblzma::read::XzDecoder::new_multi_decoder(bytes)
+            .read_to_end(&mut raw)
+            .is_ok(),
+        [b'B', b'Z', b'h', b'1'..=b'9', ..] => bzip2::read::MultiBzDecoder::new(bytes)
+            .read_to_end(&mut raw)
+            .is_ok(),
+        _ => {
+            raw.extend_from_slice(bytes);
+            true
+        }
     };
     let unit: fn([u8; 2]) -> u16 = match raw.get(..2) {
         Some(b"\xff\xfe") => u16::from_le_bytes,
@@ -116,6 +134,24 @@ fn compressed(bytes: &[u8]) -> Vec<u8> {
         .write_all(bytes)
         .and_then(|()| encoder.finish())
         .expect("memory takes it")
+}
+
+fn zstd(bytes: &[u8]) -> Vec<u8> {
+    zstd::encode_all(bytes, 1).expect("memory takes it")
+}
+
+fn xz(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let read = liblzma::read::XzEncoder::new(bytes, 0).read_to_end(&mut packed);
+    read.expect("memory takes it");
+    packed
+}
+
+fn bzip2(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = Vec::new();
+    let read = bzip2::read::BzEncoder::new(bytes, bzip2::Compression::fast()).read_to_end(&mut packed);
+    read.expect("memory takes it");
+    packed
 }
 
 fn damaged(mut bytes: Vec<u8>, at: u8, with: u8) -> Vec<u8> {

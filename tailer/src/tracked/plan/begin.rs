@@ -1,11 +1,22 @@
 //! Files that nobody knows begin, rows without a file end.
 
+use std::cmp::Reverse;
+use std::collections::HashMap;
+
 use super::copies::is_within;
 use super::order::order_of;
-use super::*;
+use super::{
+    From, Holder, Planner, SHARED_START, Setting, Step, Verdict, World, is_young, whereabouts, whole,
+};
+use crate::source::directory::{Candidate, Kin};
+use crate::source::identity::{HEAD, Sample};
+use crate::source::names::{self, Age};
+use crate::tracked::identify::{Fresh, may_prove};
+use crate::tracked::state::{FileRow, Life};
 
 impl<W: World> Planner<'_, '_, W> {
-    /// Begins the files that nobody knows, the oldest first. The shorter of two with the same bytes is a copy of the longer one.
+    /// Begins the files that nobody knows, the oldest first. The shorter of two with the same bytes
+    /// is a copy of the longer one.
     pub(super) fn begin(&mut self, setting: &mut Setting) {
         let mut new: Vec<usize> = (0..self.fresh.len())
             .filter(|at| matches!(self.verdicts[*at], Verdict::Open))
@@ -13,7 +24,8 @@ impl<W: World> Planner<'_, '_, W> {
         let mut by_start: HashMap<Vec<u8>, Vec<usize>> = HashMap::new();
         for at in &new {
             if let Some(fresh) = &self.fresh[*at] {
-                // Files shorter than this are compared with all others of the same first bytes that are as short.
+                // Files shorter than this are compared with all others of the same first bytes that
+                // are as short.
                 let start = fresh.head[..fresh.head.len().min(SHARED_START)].to_vec();
                 by_start.entry(start).or_default().push(*at);
             }
@@ -137,7 +149,8 @@ impl<W: World> Planner<'_, '_, W> {
         self.resume();
     }
 
-    /// A copy that is shorter than what was read of a file that is gone: the tailer read on while it was made, and was stopped then.
+    /// A copy that is shorter than what was read of a file that is gone: the tailer read on while
+    /// it was made, and was stopped then.
     fn is_stale_copy(&mut self, fresh: &mut Fresh<W::File>) -> bool {
         let Ok(size) = fresh.size() else { return false };
         self.rows.iter().enumerate().any(|(index, row)| {

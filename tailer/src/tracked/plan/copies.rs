@@ -1,6 +1,12 @@
 //! Which candidates hold nothing but what another file has.
 
-use super::*;
+use std::time::SystemTime;
+
+use super::{Holder, Planner, Step, Verdict, World, undecided, whereabouts, whole};
+use crate::source::directory::Kin;
+use crate::source::identity::{HEAD, Proof, Sample, are_same};
+use crate::source::names::Age;
+use crate::tracked::identify::{Fresh, Known, Relation, Whereabouts, may_prove, relation};
 
 impl<W: World> Planner<'_, '_, W> {
     /// Finds out which of the others hold nothing but what is elsewhere.
@@ -137,7 +143,8 @@ pub(super) fn is_within<F: Sample>(fresh: &mut Fresh<F>, other: &mut Fresh<F>, s
         && are_same(&mut other.file, &mut fresh.file, size)
 }
 
-/// Programs begin each of their files with the same lines: a short file under the live name is never a copy.
+/// Programs begin each of their files with the same lines: a short file under the live name is
+/// never a copy.
 fn is_of_its_own<F: Sample>(fresh: &mut Fresh<F>) -> bool {
     let size = fresh.size().unwrap_or(0);
     is_of_its_own_before(fresh, size)

@@ -1,9 +1,18 @@
 //! Which candidate has the bytes of which row: by its inode first, then by the most bytes.
 
-use super::*;
+use std::cmp::Reverse;
+use std::collections::{HashMap, HashSet};
+use std::time::SystemTime;
+
+use super::{Holder, Planner, Step, Verdict, World, undecided, whereabouts, whole};
+use crate::source::directory::Candidate;
+use crate::source::identity::{Proof, Sample, hash};
+use crate::tracked::identify::{Fresh, may_prove};
+use crate::tracked::state::{FileRow, Life};
 
 impl<W: World> Planner<'_, '_, W> {
-    /// Finds for each row, and for each open file whose bytes are gone, the candidate that has its bytes.
+    /// Finds for each row, and for each open file whose bytes are gone, the candidate that has its
+    /// bytes.
     pub(super) fn assign(&mut self, from: usize) {
         let mut by_head: HashMap<(usize, i64), Vec<usize>> = HashMap::new();
         for (index, row) in self.rows.iter().enumerate() {
@@ -159,7 +168,8 @@ impl Match {
     }
 }
 
-/// True when the candidate has the bytes of the row, or is known to be its compressed file without reading it.
+/// True when the candidate has the bytes of the row, or is known to be its compressed file without
+/// reading it.
 fn holds_row<F: Sample>(fresh: &mut Fresh<F>, row: &FileRow) -> bool {
     let is_compressed = fresh.file.is_compressed();
     may_prove(
@@ -175,7 +185,8 @@ fn holds_row<F: Sample>(fresh: &mut Fresh<F>, row: &FileRow) -> bool {
                     || fresh.size().is_ok_and(|size| size == row.proof.offset)))
 }
 
-/// To read all of a compressed file each time would cost too much: the same inode, head and stated length are enough.
+/// To read all of a compressed file each time would cost too much: the same inode, head and stated
+/// length are enough.
 fn is_known_compressed<F: Sample>(file: &F, row: &FileRow, candidate: &Candidate) -> bool {
     !row.life.is_open()
         && file.is_compressed()

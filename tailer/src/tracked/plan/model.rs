@@ -2,103 +2,24 @@
 //! renamed, copied beside or into another directory, truncated with a copy or without, compressed
 //! and deleted, and a link moves to another file, while a reader follows, stops and starts.
 //!
-//! Each byte that is written is a line with a number of its own, so the oracle is simple: the reader
-//! has each line at most once, and in the end each line that is still in some file, or lost with a
-//! gap. No file system and no clock: a schedule takes 2 ms, not optimised. `LOGWATCH_PLANS` says how
-//! many, `LOGWATCH_PLAN_SEED` where to begin.
+//! Each byte that is written is a line with a number of its own, so the oracle is simple: the
+//! reader has each line at most once, and in the end each line that is still in some file, or lost
+//! with a gap. No file system and no clock: a schedule takes 2 ms, not optimised. `LOGWATCH_PLANS`
+//! says how many, `LOGWATCH_PLAN_SEED` where to begin.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::{OpenFile, Setting, Step, World, plan};
+use super::model_files::{Folder, LINE, Node, Random, Sampled, lines_of, log};
+use super::{OpenFile, Setting, Step, plan};
 use crate::source::directory::{Candidate, Kin, find_moved};
-use crate::source::identity::{Proof, Sample, proof_at};
+use crate::source::identity::{Proof, proof_at};
 use crate::source::inputs::{Inode, Seen};
 use crate::source::names;
 use crate::tracked::state::{Event, FileRow, Life};
 
 const SCHEDULES: u64 = 5_000;
-/// Lines are long, so that a few of them prove a file.
-const LINE: usize = 400;
-
-/// A small generator of numbers: xorshift.
-struct Random(u64);
-
-impl Random {
-    fn below(&mut self, most: u64) -> u64 {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        self.0 % most
-    }
-}
-
-#[derive(Clone, Debug)]
-struct Node {
-    inode: u64,
-    bytes: Vec<u8>,
-    is_compressed: bool,
-    modified: u64,
-}
-
-#[derive(Clone)]
-struct Sampled(Vec<u8>, bool);
-
-impl Sample for Sampled {
-    fn fill_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
-        let from = usize::try_from(offset).unwrap();
-        let found = self.0.get(from..from + buffer.len());
-        if let Some(bytes) = found {
-            buffer.copy_from_slice(bytes);
-        }
-        Ok(found.is_some())
-    }
-
-    fn plain_size(&mut self) -> io::Result<u64> {
-        Ok(self.0.len() as u64)
-    }
-
-    fn is_compressed(&self) -> bool {
-        self.1
-    }
-
-    fn says_length(&self, length: u64) -> bool {
-        self.1 && self.0.len() as u64 == length
-    }
-
-    fn archive(&mut self) -> Option<&'static str> {
-        None
-    }
-}
-
-/// The directories, by path.
-#[derive(Clone, Default)]
-struct Folder {
-    nodes: BTreeMap<PathBuf, Node>,
-    /// The file that is written: `/log/app.log`, or where that link leads.
-    live: PathBuf,
-}
-
-impl World for Folder {
-    type File = Sampled;
-
-    fn open(&mut self, candidate: &Candidate) -> io::Result<Sampled> {
-        let node = self
-            .nodes
-            .get(&candidate.seen.place)
-            .ok_or(io::ErrorKind::NotFound)?;
-        Ok(Sampled(node.bytes.clone(), node.is_compressed))
-    }
-
-    fn leads_to(&self, path: &Path, inode: Inode) -> bool {
-        let place = if path == log("app.log") { &self.live } else { path };
-        self.nodes
-            .get(place)
-            .is_some_and(|node| node.inode == inode.inode)
-    }
-}
 
 /// An open file of the reader.
 struct Held {
@@ -131,16 +52,6 @@ struct Model {
     id: i64,
     covers_all: bool,
     steps: Vec<String>,
-}
-
-fn log(name: &str) -> PathBuf {
-    Path::new("/log").join(name)
-}
-
-/// Returns the numbers of a file's lines.
-fn lines_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
-    let number = |line| std::str::from_utf8(line).unwrap().trim().parse().unwrap();
-    bytes.chunks(LINE).map(number)
 }
 
 impl Model {

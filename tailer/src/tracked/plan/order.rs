@@ -1,6 +1,15 @@
 //! The order in which the files of a log were written.
 
-use super::*;
+use std::cmp::Reverse;
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use super::{OpenFile, Step};
+use crate::source::directory::{Candidate, Kin};
+use crate::source::inputs::Inode;
+use crate::source::names::{self, Age};
+use crate::tracked::state::Life;
 
 /// A log: its directory and the kind of its names.
 pub(super) type Line = (Option<PathBuf>, Vec<u8>);
@@ -40,7 +49,8 @@ pub(super) fn is_old(candidate: &Candidate, newest: &HashMap<Line, SystemTime>) 
             .is_some_and(|newest| *newest > candidate.seen.modified)
 }
 
-/// Sets which file each one is read after: the one that was written before it and may not be read to its end.
+/// Sets which file each one is read after: the one that was written before it and may not be read
+/// to its end.
 pub(super) fn order<F>(steps: &mut [Step<F>], open: &[OpenFile<F>], candidates: &[Candidate]) {
     let by_inode: HashMap<Inode, &Candidate> = candidates
         .iter()
