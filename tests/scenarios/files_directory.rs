@@ -241,7 +241,7 @@ fn the_gap_of_a_file_in_an_archive_names_the_archive() -> Result<()> {
     let mut files = Journal::new("p8", &["app.log"])?;
     files.write("app.log", &numbered("read", 20))?;
     files.once(&server)?;
-    append(&files.path("app.log"), &numbered("ERROR packed", 5))?;
+    logwatch_tests::tailer::append(&files.path("app.log"), &numbered("ERROR packed", 5))?;
     let _writer = files.open("app.log")?;
     fs::remove_file(files.path("app.log"))?;
     fs::write(

@@ -9,13 +9,13 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
-use std::time::{Duration, Instant, SystemTime};
+use std::time::{Instant, SystemTime};
 
-use super::model_files::{Folder, LINE, Node, Random, Sampled, lines_of, log};
+use super::model_files::{Folder, LINE, Node, Random, Sampled, lines_of, log, names_of};
 use super::{OpenFile, Setting, Step, plan};
-use crate::source::directory::{Candidate, Kin, find_moved};
+use crate::source::directory::Candidate;
 use crate::source::identity::{Proof, proof_at};
-use crate::source::inputs::{Inode, Seen};
+
 use crate::source::names;
 use crate::tracked::state::{Event, FileRow, Life};
 
@@ -111,20 +111,6 @@ impl Model {
         self.steps.push(format!("write up to line {}", self.lines));
     }
 
-    /// The numbered files of a directory move up; the last one is not deleted.
-    fn shift(&mut self, folder: &str) {
-        let name = |n: u64, end: &str| log(&format!("{folder}app.log.{n}{end}"));
-        let nodes = &mut self.folder.nodes;
-        let numbers = (1..).take_while(|n| ["", ".gz"].iter().any(|end| nodes.contains_key(&name(*n, end))));
-        for n in numbers.collect::<Vec<_>>().into_iter().rev() {
-            for end in ["", ".gz"] {
-                if let Some(node) = nodes.remove(&name(n, end)) {
-                    nodes.insert(name(n + 1, end), node);
-                }
-            }
-        }
-    }
-
     fn rename(&mut self, to: PathBuf) {
         if let Some(node) = self.folder.nodes.remove(&self.folder.live) {
             self.note(format!("rename to {}", to.display()));
@@ -133,7 +119,7 @@ impl Model {
     }
 
     fn copy_and_truncate(&mut self, folder: &str) {
-        self.shift(folder);
+        self.folder.shift(folder);
         self.inode += 1;
         let (inode, clock) = (self.inode, self.clock);
         if let Some(node) = self.folder.nodes.get_mut(&self.folder.live) {
@@ -178,7 +164,7 @@ impl Model {
         match self.random.below(16) {
             0..4 => self.write(),
             4 => {
-                self.shift("");
+                self.folder.shift("");
                 self.rename(log("app.log.1"));
             }
             5 => self.copy_and_truncate(""),
@@ -216,33 +202,6 @@ impl Model {
         }
     }
 
-    fn candidates(&self) -> Vec<Candidate> {
-        let of = |(place, node): (&PathBuf, &Node)| {
-            let is_live = *place == self.folder.live;
-            Candidate {
-                seen: Seen {
-                    path: if is_live { log("app.log") } else { place.clone() },
-                    place: place.clone(),
-                    inode: Inode {
-                        dev: 1,
-                        inode: node.inode,
-                    },
-                    size: node.bytes.len() as u64,
-                    modified: SystemTime::UNIX_EPOCH + Duration::from_secs(node.modified),
-                },
-                kin: if is_live || self.covers_all && !place.starts_with(log("releases")) {
-                    Kin::Covered
-                } else {
-                    Kin::Rotation(log("app.log"))
-                },
-                is_moved: false,
-            }
-        };
-        let mut candidates: Vec<Candidate> = self.folder.nodes.iter().map(of).collect();
-        find_moved(&mut candidates);
-        candidates
-    }
-
     /// Starts the reader if it is stopped, looks, and does what the plan says.
     fn look(&mut self) {
         let is_first = self.held.is_none();
@@ -257,7 +216,7 @@ impl Model {
                 file.row.life = file.row.life.after(Event::BytesGone);
             }
         }
-        let candidates = self.candidates();
+        let candidates = self.folder.candidates(self.covers_all);
         let mut bodies: Vec<Option<Sampled>> = held
             .iter()
             .map(|file| {
@@ -493,26 +452,6 @@ impl Model {
             self.gaps
         ))
     }
-}
-
-fn names_of(steps: &[Step<Sampled>]) -> String {
-    let name = |step: &Step<Sampled>| {
-        let place = |candidate: &Candidate| candidate.seen.place.display().to_string();
-        match step {
-            Step::Named { id, candidate, .. } => format!("{id} is {}", place(candidate)),
-            Step::Nameless { id } => format!("{id} has no name"),
-            Step::Resume { id, candidate, .. } => format!("resume {id} in {}", place(candidate)),
-            Step::StartAfter { id, candidate, .. } => format!("start {id} in {}", place(candidate)),
-            Step::GoOnIn { id, candidate, .. } => format!("{id} goes on in {}", place(candidate)),
-            Step::CopyOf { id, candidate, .. } => format!("{} is a copy of {id}", place(candidate)),
-            Step::Settle { id, candidate } => format!("{} is stored as {id}", place(candidate)),
-            Step::Mark { candidate, .. } => format!("mark {}", place(candidate)),
-            Step::Gap { id, .. } => format!("gap in {id}"),
-            Step::Gone { id } => format!("{id} is gone"),
-            _ => "another step".to_owned(),
-        }
-    };
-    steps.iter().map(name).collect::<Vec<_>>().join("; ")
 }
 
 #[test]

@@ -3,11 +3,12 @@
 use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime};
 
-use super::World;
-use crate::source::directory::Candidate;
+use super::{Step, World};
+use crate::source::directory::{Candidate, Kin, find_moved};
 use crate::source::identity::Sample;
-use crate::source::inputs::Inode;
+use crate::source::inputs::{Inode, Seen};
 
 /// Lines are long, so that a few of them prove a file.
 pub const LINE: usize = 400;
@@ -70,6 +71,50 @@ pub struct Folder {
     pub live: PathBuf,
 }
 
+impl Folder {
+    /// The numbered files of a directory move up; the last one is not deleted.
+    pub fn shift(&mut self, folder: &str) {
+        let name = |n: u64, end: &str| log(&format!("{folder}app.log.{n}{end}"));
+        let nodes = &mut self.nodes;
+        let numbers = (1..).take_while(|n| ["", ".gz"].iter().any(|end| nodes.contains_key(&name(*n, end))));
+        for n in numbers.collect::<Vec<_>>().into_iter().rev() {
+            for end in ["", ".gz"] {
+                if let Some(node) = nodes.remove(&name(n, end)) {
+                    nodes.insert(name(n + 1, end), node);
+                }
+            }
+        }
+    }
+
+    /// Returns what a look at the directories finds. `covers_all`: a pattern takes rotated names.
+    pub fn candidates(&self, covers_all: bool) -> Vec<Candidate> {
+        let of = |(place, node): (&PathBuf, &Node)| {
+            let is_live = *place == self.live;
+            Candidate {
+                seen: Seen {
+                    path: if is_live { log("app.log") } else { place.clone() },
+                    place: place.clone(),
+                    inode: Inode {
+                        dev: 1,
+                        inode: node.inode,
+                    },
+                    size: node.bytes.len() as u64,
+                    modified: SystemTime::UNIX_EPOCH + Duration::from_secs(node.modified),
+                },
+                kin: if is_live || covers_all && !place.starts_with(log("releases")) {
+                    Kin::Covered
+                } else {
+                    Kin::Rotation(log("app.log"))
+                },
+                is_moved: false,
+            }
+        };
+        let mut candidates: Vec<Candidate> = self.nodes.iter().map(of).collect();
+        find_moved(&mut candidates);
+        candidates
+    }
+}
+
 impl World for Folder {
     type File = Sampled;
 
@@ -97,4 +142,25 @@ pub fn log(name: &str) -> PathBuf {
 pub fn lines_of(bytes: &[u8]) -> impl Iterator<Item = u64> {
     let number = |line| std::str::from_utf8(line).unwrap().trim().parse().unwrap();
     bytes.chunks(LINE).map(number)
+}
+
+/// Returns the steps in words.
+pub fn names_of(steps: &[Step<Sampled>]) -> String {
+    let name = |step: &Step<Sampled>| {
+        let place = |candidate: &Candidate| candidate.seen.place.display().to_string();
+        match step {
+            Step::Named { id, candidate, .. } => format!("{id} is {}", place(candidate)),
+            Step::Nameless { id } => format!("{id} has no name"),
+            Step::Resume { id, candidate, .. } => format!("resume {id} in {}", place(candidate)),
+            Step::StartAfter { id, candidate, .. } => format!("start {id} in {}", place(candidate)),
+            Step::GoOnIn { id, candidate, .. } => format!("{id} goes on in {}", place(candidate)),
+            Step::CopyOf { id, candidate, .. } => format!("{} is a copy of {id}", place(candidate)),
+            Step::Settle { id, candidate } => format!("{} is stored as {id}", place(candidate)),
+            Step::Mark { candidate, .. } => format!("mark {}", place(candidate)),
+            Step::Gap { id, .. } => format!("gap in {id}"),
+            Step::Gone { id } => format!("{id} is gone"),
+            _ => "another step".to_owned(),
+        }
+    };
+    steps.iter().map(name).collect::<Vec<_>>().join("; ")
 }
