@@ -249,13 +249,20 @@ impl TrackedFiles {
 
     /// The file is read after that one, unless that one is waiting for it.
     fn set_after(&mut self, id: i64, before: i64) {
-        let mut earlier = Some(before);
-        for _ in 0..=self.files.len() {
-            if earlier == Some(id) {
-                return;
+        if before == id {
+            return;
+        }
+        // Only a file that another one waits for can close a circle. Thousands of rotated files are
+        // a chain as long, which is not walked for each of them.
+        if self.files.iter().any(|file| file.after == Some(id)) {
+            let mut earlier = Some(before);
+            for _ in 0..=self.files.len() {
+                if earlier == Some(id) {
+                    return;
+                }
+                let Some(next) = earlier else { break };
+                earlier = self.file(next).and_then(|file| file.after);
             }
-            let Some(next) = earlier else { break };
-            earlier = self.file(next).and_then(|file| file.after);
         }
         if let Some(file) = self.file(id) {
             file.after = Some(before);
