@@ -210,6 +210,7 @@ pub(super) const ROWS: &[Row] = &[
     row("sudo", "{time} {host} sudo: {here}{_user} : {message}", Says::Nothing, "Nov 28 01:35:33 web1 sudo:    error : TTY=pts/0 ; PWD=/home/error ; USER=root ; COMMAND=/bin/ls"),
     row("vsftpd", "{time} [pid {pid.digits}] {here}[{_user.any}] {message}", Says::Nothing, "Sat Nov 28 01:35:33 2026 [pid 4711] [error] FAIL LOGIN: Client \"127.0.0.1\""),
     row("proftpd's logins", "{time} {host} proftpd[{pid.digits}] {client.any} ({_peer.any}]): {here}USER {message}", Says::Nothing, "2026-11-28 01:35:33,123 web1 proftpd[4711] 127.0.0.1 (192.0.2.1[192.0.2.1]): USER error: no such user found"),
+    row("snort's and suricata's alerts", "{time} {here}[**] [{_rule}] {message}", Says::Nothing, "11/28/2026-01:35:33.000000  [**] [1:1000001:1] ERROR in payload [**] [Priority: 0] {TCP} 192.0.2.1:5000 -> 192.0.2.2:80"),
     row("privoxy's requests", "{time} {thread.hex} {here}{level}: {message}", Says::Only(PRIVOXY), "2026-11-28 01:35:33.123 7f1c6b7ff6c0 Connect: to error:80 (failed)"),
     row("nagios service alerts", "[{time}] {here}SERVICE ALERT: {_host.any};{_service.any};{level};{_kind};{_try};{message}", Says::Only(STATES), "[1795830541] SERVICE ALERT: h1;errors;OK;HARD;1;OK - 0 errors"),
     row("nagios host alerts", "[{time}] {here}HOST ALERT: {_host.any};{level};{_kind};{_try};{message}", Says::Only(STATES), "[1795830538] HOST ALERT: h1;DOWN;HARD;1;no answer"),

@@ -13,7 +13,7 @@ pub(crate) enum Zone {
     Abbreviation([u8; 5]),
 }
 
-/// Reads `Z`, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`, ` Europe/Berlin`. Takes nothing
+/// Reads `Z`, ` Z` at the end, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`, ` Europe/Berlin`. Takes nothing
 /// when no zone is certain.
 pub(crate) fn scan(s: &mut Scanner) -> Zone {
     let rest = s.rest();
@@ -54,7 +54,9 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
         Some(b'A'..=b'Z') if gap == 1 => {
             let word = &rest[1..];
             let letters = word.iter().take_while(|b| b.is_ascii_uppercase()).count();
-            if matches!(&word[..letters], b"UTC" | b"GMT") && ends(1 + letters) {
+            // Mattermost's `10:00:00.123 Z`, which nothing else follows.
+            let is_z = letters == 1 && word[0] == b'Z' && matches!(word.get(1), None | Some(b']'));
+            if is_z || matches!(&word[..letters], b"UTC" | b"GMT") && ends(1 + letters) {
                 s.skip(1 + letters);
                 return Zone::Offset(0);
             }
