@@ -13,8 +13,8 @@ pub(crate) enum Zone {
     Abbreviation([u8; 5]),
 }
 
-/// Reads `Z`, ` Z` at the end, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`, ` Europe/Berlin`. Takes nothing
-/// when no zone is certain.
+/// Reads `Z`, ` Z` at the end, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`,
+/// ` Europe/Berlin`. Takes nothing when no zone is certain.
 pub(crate) fn scan(s: &mut Scanner) -> Zone {
     let rest = s.rest();
     let ends = |at: usize| {
