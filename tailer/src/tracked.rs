@@ -181,7 +181,7 @@ impl TrackedFiles {
                 .collect();
             rows.sort_by_key(|row| row.id);
             let (settled, begun, inputs) = (&self.settled, &self.begun, &self.inputs);
-            let has_looked = self.has_looked;
+            let (has_looked, held) = (self.has_looked, self.held());
             let mut setting = Setting {
                 has_begun: &|base| {
                     has_looked
@@ -195,7 +195,7 @@ impl TrackedFiles {
                 is_settled: &|candidate| settled.contains_key(&candidate.seen.inode),
                 from_end: self.from_end && !has_looked,
                 now: SystemTime::now(),
-                room: self.handles.saturating_sub(ids.len()).max(ROOM),
+                room: self.handles.saturating_sub(held).max(ROOM.min(self.handles / 2)),
                 draw_id: &mut draw_id,
             };
             let mut open: Vec<OpenFile<Bytes>> = self.files.iter_mut().map(open_file).collect();

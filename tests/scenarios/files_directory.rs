@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Result, ensure};
 use logwatch_tests::journal::{Journal, numbered};
 use logwatch_tests::server::Server;
+use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::stays;
 
 use crate::SOON;
@@ -297,4 +298,30 @@ fn the_first_record_after_a_rotation_is_stored_at_once() -> Result<()> {
     assert!(late[2] < 0.05, "{late:?}");
     drop(tailer);
     Ok(())
+}
+
+#[test]
+fn more_files_than_may_be_open_are_all_read_on() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("many", &["*.log"])?;
+    let names: Vec<String> = (0..200).map(|n| format!("{n}.log")).collect();
+    for name in &names {
+        files.write(name, &[format!("first of {name}")])?;
+    }
+    let tailer = Tailer::command(&server, &files.args(&[]))?;
+    let mut limited = Command::new("sh");
+    limited
+        .args(["-c", "ulimit -n 64; exec \"$0\" \"$@\""])
+        .arg(tailer.get_program())
+        .args(tailer.get_args())
+        .envs(server.env());
+    let tailer = Tailer::spawn(limited)?;
+    files.wait(&server, SOON * 2)?;
+    for name in &names {
+        files.write(name, &[format!("second of {name}")])?;
+    }
+    files.wait(&server, SOON * 2)?;
+    ensure!(tailer.open_files()? <= 64, "{}", tailer.open_files()?);
+    assert_eq!(tailer.output(), "");
+    no_gaps(&files, &server)
 }

@@ -6,7 +6,7 @@
 //! deletes the oldest first, so those are the ones that are held. A parked file that is deleted
 //! before it could be read is a gap.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::time::Instant;
 
 use super::state::{Event, Life};
@@ -24,6 +24,12 @@ impl TrackedFiles {
             .iter()
             .filter(|file| file.is_rotated() && !file.is_parked() && !file.is_overwritten())
             .count()
+    }
+
+    /// Returns the number of files that are held open.
+    pub(super) fn held(&self) -> usize {
+        let is_held = |file: &&TrackedFile| !file.is_parked() && !file.is_overwritten();
+        self.files.iter().filter(is_held).count()
     }
 
     /// Closes files when too many are open: the rotated ones that were written last, the live ones
@@ -52,8 +58,14 @@ impl TrackedFiles {
                 break;
             }
         }
-        let mut held = self.files.iter().filter(|file| is_held(file)).count();
-        if held <= self.handles {
+        // The next look needs room for the candidates that wait for it.
+        let most = if self.is_cut {
+            self.handles / 2
+        } else {
+            self.handles
+        };
+        let mut held = self.held();
+        if held <= most {
             return;
         }
         let mut quiet: Vec<usize> = (0..self.files.len())
@@ -61,10 +73,11 @@ impl TrackedFiles {
             .collect();
         quiet.sort_by_key(|index| {
             let file = &self.files[*index];
-            (file.is_rotated(), !file.growth.is_drained, file.growth.at)
+            let is_busy = !file.growth.is_drained || file.reader.has_open_record();
+            (file.is_rotated(), is_busy, file.growth.at)
         });
         for index in quiet {
-            if held <= self.handles {
+            if held <= most {
                 break;
             }
             self.files[index].park();
@@ -77,16 +90,12 @@ impl TrackedFiles {
         if !self.files.iter().any(TrackedFile::is_parked) {
             return;
         }
-        for candidate in candidates {
-            let mark = candidate.seen.mark();
-            let parked = self
-                .files
-                .iter_mut()
-                .find(|file| file.is_parked() && file.row.inode == candidate.seen.inode);
-            if let Some(file) = parked {
+        let there: HashMap<Inode, &Candidate> = candidates.iter().map(|it| (it.seen.inode, it)).collect();
+        for file in self.files.iter_mut().filter(|file| file.is_parked()) {
+            if let Some(candidate) = there.get(&file.row.inode) {
                 file.missing_since = None;
                 file.row.place.clone_from(&candidate.seen.place);
-                file.expect(mark);
+                file.expect(candidate.seen.mark());
             }
         }
     }
@@ -97,7 +106,8 @@ impl TrackedFiles {
         if !file.is_parked() || file.is_overwritten() {
             return true;
         }
-        if file.growth.is_drained || file.is_rotated() && self.held_rotated() >= HELD {
+        let is_finished = file.growth.is_drained && !file.reader.has_open_record();
+        if is_finished || file.is_rotated() && self.held_rotated() >= HELD {
             return false;
         }
         self.files[index].unpark()
@@ -105,12 +115,10 @@ impl TrackedFiles {
 
     /// Closes a file after its turn when too many are open.
     pub fn make_room(&mut self, index: usize) {
-        let held = self
-            .files
-            .iter()
-            .filter(|file| !file.is_parked() && !file.is_overwritten())
-            .count();
-        if held > self.handles && self.files[index].growth.is_drained {
+        if self.files[index].is_parked() {
+            return;
+        }
+        if self.held() > self.handles && self.files[index].growth.is_drained {
             self.files[index].park();
         }
     }
