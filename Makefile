@@ -54,11 +54,16 @@ test: missing-test build
 torture: missing-test build
 	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
 
+# Builds the tailer as packages have it, and puts it beside the programs that measure it.
+release_tailer = cargo build --profile tailer -p logwatch-tailer && mkdir -p target/release && \
+	ln -f target/tailer/logwatch-tailer target/release/
+
 # Runs the load of torture alone. fuzz and load share the default of MINUTES; torture has its own.
 load: export LOGWATCH_TREE := postgres-release
 load: missing-build
 	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
-	cargo build --release -p logwatch-tailer -p logwatch-tests --bins
+	$(release_tailer)
+	cargo build --release -p logwatch-tests --bins
 	ROUNDS=0 MINUTES="$(MINUTES)" target/release/torture
 
 # Builds for a PostgreSQL from PyPI and runs the tests that may differ there, or those of ONLY=.
@@ -90,7 +95,9 @@ build: missing-build
 bench: export LOGWATCH_TREE := postgres-release
 bench: missing-bench
 	$(private) cargo pgrx install --release --package logwatch --pg-config "$$PGRX_PG_CONFIG_PATH"
-	cargo build --release -p logwatch-tailer -p logwatch-tests --bins --examples
+	$(release_tailer)
+	cargo build --release -p logwatch-tests --bins
+	cargo build --release -p logwatch-tailer --examples
 	cargo bench --no-run -p logwatch-record
 	@RUST_BACKTRACE=0 target/release/bench $(ONLY)
 

@@ -4,7 +4,7 @@
 #
 #   extension/package/install_tailer.sh PREFIX
 #
-# PROFILE names the cargo profile (release). Copies with sudo if this user may not write there.
+# PROFILE names the cargo profile (tailer). Copies with sudo if this user may not write there.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
@@ -13,7 +13,7 @@ command -v cargo >/dev/null || {
 	exit 1
 }
 prefix=${DESTDIR:-}$1
-profile=${PROFILE:-release}
+profile=${PROFILE:-tailer}
 
 cargo build --profile "$profile" -p logwatch-tailer
 # cargo keeps the results of profile dev in target/debug.

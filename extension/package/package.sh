@@ -15,7 +15,7 @@ pg_config=$(command -v "$1") || {
 }
 profile=${2:-release}
 if [[ $profile == release ]]; then
-	as_pgrx=() as_cargo=(--release) built=target/release
+	as_pgrx=() as_cargo=(--profile tailer) built=target/tailer
 else
 	as_pgrx=(--debug) as_cargo=() built=target/debug
 fi
