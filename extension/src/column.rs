@@ -3,6 +3,8 @@
 //!
 //! A batch has thousands of values, so each is copied only once, straight into the array.
 
+use std::ops::Range;
+
 use pgrx::prelude::*;
 
 use crate::pg;
@@ -13,6 +15,8 @@ pub trait Element {
     const ARRAY: pg_sys::Oid;
     /// Elements begin at multiples of this.
     const ALIGNMENT: usize;
+    /// Bytes of an element; None where its length word tells them.
+    const LENGTH: Option<usize>;
     fn write(&self, to: &mut Vec<u8>);
 }
 
@@ -20,6 +24,7 @@ impl Element for i32 {
     const TYPE: pg_sys::Oid = pg_sys::INT4OID;
     const ARRAY: pg_sys::Oid = pg_sys::INT4ARRAYOID;
     const ALIGNMENT: usize = 4;
+    const LENGTH: Option<usize> = Some(4);
 
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.to_ne_bytes());
@@ -30,6 +35,7 @@ impl Element for i16 {
     const TYPE: pg_sys::Oid = pg_sys::INT2OID;
     const ARRAY: pg_sys::Oid = pg_sys::INT2ARRAYOID;
     const ALIGNMENT: usize = 2;
+    const LENGTH: Option<usize> = Some(2);
 
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.to_ne_bytes());
@@ -40,6 +46,7 @@ impl Element for i64 {
     const TYPE: pg_sys::Oid = pg_sys::INT8OID;
     const ARRAY: pg_sys::Oid = pg_sys::INT8ARRAYOID;
     const ALIGNMENT: usize = 8;
+    const LENGTH: Option<usize> = Some(8);
 
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.to_ne_bytes());
@@ -53,6 +60,7 @@ impl Element for Micros {
     const TYPE: pg_sys::Oid = pg_sys::TIMESTAMPTZOID;
     const ARRAY: pg_sys::Oid = pg_sys::TIMESTAMPTZARRAYOID;
     const ALIGNMENT: usize = 8;
+    const LENGTH: Option<usize> = Some(8);
 
     fn write(&self, to: &mut Vec<u8>) {
         self.0.write(to);
@@ -63,6 +71,7 @@ impl Element for str {
     const TYPE: pg_sys::Oid = pg_sys::TEXTOID;
     const ARRAY: pg_sys::Oid = pg_sys::TEXTARRAYOID;
     const ALIGNMENT: usize = 4;
+    const LENGTH: Option<usize> = None;
 
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&length_word(4 + self.len()));
@@ -104,6 +113,22 @@ impl<T: Element + ?Sized> Column<T> {
     pub fn push_option(&mut self, value: Option<&T>) {
         match value {
             Some(value) => self.push(value),
+            None => self.push_bytes(None),
+        }
+    }
+
+    /// Adds an element in PostgreSQL's form.
+    fn push_bytes(&mut self, value: Option<&[u8]>) {
+        match value {
+            Some(bytes) => {
+                if !self.present.is_empty() {
+                    self.note(true);
+                }
+                self.elements.extend_from_slice(bytes);
+                self.elements
+                    .resize(self.elements.len().next_multiple_of(T::ALIGNMENT), 0);
+                self.count += 1;
+            }
             None => {
                 if self.present.is_empty() {
                     // All before it were there.
@@ -129,6 +154,27 @@ impl<T: Element + ?Sized> Column<T> {
 
     pub fn len(&self) -> usize {
         self.count
+    }
+
+    /// Returns the elements in PostgreSQL's form; None for NULL.
+    pub fn elements(&self) -> Elements<'_> {
+        Elements {
+            rest: &self.elements,
+            present: &self.present,
+            next: 0,
+            count: self.count,
+            length: T::LENGTH,
+            alignment: T::ALIGNMENT,
+        }
+    }
+
+    /// Returns some of the elements as a column of their own.
+    pub fn part(&self, part: Range<usize>) -> Self {
+        let mut column = Self::default();
+        for element in self.elements().take(part.end).skip(part.start) {
+            column.push_bytes(element);
+        }
+        column
     }
 
     /// Returns the header before the elements. `ArrayType` in PostgreSQL's array.h describes it.
@@ -165,6 +211,35 @@ impl<T: Element + ?Sized> IntoDatum for Column<T> {
     }
 }
 
+/// The elements of a column, in order.
+pub struct Elements<'a> {
+    rest: &'a [u8],
+    present: &'a [u8],
+    next: usize,
+    count: usize,
+    length: Option<usize>,
+    alignment: usize,
+}
+
+impl<'a> Iterator for Elements<'a> {
+    type Item = Option<&'a [u8]>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if self.next == self.count {
+            return None;
+        }
+        let number = self.next;
+        self.next += 1;
+        if !self.present.is_empty() && self.present[number / 8] >> (number % 8) & 1 == 0 {
+            return Some(None);
+        }
+        let length = self.length.unwrap_or_else(|| length_of(self.rest));
+        let element = &self.rest[..length];
+        self.rest = &self.rest[length.next_multiple_of(self.alignment)..];
+        Some(Some(element))
+    }
+}
+
 /// The first word of a value of `length` bytes in all, itself included (`SET_VARSIZE`).
 pub fn length_word(length: usize) -> [u8; 4] {
     let length = length as u32;
@@ -173,4 +248,16 @@ pub fn length_word(length: usize) -> [u8; 4] {
     } else {
         (length << 2).to_ne_bytes()
     }
+}
+
+/// Returns the length of the value that these bytes begin with, as its first word has it
+/// (`VARSIZE`).
+fn length_of(value: &[u8]) -> usize {
+    let word = u32::from_ne_bytes([value[0], value[1], value[2], value[3]]);
+    let length = if cfg!(target_endian = "big") {
+        word
+    } else {
+        word >> 2
+    };
+    length as usize
 }

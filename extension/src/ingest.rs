@@ -18,8 +18,10 @@ use crate::patterns;
 use crate::pg::{self, IfDropped};
 use crate::{report, settings};
 
+mod append;
 mod statements;
 
+use append::Records;
 use statements::{number, with_plans};
 
 /// A record that says it was logged later than this from now on is not believed.
@@ -188,21 +190,18 @@ impl Batch {
                     samples.into(),
                 ],
             )?;
-            client.update(
-                &plans.entries,
-                None,
-                &[
-                    source_id.into(),
-                    received_at.into(),
-                    self.logged_at.into(),
-                    self.level.into(),
-                    fingerprint.into(),
-                    self.message.into(),
-                    self.detail.into(),
-                    self.fields.into(),
-                    self.flags.into(),
-                ],
-            )?;
+            let records = Records {
+                source_id,
+                received_at,
+                logged_at: &self.logged_at,
+                level: &self.level,
+                fingerprint: &fingerprint,
+                message: &self.message,
+                detail: &self.detail,
+                fields: &self.fields,
+                flags: &self.flags,
+            };
+            append::store(client, plans, &records)?;
             Ok(stored)
         })
     }

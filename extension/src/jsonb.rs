@@ -74,6 +74,7 @@ impl Element for Jsonb {
     const TYPE: pg_sys::Oid = pg_sys::JSONBOID;
     const ARRAY: pg_sys::Oid = pg_sys::JSONBARRAYOID;
     const ALIGNMENT: usize = 4;
+    const LENGTH: Option<usize> = None;
 
     fn write(&self, to: &mut Vec<u8>) {
         to.extend_from_slice(&self.0);

@@ -303,3 +303,68 @@ fn a_dump_can_be_restored() -> Result<()> {
     run(&mut copy, "SELECT * FROM logwatch_check()")?;
     Ok(())
 }
+
+#[test]
+fn a_large_call_stores_the_same_as_single_ones() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let lines: Vec<String> = (0..50)
+        .flat_map(|n| {
+            [
+                format!("2026-11-22 10:00:{:02} ERROR order {n} failed\n\tat Shop.pay(Shop.java:{n})", n % 60),
+                format!(r#"{{"time":"2026-11-22T10:00:00Z","level":"fatal","msg":"no disk {n}","host":"a","left":{n}}}"#),
+                format!("FATAL without a time {n}"),
+            ]
+        })
+        .collect();
+    let mut client = server.client()?;
+    client.execute("SELECT logwatch_ingest($1::text[], 'many')", &[&lines])?;
+    for line in &lines {
+        client.execute("SELECT logwatch_ingest($1::text, 'one')", &[line])?;
+    }
+    let rows = |source: &str| {
+        format!(
+            "SELECT CASE WHEN flags IS NULL THEN logged_at END, level, fingerprint, message, detail, fields, flags
+               FROM logwatch.entries WHERE source_id = logwatch_private.source_id('{source}')"
+        )
+    };
+    for (one, other) in [("many", "one"), ("one", "many")] {
+        let differs = format!(
+            "SELECT count(*) FROM ({} EXCEPT ALL {}) AS d",
+            rows(one),
+            rows(other)
+        );
+        assert_eq!(server.sql(&differs)?, "0", "{one}");
+    }
+    assert_eq!(
+        server.sql("SELECT count(*), count(DISTINCT id), count(detail), count(fields), count(flags) FROM logwatch.entries")?,
+        "300|300|100|100|100"
+    );
+    // By the index alone.
+    assert_eq!(
+        server.sql("SET enable_seqscan = off; SELECT count(*) FROM logwatch.entries WHERE logged_at = '2026-11-22T10:00:00Z'")?,
+        "102"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_trigger_or_check_of_ones_own_sees_every_record_of_a_large_call() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "CREATE TABLE seen (message text);
+         CREATE FUNCTION see() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN INSERT INTO public.seen VALUES (NEW.message); RETURN NULL; END $$;
+         CREATE TRIGGER see AFTER INSERT ON logwatch.entries FOR EACH ROW EXECUTE FUNCTION see()",
+    )?;
+    let call = "SELECT logwatch_ingest(array_agg('ERROR number ' || n)) FROM generate_series(1, 60) AS n";
+    assert_eq!(server.sql(call)?, "60");
+    assert_eq!(server.sql("SELECT count(DISTINCT message) FROM seen")?, "60");
+    server.sql("DROP TRIGGER see ON logwatch.entries; ALTER TABLE logwatch.entries ADD CHECK (message <> 'number 61')")?;
+    let call = call.replace("60)", "61)");
+    let mut client = server.client()?;
+    assert_eq!(
+        run_error(&mut client, &call)?.code,
+        SqlState::CHECK_VIOLATION.code()
+    );
+    assert_eq!(server.sql("SELECT count(*) FROM logwatch.entries")?, "60");
+    Ok(())
+}

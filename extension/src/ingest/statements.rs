@@ -1,6 +1,7 @@
 //! The SQL statements of ingest, planned once per session.
 
 use std::cell::OnceCell;
+use std::ffi::CStr;
 
 use logwatch_record::Level;
 use pgrx::prelude::*;
@@ -12,6 +13,8 @@ pub struct Plans {
     pub offset: OwnedPreparedStatement,
     pub batch: OwnedPreparedStatement,
     pub entries: OwnedPreparedStatement,
+    /// The same for one record; returns the partition that has it.
+    pub first_entry: OwnedPreparedStatement,
     pub known: OwnedPreparedStatement,
 }
 
@@ -37,12 +40,37 @@ pub fn number(level: Level) -> i32 {
 }
 
 const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
+/// The labels of these numbers, from 1 on.
+pub const LEVEL_NAMES: [&CStr; 5] = [c"DEBUG", c"INFO", c"WARN", c"ERROR", c"FATAL"];
+
+const ENTRY_TYPES: [pg_sys::Oid; 9] = [
+    pg_sys::INT8OID,
+    pg_sys::TIMESTAMPTZOID,
+    pg_sys::TIMESTAMPTZARRAYOID,
+    pg_sys::INT4ARRAYOID,
+    pg_sys::INT8ARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::TEXTARRAYOID,
+    pg_sys::JSONBARRAYOID,
+    pg_sys::TEXTARRAYOID,
+];
+
+/// In a select list unnest returns row after row; in FROM it would first store all of them.
+fn insert_entries(returning: &str) -> String {
+    format!(
+        "INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
+         SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields,
+                pg_catalog.string_to_array(r.flags, ',')
+           FROM (SELECT pg_catalog.unnest($3) AS logged_at, pg_catalog.unnest($4) AS level, pg_catalog.unnest($5) AS fingerprint,
+                        pg_catalog.unnest($6) AS message, pg_catalog.unnest($7) AS detail, pg_catalog.unnest($8) AS fields,
+                        pg_catalog.unnest($9) AS flags) AS r {returning}"
+    )
+}
 
 impl Plans {
     fn prepare(client: &mut SpiClient) -> spi::Result<Self> {
         use pg_sys::{
-            INT2ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, JSONBARRAYOID, TEXTARRAYOID, TEXTOID,
-            TIMESTAMPTZARRAYOID, TIMESTAMPTZOID,
+            INT2ARRAYOID, INT4ARRAYOID, INT4OID, INT8ARRAYOID, INT8OID, TEXTARRAYOID, TEXTOID, TIMESTAMPTZOID,
         };
         let prepare = |sql: String, types: &[pg_sys::Oid]| {
             let types: Vec<PgOid> = types.iter().map(|oid| PgOid::from(*oid)).collect();
@@ -70,29 +98,8 @@ impl Plans {
                     INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
                 ],
             )?,
-            // In a select list unnest returns row after row; in FROM it would first store all of
-            // them.
-            entries: prepare(
-                format!(
-                    "INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
-                     SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields,
-                            pg_catalog.string_to_array(r.flags, ',')
-                       FROM (SELECT pg_catalog.unnest($3) AS logged_at, pg_catalog.unnest($4) AS level, pg_catalog.unnest($5) AS fingerprint,
-                                    pg_catalog.unnest($6) AS message, pg_catalog.unnest($7) AS detail, pg_catalog.unnest($8) AS fields,
-                                    pg_catalog.unnest($9) AS flags) AS r"
-                ),
-                &[
-                    INT8OID,
-                    TIMESTAMPTZOID,
-                    TIMESTAMPTZARRAYOID,
-                    INT4ARRAYOID,
-                    INT8ARRAYOID,
-                    TEXTARRAYOID,
-                    TEXTARRAYOID,
-                    JSONBARRAYOID,
-                    TEXTARRAYOID,
-                ],
-            )?,
+            entries: prepare(insert_entries(""), &ENTRY_TYPES)?,
+            first_entry: prepare(insert_entries("RETURNING tableoid"), &ENTRY_TYPES)?,
             known: prepare(
                 "SELECT p.fingerprint FROM logwatch.patterns AS p WHERE p.fingerprint OPERATOR(pg_catalog.=) ANY ($1)".to_owned(),
                 &[INT8ARRAYOID],
