@@ -349,8 +349,7 @@ BEGIN
     PERFORM logwatch_private.settle();
     tallies := logwatch_private.take(asof);
     IF tallies <> '{}' THEN
-        PERFORM logwatch_private.add_patterns(tallies)
-          WHERE EXISTS (SELECT FROM unnest(tallies) AS t WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = t.fingerprint));
+        PERFORM logwatch_private.add_patterns(tallies);
         PERFORM logwatch_private.match_patterns(tallies);
         touched := logwatch_private.roll(tallies, asof);
     END IF;

@@ -129,34 +129,45 @@ CREATE FUNCTION logwatch_private.group_number(group_by text, group_key text) RET
     $$;
 COMMENT ON FUNCTION logwatch_private.group_number(text, text) IS 'Returns the number by which sums know an alert''s group';
 
+CREATE FUNCTION logwatch_private.places_of(r logwatch.rules, groups bigint[]) RETURNS bigint[]
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT CASE WHEN r.source = '*' THEN CASE WHEN r.group_by = 'source' THEN groups END
+                ELSE ARRAY(SELECT s.id FROM logwatch.sources AS s
+                            WHERE logwatch_private.glob_matches(s.name, r.source) AND (groups IS NULL OR r.group_by <> 'source' OR s.id = ANY (groups))) END
+    $$;
+COMMENT ON FUNCTION logwatch_private.places_of(logwatch.rules, bigint[]) IS 'Returns the ids of the sources that a rule counts, of some groups only when given; NULL for all';
+
+CREATE FUNCTION logwatch_private.minutes_query(columns text, r logwatch.rules, groups bigint[], places bigint[]) RETURNS text
+    LANGUAGE sql IMMUTABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Finds rows by the index that leaves least to look at.
+    SELECT format('SELECT %s AS grp, m.minute, m.level, %s
+                     FROM logwatch.minutes AS m
+                    WHERE m.minute > $1 - interval ''1 hour'' AND m.minute + make_interval(secs => m.width) > $1 AND m.minute <= $2 AND m.level >= $7::logwatch.level',
+                  CASE r.group_by WHEN 'source' THEN 'm.source_id' WHEN 'pattern' THEN 'm.fingerprint' ELSE '0::bigint' END, columns)
+        || CASE WHEN places IS NOT NULL THEN ' AND m.source_id = ANY ($4)' ELSE '' END
+        || CASE WHEN r.group_by = 'pattern' AND groups IS NOT NULL THEN ' AND m.fingerprint = ANY ($3)' ELSE '' END
+        || CASE WHEN r.match IS NOT NULL OR r.exclude IS NOT NULL
+                THEN ' AND EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint AND logwatch_private.template_matches(p.template, $5, $6))'
+                ELSE '' END
+    $$;
+COMMENT ON FUNCTION logwatch_private.minutes_query(text, logwatch.rules, bigint[], bigint[])
+    IS 'Returns a query for the rows of minutes that a rule counts; its parameters: from, to, groups, places, match, exclude, level';
+
 CREATE FUNCTION logwatch_private.minutes_of(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[] DEFAULT NULL)
-    RETURNS TABLE (grp bigint, minute timestamptz, source_id bigint, level logwatch.level, fingerprint bigint, n bigint, points bigint[])
+    RETURNS TABLE (grp bigint, minute timestamptz, level logwatch.level, source_id bigint, fingerprint bigint, n bigint, points bigint[])
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     AS $$
 DECLARE
-    places bigint[] := CASE WHEN r.source <> '*' THEN ARRAY(SELECT s.id FROM logwatch.sources AS s WHERE logwatch_private.glob_matches(s.name, r.source)) END;
-    path text := '';
+    places constant bigint[] := logwatch_private.places_of(r, groups);
 BEGIN
-    IF r.group_by = 'source' AND groups IS NOT NULL THEN
-        places := CASE WHEN places IS NULL THEN groups ELSE ARRAY(SELECT unnest(places) INTERSECT SELECT unnest(groups)) END;
-    END IF;
-    -- By the index that leaves least to look at.
-    IF places IS NOT NULL THEN
-        path := ' AND m.source_id = ANY ($4)';
-    END IF;
-    IF r.group_by = 'pattern' AND groups IS NOT NULL THEN
-        path := path || ' AND m.fingerprint = ANY ($3)';
-    END IF;
-    IF r.match IS NOT NULL OR r.exclude IS NOT NULL THEN
-        path := path || ' AND EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint AND logwatch_private.template_matches(p.template, $5, $6))';
-    END IF;
-    RETURN QUERY EXECUTE format(
-        'SELECT %s, m.minute, m.source_id, m.level, m.fingerprint, m.n, CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END
-           FROM logwatch.minutes AS m
-          WHERE m.minute > $1 - interval ''1 hour'' AND m.minute + make_interval(secs => m.width) > $1 AND m.minute <= $2 AND m.level >= $7::logwatch.level%s',
-        CASE r.group_by WHEN 'source' THEN 'm.source_id' WHEN 'pattern' THEN 'm.fingerprint' ELSE '0::bigint' END, path)
+    RETURN QUERY EXECUTE logwatch_private.minutes_query(
+        'm.source_id, m.fingerprint, m.n, CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END', r, groups, places)
         USING from_at, to_at, groups, places, r.match, r.exclude, r.level;
 END
 $$;
@@ -191,6 +202,7 @@ DECLARE
     wanted constant integer := logwatch_private.expression(r.match, r.exclude);
     start constant timestamptz := logwatch_private.start_of_minute(asof - reach);
     found logwatch_private.selections;
+    places bigint[];
 BEGIN
     SELECT * INTO found FROM logwatch_private.selections AS s
      WHERE s.source = r.source AND s.group_by = r.group_by AND s.expression IS NOT DISTINCT FROM wanted;
@@ -207,13 +219,14 @@ BEGIN
     END IF;
     -- Rules of all levels share the sums.
     r.level := 'DEBUG';
-    INSERT INTO logwatch_private.rolled (selection, grp, minute, level, n, points)
-    SELECT found.id, s.grp, s.minute, s.level, sum(s.n), array_agg((60 * s.n + s.second)::bigint)
-      FROM (SELECT m.grp, m.minute, m.level, p % 60 AS second, sum(p / 60) AS n
-              FROM logwatch_private.minutes_of(r, start, 'infinity') AS m CROSS JOIN LATERAL unnest(m.points) AS p
-             WHERE m.minute >= start
-             GROUP BY 1, 2, 3, 4) AS s
-     GROUP BY 2, 3, 4;
+    places := logwatch_private.places_of(r, NULL);
+    EXECUTE format(
+        'INSERT INTO logwatch_private.rolled (selection, grp, minute, level, n, points)
+         SELECT $8, g.grp, g.minute, g.level, g.n, CASE WHEN cardinality(g.points) <= 120 THEN g.points ELSE logwatch_private.merge_points(g.points) END
+           FROM (SELECT s.grp, s.minute, s.level, sum(s.point / 60) AS n, array_agg(s.point) AS points
+                   FROM (%s) AS s WHERE s.minute >= $1 GROUP BY 1, 2, 3) AS g',
+        logwatch_private.minutes_query('unnest(CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END) AS point', r, NULL, places))
+        USING start, 'infinity'::timestamptz, NULL::bigint[], places, r.match, r.exclude, r.level, found.id;
     RETURN found.id;
 END
 $$;
@@ -265,6 +278,7 @@ CREATE FUNCTION logwatch_private.match_patterns(tallies logwatch_private.tally[]
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
+    SET enable_seqscan = off
     AS $$
 DECLARE
     newest constant integer := (SELECT max(e.id) FROM logwatch_private.expressions AS e);
@@ -335,6 +349,7 @@ CREATE FUNCTION logwatch_private.roll(tallies logwatch_private.tally[], asof tim
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
+    SET enable_seqscan = off
     SET plan_cache_mode = force_generic_plan
     SET enable_nestloop = off
     SET enable_mergejoin = off

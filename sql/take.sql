@@ -13,6 +13,9 @@ BEGIN
              ORDER BY b.source_id OFFSET 0) AS u
      WHERE logwatch_private.try_queue_for_source(u.source)
         ON CONFLICT DO NOTHING;
+    IF EXISTS (SELECT FROM logwatch.batches AS b WHERE b.new_patterns <> '{}') THEN
+        -- Planned each time: a kept plan may come from a time with few patterns.
+        EXECUTE $query$
     INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
     SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template, v.at, v.at, COALESCE(u.sample, '')
       FROM logwatch.batches AS b
@@ -21,16 +24,28 @@ BEGIN
      WHERE b.new_patterns <> '{}'
        AND NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
      ORDER BY u.fingerprint, b.received_at, v.at
-        ON CONFLICT DO NOTHING;
+        ON CONFLICT DO NOTHING
+        $query$;
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources and patterns that have come for the first time';
 
 CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) RETURNS void
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    is_missing boolean;
+BEGIN
+    -- Planned each time, as in settle().
+    EXECUTE 'SELECT EXISTS (SELECT FROM unnest($1) AS t WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = t.fingerprint))'
+       INTO is_missing USING tallies;
+    IF NOT is_missing THEN
+        RETURN;
+    END IF;
     -- A record that was ahead of the clock is counted up to five minutes before the time it has.
+    EXECUTE $query$
     INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, total, sample)
     SELECT t.fingerprint, e.level, logwatch_private.template(e.message), t.second, t.last, t.n, left(e.message, 2000)
       FROM (SELECT u.fingerprint, min(u.second) AS second, max(u.second) AS last, sum(u.n) AS n FROM unnest($1) AS u
@@ -40,7 +55,9 @@ CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) 
                           WHERE e.logged_at >= t.second AND e.logged_at < t.second + interval '301 seconds' AND e.fingerprint = t.fingerprint
                           ORDER BY e.logged_at LIMIT 1) AS e
         ON CONFLICT DO NOTHING
-    $$;
+    $query$ USING tallies;
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.add_patterns(logwatch_private.tally[]) IS 'Makes the patterns that came without a template from an entry of each';
 
 CREATE FUNCTION logwatch_private.take(asof timestamptz, most bigint DEFAULT 50000) RETURNS logwatch_private.tally[]
@@ -104,12 +121,12 @@ BEGIN
            SET n = m.n + EXCLUDED.n,
                -- Of what has been made coarser the seconds are not known any more.
                points = CASE WHEN m.points = '{}' THEN m.points ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END
-    ), known AS (
-        UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
-          FROM (SELECT tallied.fingerprint, sum(tallied.n) AS n, max(tallied.second) AS last_at FROM tallied GROUP BY 1) AS t
-         WHERE p.fingerprint = t.fingerprint
     )
     SELECT array_agg(ROW (t.second, t.source_id, t.level, t.fingerprint, t.n)::logwatch_private.tally) INTO taken FROM tallied AS t;
+    -- Planned each time, as in settle().
+    EXECUTE 'UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
+               FROM (SELECT u.fingerprint, sum(u.n) AS n, max(u.second) AS last_at FROM unnest($1) AS u GROUP BY 1) AS t
+              WHERE p.fingerprint = t.fingerprint' USING taken;
     RETURN COALESCE(taken, '{}');
 END
 $$;

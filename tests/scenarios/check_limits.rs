@@ -137,3 +137,31 @@ fn patterns_above_the_limit_of_a_minute_share_one() -> Result<()> {
     assert_eq!(shared, "1000");
     Ok(())
 }
+
+#[test]
+fn a_storm_of_new_patterns_after_a_quiet_time_is_checked_soon() -> Result<()> {
+    const PATTERNS: i64 = 20_000;
+    let server = Server::without_worker(&[("autovacuum", "off")])?;
+    let mut client = server.client()?;
+    // The session keeps the plans that it makes now, when the tables are known to be almost empty:
+    // by those the check of the storm takes minutes.
+    for statements in [
+        "SELECT logwatch_ingest('ERROR first'); SELECT logwatch_check()",
+        "VACUUM ANALYZE",
+        "SELECT logwatch_ingest('ERROR second'); SELECT logwatch_check()",
+        "SET statement_timeout = '100s'",
+    ] {
+        client.batch_execute(statements)?;
+    }
+    client.execute(
+        "SELECT logwatch_ingest(array_agg('ERROR module ' || translate(n::text, '0123456789', 'ghijklmnop') || ' failed'), 'host ' || n / 4000)
+           FROM generate_series(1, $1::bigint) AS n GROUP BY n / 4000",
+        &[&PATTERNS],
+    )?;
+    client.batch_execute("SELECT logwatch_check()")?;
+    assert_eq!(
+        server.sql("SELECT count(*) FROM logwatch.patterns")?,
+        (PATTERNS + 2).to_string()
+    );
+    Ok(())
+}
