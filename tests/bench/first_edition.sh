@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
-# Builds the first edition of logwatch (git d6d4b48) for release, once, in target/first-edition, and
-# prints the path of the pg_config that it is installed for. Exits with 3 where the repository does
-# not have that commit, as in a shallow clone.
+# Builds the first edition of logwatch (git d6d4b48) for release, once, in target/first-edition.
+# Prints the path of the pg_config that it is installed for, and that of its tailer. Exits with 3
+# where the repository does not have that commit, as in a shallow clone.
 set -euo pipefail
 
 commit=d6d4b48
@@ -19,6 +19,7 @@ pg_config=$(LOGWATCH_TREE=postgres-release tests/private_postgres.sh)
 if [[ ! -e $tree/target/installed ]]; then
 	PGRX_PG_CONFIG_PATH=$pg_config PATH=$checkout/target/tools/bin:$PATH CARGO_PGRX_DISABLE_GC_SECTIONS_WORKAROUND=1 \
 		cargo pgrx install --release --package logwatch --pg-config "$pg_config" >&2
+	cargo build --release --package logwatch-tailer >&2
 	touch "$tree/target/installed"
 fi
-echo "$pg_config"
+printf '%s\n' "$pg_config" "$tree/target/release/logwatch-tailer"

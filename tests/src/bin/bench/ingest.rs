@@ -1,78 +1,180 @@
-//! From a file to committed rows, beside COPY of the same rows, rsyslog and a shell loop; and what
-//! the rows take on disk.
+//! From a file to committed rows, beside COPY of the same rows into the same table; and what the
+//! rows take on disk.
+//!
+//! *dense*: a generated log with few patterns. *spread*: nearly every record has a second and
+//! pattern of its own, the worst case for counting. The sides of a round run in turns, and its
+//! ratios are taken round by round: a busy machine slows all of them.
 
 use std::io::Write;
+use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use logwatch_tests::server::Server;
-use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_until;
 
+use crate::edition::Edition;
 use crate::input::{self, settle};
-use crate::measure::short;
-use crate::others;
+use crate::measure::{Cost, percentile, run as run_program, short};
 use crate::table::{Contract, Table};
 
-const ROUNDS: usize = 2;
+const ROUNDS: usize = 3;
 const COLUMNS: &str = "source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags";
-/// COPY as it is mostly used; it is also given as many rows in each transaction as the tailer's
-/// largest batch had.
-const COPY_BATCH: usize = 1000;
-/// How many lines the slow ones are given.
-const RSYSLOG_LINES: usize = 20_000;
-const SHELL_LINES: usize = 100;
+/// Tables that are emptied between two runs; the first edition has `counts` where later ones have
+/// `minutes` and `arrivals`.
+const TABLES: [&str; 8] = [
+    "entries", "counts", "minutes", "batches", "arrivals", "patterns", "files", "alerts",
+];
 
 pub fn run(table: &mut Table) -> Result<()> {
     let directory = tempfile::tempdir()?;
-    let records = input::size("BENCH_RECORDS", 1_000_000)?;
+    let records = input::size("BENCH_RECORDS", 500_000)?;
     // With as many bursts as fit some three in five records are errors.
-    let path = input::log(directory.path(), "errors.log", records * 5 / 3, 1.0, None)?;
-    let file = path.display().to_string();
-    let server = input::server(&[])?;
-    let (mut ours, mut copy) = (vec![], vec![]);
-    let mut rows = String::new();
-    let (mut count, mut batch) = (0.0, 1000);
-    for _ in 0..ROUNDS {
-        forget(&server)?;
-        let started = Instant::now();
-        Tailer::once(&server, &["--source", "bench", &file])?;
-        ours.push(started.elapsed());
-        count = number(&server, "SELECT count(*) FROM logwatch.entries")?;
-        batch = number(
-            &server,
-            "SELECT max(n) FROM (SELECT count(*) AS n FROM logwatch.entries GROUP BY received_at, source_id) AS b",
-        )? as usize;
-        if rows.is_empty() {
-            storage(table, &server, count)?;
-            rows = dump(&server)?;
-        }
-        forget(&server)?;
-        copy.push(copy_rows(&server, &rows, batch)?);
+    let dense = input::log(directory.path(), "dense.log", records * 5 / 3, 1.0, None)?;
+    let spread = input::spread_log(directory.path(), records)?;
+    let (now, first) = (Side::of(&Edition::now()?)?, Edition::first()?.map(Side::of));
+    let first = first.transpose()?;
+    kind(table, "dense", &dense, &now, first.as_ref())?;
+    kind(table, "spread", &spread, &now, first.as_ref())
+}
+
+/// An edition and its server.
+struct Side {
+    server: Server,
+    tailer: std::path::PathBuf,
+}
+
+impl Side {
+    fn of(edition: &Edition) -> Result<Self> {
+        Ok(Self {
+            server: edition.server_with_worker(&[])?,
+            tailer: edition.tailer_path().to_owned(),
+        })
     }
-    forget(&server)?;
-    let copy_small = copy_rows(&server, &rows, COPY_BATCH)?;
-    let rate = |times: &[Duration]| {
-        let best = times.iter().min().copied().unwrap_or_default();
-        count / best.as_secs_f64()
-    };
-    let (ours, copy, copy_small) = (rate(&ours), rate(&copy), rate(&[copy_small]));
-    table.ratio(
-        &format!("file to rows, {} error records, default rules on", short(count)),
-        &format!("{} rows/s", short(ours)),
-        &format!("COPY, {batch} rows each: {} rows/s", short(copy)),
-        ours / copy,
-        Contract::AtLeast(0.8),
+
+    /// Takes the server back to before the first record.
+    fn forget(&self) -> Result<()> {
+        let there = self.server.sql(&format!(
+            "SELECT string_agg('logwatch.' || relname, ', ') FROM pg_class
+              WHERE relnamespace = 'logwatch'::regnamespace AND relkind IN ('r', 'p') AND relname IN ('{}')",
+            TABLES.join("', '")
+        ))?;
+        self.server.sql(&format!("TRUNCATE {there} CASCADE"))?;
+        settle(&self.server)
+    }
+
+    /// Reads a file to its end; returns the tailer's cost.
+    fn ingest(&self, file: &str) -> Result<Cost> {
+        self.forget()?;
+        let mut command = std::process::Command::new(&self.tailer);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(self.server.env());
+        run_program(command.args(["--once", "--source", "bench", file]))
+    }
+
+    /// Stores rows by COPY, so many in each transaction.
+    fn copy(&self, rows: &str, batch: usize) -> Result<Duration> {
+        self.forget()?;
+        let mut client = self.server.client()?;
+        let lines: Vec<&str> = rows.split_inclusive('\n').collect();
+        let batches: Vec<String> = lines.chunks(batch).map(<[&str]>::concat).collect();
+        let started = Instant::now();
+        for batch in batches {
+            let mut writer = client.copy_in(&format!("COPY logwatch.entries ({COLUMNS}) FROM STDIN"))?;
+            writer.write_all(batch.as_bytes())?;
+            writer.finish()?;
+        }
+        Ok(started.elapsed())
+    }
+
+    fn number(&self, query: &str) -> Result<f64> {
+        number(&self.server, query)
+    }
+}
+
+/// Medians of rates in rows a second, and of their ratios to COPY's of the same round.
+#[derive(Default)]
+struct Rates {
+    rates: Vec<f64>,
+    ratios: Vec<f64>,
+}
+
+impl Rates {
+    fn add(&mut self, rate: f64, copy: f64) {
+        self.rates.push(rate);
+        self.ratios.push(rate / copy);
+    }
+
+    fn median(&mut self) -> (f64, f64) {
+        (
+            percentile(&mut self.rates, 0.5),
+            percentile(&mut self.ratios, 0.5),
+        )
+    }
+}
+
+fn kind(table: &mut Table, name: &str, file: &Path, now: &Side, first: Option<&Side>) -> Result<()> {
+    let file = file.display().to_string();
+    let (mut ours, mut theirs, mut copies) = (Rates::default(), Rates::default(), vec![]);
+    let (mut rows, mut count, mut batch) = (String::new(), 0.0, 1000);
+    let (mut tailer, mut checked) = (vec![], vec![]);
+    for round in 0..ROUNDS {
+        let cost = now.ingest(&file)?;
+        checked.push(time_until_checked(&now.server)?);
+        count = now.number("SELECT count(*) FROM logwatch.entries")?;
+        if round == 0 {
+            batch = now.number(
+                "SELECT max(n) FROM (SELECT count(*) AS n FROM logwatch.entries GROUP BY received_at, source_id) AS b",
+            )? as usize;
+            rows = dump(&now.server)?;
+            disk(table, name, now, count)?;
+        }
+        let copy = count / now.copy(&rows, batch)?.as_secs_f64();
+        ours.add(count / cost.wall.as_secs_f64(), copy);
+        copies.push(copy);
+        tailer.push(1e6 * cost.cpu.as_secs_f64() / count);
+        if let Some(first) = first {
+            let rate = count / first.ingest(&file)?.wall.as_secs_f64();
+            theirs.add(rate, copy);
+        }
+    }
+    let (rate, ratio) = ours.median();
+    let added = table.ratio(
+        &format!("file to rows, {name}: {} records, default rules on", short(count)),
+        &format!("{} rows/s", short(rate)),
+        &format!(
+            "COPY, {batch} rows each: {} rows/s",
+            short(percentile(&mut copies, 0.5))
+        ),
+        ratio,
+        Contract::AtLeast(1.0),
     );
-    table.ratio(
-        "the same beside COPY in smaller transactions",
-        &format!("{} rows/s", short(ours)),
-        &format!("COPY, {COPY_BATCH} rows each: {} rows/s", short(copy_small)),
-        ours / copy_small,
+    if first.is_some() {
+        let (rate, ratio) = theirs.median();
+        added.first(&format!("{} rows/s, {ratio:.2} of COPY", short(rate)));
+    }
+    table.value(
+        &format!("file to rows, {name}: checked after the last row"),
+        percentile(&mut checked, 0.5),
+        "ms",
+        &format!(
+            "the tailer's processor time: {:.1} µs per record",
+            percentile(&mut tailer, 0.5)
+        ),
         Contract::None,
     );
-    rsyslog(table, &server, directory.path(), &file, ours)?;
-    shell(table, &server, directory.path(), &file, ours)
+    Ok(())
+}
+
+/// Waits until no batch waits for a check; returns milliseconds.
+fn time_until_checked(server: &Server) -> Result<f64> {
+    let started = Instant::now();
+    wait_until(Duration::from_secs(120), "the check of all batches", || {
+        Ok(server.sql("SELECT count(*) FROM logwatch.batches")? == "0")
+    })?;
+    Ok(1000.0 * started.elapsed().as_secs_f64())
 }
 
 fn number(server: &Server, query: &str) -> Result<f64> {
@@ -80,14 +182,6 @@ fn number(server: &Server, query: &str) -> Result<f64> {
         .sql(query)?
         .parse()
         .with_context(|| format!("no number: {query}"))
-}
-
-/// Takes the server back to before the first record.
-fn forget(server: &Server) -> Result<()> {
-    server.sql(
-        "TRUNCATE logwatch.entries, logwatch.minutes, logwatch.batches, logwatch.patterns, logwatch.files, logwatch.alerts, logwatch.notifications",
-    )?;
-    settle(server)
 }
 
 fn dump(server: &Server) -> Result<String> {
@@ -102,117 +196,53 @@ fn dump(server: &Server) -> Result<String> {
     Ok(text)
 }
 
-/// The same rows into the same table, so many in each transaction.
-fn copy_rows(server: &Server, rows: &str, batch: usize) -> Result<Duration> {
-    let mut client = server.client()?;
-    let lines: Vec<&str> = rows.split_inclusive('\n').collect();
-    let batches: Vec<String> = lines.chunks(batch).map(<[&str]>::concat).collect();
-    let started = Instant::now();
-    for batch in batches {
-        let mut writer = client.copy_in(&format!("COPY logwatch.entries ({COLUMNS}) FROM STDIN"))?;
-        writer.write_all(batch.as_bytes())?;
-        writer.finish()?;
+/// Measures the disk space of the rows by subject, once all are checked.
+fn disk(table: &mut Table, name: &str, side: &Side, count: f64) -> Result<()> {
+    let server = &side.server;
+    server.sql("SELECT logwatch_maintain()")?;
+    for queue in ["batches", "minutes", "arrivals"] {
+        server.sql(&format!("VACUUM logwatch.{queue}"))?;
     }
-    Ok(started.elapsed())
-}
-
-fn storage(table: &mut Table, server: &Server, count: f64) -> Result<()> {
     server.sql(
         "CREATE TABLE plain AS SELECT logged_at, 'bench'::text AS host, level::text AS level, message, detail FROM logwatch.entries;
          CREATE INDEX ON plain (logged_at);",
     )?;
-    let entries = number(
-        server,
-        "SELECT sum(pg_total_relation_size(inhrelid)) FROM pg_inherits WHERE inhparent = 'logwatch.entries'::regclass",
-    )? / count;
-    let beside = number(
-        server,
-        "SELECT pg_total_relation_size('logwatch.minutes') + pg_total_relation_size('logwatch.patterns') + pg_total_relation_size('logwatch.batches')",
-    )? / count;
+    let size = |what: &str, tables: &str| -> Result<f64> {
+        number(
+            server,
+            &format!("SELECT COALESCE(sum({what}), 0) FROM pg_class WHERE {tables}"),
+        )
+    };
+    let partitions =
+        "oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'logwatch.entries'::regclass)";
+    let (heap, indexes) = (
+        size("pg_table_size(oid)", partitions)? / count,
+        size("pg_indexes_size(oid)", partitions)? / count,
+    );
+    let whole = |table: &str| -> Result<f64> {
+        Ok(size(
+            "pg_total_relation_size(oid)",
+            &format!("oid = to_regclass('{table}')"),
+        )? / count)
+    };
+    let counts = whole("logwatch.minutes")? + whole("logwatch_private.rolled")?;
+    let others = whole("logwatch.batches")?
+        + whole("logwatch.patterns")?
+        + whole("logwatch.arrivals")?
+        + whole("logwatch_private.matches")?;
     let plain = number(server, "SELECT pg_total_relation_size('plain')")? / count;
     server.sql("DROP TABLE plain")?;
+    let all = heap + indexes + counts + others;
     table.ratio(
-        "bytes on disk per entry",
-        &format!("{entries:.0} + {beside:.0} for counts"),
+        &format!("bytes on disk per entry, {name}"),
+        &format!("{all:.0}: entries {heap:.0}, their index {indexes:.0}, counts {counts:.0}, batches and patterns {others:.0}"),
         &format!("plain table, one index: {plain:.0}"),
-        (entries + beside) / plain,
-        Contract::None,
-    );
-    Ok(())
-}
-
-/// The first lines of a file, in a file of their own.
-fn head(directory: &std::path::Path, file: &str, lines: usize) -> Result<String> {
-    use std::io::{BufRead, BufReader};
-    let text: Vec<String> = BufReader::new(std::fs::File::open(file)?)
-        .lines()
-        .take(lines)
-        .collect::<std::io::Result<_>>()?;
-    let path = directory.join(format!("head-{lines}.log"));
-    std::fs::write(&path, text.join("\n") + "\n")?;
-    Ok(path.display().to_string())
-}
-
-fn rsyslog(
-    table: &mut Table,
-    server: &Server,
-    directory: &std::path::Path,
-    file: &str,
-    ours: f64,
-) -> Result<()> {
-    let what = "file to rows: × rsyslog imfile + ompgsql";
-    if !others::installed("rsyslogd")
-        || !std::path::Path::new("/usr/lib/x86_64-linux-gnu/rsyslog/ompgsql.so").is_file()
-    {
-        table.skipped(what, "rsyslog or rsyslog-pgsql is not installed");
-        return Ok(());
-    }
-    server.sql("CREATE TABLE syslog (received_at timestamptz DEFAULT now(), message text)")?;
-    let mut command = others::script("rsyslog.sh", directory);
-    command
-        .arg(head(directory, file, RSYSLOG_LINES)?)
-        .envs(server.env());
-    let started = Instant::now();
-    let mut daemon = others::start(command)?;
-    let expected = RSYSLOG_LINES.to_string();
-    let waited = wait_until(Duration::from_secs(120), "rsyslog's rows", || {
-        Ok(server.sql("SELECT count(*) FROM syslog")? == expected)
-    });
-    let rate = RSYSLOG_LINES as f64 / started.elapsed().as_secs_f64();
-    daemon.stop(libc::SIGTERM, Duration::from_secs(20))?;
-    waited?;
-    table.ratio(
-        what,
-        &format!("{} rows/s", short(ours)),
-        &format!("{} rows/s", short(rate)),
-        ours / rate,
-        Contract::AtLeast(20.0),
-    );
-    Ok(())
-}
-
-fn shell(
-    table: &mut Table,
-    server: &Server,
-    directory: &std::path::Path,
-    file: &str,
-    ours: f64,
-) -> Result<()> {
-    server.sql("CREATE TABLE shell (received_at timestamptz DEFAULT now(), message text)")?;
-    let mut command = others::script("psql_loop.sh", directory);
-    command
-        .arg(head(directory, file, SHELL_LINES)?)
-        .envs(server.env());
-    let started = Instant::now();
-    others::start(command)?.wait(Duration::from_secs(120))?;
-    let rows = number(server, "SELECT count(*) FROM shell")?;
-    let rate = rows / started.elapsed().as_secs_f64();
-    table.ratio(
-        "file to rows: × a shell loop with one psql per line",
-        &format!("{} rows/s", short(ours)),
-        &format!("{} rows/s", short(rate)),
-        ours / rate,
-        Contract::None,
+        all / plain,
+        if name == "spread" {
+            Contract::AtMost(1.3)
+        } else {
+            Contract::None
+        },
     );
     Ok(())
 }

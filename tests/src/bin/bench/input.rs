@@ -1,5 +1,7 @@
 //! The input of the measurements: generated logs, and a server with default settings.
 
+use std::fs::File;
+use std::io::{BufWriter, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -30,6 +32,31 @@ pub fn log(directory: &Path, name: &str, lines: u64, errors: f64, format: Option
     if !command.arg(&path).status()?.success() {
         bail!("the log generator failed");
     }
+    Ok(path)
+}
+
+/// A log of an hour in which nearly every record has a second and pattern of its own, of 200
+/// patterns.
+pub fn spread_log(directory: &Path, records: u64) -> Result<PathBuf> {
+    const HEADS: u64 = 200;
+    let path = directory.join("spread.log");
+    let mut file = BufWriter::new(File::create(&path)?);
+    let started = jiff::Timestamp::now() - jiff::SignedDuration::from_hours(1);
+    for number in 0..records {
+        let at = started + jiff::SignedDuration::from_millis((number * 3_600_000 / records).cast_signed());
+        // The next records have other heads; no letter is a hexadecimal digit, which a mask hides.
+        let head = number * 7 % HEADS;
+        let letter = |n: u64| char::from(b'g' + (n % 15) as u8);
+        writeln!(
+            file,
+            "{} ERROR component {}{} failed: order {number} timed out after {} ms, giving up",
+            at.strftime("%Y-%m-%dT%H:%M:%S%.3fZ"),
+            letter(head / 15),
+            letter(head),
+            number % 5000
+        )?;
+    }
+    file.flush()?;
     Ok(path)
 }
 

@@ -8,6 +8,7 @@
 //! them).
 
 mod check;
+mod edition;
 mod fleet;
 mod idle;
 mod ingest;

@@ -3,18 +3,16 @@
 //!
 //! A thread checks as the worker does, 50 ms after the last check or as long after it as that took.
 
-use std::path::PathBuf;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 
+use crate::edition::Edition;
 use crate::input;
 use crate::measure::{ms, percentile};
-use crate::table::{Contract, Table};
+use crate::table::{Contract, Table, in_unit};
 
 const SOURCES: u64 = 100;
 const PATTERNS: u64 = 100_000;
@@ -37,97 +35,58 @@ struct Checks {
     longest: f64,
 }
 
-/// The pg_config of the first edition's server; None where its commit is not there.
-fn first_edition() -> Result<Option<PathBuf>> {
-    let script = programs::checkout().join("tests/bench/first_edition.sh");
-    let output = Command::new(&script).output()?;
-    if output.status.code() == Some(3) {
-        return Ok(None);
-    }
-    anyhow::ensure!(
-        output.status.success(),
-        "{}: {}",
-        script.display(),
-        String::from_utf8_lossy(&output.stderr)
-    );
-    Ok(Some(String::from_utf8(output.stdout)?.trim().into()))
-}
-
-/// A server without the worker, of this edition or the first.
-fn server(pg_config: Option<&PathBuf>) -> Result<Server> {
-    let settings = [
-        ("fsync", "on"),
-        ("shared_buffers", "512MB"),
-        ("max_wal_size", "4GB"),
-    ];
-    let Some(pg_config) = pg_config else {
-        return Server::without_worker(&settings);
-    };
-    let mut server = Server::create_of(pg_config, &settings)?;
-    server.start()?;
-    server.sql("SET client_min_messages = error; CREATE EXTENSION logwatch")?;
-    Ok(server)
-}
-
 pub fn run(table: &mut Table) -> Result<()> {
-    let first = first_edition()?;
+    let (now, first) = (Edition::now()?, Edition::first()?);
     if first.is_none() {
         table.skipped("the first edition", "its commit is not in this clone");
     }
     for (hosts, patterns) in [(100, 500), (300, 500), (500, 500)] {
-        let ours = host_rule(&server(None)?, hosts, patterns)?;
+        let ours = host_rule(&now.server(&[])?, hosts, patterns)?;
         // Its checks take minutes where there are more.
-        let theirs = match &first {
-            Some(first) if hosts <= 300 => Some(host_rule(&server(Some(first))?, hosts, patterns)?),
+        let theirs = match first {
+            Some(first) if hosts <= 300 => Some(host_rule(&first.server(&[])?, hosts, patterns)?),
             _ => None,
         };
         for (what, number, limit) in [("first check of a new rule", 0, 1000.0), ("check", 1, 100.0)] {
-            let beside = theirs.map_or("not run".to_owned(), |theirs| {
-                format!("first edition: {:.0} ms", theirs[number])
-            });
-            table.value(
+            let added = table.value(
                 &format!("{what} for each host, {hosts} hosts × {patterns} patterns"),
                 ours[number],
                 "ms",
-                &beside,
+                "–",
                 Contract::AtMost(limit),
             );
+            if let Some(theirs) = theirs {
+                added.first(&in_unit(theirs[number], "ms"));
+            }
         }
     }
     let time = Duration::from_secs(input::size("BENCH_STORM_SECONDS", 600)?);
-    let ours = storm(&server(None)?, time)?;
+    let ours = storm(&now.server(&[])?, time)?;
     // Its checks do not end where the storm is long; a tenth of it shows that.
-    let theirs = match &first {
-        Some(first) => {
-            let checks = storm(&server(Some(first))?, time / 10)?;
-            format!(
-                "first edition: {:.0} ms, at most {:.0} ms",
-                checks.p99, checks.longest
-            )
-        }
-        None => "–".to_owned(),
+    let theirs = match first {
+        Some(first) => Some(storm(&first.server(&[])?, time / 10)?),
+        None => None,
     };
-    table.value(
-        "check in a storm, 1 000 rules, p50",
-        ours.p50,
-        "ms",
-        "–",
-        Contract::None,
-    );
-    table.value(
-        "check in a storm, 1 000 rules, p99",
-        ours.p99,
-        "ms",
-        &theirs,
-        Contract::AtMost(100.0),
-    );
-    table.value(
-        "check in a storm, the longest",
-        ours.longest,
-        "ms",
-        "–",
-        Contract::None,
-    );
+    for (what, read, contract) in [
+        (
+            "p50",
+            (|checks: &Checks| checks.p50) as fn(&Checks) -> f64,
+            Contract::None,
+        ),
+        ("p99", |checks| checks.p99, Contract::AtMost(100.0)),
+        ("the longest", |checks| checks.longest, Contract::None),
+    ] {
+        let added = table.value(
+            &format!("check in a storm, 1 000 rules, 100 k patterns, 800 records/s: {what}"),
+            read(&ours),
+            "ms",
+            "–",
+            contract,
+        );
+        if let Some(theirs) = &theirs {
+            added.first(&in_unit(read(theirs), "ms"));
+        }
+    }
     Ok(())
 }
 
