@@ -378,6 +378,7 @@ CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, grou
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    PERFORM logwatch_private.hold();
     PERFORM logwatch_private.wait_for_restore();
     PERFORM logwatch_private.tend_fleet();
     -- A large backlog takes several checks.

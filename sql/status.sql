@@ -295,7 +295,13 @@ BEGIN
         RETURN QUERY SELECT 'rule', '*', 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
                             'Rules, sources and channels cannot be read: another session has locked a table for more than 0.5 s. See the worker''s row.'::text;
     END;
-    RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
+    BEGIN
+        RETURN QUERY SELECT 'worker', 'worker', w.state, w.since, NULL::bigint, NULL::bigint, w.message FROM logwatch_private.worker_status() AS w;
+    EXCEPTION WHEN lock_not_available THEN
+        -- DROP EXTENSION locks all tables, this function's too.
+        RETURN QUERY SELECT 'worker', 'worker', 'unknown', NULL::timestamptz, NULL::bigint, NULL::bigint,
+                            'The worker''s state cannot be read: another session has locked a table for more than 0.5 s.'::text;
+    END;
 END
 $$;
 COMMENT ON FUNCTION logwatch_status() IS 'Status of logwatch: one row per rule, source, channel, the storage, misspelt setting, function of another role, edge or centre of a fleet, and the worker; reads only';

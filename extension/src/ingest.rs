@@ -317,6 +317,7 @@ fn know_version() -> spi::Result<()> {
             "Type: ALTER EXTENSION logwatch UPDATE;",
         );
     }
+    pg::hold_extension(IfDropped::Wait);
     // A session that stores before that would be in the way of the rows of a dump.
     Spi::run("SELECT logwatch_private.wait_for_restore()")?;
     KNOWN.set(true);
