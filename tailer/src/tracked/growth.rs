@@ -4,6 +4,9 @@ use std::time::{Duration, Instant};
 
 use crate::source::inputs::Mark;
 
+/// A writer on a busy machine pauses this long although it is not done.
+const LULL: Duration = Duration::from_millis(500);
+
 /// How a file grows.
 pub struct Growth {
     /// When it last grew.
@@ -64,7 +67,7 @@ impl Growth {
         grown.is_steady && idle.is_zero()
             || grown
                 .pace
-                .is_some_and(|pace| idle < 4 * pace && ended_at.elapsed() >= pace / 2)
+                .is_some_and(|pace| idle < LULL.max(4 * pace) && ended_at.elapsed() >= pace / 2)
     }
 }
 
@@ -101,6 +104,8 @@ mod tests {
                 &[(300, true), (250, false), (200, true), (150, false), (1, false)],
                 false,
             ),
+            // It grew each millisecond, and the last looks fell into a pause.
+            (&[(203, true), (202, true), (201, false), (10, false)], true),
             // Quiet for long.
             (&[(5100, true), (5050, false), (5000, true), (100, false)], false),
             // Seen to grow once only.
