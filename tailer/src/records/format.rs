@@ -1,8 +1,9 @@
-//! `--format` and `--level`: the user's word on the time, level and message of a line, where the program's
-//! shape is not recognised or is mistaken, or where it names no severity.
+//! `--format` and `--level`: the user's word on the time, level and message of a line, where the
+//! program's shape is not recognised or is mistaken, or where it names no severity.
 //!
-//! The database reads records with the same code as a dry run does, and knows no formats. So a headline that
-//! a format has read is handed on as a JSON object of its parts, which leaves nothing to recognise.
+//! The database reads records with the same code as a dry run does, and knows no formats. So a
+//! headline that a format has read is handed on as a JSON object of its parts, which leaves nothing
+//! to recognise.
 
 use std::path::Path;
 
@@ -26,8 +27,8 @@ pub struct PathFormats {
 }
 
 impl PathFormats {
-    /// Reads the options: names, expressions or paths of lnav's files, each perhaps behind `GLOB=`, and the level
-    /// of lines that name none. Returns None if neither option was given.
+    /// Reads the options: names, expressions or paths of lnav's files, each perhaps behind `GLOB=`,
+    /// and the level of lines that name none. Returns None if neither option was given.
     pub fn of_options(formats: &[String], level: Option<Level>) -> Result<Option<PathFormats>, Failure> {
         let mut all = Vec::new();
         for text in formats {
@@ -70,8 +71,8 @@ impl PathFormats {
     }
 }
 
-/// Splits `GLOB=FORMAT`. A pattern of paths begins with `/`, `./` or `*`, and no expression does so and goes on
-/// with an equals sign before its first group.
+/// Splits `GLOB=FORMAT`. A pattern of paths begins with `/`, `./` or `*`, and no expression does so
+/// and goes on with an equals sign before its first group.
 fn split(text: &str) -> Option<(&str, &str)> {
     let (glob, format) = text.split_once('=')?;
     let is_glob = ["/", "./", "*"].iter().any(|start| glob.starts_with(start)) && !glob.contains('(');

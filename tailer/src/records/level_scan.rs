@@ -1,16 +1,20 @@
 //! Where in a buffer a record of the wanted level can be: the quick half of finding the level.
 //!
-//! The exact half is `logwatch_record::level`, called only for the lines found here. So this may name too many places, and must
-//! never pass over a line that `level` would call ERROR or worse. What is looked for, all in one pass over the buffer:
+//! The exact half is `logwatch_record::level`, called only for the lines found here. So this may
+//! name too many places, and must never pass over a line that `level` would call ERROR or worse.
+//! One pass over the buffer looks for all of these:
 //!
 //! - every word that names such a level, in any case (`err`, `Error`, `FATA`, `crit` …);
-//! - the keys whose value may be a number (`"level":50`, `"severity":3`), also inside an escaped string (a container's log);
+//! - the keys whose value may be a number (`"level":50`, `"severity":3`), also inside an escaped
+//!   string (a container's log);
 //! - a number or a single letter as a JSON value (`"level":"50"`, `"s":"E"`);
-//! - at the start of a line, syslog's `<PRI>` and the letters of glog, Ruby, Android and Tornado; a lone letter after a number.
+//! - at the start of a line, syslog's `<PRI>` and the letters of glog, Ruby, Android and Tornado; a
+//!   lone letter after a number.
 //!
 //! The pass is made by `buckets`, with vector instructions. Of what it marks, most is no such shape
-//! after all, which a second look at the bytes around the mark settles here, long before anybody looks for the ends of the line.
-//! For WARN the words and letters of a warning join. Below that nearly every line counts, and every line is looked at.
+//! after all, which a second look at the bytes around the mark settles here, long before anybody
+//! looks for the ends of the line. For WARN the words and letters of a warning join. Below that
+//! nearly every line counts, and every line is looked at.
 
 mod buckets;
 
@@ -21,7 +25,7 @@ const WORD: usize = 14;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Candidates {
-    /// None: every line is a candidate.
+    /// Without shapes every line is a candidate.
     shapes: Option<Shapes>,
 }
 
@@ -37,8 +41,9 @@ impl Candidates {
         }
     }
 
-    /// The first place from `from` – the start of a line – on, in a line that has to be looked at. Any byte of that line may be
-    /// named. None: no line that starts in the rest of the window needs a look, as far as it is there.
+    /// The first place from `from` – the start of a line – on, in a line that has to be looked at.
+    /// Any byte of that line may be named. None: no line that starts in the rest of the window
+    /// needs a look, as far as it is there.
     pub fn next(&self, window: &[u8], from: usize) -> Option<usize> {
         let Some(shapes) = self.shapes else {
             return (from < window.len()).then_some(from);
@@ -55,7 +60,8 @@ impl Candidates {
 }
 
 impl Shapes {
-    /// Settles by the bytes around a mark whether it is one of the shapes. What ends with the window before it is whole counts as one.
+    /// Settles by the bytes around a mark whether it is one of the shapes. What ends with the
+    /// window before it is whole counts as one.
     fn confirm(self, window: &[u8], mark: usize) -> bool {
         let rest = &window[mark + 1..];
         match window[mark] {
@@ -77,7 +83,8 @@ impl Shapes {
             b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
             b'\n' if matches!(rest, [b'{', b'\n' | b'\r', ..] | [b'{'] | []) => true,
             b' ' | b'\n' | b'\t' | 0 => self.first_letter(rest),
-            // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of an escaped key.
+            // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of
+            // an escaped key.
             b'\\' => rest.starts_with(b"u00") || rest.len() < 3 || number(rest) && key(&window[..mark]),
             // Tornado's `[E 261122`.
             b'[' => match *rest {
@@ -99,7 +106,8 @@ impl Shapes {
                 [_, _, _, ..] => false,
                 _ => true,
             },
-            // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `, Telegraf's `Z E! `.
+            // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `, Telegraf's `Z
+            // E! `.
             b'0'..=b'9' | b'Z' | b'z' => match *rest {
                 [b' ', letter, b'!', ..] => self.is_letter(letter),
                 [b' ', letter, b' ', ..] => self.is_letter(letter) || letter == b'#',
@@ -110,8 +118,8 @@ impl Shapes {
         }
     }
 
-    /// A word that names a level, whole: `error`, but not `errors`. What stands before it is not looked at: in an escaped text it
-    /// may be the end of an escape, as in `\tERROR`.
+    /// A word that names a level, whole: `error`, but not `errors`. What stands before it is not
+    /// looked at: in an escaped text it may be the end of an escape, as in `\tERROR`.
     fn word(self, text: &[u8]) -> bool {
         if let Some(start) = text.first_chunk::<4>()
             && !begins_word(*start)
@@ -163,7 +171,8 @@ impl Shapes {
     }
 }
 
-/// True when a word that names a level may begin with these bytes: tells quickly what else the marks hold.
+/// True when a word that names a level may begin with these bytes: tells quickly what else the
+/// marks hold.
 fn begins_word(start: [u8; 4]) -> bool {
     matches!(
         &start.map(|byte| byte | 0x20),

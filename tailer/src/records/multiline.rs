@@ -1,13 +1,15 @@
 //! Which lines belong together, and how long a record waits for more of its lines.
 //!
-//! The last record of a file may still grow: the next line tells, and while there is none only time does. Waiting long is safe
-//! and late, waiting short is quick and may cut a stack trace in two. Most records are one line, and those that are more are mostly
-//! written in one piece; so a record waits
+//! The last record of a file may still grow: the next line tells, and while there is none only time
+//! does. Waiting long is safe and late, waiting short is quick and may cut a stack trace in two.
+//! Most records are one line, and those that are more are mostly written in one piece; so a record
+//! waits
 //!
 //! - `SHORT_WAIT` after the file's last byte when it is one plain line;
-//! - `LONG_WAIT` when it has continuation lines already – traces come in bursts –, when its headline announces more (it ends with a
-//!   colon or names an exception), and always in a file where waiting short was wrong once: there a continuation line was found
-//!   right after a record that had been let go.
+//! - `LONG_WAIT` when it has continuation lines already – traces come in bursts –, when its
+//!   headline announces more (it ends with a colon or names an exception), and always in a file
+//!   where waiting short was wrong once: there a continuation line was found right after a record
+//!   that had been let go.
 //!
 //! A record that was passed on is final: it is stored once and never changed.
 
@@ -40,7 +42,8 @@ impl Multiline {
         }
     }
 
-    /// How long a record waits for more lines. `lines` counts those it has; `split_before`: this file has proved short waits wrong.
+    /// How long a record waits for more lines. `lines` counts those it has; `split_before`: this
+    /// file has proved short waits wrong.
     pub fn wait(&self, headline: &[u8], lines: usize, split_before: bool) -> Duration {
         match self {
             Multiline::Off => Duration::ZERO,

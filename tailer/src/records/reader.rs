@@ -1,12 +1,14 @@
-//! From the bytes of a file to records. No input or output happens here: bytes come in windows of any size, records go out, and
-//! the same file gives the same records however it is cut into windows.
+//! From the bytes of a file to records. No input or output happens here: bytes come in windows of
+//! any size, records go out, and the same file gives the same records however it is cut into
+//! windows.
 //!
-//! Lines that cannot matter are never looked at one by one: `Candidates` jumps from hit to hit. A *record* is a headline with the
-//! level that is wanted and the lines that continue it. Between two calls a reader holds at most one open record and a few anchors, never
-//! a part of the file: an unfinished line is read again when it has grown.
+//! Lines that cannot matter are never looked at one by one: `Candidates` jumps from hit to hit. A
+//! *record* is a headline with the level that is wanted and the lines that continue it. Between two
+//! calls a reader holds at most one open record and a few anchors, never a part of the file: an
+//! unfinished line is read again when it has grown.
 //!
-//! The *boundary* is the offset that may be stored: the end of the last whole record, or of the last line that is none. Whatever is
-//! after it will be read again by the next run.
+//! The *boundary* is the offset that may be stored: the end of the last whole record, or of the
+//! last line that is none. Whatever is after it will be read again by the next run.
 
 mod record;
 mod search;
@@ -43,7 +45,8 @@ pub struct Window<'a> {
 /// How far a file has been read.
 pub struct Reader {
     position: u64,
-    /// Set inside a line that is too long to hold: where it starts, and whether it belongs to the open record.
+    /// Set inside a line that is too long to hold: where it starts, and whether it belongs to the
+    /// open record.
     long_line: Option<LongLine>,
     open: Option<Open>,
     /// The last record that was let go before the next line had come.
@@ -129,7 +132,8 @@ impl Reader {
         Proof::of(self.boundary(), &self.head, &self.anchor)
     }
 
-    /// How long the open record waits for more lines. None: there is none, or its last line is not whole.
+    /// How long the open record waits for more lines. None: there is none, or its last line is not
+    /// whole.
     pub fn wait(&self, multiline: &Multiline) -> Option<std::time::Duration> {
         let open = self.open.as_ref().filter(|_| self.long_line.is_none())?;
         let split_before =
@@ -167,7 +171,8 @@ impl Reader {
                     None => break Fed::Nuls,
                 }
             }
-            // With an open record, or after one that was let go, the next line counts; otherwise the next hit does.
+            // With an open record, or after one that was let go, the next line counts; otherwise
+            // the next hit does.
             let offset = window.offset + at as u64;
             let counts = self.let_go.as_ref().is_some_and(|gone| gone.at == offset);
             let start = if self.open.is_some() || counts {
@@ -212,8 +217,8 @@ impl Reader {
         fed
     }
 
-    /// Looks at one line, without its newline; of a long one at least the first `MAX_MESSAGE` bytes are there. True when it now belongs
-    /// to the open record.
+    /// Looks at one line, without its newline; of a long one at least the first `MAX_MESSAGE` bytes
+    /// are there. True when it now belongs to the open record.
     fn line(&mut self, line: &[u8], before: &[u8], offset: u64, search: &Search, batch: &mut Batch) -> bool {
         let too_long = line.len() > MAX_MESSAGE;
         let line = &line[..line.len().min(MAX_MESSAGE)];
@@ -272,7 +277,8 @@ impl Reader {
         self.open.is_some()
     }
 
-    /// Takes the lines at the start of another file that go on with the open record, and returns how many bytes they are.
+    /// Takes the lines at the start of another file that go on with the open record, and returns
+    /// how many bytes they are.
     pub fn adopt(&mut self, bytes: &[u8], search: &Search) -> usize {
         let Some(open) = self.open.as_mut().filter(|_| self.long_line.is_none()) else {
             return 0;

@@ -1,9 +1,10 @@
 //! The vector half of the search: where four bytes in a row may begin something to look at.
 //!
-//! The method is the one of Hyperscan's "Teddy". The shapes are put into eight buckets; for each of the four places a table says in
-//! which buckets a byte may stand there, by its low and by its high half. Two shuffles look up 32 bytes at once, and a bit that is left in
-//! all four places is a mark. A bucket that holds several shapes takes their mixtures too (`frit` for `fail` and `crit`), and so
-//! do the halves of bytes: marks are hints, to be settled by `Candidates`.
+//! The method is the one of Hyperscan's "Teddy". The shapes are put into eight buckets; for each of
+//! the four places a table says in which buckets a byte may stand there, by its low and by its high
+//! half. Two shuffles look up 32 bytes at once, and a bit that is left in all four places is a
+//! mark. A bucket that holds several shapes takes their mixtures too (`frit` for `fail` and
+//! `crit`), and so do the halves of bytes: marks are hints, to be settled by `Candidates`.
 
 #![allow(
     unsafe_code,
@@ -18,8 +19,9 @@ const BLANK: u8 = b' ';
 /// The bytes that may stand in one place; small letters mean capitals too. None: any byte.
 type Set = Option<&'static [u8]>;
 
-/// The buckets, without and with the shapes of a warning. What each shape is stands at `Candidates`. They were put together so that
-/// few mixtures are common in logs: count marks before you change one.
+/// The buckets, without and with the shapes of a warning. What each shape is stands at
+/// `Candidates`. They were put together so that few mixtures are common in logs: count marks before
+/// you change one.
 const fn buckets(warn: bool) -> [[Set; 4]; 8] {
     [
         // err, error, erro; ftl; wrn.
@@ -42,8 +44,8 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
         } else {
             [Some(b"aspe"), Some(b"leax"), Some(b"evnc"), Some(b"rei")]
         },
-        // A digit or a letter as a string, whatever follows: "3", "E"; Tornado's [E 2; cups' E [ at the
-        // start of a line; sssd's (0x0; Gitea's [E]; an object's { alone in its line.
+        // A digit or a letter as a string, whatever follows: "3", "E"; Tornado's [E 2; cups' E [ at
+        // the start of a line; sssd's (0x0; Gitea's [E]; an object's { alone in its line.
         [
             Some(b"\"[\n("),
             if warn {
@@ -62,7 +64,8 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             Some(b": \"0k"),
             Some(b"0123456789:i"),
         ],
-        // A number of two digits as a string: "50"; one, or a letter, that ends escaped: "3\", "E\".
+        // A number of two digits as a string: "50"; one, or a letter, that ends escaped: "3\",
+        // "E\".
         [
             Some(b"\""),
             if warn {
@@ -80,8 +83,8 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             Some(b"0123456789,/"),
             None,
         ],
-        // A lone letter after a number or a time: 5678 E Tag, .123 # msg, ] E [, Z E!; a key's quote
-        // before a number: ": 5.
+        // A lone letter after a number or a time: 5678 E Tag, .123 # msg, ] E [, Z E!; a key's
+        // quote before a number: ": 5.
         [
             Some(b"0123456789z\"]"),
             Some(b" :"),
@@ -153,7 +156,8 @@ pub fn find(warn: bool, text: &[u8], mut at: usize, mut counts: impl FnMut(usize
     (at..text.len()).find(|&at| counts(at))
 }
 
-/// Returns true for the first byte of a letter beyond ASCII: a severity of another language may have it.
+/// Returns true for the first byte of a letter beyond ASCII: a severity of another language may
+/// have it.
 fn begins_letter(byte: u8) -> bool {
     byte >= 0xC0
 }
@@ -212,9 +216,11 @@ mod avx2 {
             // Zero where there is no mark.
             let marks = |from: usize| {
                 let in_place = |place: usize| {
-                    // SAFETY: `from` is at most VECTOR and `place` at most REACH, so the 32 bytes end within the window.
+                    // SAFETY: `from` is at most VECTOR and `place` at most REACH, so the 32 bytes
+                    // end within the window.
                     let bytes = unsafe { _mm256_loadu_si256(window.as_ptr().add(from + place).cast()) };
-                    // A shuffle looks at the low half only, and gives 0 for bytes beyond ASCII. Such bytes are in the last place at most.
+                    // A shuffle looks at the low half only, and gives 0 for bytes beyond ASCII.
+                    // Such bytes are in the last place at most.
                     let index = if place == REACH {
                         _mm256_and_si256(bytes, nibble)
                     } else {

@@ -169,8 +169,8 @@ pub fn check_cut(found: &[Found], plain: &[Found]) {
         records.iter().filter(objects).cloned().collect::<Vec<_>>()
     };
     let (mut found, mut plain) = (whole(found), whole(plain));
-    // After the first pieces of a line were passed on early, the lines between them are read as if no
-    // record were open.
+    // After the first pieces of a line were passed on early, the lines between them are read as if
+    // no record were open.
     if let Some(cut) = plain
         .iter()
         .find(|record| is_in_pieces(record))

@@ -1,4 +1,5 @@
-//! A record while it is read, when it is whole, and on its way to the database. None of them is larger than its limit.
+//! A record while it is read, when it is whole, and on its way to the database. None of them is
+//! larger than its limit.
 
 use std::borrow::Cow;
 
@@ -10,8 +11,8 @@ pub(super) const MAX_RECORD: usize = 4 * MAX_MESSAGE;
 const MAX_BLANKS: usize = 20;
 /// Lines of the other stream that may stand between two pieces of a record.
 const MOST_BETWEEN: usize = 100;
-/// A batch is full at this many records or bytes. While the file has no more it goes as it is: the busier, the larger, and the fewer
-/// commits have to wait for the disk.
+/// A batch is full at this many records or bytes. While the file has no more it goes as it is: the
+/// busier, the larger, and the fewer commits have to wait for the disk.
 pub const BATCH_RECORDS: usize = 5000;
 pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
 

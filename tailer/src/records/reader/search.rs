@@ -87,7 +87,8 @@ impl Search {
         }
     }
 
-    /// Returns true if a line that has a level may begin a record. `before`: the bytes before the line.
+    /// Returns true if a line that has a level may begin a record. `before`: the bytes before the
+    /// line.
     pub fn begins(&self, line: &[u8], before: &[u8]) -> bool {
         if self.is_automatic() {
             line::begins(line, previous_line(before))
@@ -132,8 +133,8 @@ impl Search {
     }
 }
 
-/// Returns the last line before that is not empty, as far as the reader keeps bytes for its proof: so a file
-/// reads alike however it is cut into windows.
+/// Returns the last line before that is not empty, as far as the reader keeps bytes for its proof:
+/// so a file reads alike however it is cut into windows.
 fn previous_line(before: &[u8]) -> Option<&[u8]> {
     let before = &before[before.len().saturating_sub(TAIL)..];
     let line = before.trim_ascii_end();
