@@ -100,9 +100,15 @@ impl Tailers {
 
     /// Waits until one of them prints `words`; returns the line.
     pub fn wait_for_words(&self, words: &str) -> Result<String> {
-        wait_for(SOON, &format!("a tailer to print {words:?}"), || {
+        self.wait_for_one_of(&[words])
+    }
+
+    pub fn wait_for_one_of(&self, words: &[&str]) -> Result<String> {
+        wait_for(SOON, &format!("a tailer to print one of {words:?}"), || {
             let said = self.said();
-            let line = said.lines().find(|line| line.contains(words));
+            let line = said
+                .lines()
+                .find(|line| words.iter().any(|words| line.contains(words)));
             Ok(line.map(|line| line.replacen("logwatch-tailer: ", "tailer: ", 1)))
         })
         .with_context(|| format!("the tailers have printed:\n{}", self.said()))

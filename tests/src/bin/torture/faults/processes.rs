@@ -13,6 +13,10 @@ use crate::stage::SOON;
 /// The tailer's message while it cannot reach the database.
 const RETRIES: &str = "trying again";
 
+/// Its message when a call ends with the connection while the server still answers: until the
+/// postmaster has noticed, a killed backend looks like a limit of the server.
+const SENDS_LESS: &str = "at once: connection closed";
+
 /// A while of an outage.
 fn last(scene: &mut Scene) {
     std::thread::sleep(Duration::from_millis(scene.random.u64(0..800)));
@@ -39,7 +43,7 @@ pub fn kill_worker(scene: &mut Scene) -> Result<String> {
         said.contains("logwatch worker") && said.contains("signal 9"),
         "the log has {said}"
     );
-    scene.tailers.wait_for_words(RETRIES)?;
+    scene.tailers.wait_for_one_of(&[RETRIES, SENDS_LESS])?;
     scene.stage.server.wait_for_worker(SOON, Some(pid))?;
     Ok(said)
 }
@@ -75,7 +79,7 @@ pub fn kill_ingest(scene: &mut Scene) -> Result<String> {
     signal_pid(pid, libc::SIGKILL);
     let said = scene.stage.wait_for_log(from, &format!("(PID {pid})"))?;
     anyhow::ensure!(said.contains("signal 9"), "the log has {said}");
-    scene.tailers.wait_for_words(RETRIES)
+    scene.tailers.wait_for_one_of(&[RETRIES, SENDS_LESS])
 }
 
 /// The backend of a tailer.
