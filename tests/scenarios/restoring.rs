@@ -190,34 +190,17 @@ fn a_plain_script_in_psql_is_left_alone() -> Result<()> {
 fn pg_restore_with_create_is_left_alone() -> Result<()> {
     let dumped = Dumped::new(&["--create"])?;
     let server = dumped.target()?;
-    client_program(
-        &server,
-        "pg_restore",
-        &[
-            "--clean",
-            "--create",
-            "--exit-on-error",
-            "-d",
-            "template1",
-            &dumped.file(),
-        ],
-    )
-    .err()
-    .context("the worker's database was dropped beside the worker")?;
+    let restore = || {
+        let options = ["--clean", "--create", "--exit-on-error", "-d", "template1"];
+        let file = dumped.file();
+        client_program(&server, "pg_restore", &[&options[..], &[file.as_str()]].concat())
+    };
+    restore()
+        .err()
+        .context("the worker's database was dropped beside the worker")?;
     server.sql("DROP EVENT TRIGGER slow; CREATE EXTENSION logwatch")?;
     server.sql("SELECT logwatch_pause('1 minute')")?;
-    client_program(
-        &server,
-        "pg_restore",
-        &[
-            "--clean",
-            "--create",
-            "--exit-on-error",
-            "-d",
-            "template1",
-            &dumped.file(),
-        ],
-    )?;
+    restore()?;
     run(&mut server.client()?, "SELECT logwatch_pause('0')")?;
     server.wait_for_sql(SOON, WORKER_STATE, "running")?;
     assert_eq!(contents(&server)?, dumped.before);
