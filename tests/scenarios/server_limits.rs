@@ -34,19 +34,25 @@ fn once(server: &Server, args: &[&str]) -> Result<(Option<i32>, String)> {
     ))
 }
 
-#[test]
-fn a_batch_that_exceeds_statement_timeout_is_stored_in_parts() -> Result<()> {
-    let server = slow_server("0.02")?;
+/// Stores 64 records, each once, by one run of the tailer; returns what the tailer printed.
+fn store_64_records(server: &Server) -> Result<String> {
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("app.log");
     let lines: Vec<String> = (0..64).map(|number| format!("ERROR number {number}")).collect();
     append(&log, &lines)?;
-    let (code, told) = once(&server, &[&log.display().to_string()])?;
+    let (code, told) = once(server, &[&log.display().to_string()])?;
     assert_eq!(code, Some(0), "{told}");
     assert_eq!(
         server.sql("SELECT count(*), count(DISTINCT message) FROM logwatch.entries")?,
         "64|64"
     );
+    Ok(told)
+}
+
+#[test]
+fn a_batch_that_exceeds_statement_timeout_is_stored_in_parts() -> Result<()> {
+    let server = slow_server("0.02")?;
+    let told = store_64_records(&server)?;
     assert_eq!(server.sql("SELECT count(*) FROM logwatch.gaps")?, "0");
     assert!(
         told.contains("the server cannot store 64 records at once: "),
@@ -70,16 +76,7 @@ fn a_batch_that_exceeds_transaction_timeout_is_stored_in_parts() -> Result<()> {
     server.sql(
         "ALTER ROLE feeder SET statement_timeout = 0; ALTER ROLE feeder SET transaction_timeout = '500ms'",
     )?;
-    let folder = tempfile::tempdir()?;
-    let log = folder.path().join("app.log");
-    let lines: Vec<String> = (0..64).map(|number| format!("ERROR number {number}")).collect();
-    append(&log, &lines)?;
-    let (code, told) = once(&server, &[&log.display().to_string()])?;
-    assert_eq!(code, Some(0), "{told}");
-    assert_eq!(
-        server.sql("SELECT count(*), count(DISTINCT message) FROM logwatch.entries")?,
-        "64|64"
-    );
+    let told = store_64_records(&server)?;
     assert!(
         told.contains("type: ALTER ROLE \"feeder\" SET transaction_timeout = 0;"),
         "{told}"
