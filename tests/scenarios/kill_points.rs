@@ -23,8 +23,21 @@ enum Point {
 
 use Point::{AcceptedNotHeard, AfterClaim, AfterData, AfterRecipient, BeforeClaim, HeardNotRecorded};
 
-/// The longest that a fast stop may take.
-const PROMPTLY: Duration = Duration::from_secs(2);
+/// The longest that a fast stop may take: far below the minute for which the mail server says
+/// nothing.
+const PROMPTLY: Duration = Duration::from_secs(15);
+
+impl Point {
+    /// The advisory lock that keeps the mail there. A session could not hold it: a fast stop ends
+    /// the session together with the worker, which then goes on or not.
+    fn hold(self) -> Option<i32> {
+        match self {
+            BeforeClaim => Some(1),
+            HeardNotRecorded => Some(2),
+            _ => None,
+        }
+    }
+}
 
 const POINTS: [Point; 6] = [
     BeforeClaim,
@@ -35,8 +48,8 @@ const POINTS: [Point; 6] = [
     HeardNotRecorded,
 ];
 
-/// Holds whoever claims a notification, or records its outcome, for as long as somebody else has
-/// the advisory lock 1 or 2.
+/// Holds whoever claims a notification, or records its outcome, for as long as a prepared
+/// transaction has the advisory lock 1 or 2.
 const HOLDS: &str = "
     CREATE FUNCTION held() RETURNS trigger LANGUAGE plpgsql AS
         'BEGIN PERFORM pg_advisory_xact_lock_shared(TG_ARGV[0]::bigint); RETURN NEW; END';
@@ -50,18 +63,26 @@ fn no_mail_is_lost(
     recover: impl Fn(&mut Server) -> Result<()>,
 ) -> Result<()> {
     let sink = MailSink::plain()?;
-    let mut server = mailing_server(&sink, &[("logwatch.smtp_timeout", "60s")])?;
+    let mut server = mailing_server(
+        &sink,
+        &[
+            ("logwatch.smtp_timeout", "60s"),
+            ("max_prepared_transactions", "1"),
+        ],
+    )?;
     server.sql("UPDATE logwatch.rules SET channels = '{email}'")?;
     server.sql(HOLDS)?;
     for point in POINTS {
         server.sql("TRUNCATE logwatch.minutes; DELETE FROM logwatch.alerts; DELETE FROM logwatch.notifications; DELETE FROM logwatch.attempts")?;
         let seen = sink.mails().len();
-        let reached = bring_to(point, &sink, &server)?;
+        bring_to(point, &sink, &server)?;
 
         die(&mut server)?;
-        drop(reached);
         sink.behave();
         recover(&mut server)?;
+        if point.hold().is_some() {
+            server.sql("ROLLBACK PREPARED 'hold'")?;
+        }
 
         // At once: the new worker takes over what the dead one had claimed.
         wait_until(SOON, &format!("the mail after death at {point:?}"), || {
@@ -81,35 +102,38 @@ fn no_mail_is_lost(
     Ok(())
 }
 
-/// Lets an alert happen whose mail gets to `point` and no further, for as long as the returned
-/// session lives.
-fn bring_to(point: Point, sink: &MailSink, server: &Server) -> Result<postgres::Client> {
-    let mut holder = server.client()?;
+/// Lets an alert happen whose mail gets to `point` and no further.
+fn bring_to(point: Point, sink: &MailSink, server: &Server) -> Result<()> {
     let (step, before) = match point {
         BeforeClaim => (None, 0),
         AfterClaim => (Some(Step::Greeting), sink.reached(&Step::Greeting)),
         AfterRecipient => (Some(Step::Data), sink.reached(&Step::Data)),
         _ => (Some(Step::EndOfData), sink.reached(&Step::EndOfData)),
     };
+    if let Some(lock) = point.hold() {
+        server.client()?.batch_execute(&format!(
+            "BEGIN; SELECT pg_advisory_xact_lock({lock}); PREPARE TRANSACTION 'hold'"
+        ))?;
+    }
     match (point, &step) {
-        (BeforeClaim, _) => holder.batch_execute("SELECT pg_advisory_lock(1)")?,
-        (HeardNotRecorded, _) => holder.batch_execute("SELECT pg_advisory_lock(2)")?,
         (AcceptedNotHeard, Some(step)) => sink.times(1, step.clone(), Action::KeepAndStall),
-        (_, Some(step)) => sink.times(1, step.clone(), Action::Stall),
-        (_, None) => {}
+        (AfterClaim | AfterRecipient | AfterData, Some(step)) => {
+            sink.times(1, step.clone(), Action::Stall);
+        }
+        _ => {}
     }
     server.sql(INGEST_FATAL)?;
     if let Some(step) = step {
         wait_until(SOON, "the mail at its point", || Ok(sink.reached(&step) > before))?;
     }
-    if matches!(point, BeforeClaim | HeardNotRecorded) {
+    if point.hold().is_some() {
         server.wait_for_sql(
             SOON,
             "SELECT count(*) > 0 FROM pg_locks WHERE locktype = 'advisory' AND NOT granted",
             "t",
         )?;
     }
-    Ok(holder)
+    Ok(())
 }
 
 fn wait_for_recovery(server: &mut Server) -> Result<()> {
