@@ -3,6 +3,8 @@
 use anyhow::Result;
 use logwatch_tests::server::Server;
 
+use crate::SOON;
+
 /// Counted repetitions within each other: thousands of states, some milliseconds for one text. The
 /// tests try it on 4000 texts, so that it takes many times the limit.
 const SLOW: &str = "((.{1,20}a){1,20}b){1,20}q";
@@ -79,11 +81,7 @@ fn a_rule_whose_expression_takes_too_long_is_left_out_and_the_others_go_on() -> 
     // An expression that was fast enough when it was written takes longer with new patterns.
     server.set(&[("logwatch.rule_time_limit", "250ms")])?;
     server.sql("SELECT pg_reload_conf()")?;
-    server.wait_for_sql(
-        std::time::Duration::from_secs(10),
-        "SELECT logwatch_private.setting('rule_time_limit')",
-        "250",
-    )?;
+    server.wait_for_sql(SOON, "SELECT logwatch_private.setting('rule_time_limit')", "250")?;
     server.sql(&format!(
         "SELECT logwatch_ingest(array_agg('{}' || chr(97 + n / 400) || chr(97 + n / 20 % 20) || chr(97 + n % 20)))
            FROM generate_series(0, 3999) AS n",

@@ -10,7 +10,7 @@ use logwatch_tests::server::Server;
 use logwatch_tests::wait::{stays, wait_until};
 use postgres::error::SqlState;
 
-use crate::{INGEST_FATAL, SOON, mailing_server};
+use crate::{INGEST_FATAL, PROMPTLY, SOON, mailing_server};
 
 #[test]
 fn the_worker_shows_what_it_is_and_does() -> Result<()> {
@@ -172,7 +172,7 @@ fn the_workers_own_database_can_be_dropped_and_made_again() -> Result<()> {
     assert_eq!(refused.code, SqlState::OBJECT_IN_USE.code(), "{refused}");
     let began = Instant::now();
     server.sql("DROP DATABASE logs WITH (FORCE)")?;
-    assert!(began.elapsed() < Duration::from_secs(2), "{:?}", began.elapsed());
+    assert!(began.elapsed() < PROMPTLY, "{:?}", began.elapsed());
 
     server.sql("CREATE DATABASE logs")?;
     server.wait_for_worker(SOON, None)?;

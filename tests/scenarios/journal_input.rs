@@ -1,7 +1,6 @@
 //! The input `journal:`, read by the real `journalctl`.
 
 use std::process::Command;
-use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
 use logwatch_tests::server::Server;
@@ -9,7 +8,7 @@ use logwatch_tests::systemd_journal::SystemdJournal;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_until;
 
-use crate::SOON;
+use crate::{PROMPTLY, SOON};
 
 const STORED: &str = "SELECT message FROM logwatch.entries ORDER BY id";
 const GAPS: &str = "SELECT path, to_byte - from_byte, reason FROM logwatch.gaps ORDER BY id";
@@ -120,7 +119,7 @@ fn a_reader_of_the_journal_stops_together_with_journalctl() -> Result<()> {
     unsafe { libc::kill(child, libc::SIGTERM) };
     let (status, took) = running.terminate()?;
     ensure!(status.success(), "{status}: {}", running.output());
-    ensure!(took < Duration::from_secs(2), "SIGTERM took {took:?}");
+    ensure!(took < PROMPTLY, "SIGTERM took {took:?}");
     assert_eq!(running.output(), "");
     Ok(())
 }

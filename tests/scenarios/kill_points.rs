@@ -8,7 +8,7 @@ use logwatch_tests::mail_sink::{Action, MailSink, Step};
 use logwatch_tests::server::{Server, Stop};
 use logwatch_tests::wait::{stays, wait_until};
 
-use crate::{INGEST_FATAL, SOON, mailing_server};
+use crate::{INGEST_FATAL, PROMPTLY, SOON, mailing_server};
 
 /// Where the mail is when somebody dies.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,10 +22,6 @@ enum Point {
 }
 
 use Point::{AcceptedNotHeard, AfterClaim, AfterData, AfterRecipient, BeforeClaim, HeardNotRecorded};
-
-/// The longest that a fast stop may take: far below the minute for which the mail server says
-/// nothing.
-const PROMPTLY: Duration = Duration::from_secs(15);
 
 impl Point {
     /// The advisory lock that keeps the mail there. A session could not hold it: a fast stop ends

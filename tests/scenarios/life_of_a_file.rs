@@ -19,7 +19,7 @@ use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_until;
 
-use crate::SOON;
+use crate::{PROMPTLY, SOON};
 
 /// How many schedules, unless LOGWATCH_SCHEDULES says otherwise.
 const SCHEDULES: u64 = 40;
@@ -322,7 +322,7 @@ impl<'a> Schedule<'a> {
             self.note("SIGTERM");
             // The status does not matter: the tailer may not handle signals yet.
             let (_, took) = tailer.terminate()?;
-            anyhow::ensure!(took < Duration::from_secs(2), "SIGTERM took {took:?}");
+            anyhow::ensure!(took < PROMPTLY, "SIGTERM took {took:?}");
         }
         Ok(())
     }

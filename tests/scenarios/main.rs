@@ -89,6 +89,9 @@ use logwatch_tests::server::Server;
 /// Longer than anything should take on a busy machine; conditions that hold earlier end the wait.
 const SOON: Duration = Duration::from_secs(30);
 
+/// The limit for what must not wait for something that takes far longer: enough for a busy machine.
+const PROMPTLY: Duration = Duration::from_secs(10);
+
 /// One FATAL record meets the built-in rule `fatal`: the shortest way to an alert.
 const INGEST_FATAL: &str = "SELECT logwatch_ingest('FATAL out of disk space')";
 

@@ -9,7 +9,7 @@ use logwatch_tests::server::Server;
 use logwatch_tests::wait::{stays, wait_until};
 use postgres::error::SqlState;
 
-use crate::{INGEST_FATAL, SOON, mailing_server};
+use crate::{INGEST_FATAL, PROMPTLY, SOON, mailing_server};
 
 const WORKER: &str = "SELECT state, message FROM logwatch_status() WHERE component = 'worker'";
 /// The worker that is connected to a database.
@@ -78,7 +78,7 @@ fn a_paused_worker_lets_a_database_be_copied_renamed_and_dropped() -> Result<()>
     // A restart ends the pause, and a paused worker does not hold it up.
     let began = Instant::now();
     server.restart()?;
-    assert!(began.elapsed() < Duration::from_secs(10), "{:?}", began.elapsed());
+    assert!(began.elapsed() < PROMPTLY, "{:?}", began.elapsed());
     server.wait_for_log(SOON, "waiting for database \"appdb\"")?;
     Ok(())
 }

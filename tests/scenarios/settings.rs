@@ -1,8 +1,6 @@
 //! Settings that cannot work: said in the server log and in the status, in words to type; the
 //! worker goes on.
 
-use std::time::Duration;
-
 use anyhow::Result;
 use logwatch_tests::mail_sink::{Action, MailSink, Step};
 use logwatch_tests::server::Server;
@@ -59,7 +57,7 @@ fn what_was_under_way_at_a_reload_is_tried_again_by_the_new_settings_at_once() -
     server.set(&[("logwatch.smtp_url", &good.url())])?;
     server.reload();
     // Sooner than the 30 s after which a first attempt is repeated.
-    good.wait_for_subject(Duration::from_secs(20), "[FIRING:1] fatal")?;
+    good.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     Ok(())
 }
 

@@ -12,10 +12,8 @@ use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_until;
 
-use crate::SOON;
+use crate::{PROMPTLY, SOON};
 
-/// The tolerance of a run: one second for a blocked call, and one for a busy machine.
-const PROMPTLY: Duration = Duration::from_secs(2);
 const LIMIT: &str = "2";
 
 /// Runs the command until `blocked` says that it waits, and ends it by SIGTERM; then again, with a

@@ -5,14 +5,13 @@ use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::io::Write;
 use std::path::Path;
-use std::time::Duration;
 
 use anyhow::{Context, Result};
 use logwatch_tests::server::{Server, Stop};
 use logwatch_tests::tailer::{Tailer, append};
 use logwatch_tests::wait::wait_until;
 
-use crate::SOON;
+use crate::{PROMPTLY, SOON};
 
 const COUNT: &str = "SELECT count(*) FROM logwatch.entries";
 
@@ -150,7 +149,7 @@ fn sigterm_ends_the_tailer_promptly_with_and_without_a_database() -> Result<()> 
             })?;
         }
         let (status, took) = tailer.terminate()?;
-        assert!(took < Duration::from_secs(2), "it took {took:?}");
+        assert!(took < PROMPTLY, "it took {took:?}");
         assert!(status.success(), "{status}: {}", tailer.output());
     }
     Ok(())
