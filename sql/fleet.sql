@@ -106,6 +106,17 @@ CREATE FUNCTION logwatch_private.send_patterns() RETURNS void
     $$;
 COMMENT ON FUNCTION logwatch_private.send_patterns() IS 'Sends the texts of all patterns to a centre that gets no entries';
 
+CREATE FUNCTION logwatch_private.send_paths() RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- The entries that a new centre copies name the files of batches that are gone. These batches
+    -- have no records.
+    INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, path_id, path)
+    SELECT p.source_id, p.seen_at, p.seen_at, p.seen_at, 0, p.id, p.path FROM logwatch.paths AS p
+    $$;
+COMMENT ON FUNCTION logwatch_private.send_paths() IS 'Sends the paths of all files to a new centre';
+
 CREATE FUNCTION logwatch_private.fleet_slots()
     RETURNS TABLE (slot text, active boolean, status text, held bigint, "left" bigint, behind bigint, sent_until bigint)
     LANGUAGE sql STABLE
@@ -150,10 +161,10 @@ BEGIN
                        '0/0'::pg_lsn + lost.sent_until, current_setting('max_slot_wal_keep_size')));
     END LOOP;
 
-    IF NOT logwatch_private.publishes_entries()
-       AND EXISTS (SELECT FROM logwatch_private.fleet_slots() AS s
-                    WHERE s.active AND NOT EXISTS (SELECT FROM logwatch.beats AS b WHERE (b.slots -> s.slot ->> 'active')::boolean)) THEN
-        PERFORM logwatch_private.send_patterns();
+    IF EXISTS (SELECT FROM logwatch_private.fleet_slots() AS s
+                WHERE s.active AND NOT EXISTS (SELECT FROM logwatch.beats AS b WHERE (b.slots -> s.slot ->> 'active')::boolean)) THEN
+        PERFORM logwatch_private.send_paths();
+        PERFORM logwatch_private.send_patterns() WHERE NOT logwatch_private.publishes_entries();
     END IF;
     WITH before AS (
         DELETE FROM logwatch.beats RETURNING number
@@ -303,6 +314,8 @@ CREATE FUNCTION logwatch_private.recount(source_ids bigint[], counted_from times
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    -- Their paths and patterns stay.
+    PERFORM logwatch_private.settle();
     DELETE FROM logwatch.batches AS b WHERE b.source_id = ANY ($1);
     WITH old AS (
         DELETE FROM logwatch.minutes AS m WHERE m.source_id = ANY ($1) AND m.minute >= logwatch_private.start_of_minute($2) RETURNING m.fingerprint, m.n

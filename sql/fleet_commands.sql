@@ -51,9 +51,9 @@ DECLARE
     -- Ids of this server and transaction ids mean nothing elsewhere and stay here. Columns that a
     -- later version adds do not travel until this is called again: upgrade the centre first.
     tables constant text :=
-        CASE WHEN entries THEN 'logwatch.entries (received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags), ' ELSE '' END ||
+        CASE WHEN entries THEN 'logwatch.entries (received_at, logged_at, source_id, level, path_id, fingerprint, message, detail, fields, flags), ' ELSE '' END ||
         'logwatch.batches (source_id, received_at, first_at, last_at, n, source, '
-            'seconds, fingerprints, levels, numbers, new_patterns, new_seconds, new_levels, templates, samples), '
+            'seconds, fingerprints, levels, numbers, new_patterns, new_seconds, new_levels, templates, samples, path_id, path), '
         'logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason, noticed_at), '
         'logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)';
     may_connect boolean;

@@ -7,7 +7,7 @@ CREATE FUNCTION logwatch_alert_json(alert_id bigint) RETURNS jsonb
 COMMENT ON FUNCTION logwatch_alert_json(bigint) IS 'An alert with its counts, sources, top patterns and timeline; NULL for an unknown id';
 
 CREATE FUNCTION logwatch_alert_entries(alert_id bigint)
-    RETURNS TABLE (logged_at timestamptz, source text, level logwatch.level, message text, detail text, fields jsonb)
+    RETURNS TABLE (logged_at timestamptz, source text, file text, level logwatch.level, message text, detail text, fields jsonb)
     LANGUAGE plpgsql STABLE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -21,8 +21,9 @@ BEGIN
     from_second := a.started_at - a.within;
     to_second := a.met_until;
     RETURN QUERY
-    SELECT e.logged_at, s.name, e.level, e.message, e.detail, e.fields
+    SELECT e.logged_at, s.name, p.path, e.level, e.message, e.detail, e.fields
       FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id
+      LEFT JOIN logwatch.paths AS p ON p.source_id = e.source_id AND p.id = e.path_id
      WHERE e.logged_at > from_second AND e.logged_at < to_second + interval '1 second' AND e.received_at > from_second - interval '10 minutes'
        AND (date_trunc('second', e.logged_at, 'UTC'), s.name, e.fingerprint) IN (SELECT c.second, c.source, c.fingerprint FROM logwatch_private.counted(a) AS c)
      ORDER BY e.logged_at, e.id;

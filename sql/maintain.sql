@@ -158,6 +158,7 @@ BEGIN
     DELETE FROM logwatch.attempts AS t WHERE t.at < keep_from;
     DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from AND s.repeat_every IS NULL;
     DELETE FROM logwatch.gaps AS g WHERE g.noticed_at < keep_from;
+    DELETE FROM logwatch.paths AS p WHERE p.seen_at < keep_from - interval '1 day';
     -- Keeps the files that are done: while such a file exists, its row prevents a second reading.
     DELETE FROM logwatch.files AS f WHERE f.state IN ('truncated', 'removed') AND f.updated_at < keep_from;
     PERFORM logwatch_private.forget(s.id)

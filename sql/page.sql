@@ -44,7 +44,10 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
     ), source AS (
         SELECT s.name, s.host, logwatch_private.heard_of(s, 'tailer') AS heard_at, COALESCE(k.n, 0) AS n, last.delay,
                (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.noticed_at > asof - period) AS gaps,
-               st.state, st.message
+               st.state, st.message,
+               (SELECT COALESCE(jsonb_agg(f.path ORDER BY f.path), '[]')
+                  FROM (SELECT left(p.path, 300) AS path FROM logwatch.paths AS p
+                         WHERE p.source_id = s.id AND p.seen_at > asof - period - interval '1 day' ORDER BY p.seen_at DESC, p.path LIMIT 5) AS f) AS files
           -- The worst ones, where there are many.
           FROM status AS st
           JOIN logwatch.sources AS s ON s.name = st.name
@@ -74,7 +77,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
                               'acked_by', a.acked_by, 'ack_note', a.ack_note,
                               'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = a.rule)) ORDER BY a.place, a.started_at DESC, a.id DESC), '[]') FROM alert AS a),
         'patterns', (SELECT COALESCE(jsonb_agg(p.shown ORDER BY p.n DESC, p.fingerprint), '[]') FROM pattern AS p),
-        'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.name, 'host', s.host, 'n', s.n, 'state', s.state, 'message', s.message, 'gaps', s.gaps,
+        'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.name, 'host', s.host, 'n', s.n, 'state', s.state, 'message', s.message, 'gaps', s.gaps, 'files', s.files,
                               'heard', extract(epoch FROM asof - s.heard_at)::bigint, 'delay', greatest(s.delay, 0)) ORDER BY s.n DESC, s.name), '[]') FROM source AS s),
         'more_sources', (SELECT s.message FROM status AS s WHERE s.component = 'source' AND s.count IS NULL),
         'queue', (SELECT COALESCE(jsonb_agg(jsonb_build_object('id', w.id, 'channel', w.channel, 'recipient', w.recipient, 'state', w.state, 'reason', w.reason,

@@ -47,6 +47,10 @@ CREATE FUNCTION logwatch_private.count_restored() RETURNS void
      CROSS JOIN LATERAL unnest(b.new_patterns, b.new_levels, b.templates, b.samples) AS u (fingerprint, level, template, sample)
      ORDER BY u.fingerprint, b.received_at
         ON CONFLICT DO NOTHING;
+    INSERT INTO logwatch.paths (source_id, id, path, seen_at)
+    SELECT b.source_id, b.path_id, max(b.path), max(b.received_at) FROM logwatch_private.restored_batches AS b
+     WHERE b.path_id IS NOT NULL GROUP BY 1, 2
+        ON CONFLICT DO NOTHING;
     DELETE FROM logwatch_private.restored_batches
     $$;
 COMMENT ON FUNCTION logwatch_private.count_restored() IS 'Counts the batches of a dump; no check of this server calls them new';

@@ -57,6 +57,17 @@ COMMENT ON COLUMN logwatch.files.truncated IS 'This file began when the one befo
 COMMENT ON COLUMN logwatch.files.place IS 'Where the file is, when that is not its path: behind a link, under a rotated name; for the journal its cursor';
 COMMENT ON COLUMN logwatch.files.state IS 'open, done (rotated away and read to its end), truncated (its bytes are gone, or in a copy) or removed';
 
+CREATE TABLE logwatch.paths (
+    source_id   bigint NOT NULL,
+    id          integer NOT NULL,
+    path        text NOT NULL,
+    seen_at     timestamptz NOT NULL,
+    PRIMARY KEY (source_id, id)
+);
+COMMENT ON TABLE logwatch.paths IS 'Names of the files that entries come from; at a centre also those of its edges';
+COMMENT ON COLUMN logwatch.paths.id IS '32-bit hash of the path';
+COMMENT ON COLUMN logwatch.paths.seen_at IS 'When records came from the file, to the day; logwatch.retention removes the row';
+
 CREATE TABLE logwatch.gaps (
     id          bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
     source_id   bigint NOT NULL,
@@ -75,6 +86,8 @@ CREATE TABLE logwatch.entries (
     logged_at   timestamptz NOT NULL,
     source_id   bigint NOT NULL,
     level       logwatch.level NOT NULL,
+    -- Where alignment would leave four bytes unused.
+    path_id     integer,
     fingerprint bigint NOT NULL,
     message     text NOT NULL,
     detail      text,
@@ -90,6 +103,7 @@ COMMENT ON TABLE logwatch.entries_default IS 'Entries of days that have no parti
 COMMENT ON COLUMN logwatch.entries.received_at IS 'When the record was stored (ingest time)';
 COMMENT ON COLUMN logwatch.entries.logged_at IS 'Time in the record (event time); ingest time where that is missing or in the future';
 COMMENT ON COLUMN logwatch.entries.source_id IS 'logwatch.sources.id';
+COMMENT ON COLUMN logwatch.entries.path_id IS 'logwatch.paths.id of the same source: the file that the record was read from; NULL for records without a file';
 COMMENT ON COLUMN logwatch.entries.fingerprint IS 'logwatch.patterns.fingerprint';
 COMMENT ON COLUMN logwatch.entries.message IS 'The record''s first line without time and level';
 COMMENT ON COLUMN logwatch.entries.detail IS 'Continuation lines, a stack trace for instance';
@@ -147,7 +161,9 @@ CREATE TABLE logwatch.batches (
     new_seconds  integer[] NOT NULL DEFAULT '{}',
     new_levels   smallint[] NOT NULL DEFAULT '{}',
     templates    text[] NOT NULL DEFAULT '{}',
-    samples      text[] NOT NULL DEFAULT '{}'
+    samples      text[] NOT NULL DEFAULT '{}',
+    path_id      integer,
+    path         text
 );
 -- Compression would cost ingest more than the bytes do: the rows are gone after the next check.
 ALTER TABLE logwatch.batches ALTER seconds SET STORAGE EXTERNAL, ALTER fingerprints SET STORAGE EXTERNAL, ALTER levels SET STORAGE EXTERNAL,
@@ -162,6 +178,7 @@ COMMENT ON COLUMN logwatch.batches.source IS 'Name of the source, for the check 
 COMMENT ON COLUMN logwatch.batches.seconds IS 'The sums: seconds after that of first_at; fingerprints, levels and numbers in the same order';
 COMMENT ON COLUMN logwatch.batches.levels IS '1 DEBUG to 5 FATAL; one element when all have the same';
 COMMENT ON COLUMN logwatch.batches.numbers IS 'Records of each sum; none when all are 1';
+COMMENT ON COLUMN logwatch.batches.path IS 'File that the records were read from, for the check that makes its row in logwatch.paths';
 COMMENT ON COLUMN logwatch.batches.new_patterns IS 'Patterns that ingest did not find in patterns; new_seconds (after that of first_at), new_levels, templates and samples in the same order';
 
 CREATE TABLE logwatch.arrivals (

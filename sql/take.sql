@@ -13,6 +13,14 @@ BEGIN
              ORDER BY b.source_id OFFSET 0) AS u
      WHERE logwatch_private.try_queue_for_source(u.source)
         ON CONFLICT DO NOTHING;
+    INSERT INTO logwatch.paths AS p (source_id, id, path, seen_at)
+    SELECT DISTINCT ON (b.source_id, b.path_id) b.source_id, b.path_id, b.path, b.received_at
+      FROM logwatch.batches AS b
+     WHERE b.path_id IS NOT NULL
+       AND NOT EXISTS (SELECT FROM logwatch.paths AS k
+                        WHERE k.source_id = b.source_id AND k.id = b.path_id AND k.seen_at > b.received_at - interval '1 day')
+     ORDER BY b.source_id, b.path_id, b.received_at DESC
+        ON CONFLICT (source_id, id) DO UPDATE SET seen_at = greatest(p.seen_at, EXCLUDED.seen_at);
     IF EXISTS (SELECT FROM logwatch.batches AS b WHERE b.new_patterns <> '{}') THEN
         -- Planned each time: a kept plan may come from a time with few patterns.
         EXECUTE $query$
@@ -29,7 +37,7 @@ BEGIN
     END IF;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources and patterns that have come for the first time';
+COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources, files'' paths and patterns that have come for the first time';
 
 CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) RETURNS void
     LANGUAGE plpgsql VOLATILE

@@ -133,13 +133,14 @@ impl Batch {
         self.flags.push_option(flags.as_deref());
     }
 
-    /// Stores the batch; returns the number of records.
-    fn store(mut self, source: &str, now: Timestamp) -> spi::Result<i64> {
+    /// Stores the batch, which was read from `path`; returns the number of records.
+    fn store(mut self, source: &str, path: Option<&str>, now: Timestamp) -> spi::Result<i64> {
         let stored = self.message.len() as i64;
         let Some((first_at, last_at)) = self.span else {
             return Ok(0);
         };
         let (source_id, received_at) = (source::id(source), from_micros(to_postgres(now)));
+        let path_id = path.map(source::path_id);
         let new = patterns::new_ones(std::mem::take(&mut self.unknown))?;
         let (new, renamed) = patterns::within_limit(source_id, now, new);
         if !renamed.is_empty() {
@@ -188,6 +189,8 @@ impl Batch {
                     levels.into(),
                     templates.into(),
                     samples.into(),
+                    path_id.into(),
+                    path.into(),
                 ],
             )?;
             let records = Records {
@@ -195,6 +198,7 @@ impl Batch {
                 received_at,
                 logged_at: &self.logged_at,
                 level: &self.level,
+                path_id,
                 fingerprint: &fingerprint,
                 message: &self.message,
                 detail: &self.detail,
@@ -328,6 +332,7 @@ fn ingest<'a>(
     records: impl Iterator<Item = Option<&'a str>>,
     mut flags: impl Iterator<Item = Flags>,
     source: &str,
+    path: Option<&str>,
 ) -> spi::Result<i64> {
     let (mut context, least) = (context(), settings::min_level());
     let mut batch = Batch::default();
@@ -350,7 +355,7 @@ fn ingest<'a>(
             batch.add(record, given, least, &context);
         }
     }
-    batch.store(source, context.now)
+    batch.store(source, path, context.now)
 }
 
 /// The source of records whose own source would be one too many.
@@ -408,7 +413,7 @@ fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
     know_version()?;
     pg::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
-    ingest(std::iter::once(line), std::iter::empty(), &source)
+    ingest(std::iter::once(line), std::iter::empty(), &source, None)
 }
 
 #[pg_extern(sql = false)]
@@ -418,7 +423,7 @@ fn ingest_lines(lines: Option<Array<&str>>, source: Option<&str>) -> spi::Result
     know_version()?;
     pg::hold_extension(IfDropped::Wait);
     let source = know_source(source)?;
-    ingest(lines.iter(), std::iter::empty(), &source)
+    ingest(lines.iter(), std::iter::empty(), &source, None)
 }
 
 #[pg_extern(sql = false)]
@@ -479,10 +484,11 @@ fn ingest_range(
         Ok(())
     })?;
     let Some(records) = records else { return Ok(0) };
+    let path = file.and(path).map(printable);
     let flags: Vec<Flags> = flags
         .iter()
         .flat_map(|flags| flags.iter())
         .map(|bits| Flags::from_bits_truncate(bits.unwrap_or_default() as u8))
         .collect();
-    ingest(records.iter(), flags.into_iter(), &source)
+    ingest(records.iter(), flags.into_iter(), &source, path.as_deref())
 }

@@ -82,7 +82,16 @@ extension_sql_file!(
     name = "status",
     requires = ["source_status"]
 );
-extension_sql_file!("../../sql/outbox.sql", name = "outbox", requires = ["status"]);
+extension_sql_file!(
+    "../../sql/alert_payload.sql",
+    name = "alert_payload",
+    requires = ["status"]
+);
+extension_sql_file!(
+    "../../sql/outbox.sql",
+    name = "outbox",
+    requires = ["alert_payload"]
+);
 extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
 extension_sql_file!(

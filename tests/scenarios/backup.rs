@@ -63,12 +63,13 @@ pub fn restore(server: &Server, file: &Path) -> Result<()> {
 /// for what was waiting.
 pub fn contents(server: &Server) -> Result<String> {
     server.sql(
-        "SELECT 'entries', id, received_at, logged_at, source_id, level, fingerprint, message, detail, fields, flags FROM logwatch.entries ORDER BY id;
+        "SELECT 'entries', id, received_at, logged_at, source_id, level, path_id, fingerprint, message, detail, fields, flags FROM logwatch.entries ORDER BY id;
          SELECT 'counts', second, source_id, level, fingerprint, sum(n) FROM logwatch.counts GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5;
          SELECT 'arrivals', v.* FROM logwatch.arrivals AS v ORDER BY source_id, since;
          SELECT 'patterns', p.* FROM logwatch.patterns AS p ORDER BY fingerprint;
          SELECT 'sources', s.* FROM logwatch.sources AS s ORDER BY id;
          SELECT 'files', f.* FROM logwatch.files AS f ORDER BY source_id, id;
+         SELECT 'paths', p.* FROM logwatch.paths AS p ORDER BY source_id, id;
          SELECT 'gaps', g.* FROM logwatch.gaps AS g ORDER BY id;
          SELECT 'rules', to_jsonb(r) - 'updated_at' FROM logwatch.rules AS r ORDER BY name;
          SELECT 'alerts', id, rule, group_key, started_at, announced, seq FROM logwatch.alerts ORDER BY id;

@@ -72,6 +72,9 @@ fn two_edges_and_a_centre_survive_kills_and_cuts_with_the_exact_union() -> Resul
     for edge in [&berlin, &paris] {
         edge.server
             .wait_for_sql(SOON, "SELECT count(*) FROM logwatch.entries", "4")?;
+        // The batches brought the path; the centre copies only the entries.
+        edge.server
+            .wait_for_sql(SOON, "SELECT count(*) FROM logwatch.batches", "0")?;
         subscribe(&centre, edge)?;
     }
     wait_for_union(&centre, &[&berlin, &paris])?;
@@ -121,6 +124,11 @@ fn two_edges_and_a_centre_survive_kills_and_cuts_with_the_exact_union() -> Resul
         SOON,
         "SELECT count FROM logwatch.alerts WHERE state = 'firing'",
         "40",
+    )?;
+    centre.wait_for_sql(
+        SOON,
+        "SELECT file, count(*) FROM logwatch_alert_entries(1) GROUP BY file ORDER BY file",
+        &format!("{}|20\n{}|20", in_berlin.display(), in_paris.display()),
     )?;
     assert_eq!(sink.mails().len(), 1, "one rule, one mail");
     assert_eq!(

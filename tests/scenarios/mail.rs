@@ -8,6 +8,7 @@ use base64::engine::general_purpose::STANDARD as BASE64;
 use logwatch_tests::certificate::Certificate;
 use logwatch_tests::mail_sink::{MailSink, Step};
 use logwatch_tests::server::Server;
+use logwatch_tests::tailer::{Tailer, append};
 use logwatch_tests::wait::wait_until;
 
 use crate::{INGEST_FATAL, SOON, mailing_server, shorten_rules};
@@ -362,6 +363,66 @@ fn a_mail_shows_the_newest_record_its_patterns_and_the_commands_to_type() -> Res
     assert_eq!(
         server.sql("SELECT count(*), count(detail), min(source) FROM logwatch_alert_entries(1)")?,
         "4|1|shop"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_mail_names_the_file_that_its_records_came_from() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
+    let folder = tempfile::tempdir()?;
+    let (shop, bank) = (folder.path().join("shop.log"), folder.path().join("bank.log"));
+    server.sql(
+        "DELETE FROM logwatch.rules; INSERT INTO logwatch.rules (name, threshold) VALUES ('orders', 4);
+         SELECT logwatch_ingest('ERROR order lost', 'sql')",
+    )?;
+    append(&shop, &["ERROR order lost", "ERROR order lost"])?;
+    Tailer::once(
+        &server,
+        &[
+            "--source",
+            "web1",
+            "--from-beginning",
+            &shop.display().to_string(),
+        ],
+    )?;
+    append(&bank, &["ERROR order lost"])?;
+    let both = folder.path().join("*.log").display().to_string();
+    Tailer::once(&server, &["--source", "web1", "--from-beginning", &both])?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:4] orders")?;
+    for part in [mail.text(), mail.html()] {
+        let part = part.replace("=\n", "");
+        for wanted in [
+            format!("web1, {}, ", bank.display()),
+            format!("web1 (3), {}, {}", shop.display(), bank.display()),
+        ] {
+            let flat = |text: &str| text.split_whitespace().collect::<String>();
+            assert!(flat(&part).contains(&flat(&wanted)), "{wanted}\n{part}");
+        }
+    }
+    assert_eq!(
+        server.sql("SELECT source, file FROM logwatch_alert_entries(1)")?,
+        format!(
+            "sql|\nweb1|{0}\nweb1|{0}\nweb1|{1}",
+            shop.display(),
+            bank.display()
+        )
+    );
+    assert_eq!(
+        server.sql("SELECT logwatch_alert_json(1) #>> '{newest,file}'")?,
+        bank.display().to_string()
+    );
+    assert!(server.sql("SELECT logwatch_report_html()")?.contains(&format!(
+        "{}, {}",
+        bank.display(),
+        shop.display()
+    )));
+    let sizes = server.sql("SELECT pg_column_size(e) FROM logwatch.entries AS e")?;
+    let first = sizes.lines().next();
+    assert!(
+        sizes.lines().all(|size| Some(size) == first),
+        "the path's id costs no bytes: {sizes}"
     );
     Ok(())
 }

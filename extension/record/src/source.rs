@@ -8,6 +8,11 @@ pub fn id(name: &str) -> i64 {
     xxh3_64(name.as_bytes()).cast_signed()
 }
 
+/// Returns the 32-bit hash of a file's path, as stored in `paths.id` beside the source's id.
+pub fn path_id(path: &str) -> i32 {
+    xxh3_64(path.as_bytes()) as i32
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -17,5 +22,7 @@ mod tests {
         // Stored in every installation: a change here would orphan their rows.
         assert_eq!(id(""), 0x2d06_8005_38d3_94c2);
         assert_ne!(id("web-1"), id("web-2"));
+        assert_eq!(path_id(""), 0x38d3_94c2);
+        assert_ne!(path_id("/var/log/a"), path_id("/var/log/b"));
     }
 }

@@ -23,7 +23,7 @@ use crate::jsonb::Jsonb;
 const MOST_TUPLES: usize = 1000;
 
 /// Columns of `logwatch.entries`, in the order of `Values`.
-const COLUMNS: [&str; 10] = [
+const COLUMNS: [&str; 11] = [
     "id",
     "received_at",
     "logged_at",
@@ -34,6 +34,7 @@ const COLUMNS: [&str; 10] = [
     "detail",
     "fields",
     "flags",
+    "path_id",
 ];
 const LEVEL: usize = 4;
 /// Columns from this one on may be NULL.
@@ -46,6 +47,8 @@ pub struct Records<'a> {
     pub logged_at: &'a Column<Micros>,
     /// As `statements::number` has it.
     pub level: &'a Column<i32>,
+    /// The file that the records were read from.
+    pub path_id: Option<i32>,
     pub fingerprint: &'a Column<i64>,
     pub message: &'a Column<str>,
     pub detail: &'a Column<str>,
@@ -237,6 +240,7 @@ impl Target {
                 pointer(detail),
                 pointer(fields),
                 flags,
+                records.path_id.into_datum(),
             ];
             for (value, position) in values.into_iter().zip(self.positions) {
                 *(*slot).tts_values.add(position) = value.unwrap_or(pg_sys::Datum::null());
@@ -249,7 +253,7 @@ impl Target {
 
 impl Records<'_> {
     /// Returns the arguments of the statements that store these records.
-    pub fn arguments(&self, part: Range<usize>) -> [DatumWithOid<'_>; 9] {
+    pub fn arguments(&self, part: Range<usize>) -> [DatumWithOid<'_>; 10] {
         [
             self.source_id.into(),
             self.received_at.into(),
@@ -260,6 +264,7 @@ impl Records<'_> {
             self.detail.part(part.clone()).into(),
             self.fields.part(part.clone()).into(),
             self.flags.part(part).into(),
+            self.path_id.into(),
         ]
     }
 

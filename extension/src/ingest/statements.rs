@@ -43,7 +43,7 @@ const LEVELS: &str = "('{DEBUG,INFO,WARN,ERROR,FATAL}'::logwatch.level[])";
 /// The labels of these numbers, from 1 on.
 pub const LEVEL_NAMES: [&CStr; 5] = [c"DEBUG", c"INFO", c"WARN", c"ERROR", c"FATAL"];
 
-const ENTRY_TYPES: [pg_sys::Oid; 9] = [
+const ENTRY_TYPES: [pg_sys::Oid; 10] = [
     pg_sys::INT8OID,
     pg_sys::TIMESTAMPTZOID,
     pg_sys::TIMESTAMPTZARRAYOID,
@@ -53,13 +53,14 @@ const ENTRY_TYPES: [pg_sys::Oid; 9] = [
     pg_sys::TEXTARRAYOID,
     pg_sys::JSONBARRAYOID,
     pg_sys::TEXTARRAYOID,
+    pg_sys::INT4OID,
 ];
 
 /// In a select list unnest returns row after row; in FROM it would first store all of them.
 fn insert_entries(returning: &str) -> String {
     format!(
-        "INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags)
-         SELECT $1, $2, r.logged_at, {LEVELS}[r.level], r.fingerprint, r.message, r.detail, r.fields,
+        "INSERT INTO logwatch.entries (source_id, received_at, logged_at, level, path_id, fingerprint, message, detail, fields, flags)
+         SELECT $1, $2, r.logged_at, {LEVELS}[r.level], $10, r.fingerprint, r.message, r.detail, r.fields,
                 pg_catalog.string_to_array(r.flags, ',')
            FROM (SELECT pg_catalog.unnest($3) AS logged_at, pg_catalog.unnest($4) AS level, pg_catalog.unnest($5) AS fingerprint,
                         pg_catalog.unnest($6) AS message, pg_catalog.unnest($7) AS detail, pg_catalog.unnest($8) AS fields,
@@ -90,12 +91,12 @@ impl Plans {
             // Its trigger wakes the worker at commit.
             batch: prepare(
                 "INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers,
-                                               new_patterns, new_seconds, new_levels, templates, samples)
-                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15)"
+                                               new_patterns, new_seconds, new_levels, templates, samples, path_id, path)
+                 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)"
                     .to_owned(),
                 &[
                     INT8OID, TIMESTAMPTZOID, TIMESTAMPTZOID, TIMESTAMPTZOID, INT8OID, TEXTOID, INT4ARRAYOID, INT8ARRAYOID, INT2ARRAYOID,
-                    INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID,
+                    INT4ARRAYOID, INT8ARRAYOID, INT4ARRAYOID, INT2ARRAYOID, TEXTARRAYOID, TEXTARRAYOID, INT4OID, TEXTOID,
                 ],
             )?,
             entries: prepare(insert_entries(""), &ENTRY_TYPES)?,

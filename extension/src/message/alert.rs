@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::clean::{clean, log_text};
+use super::records::{Newest, Source};
 use super::words::{duration, grouped, time, zone};
 use super::{Message, RuleLine};
 
@@ -76,26 +77,6 @@ pub struct Alert {
     pub port: Option<u16>,
     #[serde(default)]
     pub timeline: Option<Vec<i64>>,
-}
-
-#[derive(Debug, Deserialize)]
-pub struct Source {
-    pub name: String,
-    pub n: i64,
-    /// The files that its tailer reads.
-    #[serde(default)]
-    pub path: Option<String>,
-}
-
-/// The newest record of an alert.
-#[derive(Debug, Deserialize)]
-pub struct Newest {
-    pub at: Timestamp,
-    pub source: String,
-    pub level: String,
-    pub message: String,
-    /// Its further lines.
-    pub detail: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -230,8 +211,12 @@ impl Alert {
         let zone = zone(&self.zone);
         let mut facts = vec![("Why now", self.reason_sentence())];
         if let Some(newest) = &self.newest {
-            let from = format!("{}, {}", clean(&newest.source), time(newest.at, &zone));
-            facts.push(("Newest record", from));
+            let file = newest.file.as_deref().map(clean).into_iter();
+            let from: Vec<_> = std::iter::once(clean(&newest.source)).chain(file).collect();
+            facts.push((
+                "Newest record",
+                format!("{}, {}", from.join(", "), time(newest.at, &zone)),
+            ));
         }
         if !self.severity.is_empty() {
             facts.push(("Severity", clean(&self.severity)));
@@ -449,6 +434,7 @@ mod tests {
             name: "web2".to_owned(),
             n: 1,
             path: None,
+            files: Vec::new(),
         });
         alert.severity = "critical".to_owned();
         alert.reason = "late".to_owned();

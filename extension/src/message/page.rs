@@ -84,6 +84,9 @@ struct Source {
     state: Option<String>,
     message: Option<String>,
     gaps: u64,
+    /// The files that its records came from, five at most.
+    #[serde(default)]
+    files: Vec<String>,
     /// Seconds since its last heartbeat or record.
     heard: Option<i64>,
     /// Seconds that its last records took from the log to the table.
@@ -308,6 +311,15 @@ impl Page {
                 .host
                 .as_deref()
                 .map_or_else(String::new, |host| format!(" on {host}"));
+            let notes = [
+                source.message.clone().unwrap_or_default(),
+                source.files.join(", "),
+            ];
+            let notes: Vec<_> = notes
+                .iter()
+                .filter(|note| !note.is_empty())
+                .map(|note| escape(note))
+                .collect();
             row(&[
                 ("", "", badge(source.state.as_deref().unwrap_or("ok"))),
                 (
@@ -316,7 +328,7 @@ impl Page {
                     format!(
                         "{}<small>{}</small>",
                         escape(&format!("{}{host}", source.name)),
-                        escape(source.message.as_deref().unwrap_or_default())
+                        notes.join("<br>")
                     ),
                 ),
                 ("n", "records", source.n.to_string()),

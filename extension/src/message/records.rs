@@ -1,13 +1,42 @@
 //! The parts of a mail that are about records: the newest one, the patterns, the sources, and how
 //! many are usual. Both bodies print the same lines.
 
+use jiff::Timestamp;
+use serde::Deserialize;
+
 use super::Alert;
-use super::alert::{Newest, Pattern, Source};
+use super::alert::Pattern;
 use super::clean::{clean, log_text, whole_log_text};
 use super::words::{duration, time, zone};
 
 /// Lines of a stack trace that a mail prints.
 const TRACE_LINES: usize = 20;
+
+#[derive(Debug, Deserialize)]
+pub struct Source {
+    pub name: String,
+    pub n: i64,
+    /// The files and patterns that its tailer reads.
+    #[serde(default)]
+    pub path: Option<String>,
+    /// The files that its newest records came from, five at most.
+    #[serde(default)]
+    pub files: Vec<String>,
+}
+
+/// The newest record of an alert.
+#[derive(Debug, Deserialize)]
+pub struct Newest {
+    pub at: Timestamp,
+    pub source: String,
+    /// The file that it was read from.
+    #[serde(default)]
+    pub file: Option<String>,
+    pub level: String,
+    pub message: String,
+    /// Its further lines.
+    pub detail: Option<String>,
+}
 
 impl Newest {
     /// Returns the record's first line and the head of its stack trace.
@@ -91,12 +120,18 @@ impl Alert {
 }
 
 impl Source {
-    /// Returns the source with its number of records and the files that its tailer reads.
+    /// Returns the source with its number of records and the files that they came from, or else
+    /// those that its tailer reads.
     pub(super) fn line(&self) -> String {
-        match &self.path {
-            Some(path) => format!("{} ({}), {}", clean(&self.name), self.n, clean(path)),
-            None => format!("{} ({})", clean(&self.name), self.n),
-        }
+        let paths = if self.files.is_empty() {
+            self.path.as_slice()
+        } else {
+            &self.files
+        };
+        std::iter::once(format!("{} ({})", clean(&self.name), self.n))
+            .chain(paths.iter().map(|path| clean(path)))
+            .collect::<Vec<_>>()
+            .join(", ")
     }
 }
 
@@ -119,6 +154,7 @@ mod tests {
         let newest = Newest {
             at: jiff::Timestamp::UNIX_EPOCH,
             source: "web1".to_owned(),
+            file: None,
             level: "ERROR".to_owned(),
             message: "boom password=hunter2".to_owned(),
             detail: Some("  at x\n".repeat(50)),

@@ -19,7 +19,8 @@ use crate::measure::{Cost, percentile, run as run_program, short};
 use crate::table::{Contract, Table};
 
 const ROUNDS: usize = 3;
-const COLUMNS: &str = "source_id, received_at, logged_at, level, fingerprint, message, detail, fields, flags";
+const COLUMNS: &str =
+    "source_id, received_at, logged_at, level, path_id, fingerprint, message, detail, fields, flags";
 /// Tables that are emptied between two runs; the first edition has `counts` where later ones have
 /// `minutes` and `arrivals`.
 const TABLES: [&str; 8] = [

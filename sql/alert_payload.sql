@@ -1,0 +1,129 @@
+-- The data of a message about an alert as JSON: counts, sources with their files, the newest
+-- record, patterns, and what is usual.
+
+CREATE FUNCTION logwatch_private.newest_record(at timestamptz, sources text[], fingerprints bigint[]) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- The bounds are parameters, so that the index of few partitions is read.
+    RETURN (
+    SELECT jsonb_build_object('at', logwatch_private.rfc3339(e.logged_at), 'source', s.name, 'file', left(p.path, 300), 'level', e.level,
+                              'message', left(e.message, 2000), 'detail', left(e.detail, 8000))
+      FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id
+      LEFT JOIN logwatch.paths AS p ON p.source_id = e.source_id AND p.id = e.path_id
+     WHERE e.logged_at >= at AND e.logged_at < at + interval '1 second' AND e.received_at > at - interval '10 minutes'
+       AND s.name = ANY (sources) AND e.fingerprint = ANY (fingerprints)
+     ORDER BY e.logged_at DESC, e.id DESC LIMIT 1);
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.newest_record(timestamptz, text[], bigint[]) IS 'The last entry of these sources and patterns within a second';
+
+CREATE FUNCTION logwatch_private.newest_files(from_at timestamptz, until timestamptz, fingerprints bigint[])
+    RETURNS TABLE (source_id bigint, path text, n bigint)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    -- The newest entries are enough to name the files, and a storm has too many to read them all.
+    RETURN QUERY
+    SELECT e.source_id, p.path, count(*)
+      FROM (SELECT k.source_id, k.path_id, k.fingerprint FROM logwatch.entries AS k
+             WHERE k.logged_at >= from_at AND k.logged_at < until + interval '1 second' AND k.received_at > from_at - interval '10 minutes'
+             ORDER BY k.logged_at DESC LIMIT 1000) AS e
+      JOIN logwatch.paths AS p ON p.source_id = e.source_id AND p.id = e.path_id
+     WHERE e.fingerprint = ANY (fingerprints)
+     GROUP BY e.source_id, p.path;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.newest_files(timestamptz, timestamptz, bigint[]) IS 'The files that the newest of these entries were read from, and how many of them';
+
+CREATE FUNCTION logwatch_private.usual(alert logwatch.alerts) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+DECLARE
+    past logwatch.alerts := alert;
+    known_from constant timestamptz := (SELECT min(s.first_seen) FROM logwatch.sources AS s);
+    numbers jsonb := '[]';
+BEGIN
+    IF alert.within > interval '1 day'
+       OR NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.name = alert.rule AND r.kind IN ('threshold', 'spike')) THEN
+        RETURN numbers;
+    END IF;
+    FOR day IN 1..7 LOOP
+        past.met_until := alert.met_until - make_interval(days => day);
+        past.started_at := past.met_until;
+        EXIT WHEN past.met_until - alert.within < known_from;
+        numbers := numbers || to_jsonb((SELECT COALESCE(sum(c.n), 0)::bigint FROM logwatch_private.counted(past) AS c));
+    END LOOP;
+    RETURN numbers;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.usual(logwatch.alerts) IS 'Records in a window of the alert''s rule and group at this time on up to seven days before, yesterday first';
+
+CREATE FUNCTION logwatch_private.alert_payload(alert logwatch.alerts, reason text) RETURNS jsonb
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    RETURN (
+    WITH counted AS (
+        SELECT * FROM logwatch_private.counted(alert)
+    ), top AS (
+        SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
+          FROM counted AS c GROUP BY c.fingerprint, c.level ORDER BY sum(c.n) DESC, c.fingerprint LIMIT 10
+    ), edges AS MATERIALIZED (
+        SELECT min(second) AS first_at, greatest(extract(epoch FROM max(second) - min(second))::bigint, 1) AS seconds FROM counted
+    ), file AS MATERIALIZED (
+        SELECT f.* FROM (SELECT min(second) AS first_at, max(second) AS last_at, array_agg(DISTINCT fingerprint) AS fingerprints FROM counted) AS c
+         CROSS JOIN LATERAL logwatch_private.newest_files(c.first_at, c.last_at, c.fingerprints) AS f
+    ), bar AS (
+        SELECT width_bucket(extract(epoch FROM c.second - e.first_at), 0, e.seconds + 1, 24) AS number, sum(c.n) AS n
+          FROM counted AS c CROSS JOIN edges AS e GROUP BY 1
+    )
+    SELECT jsonb_build_object(
+        'reason', reason, 'state', alert.state, 'host', logwatch_private.host(), 'database', current_database(),
+        'schema', logwatch_private.schema(), 'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
+        'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
+        'acked_by', (logwatch_private.last_ack(alert.id)).acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch_private.group_label(alert.group_by, alert.group_key), 'level', alert.level,
+        'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
+        'within', extract(epoch FROM alert.within)::bigint, 'episodes', alert.episodes,
+        'started_at', logwatch_private.rfc3339(alert.started_at), 'met_until', logwatch_private.rfc3339(alert.met_until),
+        'fired_at', logwatch_private.rfc3339(alert.fired_at), 'resolved_at', logwatch_private.rfc3339(alert.resolved_at),
+        'zone', logwatch_private.zone(), 'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = alert.rule),
+        'total', (SELECT COALESCE(sum(n), 0) FROM counted),
+        'first_at', (SELECT logwatch_private.rfc3339(min(second)) FROM counted),
+        'last_at', (SELECT logwatch_private.rfc3339(max(second)) FROM counted),
+        'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.source, 'n', s.n, 'path', left((SELECT o.path FROM logwatch.sources AS o WHERE o.id = s.id), 300),
+                             'files', COALESCE((SELECT jsonb_agg(left(f.path, 300) ORDER BY f.n DESC, f.path) FROM (SELECT * FROM file WHERE file.source_id = s.id ORDER BY file.n DESC, file.path LIMIT 5) AS f),
+                                               -- A light edge keeps its entries.
+                                               (SELECT jsonb_agg(left(p.path, 300)) FROM logwatch.paths AS p WHERE p.source_id = s.id HAVING count(*) = 1), '[]')) ORDER BY s.n DESC, s.source), '[]')
+                      FROM (SELECT c.source, logwatch_private.source_id(c.source) AS id, sum(c.n) AS n FROM counted AS c GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 10) AS s),
+        'light_edges', (SELECT jsonb_agg(e.name ORDER BY e.name) FROM logwatch.edges AS e
+                         WHERE e.left_at IS NULL AND logwatch_private.is_light(e)
+                           AND e.source_ids && ARRAY(SELECT DISTINCT logwatch_private.source_id(c.source) FROM counted AS c)),
+        'patterns', (SELECT COALESCE(jsonb_agg(jsonb_build_object('n', t.n, 'level', t.level, 'template', left(p.template, 500),
+                            'sample', left(p.sample, 500), 'fingerprint', to_hex(t.fingerprint), 'last_at', logwatch_private.rfc3339(t.last_at), 'first_seen', logwatch_private.rfc3339(p.first_seen))
+                            ORDER BY t.n DESC, t.fingerprint), '[]')
+                       FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint),
+        'port', current_setting('port')::integer,
+        'newest', (SELECT logwatch_private.newest_record(max(c.second), array_agg(DISTINCT c.source), array_agg(DISTINCT c.fingerprint))
+                     FROM counted AS c WHERE c.second = (SELECT max(o.second) FROM counted AS o)),
+        'usual', CASE WHEN reason IN ('resolved', 'late') THEN '[]' ELSE logwatch_private.usual(alert) END,
+        'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot)));
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.alert_payload(logwatch.alerts, text) IS 'Data that a message about an alert is made from';
+
+CREATE FUNCTION logwatch_private.rfc3339(at timestamptz) RETURNS text
+    LANGUAGE sql STABLE STRICT
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
+COMMENT ON FUNCTION logwatch_private.rfc3339(timestamptz) IS 'A time as RFC 3339 text in UTC';
+
+CREATE FUNCTION logwatch_private.zone() RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT current_setting('log_timezone') $$;
+COMMENT ON FUNCTION logwatch_private.zone() IS 'Time zone of the times in messages: log_timezone';
