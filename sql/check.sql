@@ -27,14 +27,17 @@ CREATE FUNCTION logwatch_private.open_changes(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- New batches, changed rules, open alerts that go on or end, announcements that are due.
+    -- New batches, changed rules, open alerts that go on or end, announcements that are due,
+    -- sources that are silent, and a check now and then that notes its time (interruptions.sql).
     SELECT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= asof)
         OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.updated_at IS DISTINCT FROM r.updated_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
         OR EXISTS (SELECT FROM logwatch_private.due_announcements(asof))
-        OR EXISTS (SELECT FROM logwatch.rules AS r CROSS JOIN LATERAL logwatch_private.heard_by(r.absence_of, r.source) AS heard
-                    WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= asof
-                      AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = heard.name AND a.state <> 'resolved'))
+        OR EXISTS (SELECT FROM logwatch_private.silences_of_sources(asof) AS s
+                    WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = s.rule AND a.group_key = s.group_key AND a.state <> 'resolved'))
+        OR EXISTS (SELECT FROM logwatch.progress AS p
+                    WHERE (p.checked_at < asof - interval '5 seconds' OR p.checked_at > asof + interval '5 seconds')
+                      AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence'))
     $$;
 COMMENT ON FUNCTION logwatch_private.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id';
 
@@ -340,6 +343,7 @@ BEGIN
     UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof, holds_until = NULL
      WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.met_until > asof + interval '5 seconds' FOR UPDATE SKIP LOCKED);
 
+    PERFORM logwatch_private.note_interruption(asof);
     learned := logwatch_private.learn_rules(asof);
     IF learned <> '{}' THEN
         UPDATE logwatch.alerts AS u SET holds_until = NULL

@@ -121,10 +121,11 @@ BEGIN
     IF r.kind = 'absence' THEN
         RETURN QUERY
             SELECT h.name, 'ok', NULL::bigint, NULL::bigint,
-                   COALESCE(blocked, concat_ws('; ', CASE WHEN h.at + r.within <= asof THEN 'silent since ' || date_trunc('second', h.at) || ': the next check fires'
-                                                          ELSE format('last heard of at %s; fires at %s', date_trunc('second', h.at), date_trunc('second', h.at + r.within)) END,
+                   COALESCE(blocked, concat_ws('; ', CASE WHEN due.at <= asof THEN 'silent since ' || date_trunc('second', h.at) || ': the next check fires'
+                                                          ELSE format('last heard of at %s; fires at %s', date_trunc('second', h.at), date_trunc('second', due.at)) END,
                                                NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), '')))
               FROM logwatch_private.heard_by(r.absence_of, r.source) AS h
+             CROSS JOIN LATERAL logwatch_private.deadline(h.at, r.within) AS due (at)
              WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = h.name AND a.state <> 'resolved')
              ORDER BY h.at LIMIT 10;
         RETURN;

@@ -290,10 +290,12 @@ CREATE FUNCTION logwatch_private.silences_of_sources(until timestamptz)
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- From when a source or an edge should have been heard again until now.
-    SELECT r.name, heard.name, heard.at + r.within, until, 0::bigint, 0::bigint
+    SELECT r.name, heard.name, due.at, until, 0::bigint, 0::bigint
       FROM logwatch.rules AS r
      CROSS JOIN LATERAL logwatch_private.heard_by(r.absence_of, r.source) AS heard
-     WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= until
+     CROSS JOIN LATERAL logwatch_private.deadline(heard.at, r.within) AS due (at)
+     -- The first comparison spares most sources the second.
+     WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= until AND due.at <= until
     $$;
 COMMENT ON FUNCTION logwatch_private.silences_of_sources(timestamptz) IS 'The episodes of rules of kind absence';
 

@@ -67,6 +67,8 @@ BEGIN
     END IF;
     PERFORM logwatch_private.count_restored();
     DELETE FROM logwatch_private.restoring;
+    -- The sources of the dump could not report to this server.
+    PERFORM logwatch_private.interrupted('-infinity', clock_timestamp());
     RETURN true;
 END
 $$;

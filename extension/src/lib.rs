@@ -115,7 +115,16 @@ extension_sql_file!(
     requires = ["fleet_commands"]
 );
 extension_sql_file!("../../sql/take.sql", name = "take", requires = ["rolling"]);
-extension_sql_file!("../../sql/episodes.sql", name = "episodes", requires = ["take"]);
+extension_sql_file!(
+    "../../sql/interruptions.sql",
+    name = "interruptions",
+    requires = ["take"]
+);
+extension_sql_file!(
+    "../../sql/episodes.sql",
+    name = "episodes",
+    requires = ["interruptions"]
+);
 extension_sql_file!("../../sql/check.sql", name = "check", requires = ["episodes"]);
 extension_sql_file!("../../sql/backtest.sql", name = "backtest", requires = ["check"]);
 extension_sql_file!(

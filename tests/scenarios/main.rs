@@ -1,5 +1,6 @@
 //! Scenarios with real servers. A module has one subject, a test proves one behaviour.
 
+mod absence;
 mod alert_file;
 mod backtest;
 mod backup;
