@@ -23,21 +23,38 @@ CREATE FUNCTION logwatch_private.heard_by(absence_of text, glob text) RETURNS TA
     $$;
 COMMENT ON FUNCTION logwatch_private.heard_by(text, text) IS 'Sources, or edges, that a rule of kind absence watches, and when each was last heard of';
 
+-- An idle tick runs one statement, which reads this view and calls no function outside pg_catalog:
+-- pgaudit logs each statement and each such function.
+CREATE VIEW logwatch_private.work AS
+    SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch')
+        OR EXISTS (SELECT FROM pg_subscription AS s WHERE s.subpublications = '{logwatch}')
+        OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining) AS fleet,
+           -- New batches, changed rules, open alerts that go on or end, and a check now and then that
+           -- notes its time (interruptions.sql).
+           EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= now())
+        OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.updated_at IS DISTINCT FROM r.updated_at)
+        OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
+        OR EXISTS (SELECT FROM logwatch.progress AS p
+                    WHERE (p.checked_at < now() - interval '5 seconds' OR p.checked_at > now() + interval '5 seconds')
+                      AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence')) AS changes,
+           -- Of resolved alerts, due_announcements() announces no others than these.
+           EXISTS (SELECT FROM logwatch.alerts AS a
+                    WHERE a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
+                      AND (a.announced IS NOT NULL OR a.resolved_at = a.fired_at
+                           OR a.resolved_at > now() - interval '7 days'
+                              AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.name = a.rule AND r.notify_during IS NOT NULL)))
+        OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence') AS announcements,
+           EXISTS (SELECT FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')) AS deliveries;
+COMMENT ON VIEW logwatch_private.work IS 'The work that the worker may find: "changes" need a check, "fleet" and "announcements" a closer look';
+
 CREATE FUNCTION logwatch_private.open_changes(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- New batches, changed rules, open alerts that go on or end, announcements that are due,
-    -- sources that are silent, and a check now and then that notes its time (interruptions.sql).
-    SELECT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= asof)
-        OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.updated_at IS DISTINCT FROM r.updated_at)
-        OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
+    SELECT (SELECT w.changes FROM logwatch_private.work AS w)
         OR EXISTS (SELECT FROM logwatch_private.due_announcements(asof))
         OR EXISTS (SELECT FROM logwatch_private.silences_of_sources(asof) AS s
                     WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = s.rule AND a.group_key = s.group_key AND a.state <> 'resolved'))
-        OR EXISTS (SELECT FROM logwatch.progress AS p
-                    WHERE (p.checked_at < asof - interval '5 seconds' OR p.checked_at > asof + interval '5 seconds')
-                      AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence'))
     $$;
 COMMENT ON FUNCTION logwatch_private.open_changes(timestamptz) IS 'Whether a check has anything to do; assigns no transaction id';
 

@@ -1,18 +1,11 @@
 -- How long entries are kept, and how long the disk lasts.
 
 CREATE FUNCTION logwatch_private.entries_kept_for() RETURNS interval
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Entries need their patterns, which logwatch.retention removes.
-    SELECT make_interval(mins => CASE WHEN s.entries < 0 THEN s.all_else ELSE least(greatest(s.entries, 60), s.all_else) END)
-      FROM (SELECT logwatch_private.setting('entries_retention')::integer AS entries, logwatch_private.setting('retention')::integer AS all_else) AS s
-    $$;
+    LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'entries_kept_for_wrapper';
 COMMENT ON FUNCTION logwatch_private.entries_kept_for() IS 'Returns how long entries are kept: logwatch.entries_retention, at most logwatch.retention';
 
 CREATE FUNCTION logwatch_private.entries_kept_from(asof timestamptz) RETURNS timestamptz
     LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
     AS $$ SELECT asof - logwatch_private.entries_kept_for() $$;
 COMMENT ON FUNCTION logwatch_private.entries_kept_from(timestamptz) IS 'Returns from when on entries are kept';
 

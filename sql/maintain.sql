@@ -31,8 +31,8 @@ COMMENT ON FUNCTION logwatch_private.add_partitions(integer) IS 'Makes the parti
 
 CREATE FUNCTION logwatch_private.old_partitions(keep_from timestamptz) RETURNS SETOF name
     LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
     AS $$
+    -- Without SET, so that PostgreSQL inlines it in the look of the idle worker.
     SELECT c.relname
       FROM pg_inherits AS i JOIN pg_class AS c ON c.oid = i.inhrelid
      WHERE i.inhparent = 'logwatch.entries'::regclass AND c.relname ~ '^entries_[0-9]{8}$'
@@ -112,10 +112,10 @@ CREATE FUNCTION logwatch_private.seconds_matter_from(asof timestamptz) RETURNS t
     $$;
 COMMENT ON FUNCTION logwatch_private.seconds_matter_from(timestamptz) IS 'From when on counts are kept by the second: no rule looks at anything older';
 
-CREATE FUNCTION logwatch_private.maintenance_due(asof timestamptz) RETURNS boolean
+CREATE FUNCTION logwatch_private.maintenance_due(asof timestamptz) RETURNS SETOF boolean
     LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
     AS $$
+    -- Inlined, too.
     SELECT EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.since < asof - s.reach - interval '5 minutes'
                     AND EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = s.id AND o.minute < asof - s.reach - interval '5 minutes'))
         OR to_regclass(format('logwatch.entries_%s', to_char((asof AT TIME ZONE 'UTC')::date + 2, 'YYYYMMDD'))) IS NULL

@@ -6,8 +6,8 @@
 #   install_missing.sh cassert  build, valgrind, and PostgreSQL's build dependencies
 #   install_missing.sh fuzz     build, cargo-fuzz, and a C++ compiler for libFuzzer
 #   install_missing.sh lint     build, and cargo-deny
-#   install_missing.sh test     build, and the programs that the tests run: pg_cron,
-#                               cron, logrotate, PgBouncer, Postfix, syslog-ng ...
+#   install_missing.sh test     build, and what the tests run: pg_cron, pgaudit, cron,
+#                               logrotate, PgBouncer, Postfix, syslog-ng ...
 #
 # Needs root or sudo only if a package is missing. Removes no package, and starts none of the
 # services that come with the packages: tests and demo run servers of their own.
@@ -70,7 +70,7 @@ packages_for() {
 		major=$(postgres_major)
 		[[ -n $major ]] || return 1
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
-		[[ $1 != test ]] || packages+=("postgresql-$major-cron")
+		[[ $1 != test ]] || packages+=("postgresql-$major"-{cron,pgaudit,partman,repack,pglogical})
 	fi
 	[[ $1 != test ]] || packages+=(cron groff-base logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
 	[[ $1 != fuzz ]] || packages+=(g++)
@@ -104,6 +104,7 @@ install_for() {
 	unpack rotators usr/bin/cronolog runit s6 libs6-2.11 libskarnet2.13 libexecline2.9 daemontools \
 		apache2-utils libapr1 libaprutil1 python3-concurrent-log-handler python3-portalocker \
 		liblog4j2-java liblogback-java libslf4j-java cronolog
+	unpack pgpool usr/sbin/pgpool pgpool2 libpgpool2 libmemcached11 libhashkit2
 	# Mail servers. Their packages exclude each other.
 	unpack mail-servers usr/sbin/smtpd opensmtpd exim4-daemon-light libidn12
 	# Daemons whose logs are read. Their packages start services.

@@ -5,6 +5,7 @@
 
 use pgrx::prelude::*;
 
+mod catalog;
 mod certificates;
 mod channel;
 mod column;
@@ -30,6 +31,7 @@ mod test_channel;
 mod time_limit;
 mod wake;
 mod with_limit;
+mod work;
 mod worker;
 mod worker_error;
 mod worker_start;

@@ -2,9 +2,10 @@
 //!
 //! PostgreSQL is not thread-safe: nothing here may be called from another thread than the process's
 //! own. All `unsafe` of the extension is here and in `wake` (the latch at commit, shared memory),
-//! `worker_error` (texts in shared memory), `sender` (a thread's signal mask, a signal to itself)
-//! and `channel::file` (access(2)). Each block has its proof beside it. In common they have that
-//! every function is called on the main thread of a live backend or worker.
+//! `worker_error` (texts in shared memory), `catalog` (rows of catalogs), `sender` (a thread's
+//! signal mask, a signal to itself) and `channel::file` (access(2)). Each block has its proof
+//! beside it. In common they have that every function is called on the main thread of a live
+//! backend or worker.
 
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
@@ -110,35 +111,6 @@ pub fn leave() -> ! {
     {
         unreachable!("proc_exit does not return")
     }
-}
-
-/// Whether a database of this name exists and accepts connections. For a process that is connected
-/// to none, as the autovacuum launcher reads that catalog.
-pub fn accepts_connections(database: &str) -> bool {
-    let mut found = false;
-    // SAFETY: called outside of any transaction; pg_database is shared, so that its description is
-    // at hand without a database. Each tuple is read before the next one is asked for.
-    unsafe {
-        pg_sys::StartTransactionCommand();
-        pg_sys::GetTransactionSnapshot();
-        let mode = pg_sys::AccessShareLock as pg_sys::LOCKMODE;
-        let relation = pg_sys::table_open(pg_sys::DatabaseRelationId, mode);
-        let scan = pg_sys::table_beginscan_catalog(relation, 0, std::ptr::null_mut());
-        loop {
-            let tuple = pg_sys::heap_getnext(scan, pg_sys::ScanDirection::ForwardScanDirection);
-            if tuple.is_null() {
-                break;
-            }
-            let form = pg_sys::GETSTRUCT(tuple).cast::<pg_sys::FormData_pg_database>();
-            found |= (*form).datallowconn && pgrx::name_data_to_str(&(*form).datname) == database;
-        }
-        if let Some(end) = (*(*relation).rd_tableam).scan_end {
-            end(scan);
-        }
-        pg_sys::table_close(relation, mode);
-        pg_sys::CommitTransactionCommand();
-    }
-    found
 }
 
 /// Reads postgresql.conf again.

@@ -269,6 +269,23 @@ pub fn only_on() -> String {
     text(&ONLY_ON).unwrap_or_default()
 }
 
+/// Returns for how many minutes entries are kept: they need their patterns, which
+/// `logwatch.retention` removes.
+fn entries_kept_for_minutes() -> i32 {
+    let all_else = RETENTION.get();
+    match ENTRIES_RETENTION.get() {
+        ..0 => all_else,
+        entries => entries.max(60).min(all_else),
+    }
+}
+
+#[pg_extern(sql = false)]
+fn entries_kept_for() -> Result<pgrx::datum::Interval, pgrx::datum::datetime_support::IntervalConversionError>
+{
+    const MINUTE: i64 = 60_000_000;
+    pgrx::datum::Interval::new(0, 0, MINUTE * i64::from(entries_kept_for_minutes()))
+}
+
 pub fn database() -> String {
     text(&DATABASE).unwrap_or_else(|| "postgres".to_owned())
 }

@@ -20,8 +20,9 @@ use crate::last_check::LastCheck;
 use crate::outbox::Senders;
 use crate::pg::TransactionError;
 use crate::plans::plan;
+use crate::work::Work;
 use crate::worker_error::Subject;
-use crate::{last_check, outbox, pg, report, session, settings, worker_error, worker_start};
+use crate::{catalog, last_check, outbox, pg, report, session, settings, work, worker_error, worker_start};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
@@ -174,18 +175,17 @@ impl Worker {
     fn tick(&mut self) {
         let mut served = false;
         let error = match pg::transaction(c"logwatch: look", installed) {
-            Ok(Ok(Installed::Yes(extension))) => {
+            Ok(Installed::Yes(extension)) => {
                 let error = self.serve_at_home(extension).err();
                 served = error.is_none() && self.home.is_at_home();
                 error
             }
-            Ok(Ok(Installed::No)) => {
+            Ok(Installed::No) => {
                 self.unrecorded.clear();
                 self.checked = LastCheck::default();
                 None
             }
-            Ok(Ok(Installed::OtherVersion(version))) => Some(TickError::OtherVersion(version)),
-            Ok(Err(why)) => Some(why.into()),
+            Ok(Installed::OtherVersion(version)) => Some(TickError::OtherVersion(version)),
             Err(why) => Some(why.into()),
         };
         self.yielded = matches!(error, Some(TickError::Transaction(TransactionError::Locked)));
@@ -210,29 +210,36 @@ impl Worker {
 
     /// Runs each part, whatever became of the others; returns the first error.
     fn serve(&mut self) -> Result<(), TickError> {
-        let tended = if_due(
-            "SELECT logwatch_private.fleet_due(clock_timestamp())",
-            c"logwatch: fleet",
-            "SELECT logwatch_private.tend_fleet()",
-        );
-        let checked = self.check();
-        let delivered = self.deliver();
+        let mut looked = work::find();
+        let tended = if Work::of(&looked).fleet {
+            work::tend_fleet()
+        } else {
+            Ok(false)
+        };
+        if matches!(tended, Ok(true)) {
+            looked = work::find();
+        }
+        let work = Work::of(&looked);
+        let checked = self.check(work);
+        let delivered = self.deliver(work.deliveries || !matches!(checked, Ok(false)));
         let written = self.write_alert_file();
         let maintained = self.maintain();
         tended?;
         checked?;
         delivered?;
         written?;
-        maintained
+        maintained?;
+        looked.map(|_| ())
     }
 
-    /// Evaluates the rules when there is something to evaluate. Both count as a check, unless
-    /// another session has the turn.
-    fn check(&mut self) -> Result<(), TickError> {
+    /// Evaluates the rules when there is something to evaluate; returns whether it did. Both count
+    /// as a check, unless another session has the turn.
+    fn check(&mut self, work: Work) -> Result<bool, TickError> {
         let began = Instant::now();
-        if look("SELECT logwatch_private.open_changes(clock_timestamp())")? != Some(true)
-            || pg::transaction(c"logwatch: check", evaluate)??
-        {
+        let is_due = work.changes
+            || work.announcements
+                && look("SELECT logwatch_private.open_changes(clock_timestamp())")? == Some(true);
+        if !is_due || pg::transaction(c"logwatch: check", evaluate)?? {
             let took = began.elapsed();
             last_check::record(took);
             if self.checked.is_overdue() {
@@ -244,7 +251,7 @@ impl Worker {
             }
             self.checked = LastCheck::default();
         }
-        Ok(())
+        Ok(is_due)
     }
 
     /// Writes to the server log, once, that checks are overdue, and who blocks them.
@@ -281,7 +288,7 @@ impl Worker {
             return Ok(());
         }
         self.maintained = Some(Instant::now());
-        if look("SELECT logwatch_private.maintenance_due(clock_timestamp())")? != Some(true) {
+        if look("SELECT d FROM logwatch_private.maintenance_due(now()) AS d")? != Some(true) {
             return Ok(());
         }
         let mut outcome = Ok(());
@@ -300,8 +307,9 @@ impl Worker {
         outcome
     }
 
-    /// Records what has been sent, and hands what is due to the senders, channel by channel.
-    fn deliver(&mut self) -> Result<(), TickError> {
+    /// Records what has been sent, and hands what is due to the senders, channel by channel, unless
+    /// nothing is `waiting`.
+    fn deliver(&mut self, waiting: bool) -> Result<(), TickError> {
         self.unrecorded.extend(self.senders.collect());
         self.record()?;
         let leases = self.senders.leases_to_renew();
@@ -316,6 +324,10 @@ impl Worker {
         if self.retry == Retry::Reloaded || self.retry == Retry::WhenEnded && !outdated {
             run(c"logwatch: retry", "SELECT logwatch_private.retry_now()")?;
             self.retry = if outdated { Retry::WhenEnded } else { Retry::None };
+        }
+        if !waiting {
+            self.next_delivery = None;
+            return Ok(());
         }
         for due in look_for_delivery()?.into_iter().filter(|due| due.seconds <= 0.0) {
             let room = self.senders.room(&due.channel);
@@ -393,22 +405,12 @@ pub fn log_change(logged: &mut Option<String>, error: Option<String>) {
     *logged = error;
 }
 
-fn installed() -> spi::Result<Installed> {
-    const QUERY: &str =
-        "SELECT oid, extversion FROM pg_catalog.pg_extension WHERE extname OPERATOR(pg_catalog.=) 'logwatch'";
-    Spi::connect(|client| {
-        let rows = client.select(plan(client, QUERY)?, Some(1), &[])?;
-        if rows.is_empty() {
-            return Ok(Installed::No);
-        }
-        let (extension, version) = rows.first().get_two::<pg_sys::Oid, String>()?;
-        let version = version.unwrap_or_default();
-        Ok(if version == env!("CARGO_PKG_VERSION") {
-            Installed::Yes(extension.unwrap_or(pg_sys::InvalidOid))
-        } else {
-            Installed::OtherVersion(version)
-        })
-    })
+fn installed() -> Installed {
+    match catalog::installed_extension() {
+        None => Installed::No,
+        Some((extension, version)) if version == env!("CARGO_PKG_VERSION") => Installed::Yes(extension),
+        Some((_, version)) => Installed::OtherVersion(version),
+    }
 }
 
 /// Returns one value, read without assigning a transaction id.
@@ -468,15 +470,6 @@ fn maintain_part(part: &'static str) -> Result<(), TickError> {
             return Ok(());
         }
     }
-}
-
-/// Runs a command only when a look, which assigns no transaction id, says that there is something
-/// to do.
-fn if_due(question: &'static str, activity: &CStr, command: &'static str) -> Result<(), TickError> {
-    if look(question)? == Some(true) {
-        run(activity, command)?;
-    }
-    Ok(())
 }
 
 /// Returns the channels that have something to send.

@@ -14,7 +14,7 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 use pgrx::{PgAtomic, pg_shmem_init};
 
-use crate::{pg, settings, wake};
+use crate::{catalog, pg, settings, wake};
 
 /// The longest time between two looks for the database.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
@@ -115,7 +115,7 @@ fn wait_for_database(database: &str, back_off: Duration) {
     let mut pause = Duration::from_secs(1);
     let mut was_missing = false;
     loop {
-        let is_there = pg::accepts_connections(database);
+        let is_there = catalog::accepts_connections(database);
         if is_there && (was_missing || began.elapsed() >= back_off) {
             return;
         }

@@ -3,13 +3,13 @@
 
 use std::fs;
 use std::net::TcpListener;
-use std::os::unix::fs::{PermissionsExt, chown};
+use std::os::unix::fs::PermissionsExt;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::Command;
 
 use anyhow::{Context, Result};
 use logwatch_tests::certificate::Certificate;
-use logwatch_tests::process::Process;
+use logwatch_tests::pooler::Pooler;
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::{Tailer, append};
@@ -238,70 +238,10 @@ fn of_several_servers_the_one_that_takes_writes_is_used() -> Result<()> {
     Ok(())
 }
 
-/// A PgBouncer of our own in front of a server, on a Unix socket.
-struct Bouncer {
-    _process: Process,
-    folder: tempfile::TempDir,
-}
-
-impl Bouncer {
-    /// Transaction pooling over one server connection, so that clients must share it.
-    fn start(server: &Server) -> Result<Bouncer> {
-        let folder = tempfile::tempdir()?;
-        let path = |name: &str| folder.path().join(name);
-        fs::write(
-            path("pgbouncer.ini"),
-            format!(
-                "[databases]\npostgres = host={} port={} dbname=postgres user=postgres\n[pgbouncer]\nlisten_addr =\nunix_socket_dir = {}\n\
-                 auth_type = any\npool_mode = transaction\ndefault_pool_size = 1\nlogfile = {}\n",
-                server.sockets().display(),
-                server.port(),
-                folder.path().display(),
-                path("log").display()
-            ),
-        )?;
-        fs::write(path("log"), "")?;
-        fs::set_permissions(folder.path(), fs::Permissions::from_mode(0o755))?;
-        let mut command = Command::new("/usr/sbin/pgbouncer");
-        if programs::is_root() {
-            // It refuses to run as root.
-            use std::os::unix::process::CommandExt;
-            let (uid, gid) = programs::ids("postgres")?;
-            for name in ["", "log", "pgbouncer.ini"] {
-                chown(path(name), Some(uid), Some(gid))?;
-            }
-            command.uid(uid).gid(gid);
-        }
-        command
-            .arg(path("pgbouncer.ini"))
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(Stdio::null());
-        let process =
-            Process::spawn(&mut command, libc::SIGKILL).context("is package pgbouncer installed?")?;
-        let bouncer = Bouncer {
-            _process: process,
-            folder,
-        };
-        wait_until(SOON, "PgBouncer's socket", || Ok(bouncer.socket().exists()))?;
-        Ok(bouncer)
-    }
-
-    fn socket(&self) -> PathBuf {
-        self.folder.path().join(".s.PGSQL.6432")
-    }
-
-    fn tailer(&self, server: &Server, args: &[&str]) -> Result<Command> {
-        let mut command = Tailer::command(server, args)?;
-        command.env("PGHOST", self.folder.path()).env("PGPORT", "6432");
-        Ok(command)
-    }
-}
-
 #[test]
 fn two_tailers_share_one_connection_of_pgbouncer_in_transaction_mode() -> Result<()> {
     let server = Server::without_worker(&[])?;
-    let bouncer = Bouncer::start(&server)?;
+    let bouncer = Pooler::bouncer(&server, "transaction")?;
     let folder = tempfile::tempdir()?;
     let zones = [("tokyo", "Asia/Tokyo", 15), ("lima", "America/Lima", 5)];
     let log = |name: &str| folder.path().join(format!("{name}.log"));

@@ -44,6 +44,7 @@ mod mail_trouble;
 mod manual_examples;
 mod memory;
 mod nagios;
+mod neighbours;
 mod notification_hours;
 mod overdue_checks;
 mod packages;

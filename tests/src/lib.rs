@@ -15,6 +15,7 @@ pub mod journal;
 pub mod link;
 pub mod mail_sink;
 pub mod manuals;
+pub mod pooler;
 pub mod process;
 pub mod programs;
 pub mod server;
