@@ -29,8 +29,8 @@ CREATE VIEW logwatch_private.work AS
     SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch')
         OR EXISTS (SELECT FROM pg_subscription AS s WHERE s.subpublications = '{logwatch}')
         OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining) AS fleet,
-           -- New batches, changed rules, open alerts that go on or end, and a check now and then that
-           -- notes its time (interruptions.sql).
+           -- New batches, changed rules, open alerts that go on or end, and a check now and then
+           -- that notes its time (interruptions.sql).
            EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= now())
         OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.updated_at IS DISTINCT FROM r.updated_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')

@@ -40,6 +40,10 @@ const NOT_RUN: &[(&str, &str)] = &[
         "it needs systemd as init; the scenario `service` checks the unit",
     ),
     (
+        "app_log",
+        "it needs two servers; the scenario `neighbours` runs it",
+    ),
+    (
         "logwatch_publish",
         "it needs restarts and two servers; the scenario `fleet` runs it",
     ),

@@ -4,8 +4,9 @@
 use std::fs;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::manuals;
 use logwatch_tests::pooler::Pooler;
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
@@ -182,4 +183,52 @@ fn errors(server: &Server) -> Vec<String> {
             && !line.ends_with("Could not start dynamic pg_partman background process")
     };
     server.log().lines().filter(begins).map(str::to_owned).collect()
+}
+
+/// The manual's recipe for a publisher that has plain tables only.
+#[test]
+fn a_managed_database_without_extensions_sends_each_row_once() -> Result<()> {
+    let blocks: Vec<String> = manuals::blocks("sql/README.md")?
+        .into_iter()
+        .filter(|block| block.section == "A managed database without extensions")
+        .map(|block| block.text)
+        .collect();
+    let [at_the_publisher, at_the_subscriber] = blocks.as_slice() else {
+        bail!("the manual has {} blocks", blocks.len());
+    };
+    let mut publisher = Server::create(&[("wal_level", "logical")])?;
+    publisher.start()?;
+    publisher.psql_script(at_the_publisher)?;
+    publisher.sql("INSERT INTO app_log (level, message) VALUES ('ERROR', 'before')")?;
+    let mut subscriber = Server::with_worker(&[
+        ("logwatch.check_interval", "1h"),
+        ("wal_retrieve_retry_interval", "100ms"),
+    ])?;
+    subscriber.psql_script(&at_the_subscriber.replace(
+        "host=db.example.com dbname=appdb user=replicator sslmode=require",
+        &format!(
+            "host={} dbname=postgres user=postgres",
+            publisher.sockets().display()
+        ),
+    ))?;
+    let stored = "SELECT string_agg(e.level || ' ' || e.message, ', ' ORDER BY e.message) FROM logwatch.entries AS e
+                    JOIN logwatch.sources AS s ON s.id = e.source_id WHERE s.name = 'managed' AND e.flags IS NULL";
+    subscriber.wait_for_sql(SOON, stored, "ERROR before")?;
+
+    // A row wakes the worker, which looks once an hour by itself.
+    publisher
+        .sql("INSERT INTO app_log (level, message) VALUES ('info', 'nothing'), ('fatal', 'disk full')")?;
+    subscriber.wait_for_log(SOON, "[FIRING:1] fatal")?;
+
+    // Neither a crash of the subscriber nor a rollback at the publisher changes the number of rows.
+    subscriber.kill()?;
+    publisher.sql(
+        "BEGIN; INSERT INTO app_log (level, message) VALUES ('error', 'undone'); ROLLBACK;
+         INSERT INTO app_log (level, message) VALUES ('error', 'later'); DELETE FROM app_log",
+    )?;
+    subscriber.start()?;
+    subscriber.wait_for_sql(SOON, stored, "ERROR before, FATAL disk full, ERROR later")?;
+    assert_eq!(subscriber.sql("SELECT count(*) FROM app_log")?, "0");
+    subscriber.sql("DROP SUBSCRIPTION app_log")?;
+    Ok(())
 }
