@@ -146,13 +146,64 @@ pub fn wait(limit: Duration) {
     pgrx::check_for_interrupts!();
 }
 
+/// Why a wait between the worker's ticks ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Wake {
+    /// The latch was set, or the time is up.
+    Work,
+    /// SIGTERM came. It has no effect until `end` is called or the next one comes.
+    Terminated,
+}
+
 /// As `wait`, between the worker's ticks. A cancel is dropped there, as by an idle session.
-pub fn wait_idle(limit: Duration) {
+pub fn wait_idle(limit: Duration) -> Wake {
     wait_on_latch(limit);
-    // SAFETY: a plain write of a flag of this process, which otherwise only its signal handler
-    // sets.
-    unsafe { pg_sys::QueryCancelPending = 0 };
+    // SAFETY: plain accesses to flags of this process, which otherwise only its signal handlers
+    // set.
+    let is_terminated = unsafe {
+        pg_sys::QueryCancelPending = 0;
+        std::mem::take(&mut *(&raw mut pg_sys::ProcDiePending)) != 0
+    };
     pgrx::check_for_interrupts!();
+    if is_terminated {
+        Wake::Terminated
+    } else {
+        Wake::Work
+    }
+}
+
+/// Ends the worker as SIGTERM does.
+pub fn end() -> ! {
+    // SAFETY: as in `wait_idle`.
+    unsafe {
+        pg_sys::ProcDiePending = 1;
+        pg_sys::InterruptPending = 1;
+    }
+    pgrx::check_for_interrupts!();
+    leave()
+}
+
+/// Runs `body` while SIGTERM is blocked: it takes effect afterwards.
+pub fn without_termination<R>(body: impl FnOnce() -> R) -> R {
+    struct Mask(libc::sigset_t);
+    impl Drop for Mask {
+        fn drop(&mut self) {
+            // SAFETY: restores a mask that pthread_sigmask has returned.
+            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
+        }
+    }
+    // SAFETY: sigset_t is plain data that sigemptyset and pthread_sigmask initialise.
+    let before = unsafe {
+        let mut sigterm: libc::sigset_t = std::mem::zeroed();
+        let mut before: libc::sigset_t = std::mem::zeroed();
+        libc::sigemptyset(&mut sigterm);
+        libc::sigaddset(&mut sigterm, libc::SIGTERM);
+        libc::pthread_sigmask(libc::SIG_BLOCK, &sigterm, &mut before);
+        Mask(before)
+    };
+    let result = body();
+    drop(before);
+    result
 }
 
 fn wait_on_latch(limit: Duration) {

@@ -3,7 +3,8 @@
 //! A *tick* is a few short transactions: check, claim, record, maintain. Between ticks the worker
 //! waits on its latch, which a commit of new batches sets; mail is sent in sender threads. An idle
 //! tick only reads: it assigns no transaction id. An error ends a tick, never the worker; SIGTERM
-//! ends the worker as it ends any backend. The worker waits half a second for another session's
+//! ends the worker as it ends any backend, but between ticks it first records the messages that
+//! have been sent. The worker waits half a second for another session's
 //! lock and then tries later, so that DROP EXTENSION or ALTER TABLE waits for one of its short
 //! transactions at most.
 
@@ -18,7 +19,7 @@ use crate::heartbeat::Heartbeat;
 use crate::home::Home;
 use crate::last_check::LastCheck;
 use crate::outbox::Senders;
-use crate::pg::TransactionError;
+use crate::pg::{TransactionError, Wake};
 use crate::plans::plan;
 use crate::work::Work;
 use crate::worker_error::Subject;
@@ -35,6 +36,8 @@ const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 
 /// How long messages under way may take before the worker disconnects for a pause.
 const LAST_MESSAGES: Duration = Duration::from_secs(5);
+/// How long they may take when the worker has to end: a reply that is on its way comes within it.
+const LAST_REPLIES: Duration = Duration::from_millis(500);
 
 /// The parts of the upkeep, the last of which notes that it ran. Each returns whether there is more
 /// to do at once.
@@ -86,10 +89,10 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
         // as long as they took.
         let took = began.elapsed();
         let next = SHORTEST_PAUSE.max(took + took.min(settings::check_interval()));
-        pg::wait_idle(worker.longest_wait());
+        worker.wait(worker.longest_wait());
         // A wake in this pause is served by the next tick.
         while let Some(rest) = next.checked_sub(began.elapsed()).filter(|rest| !rest.is_zero()) {
-            pg::wait_idle(rest);
+            worker.wait(rest);
         }
     }
 }
@@ -159,17 +162,32 @@ impl From<spi::Error> for TickError {
 }
 
 impl Worker {
-    /// Disconnects for a pause. Messages under way may end first, so that none is sent twice.
+    fn wait(&mut self, limit: Duration) {
+        if pg::wait_idle(limit) == Wake::Terminated {
+            self.finish(LAST_REPLIES);
+            pg::end();
+        }
+    }
+
+    /// Disconnects for a pause.
     fn leave(&mut self) -> ! {
+        self.finish(LAST_MESSAGES);
+        pg::leave()
+    }
+
+    /// Lets messages under way end and records them, so that none is sent twice.
+    fn finish(&mut self, limit: Duration) {
         let began = Instant::now();
-        while !self.senders.is_idle() && began.elapsed() < LAST_MESSAGES {
-            pg::wait_idle(Duration::from_millis(100));
+        while !self.senders.is_idle() && began.elapsed() < limit {
+            if pg::wait_idle(Duration::from_millis(100)) == Wake::Terminated {
+                break;
+            }
             self.unrecorded.extend(self.senders.collect());
         }
+        self.unrecorded.extend(self.senders.collect());
         if let Err(why) = self.record() {
             log!("logwatch worker: {why}");
         }
-        pg::leave()
     }
 
     fn tick(&mut self) {
@@ -346,9 +364,13 @@ impl Worker {
         Ok(())
     }
 
+    /// Records outcomes. A message whose outcome is not recorded is sent again, so that SIGTERM
+    /// waits for the end of this transaction, which waits for no lock longer than half a second.
     fn record(&mut self) -> Result<(), TickError> {
         if !self.unrecorded.is_empty() {
-            pg::transaction(c"logwatch: record", || outbox::record(&self.unrecorded))??;
+            pg::without_termination(|| {
+                pg::transaction(c"logwatch: record", || outbox::record(&self.unrecorded))
+            })??;
             self.unrecorded.clear();
         }
         Ok(())
