@@ -38,7 +38,9 @@ BEGIN
     RETURN QUERY
     SELECT due.id, due.reason
       FROM (SELECT a AS alert, a.id,
-                   CASE WHEN a.state = 'firing' AND a.announced IS NULL THEN 'first'
+                   CASE WHEN a.state = 'firing' AND a.announced IS NULL
+                             -- Acknowledged while a silence or its hours held it back.
+                             AND (NOT logwatch_private.is_acked(a.id) OR a.worst > COALESCE((logwatch_private.last_ack(a.id)).worst, a.level)) THEN 'first'
                         WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
                         WHEN a.state = 'firing' AND a.escalated_at IS NULL AND r.escalate_after IS NOT NULL
                              AND (SELECT min(n.created_at) FROM logwatch.notifications AS n WHERE n.alert_id = COALESCE(a.announced_with, a.id)) + r.escalate_after <= asof

@@ -158,12 +158,14 @@ CREATE TABLE logwatch.acknowledgements (
     alert_id bigint NOT NULL,
     acked_at timestamptz NOT NULL DEFAULT clock_timestamp(),
     acked_by text NOT NULL DEFAULT session_user,
-    note     text NOT NULL DEFAULT ''
+    note     text NOT NULL DEFAULT '',
+    worst    logwatch.level
 );
 CREATE INDEX acknowledgements_alert_idx ON logwatch.acknowledgements (alert_id);
 COMMENT ON TABLE logwatch.acknowledgements IS 'Acknowledged alerts: they are announced again only when they get worse or resolve';
 COMMENT ON COLUMN logwatch.acknowledgements.alert_id IS 'logwatch.alerts.id';
 COMMENT ON COLUMN logwatch.acknowledgements.acked_by IS 'Role that acknowledged the alert';
+COMMENT ON COLUMN logwatch.acknowledgements.worst IS 'Highest level among the alert''s records then';
 
 CREATE FUNCTION logwatch_private.is_acked(alert_id bigint) RETURNS boolean
     LANGUAGE sql STABLE
@@ -183,14 +185,15 @@ CREATE FUNCTION logwatch_ack(alert_id bigint, note text DEFAULT '') RETURNS text
     AS $$
 DECLARE
     rule text;
+    worst logwatch.level;
 BEGIN
     PERFORM logwatch_private.hold();
-    SELECT a.rule INTO rule FROM logwatch.alerts AS a WHERE a.id = $1 AND a.state <> 'resolved';
+    SELECT a.rule, a.worst INTO rule, worst FROM logwatch.alerts AS a WHERE a.id = $1 AND a.state <> 'resolved';
     IF NOT FOUND THEN
         RAISE EXCEPTION 'open alert % does not exist', $1
             USING ERRCODE = 'no_data_found', HINT = 'To list them: SELECT id, rule, state FROM logwatch.alerts WHERE state <> ''resolved'';';
     END IF;
-    INSERT INTO logwatch.acknowledgements (alert_id, note) VALUES ($1, left(COALESCE(logwatch_private.printable($2), ''), 1000));
+    INSERT INTO logwatch.acknowledgements (alert_id, note, worst) VALUES ($1, left(COALESCE(logwatch_private.printable($2), ''), 1000), worst);
     RETURN format('alert %s (%s) is acknowledged: it is not announced again until it resolves', $1, rule);
 END
 $$;

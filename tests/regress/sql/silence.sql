@@ -63,6 +63,19 @@ SELECT reason FROM logwatch.notifications WHERE channel = 'log' ORDER BY id;
 SELECT logwatch_ingest('FATAL all is lost');
 SELECT rule, transition FROM logwatch_check();
 SELECT reason FROM logwatch.notifications WHERE channel = 'log' ORDER BY id;
+-- An alert that was acknowledged under a silence is not announced when that ends, until it gets
+-- worse.
+TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.minutes, logwatch.batches, logwatch.acknowledgements;
+SELECT logwatch_silence('err*', '1 hour', 'deployment') > 0 AS silenced;
+SELECT pg_temp.log('disk full', 5);
+SELECT rule, transition FROM logwatch_check();
+SELECT logwatch_ack(id) IS NOT NULL AS acked FROM logwatch.alerts;
+TRUNCATE logwatch.silences;
+SELECT * FROM logwatch_check();
+SELECT count(*) FROM logwatch.notifications;
+SELECT logwatch_ingest('FATAL all is lost');
+SELECT rule, transition FROM logwatch_check();
+SELECT reason FROM logwatch.notifications WHERE channel = 'log' ORDER BY id;
 \set SHOW_CONTEXT never
 SELECT logwatch_silence('x', '-1 hour');
 SELECT logwatch_silence('x', '2 days', repeat_every => '1 day');
