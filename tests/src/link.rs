@@ -41,8 +41,10 @@ struct State {
     condition: Condition,
     /// Goes up with each change; a connection knows by it whether it was there before.
     change: u64,
-    /// Connections that were cut or whose answer was lost.
+    /// Connections that were reset, cut, or whose answer was lost.
     struck: usize,
+    /// Pieces of data that were held back.
+    held: usize,
     pumps: Vec<JoinHandle<()>>,
 }
 
@@ -85,6 +87,7 @@ impl Link {
                 condition: Condition::Up,
                 change: 0,
                 struck: 0,
+                held: 0,
                 pumps: Vec::new(),
             }),
             closing: AtomicBool::new(false),
@@ -111,9 +114,14 @@ impl Link {
         state.change += 1;
     }
 
-    /// How many connections were cut, or lost an answer, so far.
+    /// How many connections were reset, cut, or lost an answer, so far.
     pub fn struck(&self) -> usize {
         self.shared.state().struck
+    }
+
+    /// How many pieces of data were held back so far.
+    pub fn held(&self) -> usize {
+        self.shared.state().held
     }
 }
 
@@ -200,7 +208,8 @@ fn pump_requests(shared: &Shared, connection: &Connection) -> io::Result<()> {
             None => return Ok(()),
             Some(Condition::CutsRequest(bytes)) => {
                 (&connection.server).write_all(&buffer[..count.min(bytes)])?;
-                return strike(shared, connection);
+                strike(shared, connection);
+                return Ok(());
             }
             Some(Condition::LosesAnswer) => connection.asked.store(true, Ordering::Relaxed),
             Some(_) => {}
@@ -216,7 +225,8 @@ fn pump_answers(shared: &Shared, connection: &Connection) -> io::Result<()> {
         match await_passage(shared, connection) {
             None => return Ok(()),
             Some(Condition::LosesAnswer) if connection.asked.load(Ordering::Relaxed) => {
-                return strike(shared, connection);
+                strike(shared, connection);
+                return Ok(());
             }
             Some(_) => (&connection.client).write_all(&buffer[..count])?,
         }
@@ -236,7 +246,7 @@ fn next(
             return Ok(None);
         }
         if shared.state().condition == Condition::Down {
-            reset_at_close(&connection.client);
+            strike(shared, connection);
             return Ok(None);
         }
         match from.read(buffer) {
@@ -255,6 +265,7 @@ fn next(
 /// Returns the present condition for data of this connection; waits while it stalls. `None` means
 /// that the connection is over.
 fn await_passage(shared: &Shared, connection: &Connection) -> Option<Condition> {
+    let mut is_held = false;
     loop {
         if shared.closing.load(Ordering::Relaxed) || connection.over.load(Ordering::Relaxed) {
             return None;
@@ -264,9 +275,15 @@ fn await_passage(shared: &Shared, connection: &Connection) -> Option<Condition> 
             (state.condition, connection.born < state.change)
         };
         match condition {
-            Condition::Stalled => std::thread::sleep(LOOK),
+            Condition::Stalled => {
+                if !is_held {
+                    is_held = true;
+                    shared.state().held += 1;
+                }
+                std::thread::sleep(LOOK);
+            }
             Condition::Down => {
-                reset_at_close(&connection.client);
+                strike(shared, connection);
                 return None;
             }
             Condition::CutsRequest(_) | Condition::LosesAnswer if !is_older => return Some(Condition::Up),
@@ -275,10 +292,12 @@ fn await_passage(shared: &Shared, connection: &Connection) -> Option<Condition> 
     }
 }
 
-fn strike(shared: &Shared, connection: &Connection) -> io::Result<()> {
+fn strike(shared: &Shared, connection: &Connection) {
     reset_at_close(&connection.client);
-    shared.state().struck += 1;
-    Ok(())
+    // The pump of the other direction may have come first.
+    if !connection.over.swap(true, Ordering::Relaxed) {
+        shared.state().struck += 1;
+    }
 }
 
 #[cfg(test)]

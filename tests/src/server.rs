@@ -14,7 +14,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::os::unix::process::CommandExt;
 use std::path::PathBuf;
-use std::process::Command;
+use std::process::{Command, ExitStatus};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -114,11 +114,9 @@ impl Server {
     }
 
     /// kill -9 of the postmaster. Its children notice and leave.
-    pub fn kill(&mut self) -> Result<()> {
-        if let Some(mut postmaster) = self.postmaster.take() {
-            postmaster.stop(libc::SIGKILL, LIMIT)?;
-        }
-        Ok(())
+    pub fn kill(&mut self) -> Result<ExitStatus> {
+        let mut postmaster = self.postmaster.take().context("the server does not run")?;
+        Ok(postmaster.stop(libc::SIGKILL, LIMIT)?.0)
     }
 
     /// Fast stop and start.

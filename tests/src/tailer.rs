@@ -106,9 +106,8 @@ impl Tailer {
     }
 
     /// kill -9.
-    pub fn kill(&mut self) -> Result<()> {
-        self.process.stop(libc::SIGKILL, Duration::from_secs(20))?;
-        Ok(())
+    pub fn kill(&mut self) -> Result<ExitStatus> {
+        Ok(self.process.stop(libc::SIGKILL, Duration::from_secs(20))?.0)
     }
 }
 

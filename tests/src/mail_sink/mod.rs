@@ -90,6 +90,8 @@ struct State {
     port: u16,
     mails: Vec<Mail>,
     instructions: Vec<Instruction>,
+    /// How often an instruction was followed.
+    followed: usize,
     /// Every step reached, in order: what a test counts attempts with.
     steps: Vec<Step>,
     open: Vec<TcpStream>,
@@ -117,6 +119,7 @@ impl Shared {
             }
             instruction.action.clone()
         });
+        state.followed += usize::from(action.is_some());
         state.steps.push(step);
         action
     }
@@ -219,6 +222,11 @@ impl MailSink {
     /// Forgets all instructions.
     pub fn behave(&self) {
         self.shared.state().instructions.clear();
+    }
+
+    /// How often an instruction was followed so far.
+    pub fn followed(&self) -> usize {
+        self.shared.state().followed
     }
 
     /// How often a step was reached.

@@ -15,6 +15,7 @@ use logwatch_tests::process::signal_pid;
 use logwatch_tests::server::Server;
 use logwatch_tests::wait::wait_until;
 
+use crate::faults::Observed;
 use crate::judge::{self, Verdict};
 use crate::plan::{Plan, Record};
 use crate::round::{Names, Written};
@@ -40,7 +41,8 @@ struct Clock {
 }
 
 impl Clock {
-    fn show(&self, server: &Server, hours: i64) -> Result<()> {
+    /// Sets the clock. Returns the time as the worker's next check has it.
+    fn show(&self, server: &Server, hours: i64) -> Result<String> {
         // As a whole, so that nobody reads half of it.
         let new = self.file.with_extension("new");
         fs::write(&new, format!("{:+}\n", hours * 3600))?;
@@ -55,7 +57,7 @@ impl Clock {
             })
             .with_context(|| format!("it is at {seen}"))?;
         }
-        Ok(())
+        server.sql("SELECT to_char(checked_at, 'YYYY-MM-DD HH24:MI:SS') FROM logwatch.progress")
     }
 }
 
@@ -92,8 +94,10 @@ pub fn play(plan: &Plan, verdict: &mut Verdict) -> Result<()> {
         "INSERT INTO logwatch.rules (name, kind, source, within, recipients) VALUES ($1, 'absence', $2, '1 minute', $3)",
         &[&names.silence, &format!("{}.*", names.round), &names.recipients.to_vec()],
     )?;
+    let mut seen = Vec::new();
+    let mut report = String::new();
     for (phase, hours) in [0, wrong, 0].into_iter().enumerate() {
-        clock.show(&stage.server, hours)?;
+        seen.push(clock.show(&stage.server, hours)?);
         let rule = insert_rule(&stage, &names, &format!("phase {phase}"))?;
         let record = Record {
             elsewhen: true,
@@ -106,7 +110,7 @@ pub fn play(plan: &Plan, verdict: &mut Verdict) -> Result<()> {
         })
         .with_context(|| tailers.said())?;
         announced(&stage, &names, &rule).with_context(|| format!("with the clock {hours:+} h away"))?;
-        verdict.said = stage.wait_for_status("rule", &rule, "firing", "")?;
+        report = stage.wait_for_status("rule", &rule, "firing", "")?;
         stage.wait_for_status("worker", "worker", "running", "")?;
         verdict.alerts += 1;
         verdict.mails += names.recipients.len();
@@ -115,6 +119,8 @@ pub fn play(plan: &Plan, verdict: &mut Verdict) -> Result<()> {
         "SELECT count(*) FROM logwatch.alerts WHERE rule = '{}'",
         names.silence
     ))?;
+    let effect = format!("the worker checked at {}", seen.join(", "));
+    verdict.observed = Some(Observed { effect, report });
     ensure!(silent == "0", "a living source was called absent {silent} times");
     tailers.stop()?;
     source.journal.once(&stage.server)?;

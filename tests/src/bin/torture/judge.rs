@@ -8,6 +8,7 @@ use anyhow::{Context, Result};
 use logwatch_tests::journal::{Records, difference};
 use logwatch_tests::wait::wait_until;
 
+use crate::faults::Observed;
 use crate::plan::Plan;
 use crate::round::{Names, Written};
 use crate::stage::{SOON, Stage};
@@ -17,8 +18,8 @@ use crate::tailers::Tailers;
 pub struct Verdict {
     pub seed: u64,
     pub fault: crate::faults::Fault,
-    /// The messages while the fault lasted.
-    pub said: String,
+    /// How the fault was observed; none before it was.
+    pub observed: Option<Observed>,
     pub records: usize,
     pub lost: usize,
     pub repeated: usize,
@@ -38,7 +39,7 @@ impl Verdict {
         Verdict {
             seed: plan.seed,
             fault: plan.fault,
-            said: String::new(),
+            observed: None,
             records: 0,
             lost: 0,
             repeated: 0,
@@ -52,8 +53,9 @@ impl Verdict {
         }
     }
 
+    /// A round whose fault was not observed proves nothing.
     pub fn is_good(&self) -> bool {
-        self.problems.is_empty()
+        self.problems.is_empty() && self.observed.is_some()
     }
 }
 

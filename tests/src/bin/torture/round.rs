@@ -14,7 +14,7 @@ use logwatch_tests::journal::Journal;
 use logwatch_tests::wait::wait_until;
 
 use crate::clock;
-use crate::faults::{Fault, Scene, times};
+use crate::faults::{Fault, Observed, Scene, times};
 use crate::judge::{self, Verdict};
 use crate::plan::{PATTERNS, Plan, Record, Step};
 use crate::stage::{SOON, Stage};
@@ -123,10 +123,11 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
     })
     .with_context(|| tailers.said())?;
 
+    let mails_failed = stage.mail.followed();
     plan.fault.prepare(stage, &mut random)?;
     insert_rules(stage, names)?;
     let mended = &AtomicBool::new(false);
-    verdict.said = std::thread::scope(|scope| -> Result<String> {
+    let observed = std::thread::scope(|scope| -> Result<Observed> {
         let writers: Vec<_> = written
             .iter_mut()
             .zip(&plan.sources)
@@ -138,16 +139,18 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
             tailers: &mut tailers,
             sources: &sources,
             silence: &names.silence,
+            mails_failed,
             random: &mut random,
         };
-        let said = plan.fault.play(&mut scene);
+        let observed = plan.fault.play(&mut scene);
         mended.store(true, Ordering::Relaxed);
         for writer in writers {
             writer.join().expect("a writer does not panic")?;
         }
-        said
+        observed
     })
     .with_context(|| format!("the tailers have printed:\n{}", tailers.said()))?;
+    verdict.observed = Some(observed);
     tailers.start_missing(&stage.server)?;
     judge::judge(stage, names, &mut tailers, &written, verdict)
 }

@@ -1,7 +1,8 @@
 //! The parts that all rounds share: the server with its worker, its disks, the network to it, the
 //! mail server.
 
-use std::net::TcpListener;
+use std::io::{BufRead, BufReader, ErrorKind};
+use std::net::{TcpListener, TcpStream};
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -95,6 +96,24 @@ impl Stage {
     /// The address of a web server that never replies.
     pub fn hanging_url(&self) -> Result<String> {
         Ok(format!("http://127.0.0.1:{}/", self.hanging.local_addr()?.port()))
+    }
+
+    /// Takes the next connection to that server. Returns the first line of its request, and the
+    /// connection, which hangs while it is kept.
+    pub fn hanging_request(&self) -> Result<(String, TcpStream)> {
+        self.hanging.set_nonblocking(true)?;
+        let connection = wait_for(SOON, "a request to the server that hangs", || {
+            match self.hanging.accept() {
+                Ok((connection, _)) => Ok(Some(connection)),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => Ok(None),
+                Err(error) => Err(error.into()),
+            }
+        })?;
+        connection.set_nonblocking(false)?;
+        connection.set_read_timeout(Some(SOON))?;
+        let mut line = String::new();
+        BufReader::new(&connection).read_line(&mut line)?;
+        Ok((line.trim_end().to_owned(), connection))
     }
 
     pub fn begin(&mut self) -> Result<()> {

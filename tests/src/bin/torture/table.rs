@@ -20,7 +20,7 @@ struct Row {
     mails_lost: usize,
     mails_again: usize,
     seconds: f64,
-    said: String,
+    observed: Option<(String, String)>,
 }
 
 #[derive(Default)]
@@ -40,8 +40,8 @@ impl Table {
     pub fn add(&mut self, verdict: &Verdict) {
         let row = self.rows.entry(verdict.fault.words()).or_default();
         row.add(verdict);
-        if !verdict.said.is_empty() {
-            row.said.clone_from(&verdict.said);
+        if let Some(observed) = &verdict.observed {
+            row.observed = Some((observed.effect.clone(), observed.report.clone()));
         }
     }
 
@@ -100,6 +100,11 @@ impl Row {
     }
 }
 
+/// Fits a text into a cell of the table.
+fn cell(text: &str) -> String {
+    text.replace(['\n', '|'], " ").chars().take(240).collect()
+}
+
 impl Display for Table {
     fn fmt(&self, out: &mut Formatter) -> fmt::Result {
         writeln!(
@@ -119,11 +124,13 @@ impl Display for Table {
         writeln!(out, "{}", all.line("all"))?;
         writeln!(
             out,
-            "\n| injected fault | report while it lasted (of one round) |\n|---|---|"
+            "\n| injected fault | how it was observed (of one round) | report while it lasted |\n|---|---|---|"
         )?;
         for (words, row) in &rows {
-            let said: String = row.said.replace(['\n', '|'], " ").chars().take(240).collect();
-            writeln!(out, "| {words} | {said} |")?;
+            let Some((effect, report)) = &row.observed else {
+                continue;
+            };
+            writeln!(out, "| {words} | {} | {} |", cell(effect), cell(report))?;
         }
         Ok(())
     }

@@ -1,9 +1,10 @@
 //! The tailers of a round, one for each source, connected through the network that can fail.
 
 use std::ffi::OsString;
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_for;
@@ -62,15 +63,18 @@ impl Tailers {
         Ok(())
     }
 
-    /// kill -9 of all.
-    pub fn kill(&mut self) -> Result<()> {
+    /// kill -9 of all; returns how they ended.
+    pub fn kill(&mut self) -> Result<String> {
+        let mut ends = Vec::new();
         for slot in &mut self.slots {
             if let Some(mut tailer) = slot.tailer.take() {
                 slot.said += &tailer.output();
-                tailer.kill()?;
+                let status = tailer.kill()?;
+                ensure!(status.signal() == Some(libc::SIGKILL), "a tailer: {status}");
+                ends.push(format!("a tailer: {status}"));
             }
         }
-        Ok(())
+        Ok(ends.join(", "))
     }
 
     /// SIGTERM to all, which must leave promptly and in good order.

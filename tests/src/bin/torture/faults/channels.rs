@@ -25,7 +25,8 @@ pub fn prepare(fault: Fault, stage: &Stage) -> Result<()> {
     Ok(())
 }
 
-pub fn look_at_webhook(scene: &mut Scene) -> Result<String> {
+pub fn look_at_webhook(scene: &mut Scene) -> Result<(String, String)> {
+    let (request, _open) = scene.stage.hanging_request()?;
     mails_are_on_time(scene)?;
     let seen = scene
         .stage
@@ -35,10 +36,10 @@ pub fn look_at_webhook(scene: &mut Scene) -> Result<String> {
         .stage
         .server
         .sql("DELETE FROM logwatch.notifications WHERE channel = 'webhook'")?;
-    Ok(seen)
+    Ok((format!("no reply to: {request}"), seen))
 }
 
-pub fn look_at_log(scene: &mut Scene) -> Result<String> {
+pub fn look_at_log(scene: &mut Scene) -> Result<(String, String)> {
     let (_, waiting) = scene.stage.status("channel", "log")?;
     let lines: usize = waiting
         .split(' ')
@@ -51,7 +52,7 @@ pub fn look_at_log(scene: &mut Scene) -> Result<String> {
     scene.stage.server.sql(
         "DELETE FROM logwatch.notifications WHERE channel = 'log' AND reason = 'report' AND state = 'queued'",
     )?;
-    Ok(format!("channel log: {waiting}"))
+    Ok((format!("{lines} lines queued"), format!("channel log: {waiting}")))
 }
 
 fn set_webhook(stage: &Stage, value: &str) -> Result<()> {

@@ -11,7 +11,7 @@ const MISSING: &str = "this fault needs disks";
 
 /// PostgreSQL panics when it needs a new segment and has no room for it, and may not come up again
 /// before there is some.
-pub fn fill_wal(scene: &mut Scene) -> Result<String> {
+pub fn fill_wal(scene: &mut Scene) -> Result<(String, String)> {
     let from = scene.stage.server.log().len();
     let disks = scene.stage.disks.as_ref().context(MISSING)?;
     disks.wal.fill()?;
@@ -24,32 +24,36 @@ pub fn fill_wal(scene: &mut Scene) -> Result<String> {
             .is_err();
         Ok(refused)
     })?;
-    let said = scene.stage.wait_for_log(from, FULL)?;
-    scene.tailers.wait_for_words("trying again")?;
+    let full = scene.stage.wait_for_log(from, FULL)?;
+    let said = scene.tailers.wait_for_words("trying again")?;
     disks.wal.empty()?;
     wait_until(SOON, "the server to answer again", || {
         // It may still be on its way down, with the word that it is ready left from before.
         scene.stage.server.start()?;
         Ok(scene.stage.server.sql("SELECT").is_ok())
     })?;
-    Ok(said)
+    Ok((full, said))
 }
 
 /// Reading goes on, storing does not.
-pub fn fill_data(scene: &mut Scene) -> Result<String> {
+pub fn fill_data(scene: &mut Scene) -> Result<(String, String)> {
+    let from = scene.stage.server.log().len();
     let disks = scene.stage.disks.as_ref().context(MISSING)?;
     disks.data.fill()?;
+    let full = scene.stage.wait_for_log(from, FULL)?;
     let said = scene.tailers.wait_for_words(FULL)?;
     disks.data.empty()?;
-    Ok(said)
+    Ok((full, said))
 }
 
 /// Alerts and mails go on without the file.
-pub fn fill_alerts(scene: &mut Scene) -> Result<String> {
+pub fn fill_alerts(scene: &mut Scene) -> Result<(String, String)> {
+    let from = scene.stage.server.log().len();
     let disks = scene.stage.disks.as_ref().context(MISSING)?;
     disks.alerts.fill()?;
-    let said = scene.stage.wait_for_status("channel", "file", "error", "")?;
+    let full = scene.stage.wait_for_log(from, FULL)?;
+    let said = scene.stage.wait_for_status("channel", "file", "error", FULL)?;
     disks.alerts.empty()?;
     scene.stage.wait_for_status("channel", "file", "ok", "")?;
-    Ok(said)
+    Ok((full, said))
 }

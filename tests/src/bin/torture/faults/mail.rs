@@ -1,6 +1,6 @@
 //! A mail server that fails at any step of the conversation.
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fastrand::Rng;
 use logwatch_tests::mail_sink::{Action, Step};
 
@@ -44,10 +44,12 @@ pub fn stall_once(stage: &Stage, random: &mut Rng) {
     stage.mail.times(1, prompt_step(random), Action::Stall);
 }
 
-pub fn look(scene: &mut Scene) -> Result<String> {
+pub fn look(scene: &mut Scene) -> Result<(String, String)> {
     let said = scene
         .stage
         .wait_for_status("channel", "email", "failing", "last error: ")?;
+    let followed = scene.stage.mail.followed() - scene.mails_failed;
+    ensure!(followed > 0, "the mail server failed no mail");
     scene.stage.mail.behave();
-    Ok(said)
+    Ok((format!("the mail server failed {followed} times"), said))
 }

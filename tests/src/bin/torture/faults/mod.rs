@@ -1,8 +1,10 @@
-//! The faults of a round. Each fault strikes while records are written, is observed as an operator
-//! would – by `logwatch_status()`, or, without a database, by the messages of the tailer and of the
-//! server's log – and is repaired.
+//! The faults of a round. Each fault strikes while records are written, is observed, and is
+//! repaired. It is observed twice: where it strikes – the signal that ended a process, the bytes
+//! that the network held back, the error of a full disk – and as an operator would, by
+//! `logwatch_status()`, or, without a database, by the messages of the tailer and of the server's
+//! log.
 //!
-//! A fault that leaves no trace fails the round as a lost record does.
+//! A fault that did not take effect, or that leaves no trace, fails the round as a lost record does.
 
 mod channels;
 mod disks;
@@ -12,12 +14,19 @@ mod processes;
 mod sessions;
 pub mod times;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use fastrand::Rng;
 
 use crate::round::Source;
 use crate::stage::Stage;
 use crate::tailers::Tailers;
+
+/// The tailer's message while it cannot reach the database.
+const RETRIES: &str = "trying again";
+
+/// Its messages when a call ends with the connection. While the server still answers, that looks
+/// like a limit of the server, and the tailer sends less at once.
+const CALL_ENDED: [&str; 2] = [RETRIES, " records at once: "];
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
@@ -74,6 +83,23 @@ const ALL: [(Fault, &str); 23] = [
     (Fault::ClockSet, "the server's clock ±1 h and ±1 day, and back"),
 ];
 
+/// How a fault was observed.
+pub struct Observed {
+    /// The fault itself, where it struck.
+    pub effect: String,
+    /// The report of logwatch, or of the server's log, while it lasted.
+    pub report: String,
+}
+
+impl Observed {
+    /// Fails when either is missing: the round would prove nothing.
+    fn new(effect: String, report: String) -> Result<Observed> {
+        ensure!(!effect.is_empty(), "the fault did not take effect");
+        ensure!(!report.is_empty(), "nothing reported the fault");
+        Ok(Observed { effect, report })
+    }
+}
+
 /// The objects that a fault may change.
 pub struct Scene<'a> {
     pub stage: &'a mut Stage,
@@ -81,6 +107,8 @@ pub struct Scene<'a> {
     pub sources: &'a [Source],
     /// The rule that fires when a source is silent for a second.
     pub silence: &'a str,
+    /// How often the mail server had followed an instruction when the round began.
+    pub mails_failed: usize,
     pub random: &'a mut Rng,
 }
 
@@ -121,9 +149,9 @@ impl Fault {
         Ok(())
     }
 
-    /// Strikes, looks, mends. Returns what was said while it lasted.
-    pub fn play(self, scene: &mut Scene) -> Result<String> {
-        match self {
+    /// Strikes, looks, mends.
+    pub fn play(self, scene: &mut Scene) -> Result<Observed> {
+        let (effect, report) = match self {
             Fault::TailerKilled => processes::kill_tailers(scene),
             Fault::WorkerKilled => processes::kill_worker(scene),
             Fault::WorkerTerminated => processes::terminate_worker(scene),
@@ -146,7 +174,8 @@ impl Fault {
             Fault::AckUncommitted => sessions::hold_acknowledgement(scene),
             Fault::RecordsFromElsewhen => times::look(scene),
             Fault::ClockSet => anyhow::bail!("this fault has a server of its own"),
-        }
+        }?;
+        Observed::new(effect, report)
     }
 }
 

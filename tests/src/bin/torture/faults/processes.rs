@@ -1,5 +1,6 @@
 //! Processes that die: without notice (SIGKILL, SIGQUIT) or by request.
 
+use std::os::unix::process::ExitStatusExt;
 use std::time::Duration;
 
 use anyhow::{Context, Result};
@@ -7,48 +8,42 @@ use logwatch_tests::process::signal_pid;
 use logwatch_tests::server::{Server, Stop};
 use logwatch_tests::wait::wait_for;
 
-use super::Scene;
+use super::{CALL_ENDED, RETRIES, Scene};
 use crate::stage::SOON;
-
-/// The tailer's message while it cannot reach the database.
-const RETRIES: &str = "trying again";
-
-/// Its message when a call ends with the connection while the server still answers: until the
-/// postmaster has noticed, a killed backend looks like a limit of the server.
-const SENDS_LESS: &str = "at once: connection closed";
 
 /// A while of an outage.
 fn last(scene: &mut Scene) {
     std::thread::sleep(Duration::from_millis(scene.random.u64(0..800)));
 }
 
-pub fn kill_tailers(scene: &mut Scene) -> Result<String> {
-    scene.tailers.kill()?;
+pub fn kill_tailers(scene: &mut Scene) -> Result<(String, String)> {
+    let killed = scene.tailers.kill()?;
     let said = scene.wait_for_silence()?;
     last(scene);
     scene.tailers.start_missing(&scene.stage.server)?;
-    Ok(said)
+    Ok((killed, said))
 }
 
 /// To PostgreSQL a killed worker is a crash: every session ends, the server recovers.
-pub fn kill_worker(scene: &mut Scene) -> Result<String> {
+pub fn kill_worker(scene: &mut Scene) -> Result<(String, String)> {
     let from = scene.stage.server.log().len();
     let pid = scene.stage.server.wait_for_worker(SOON, None)?;
     signal_pid(pid, libc::SIGKILL);
-    let said = scene
+    let killed = scene
         .stage
         .wait_for_log(from, &format!("(PID {pid})"))
         .context("the end of the worker")?;
     anyhow::ensure!(
-        said.contains("logwatch worker") && said.contains("signal 9"),
-        "the log has {said}"
+        killed.contains("logwatch worker") && killed.contains("signal 9"),
+        "the log has {killed}"
     );
-    scene.tailers.wait_for_one_of(&[RETRIES, SENDS_LESS])?;
+    let said = scene.tailers.wait_for_one_of(&CALL_ENDED)?;
     scene.stage.server.wait_for_worker(SOON, Some(pid))?;
-    Ok(said)
+    Ok((killed, said))
 }
 
-pub fn terminate_worker(scene: &mut Scene) -> Result<String> {
+pub fn terminate_worker(scene: &mut Scene) -> Result<(String, String)> {
+    let from = scene.stage.server.log().len();
     let pid = scene.stage.server.wait_for_worker(SOON, None)?;
     signal_pid(pid, libc::SIGTERM);
     let said = scene
@@ -56,10 +51,13 @@ pub fn terminate_worker(scene: &mut Scene) -> Result<String> {
         .wait_for_status("worker", "worker", "starting", "not running")?;
     scene.stage.server.wait_for_worker(SOON, Some(pid))?;
     scene.stage.wait_for_status("worker", "worker", "running", "")?;
-    Ok(said)
+    let ended = scene
+        .stage
+        .wait_for_log(from, &format!("(PID {pid}) exited with exit code 1"))?;
+    Ok((ended, said))
 }
 
-pub fn kill_ingest(scene: &mut Scene) -> Result<String> {
+pub fn kill_ingest(scene: &mut Scene) -> Result<(String, String)> {
     let from = scene.stage.server.log().len();
     let server = &scene.stage.server;
     let mut blocker = server.client()?;
@@ -77,9 +75,9 @@ pub fn kill_ingest(scene: &mut Scene) -> Result<String> {
         ingesting(server, "")?
     };
     signal_pid(pid, libc::SIGKILL);
-    let said = scene.stage.wait_for_log(from, &format!("(PID {pid})"))?;
-    anyhow::ensure!(said.contains("signal 9"), "the log has {said}");
-    scene.tailers.wait_for_one_of(&[RETRIES, SENDS_LESS])
+    let killed = scene.stage.wait_for_log(from, &format!("(PID {pid})"))?;
+    anyhow::ensure!(killed.contains("signal 9"), "the log has {killed}");
+    Ok((killed, scene.tailers.wait_for_one_of(&CALL_ENDED)?))
 }
 
 /// The backend of a tailer.
@@ -91,14 +89,17 @@ fn ingesting(server: &Server, more: &str) -> Result<i32> {
     })
 }
 
-pub fn kill_postmaster(scene: &mut Scene) -> Result<String> {
-    scene.stage.server.kill()?;
-    away(scene)
+pub fn kill_postmaster(scene: &mut Scene) -> Result<(String, String)> {
+    let status = scene.stage.server.kill()?;
+    anyhow::ensure!(status.signal() == Some(libc::SIGKILL), "the postmaster: {status}");
+    Ok((format!("the postmaster: {status}"), away(scene)?))
 }
 
-pub fn shut_down(scene: &mut Scene) -> Result<String> {
+pub fn shut_down(scene: &mut Scene) -> Result<(String, String)> {
+    let from = scene.stage.server.log().len();
     scene.stage.server.stop(Stop::Immediate)?;
-    away(scene)
+    let stopped = scene.stage.wait_for_log(from, "immediate shutdown")?;
+    Ok((stopped, away(scene)?))
 }
 
 /// The server is gone for a while.

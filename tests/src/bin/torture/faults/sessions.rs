@@ -14,7 +14,7 @@ const GUEST: &str = "guest";
 const LOCKS: &str =
     "SELECT count(pg_advisory_lock(i)), count(pg_advisory_lock(i, i)) FROM generate_series(-500, 500) AS i";
 
-pub fn hold_advisory_locks(scene: &mut Scene) -> Result<String> {
+pub fn hold_advisory_locks(scene: &mut Scene) -> Result<(String, String)> {
     scene.stage.server.sql(&format!(
         "DO $$ BEGIN CREATE ROLE {GUEST} LOGIN; EXCEPTION WHEN duplicate_object THEN NULL; END $$"
     ))?;
@@ -30,10 +30,10 @@ pub fn hold_advisory_locks(scene: &mut Scene) -> Result<String> {
         .stage
         .wait_for_status("worker", "worker", "running", "The last check ran")?;
     mails_are_on_time(scene)?;
-    Ok(seen)
+    Ok((format!("{held} advisory locks are held"), seen))
 }
 
-pub fn hold_acknowledgement(scene: &mut Scene) -> Result<String> {
+pub fn hold_acknowledgement(scene: &mut Scene) -> Result<(String, String)> {
     let server = &scene.stage.server;
     let open = format!(
         "SELECT min(id) FROM logwatch.alerts WHERE rule LIKE '{} by %' AND state = 'firing'",
@@ -63,11 +63,15 @@ pub fn hold_acknowledgement(scene: &mut Scene) -> Result<String> {
         scene.stage.server.sql(&acknowledged)? == "0",
         "the acknowledgement is not committed yet"
     );
+    let held = scene.stage.server.sql(
+        "SELECT state || ', ' || mode || ' on logwatch.acknowledgements' FROM pg_locks JOIN pg_stat_activity USING (pid)
+          WHERE relation = 'logwatch.acknowledgements'::regclass AND mode = 'RowExclusiveLock' AND state = 'idle in transaction'",
+    )?;
     run(
         &mut operator,
         if scene.random.bool() { "COMMIT" } else { "ROLLBACK" },
     )?;
-    Ok(seen)
+    Ok((held, seen))
 }
 
 /// Waits until a check has begun and ended since now.

@@ -15,9 +15,19 @@ pub fn offset(random: &mut Rng) -> SignedDuration {
 
 /// The status counts records that are too late to alert; a record from the future is flagged; a
 /// record that is an hour late counts where it belongs.
-pub fn look(scene: &mut Scene) -> Result<String> {
+pub fn look(scene: &mut Scene) -> Result<(String, String)> {
     let source = &scene.sources[0];
-    match source.offset.as_hours() {
+    let hours = source.offset.as_hours();
+    // The time as the record says it: those of the future keep it in their text only.
+    let far = wait_for_row(
+        scene,
+        &format!(
+            "SELECT 'a record has ' || logged_at FROM logwatch.entries WHERE source_id = logwatch_private.source_id('{}')
+                AND (logged_at < now() - interval '50 minutes' OR 'time_future' = ANY (flags)) LIMIT 1",
+            source.name
+        ),
+    )?;
+    let seen = match hours {
         -24 => scene
             .stage
             .wait_for_status("source", &source.name, "ok", "later than logwatch.max_lateness"),
@@ -37,7 +47,8 @@ pub fn look(scene: &mut Scene) -> Result<String> {
                 source.name
             ),
         ),
-    }
+    }?;
+    Ok((format!("{hours:+} h: {far}"), seen))
 }
 
 fn wait_for_row(scene: &Scene, query: &str) -> Result<String> {
