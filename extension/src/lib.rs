@@ -29,6 +29,8 @@ mod settings;
 mod smtp;
 mod test_channel;
 mod time_limit;
+mod upkeep;
+mod waiting;
 mod wake;
 mod with_limit;
 mod work;

@@ -13,7 +13,7 @@ use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome};
 use crate::pg::{self, IfDropped, Procedure};
 use crate::plans::plan;
 use crate::sender::{Route, Sender};
-use crate::settings;
+use crate::{settings, waiting};
 
 /// Log lines that are written before others get their turn.
 const LOG_LINES: usize = 20;
@@ -231,7 +231,7 @@ fn deliver() -> spi::Result<()> {
             ended.extend(senders.send(&channel, notifications));
         }
         if !senders.is_idle() {
-            pg::wait(LOOK);
+            waiting::wait(LOOK);
             ended.extend(senders.collect());
         }
         if !ended.is_empty() {

@@ -1,11 +1,11 @@
 //! Calls into the server process: latches, signals, transactions, settings, locks, errors.
 //!
 //! PostgreSQL is not thread-safe: nothing here may be called from another thread than the process's
-//! own. All `unsafe` of the extension is here and in `wake` (the latch at commit, shared memory),
-//! `worker_error` (texts in shared memory), `catalog` (rows of catalogs), `sender` (a thread's
-//! signal mask, a signal to itself) and `channel::file` (access(2)). Each block has its proof
-//! beside it. In common they have that every function is called on the main thread of a live
-//! backend or worker.
+//! own. All `unsafe` of the extension is here and in `waiting` (the latch, signals), `wake` (the
+//! latch at commit, shared memory), `worker_error` (texts in shared memory), `catalog` (rows of
+//! catalogs), `sender` (a thread's signal mask, a signal to itself) and `channel::file`
+//! (access(2)). Each block has its proof beside it. In common they have that every function is
+//! called on the main thread of a live backend or worker.
 
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;
@@ -81,26 +81,6 @@ pub fn config_option(name: &CStr) -> Option<String> {
     }
 }
 
-/// Prepares the worker's process: SIGTERM ends it as it ends any backend, SIGHUP sets a flag and
-/// the latch.
-pub fn attach_worker_signals() {
-    use pgrx::bgworkers::{BackgroundWorker, SignalWakeFlags};
-    unsafe extern "C-unwind" {
-        /// PostgreSQL's own handler of SIGTERM, without the guard of pgrx that has no place in a
-        /// signal handler.
-        fn die(signal: std::ffi::c_int);
-    }
-    // SAFETY: called once at the start of the worker's main function, with signals still blocked.
-    // pgrx's own SIGTERM handler would only set a flag, which cannot stop a running query.
-    unsafe {
-        #[cfg(feature = "pg18")]
-        pg_sys::pqsignal_be(pg_sys::SIGTERM as i32, Some(die));
-        #[cfg(not(feature = "pg18"))]
-        pg_sys::pqsignal(pg_sys::SIGTERM as i32, Some(die));
-    }
-    BackgroundWorker::attach_signal_handlers(SignalWakeFlags::SIGHUP);
-}
-
 /// Ends this worker so that the postmaster starts it again: code 0 would mean never.
 pub fn leave() -> ! {
     // SAFETY: called by the worker outside of any transaction.
@@ -136,89 +116,6 @@ pub fn pin(name: &'static CStr, value: &'static CStr) {
             pg_sys::GucContext::PGC_SUSET,
             pg_sys::GucSource::PGC_S_OVERRIDE,
         );
-    }
-}
-
-/// Waits until the latch is set or the time is up; honours termination, cancellation and the
-/// postmaster's death.
-pub fn wait(limit: Duration) {
-    wait_on_latch(limit);
-    pgrx::check_for_interrupts!();
-}
-
-/// Why a wait between the worker's ticks ended.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Wake {
-    /// The latch was set, or the time is up.
-    Work,
-    /// SIGTERM came. It has no effect until `end` is called or the next one comes.
-    Terminated,
-}
-
-/// As `wait`, between the worker's ticks. A cancel is dropped there, as by an idle session.
-pub fn wait_idle(limit: Duration) -> Wake {
-    wait_on_latch(limit);
-    // SAFETY: plain accesses to flags of this process, which otherwise only its signal handlers
-    // set.
-    let is_terminated = unsafe {
-        pg_sys::QueryCancelPending = 0;
-        std::mem::take(&mut *(&raw mut pg_sys::ProcDiePending)) != 0
-    };
-    pgrx::check_for_interrupts!();
-    if is_terminated {
-        Wake::Terminated
-    } else {
-        Wake::Work
-    }
-}
-
-/// Ends the worker as SIGTERM does.
-pub fn end() -> ! {
-    // SAFETY: as in `wait_idle`.
-    unsafe {
-        pg_sys::ProcDiePending = 1;
-        pg_sys::InterruptPending = 1;
-    }
-    pgrx::check_for_interrupts!();
-    leave()
-}
-
-/// Runs `body` while SIGTERM is blocked: it takes effect afterwards.
-pub fn without_termination<R>(body: impl FnOnce() -> R) -> R {
-    struct Mask(libc::sigset_t);
-    impl Drop for Mask {
-        fn drop(&mut self) {
-            // SAFETY: restores a mask that pthread_sigmask has returned.
-            unsafe { libc::pthread_sigmask(libc::SIG_SETMASK, &self.0, std::ptr::null_mut()) };
-        }
-    }
-    // SAFETY: sigset_t is plain data that sigemptyset and pthread_sigmask initialise.
-    let before = unsafe {
-        let mut sigterm: libc::sigset_t = std::mem::zeroed();
-        let mut before: libc::sigset_t = std::mem::zeroed();
-        libc::sigemptyset(&mut sigterm);
-        libc::sigaddset(&mut sigterm, libc::SIGTERM);
-        libc::pthread_sigmask(libc::SIG_BLOCK, &sigterm, &mut before);
-        Mask(before)
-    };
-    let result = body();
-    drop(before);
-    result
-}
-
-fn wait_on_latch(limit: Duration) {
-    let milliseconds = i64::try_from(limit.as_millis())
-        .unwrap_or(i64::MAX)
-        .clamp(1, 3_600_000);
-    // SAFETY: MyLatch belongs to this process and lives as long as it.
-    unsafe {
-        pg_sys::WaitLatch(
-            pg_sys::MyLatch,
-            (pg_sys::WL_LATCH_SET | pg_sys::WL_TIMEOUT | pg_sys::WL_EXIT_ON_PM_DEATH) as i32,
-            milliseconds as _,
-            pg_sys::PG_WAIT_EXTENSION,
-        );
-        pg_sys::ResetLatch(pg_sys::MyLatch);
     }
 }
 

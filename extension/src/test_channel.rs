@@ -10,7 +10,7 @@ use crate::channel::{Notification, Outcome, Verdict};
 use crate::message::test_alert;
 use crate::sender::{Route, Sender};
 use crate::smtp::Waits;
-use crate::{copies, pg, report, settings};
+use crate::{copies, pg, report, settings, waiting};
 
 /// How long to wait for a result before interrupts are looked at again; a result ends the wait.
 const LOOK: Duration = Duration::from_secs(1);
@@ -129,7 +129,7 @@ fn send_now(notification: Notification, route: &Route, not_taken: &str, hint: &s
     let mut sender = Sender::default();
     sender.send(vec![notification], route);
     let outcome = loop {
-        pg::wait(LOOK);
+        waiting::wait(LOOK);
         if let Some(ended) = sender.collect().pop() {
             break ended.outcome;
         }

@@ -19,11 +19,15 @@ use crate::heartbeat::Heartbeat;
 use crate::home::Home;
 use crate::last_check::LastCheck;
 use crate::outbox::Senders;
-use crate::pg::{TransactionError, Wake};
+use crate::pg::TransactionError;
 use crate::plans::plan;
+use crate::waiting::Wake;
 use crate::work::Work;
 use crate::worker_error::Subject;
-use crate::{catalog, last_check, outbox, pg, report, session, settings, work, worker_error, worker_start};
+use crate::{
+    catalog, last_check, outbox, pg, report, session, settings, upkeep, waiting, work, worker_error,
+    worker_start,
+};
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
@@ -38,16 +42,6 @@ const MAINTAIN_EVERY: Duration = Duration::from_secs(60);
 const LAST_MESSAGES: Duration = Duration::from_secs(5);
 /// How long they may take when the worker has to end: a reply that is on its way comes within it.
 const LAST_REPLIES: Duration = Duration::from_millis(500);
-
-/// The parts of the upkeep, the last of which notes that it ran. Each returns whether there is more
-/// to do at once.
-const UPKEEP: [&str; 5] = [
-    "SELECT false FROM logwatch_private.maintain_part('new partitions')",
-    "SELECT m.done OPERATOR(pg_catalog.>=) 16 FROM logwatch_private.maintain_part('old partitions') AS m",
-    "SELECT false FROM logwatch_private.maintain_part('folding')",
-    "SELECT false FROM logwatch_private.maintain_part('retention')",
-    "SELECT false FROM logwatch_private.maintained()",
-];
 
 /// Registers the worker; called by the postmaster only.
 pub fn init() {
@@ -66,7 +60,7 @@ pub fn init() {
 #[pg_guard]
 #[unsafe(no_mangle)]
 pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
-    pg::attach_worker_signals();
+    waiting::attach_worker_signals();
     session::pin_settings();
     worker_start::connect();
     // The signal of a reload between the fork and the handler was lost.
@@ -163,9 +157,9 @@ impl From<spi::Error> for TickError {
 
 impl Worker {
     fn wait(&mut self, limit: Duration) {
-        if pg::wait_idle(limit) == Wake::Terminated {
+        if waiting::wait_idle(limit) == Wake::Terminated {
             self.finish(LAST_REPLIES);
-            pg::end();
+            waiting::end();
         }
     }
 
@@ -179,7 +173,7 @@ impl Worker {
     fn finish(&mut self, limit: Duration) {
         let began = Instant::now();
         while !self.senders.is_idle() && began.elapsed() < limit {
-            if pg::wait_idle(Duration::from_millis(100)) == Wake::Terminated {
+            if waiting::wait_idle(Duration::from_millis(100)) == Wake::Terminated {
                 break;
             }
             self.unrecorded.extend(self.senders.collect());
@@ -309,10 +303,7 @@ impl Worker {
         if look("SELECT d FROM logwatch_private.maintenance_due(now()) AS d")? != Some(true) {
             return Ok(());
         }
-        let mut outcome = Ok(());
-        for part in UPKEEP {
-            outcome = outcome.and(maintain_part(part));
-        }
+        let outcome = upkeep::run();
         log_change(
             &mut self.logged_upkeep,
             look("SELECT logwatch_private.upkeep_words()")?,
@@ -368,7 +359,7 @@ impl Worker {
     /// waits for the end of this transaction, which waits for no lock longer than half a second.
     fn record(&mut self) -> Result<(), TickError> {
         if !self.unrecorded.is_empty() {
-            pg::without_termination(|| {
+            waiting::without_termination(|| {
                 pg::transaction(c"logwatch: record", || outbox::record(&self.unrecorded))
             })??;
             self.unrecorded.clear();
@@ -477,21 +468,6 @@ fn evaluate() -> spi::Result<bool> {
         let done = client.update(checked, Some(1), &[])?.first().get_one::<bool>()?;
         Ok(done == Some(true))
     })
-}
-
-/// Does one part of the upkeep, and again as long as it takes steps.
-fn maintain_part(part: &'static str) -> Result<(), TickError> {
-    loop {
-        let steps_left = pg::transaction(c"logwatch: maintain", || {
-            Spi::connect_mut(|client| {
-                let plan = plan(client, part)?;
-                client.update(plan, Some(1), &[])?.first().get_one::<bool>()
-            })
-        })??;
-        if steps_left != Some(true) {
-            return Ok(());
-        }
-    }
 }
 
 /// Returns the channels that have something to send.

@@ -14,7 +14,7 @@ use pgrx::bgworkers::BackgroundWorker;
 use pgrx::prelude::*;
 use pgrx::{PgAtomic, pg_shmem_init};
 
-use crate::{catalog, pg, settings, wake};
+use crate::{catalog, pg, settings, waiting, wake};
 
 /// The longest time between two looks for the database.
 const LONGEST_LOOK: Duration = Duration::from_secs(10);
@@ -83,7 +83,7 @@ pub fn connect() {
     if TEMPLATES.contains(&database.as_str()) {
         log!("logwatch worker: logwatch.database = '{database}' is a template: the worker does not start");
         loop {
-            pg::wait(Duration::from_secs(3600));
+            waiting::wait(Duration::from_secs(3600));
         }
     }
     let failed = FAILED_STARTS.get();
@@ -126,14 +126,14 @@ fn wait_for_database(database: &str, back_off: Duration) {
                  logwatch.database and restart the server"
             );
         }
-        pg::wait(pause);
+        waiting::wait(pause);
         pause = (pause * 2).min(LONGEST_LOOK);
     }
 }
 
 fn wait_out_pause() {
     while let Some(rest) = pause_left() {
-        pg::wait(rest);
+        waiting::wait(rest);
     }
 }
 
@@ -170,7 +170,7 @@ fn pause_worker(seconds: f64) -> Option<bool> {
         if began.elapsed() >= LEAVES_WITHIN {
             return Some(false);
         }
-        pg::wait(Duration::from_millis(20));
+        waiting::wait(Duration::from_millis(20));
     }
     Some(true)
 }

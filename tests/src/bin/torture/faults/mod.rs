@@ -4,7 +4,8 @@
 //! `logwatch_status()`, or, without a database, by the messages of the tailer and of the server's
 //! log.
 //!
-//! A fault that did not take effect, or that leaves no trace, fails the round as a lost record does.
+//! A fault that did not take effect, or that leaves no trace, fails the round as a lost record
+//! does.
 
 mod channels;
 mod disks;
