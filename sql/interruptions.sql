@@ -6,7 +6,8 @@
 
 CREATE TABLE logwatch_private.interruptions (
     from_at timestamptz NOT NULL,
-    to_at   timestamptz NOT NULL
+    to_at   timestamptz NOT NULL,
+    PRIMARY KEY (from_at, to_at)
 );
 COMMENT ON TABLE logwatch_private.interruptions IS 'When sources could not report, because the server was down or its clock jumped; noted while a rule of kind absence is enabled';
 
@@ -57,7 +58,7 @@ CREATE FUNCTION logwatch_private.interrupted(from_at timestamptz, to_at timestam
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- A tailer waits up to 10 s between two attempts to connect.
-    INSERT INTO logwatch_private.interruptions (from_at, to_at) VALUES ($1, $2 + interval '15 seconds')
+    INSERT INTO logwatch_private.interruptions (from_at, to_at) VALUES ($1, $2 + interval '15 seconds') ON CONFLICT DO NOTHING
     $$;
 COMMENT ON FUNCTION logwatch_private.interrupted(timestamptz, timestamptz) IS 'Notes an interruption, and after it the time that tailers take to connect again';
 
