@@ -4,25 +4,35 @@
 CREATE FUNCTION logwatch_private.newest_record(at timestamptz, sources text[], fingerprints bigint[]) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- Citus cannot make the generic plans that a check asks for.
+    SET plan_cache_mode = auto
     AS $$
+DECLARE
+    ids constant bigint[] := ARRAY(SELECT logwatch_private.source_id(s) FROM unnest(sources) AS s);
+    e record;
 BEGIN
     -- The bounds are parameters, so that the index of few partitions is read.
-    RETURN (
-    SELECT jsonb_build_object('at', logwatch_private.rfc3339(e.logged_at), 'source', s.name, 'file', left(p.path, 300), 'level', e.level,
-                              'message', left(e.message, 2000), 'detail', left(e.detail, 8000))
-      FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id
-      LEFT JOIN logwatch.paths AS p ON p.source_id = e.source_id AND p.id = e.path_id
-     WHERE e.logged_at >= at AND e.logged_at < at + interval '1 second' AND e.received_at > at - interval '10 minutes'
-       AND s.name = ANY (sources) AND e.fingerprint = ANY (fingerprints)
-     ORDER BY e.logged_at DESC, e.id DESC LIMIT 1);
+    SELECT n.logged_at, n.source_id, n.path_id, n.level, left(n.message, 2000) AS message, left(n.detail, 8000) AS detail INTO e
+      FROM logwatch.entries AS n
+     WHERE n.logged_at >= at AND n.logged_at < at + interval '1 second' AND n.received_at > at - interval '10 minutes'
+       AND n.source_id = ANY (ids) AND n.fingerprint = ANY (fingerprints)
+     ORDER BY n.logged_at DESC, n.id DESC LIMIT 1;
+    RETURN (SELECT jsonb_build_object('at', logwatch_private.rfc3339(e.logged_at), 'source', s.name, 'file', left(p.path, 300), 'level', e.level,
+                                      'message', e.message, 'detail', e.detail)
+              FROM logwatch.sources AS s LEFT JOIN logwatch.paths AS p ON p.source_id = e.source_id AND p.id = e.path_id
+             WHERE s.id = e.source_id);
+EXCEPTION WHEN connection_exception THEN
+    -- Another server has the entries and is away; the alert is sent without them.
+    RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.newest_record(timestamptz, text[], bigint[]) IS 'The last entry of these sources and patterns within a second';
+COMMENT ON FUNCTION logwatch_private.newest_record(timestamptz, text[], bigint[]) IS 'The last entry of these sources and patterns within a second; NULL when its server is away';
 
 CREATE FUNCTION logwatch_private.newest_files(from_at timestamptz, until timestamptz, fingerprints bigint[])
     RETURNS TABLE (source_id bigint, path text, n bigint)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = auto
     AS $$
 BEGIN
     -- The newest entries are enough to name the files, and a storm has too many to read them all.
@@ -34,9 +44,12 @@ BEGIN
       JOIN logwatch.paths AS p ON p.source_id = e.source_id AND p.id = e.path_id
      WHERE e.fingerprint = ANY (fingerprints)
      GROUP BY e.source_id, p.path;
+EXCEPTION WHEN connection_exception THEN
+    RETURN;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.newest_files(timestamptz, timestamptz, bigint[]) IS 'The files that the newest of these entries were read from, and how many of them';
+COMMENT ON FUNCTION logwatch_private.newest_files(timestamptz, timestamptz, bigint[])
+    IS 'The files that the newest of these entries were read from, and how many of them; none when a server that has entries is away';
 
 CREATE FUNCTION logwatch_private.usual(alert logwatch.alerts) RETURNS jsonb
     LANGUAGE plpgsql STABLE

@@ -16,6 +16,7 @@ CREATE FUNCTION logwatch_private.table_problem(subscription oid) RETURNS text
     SELECT CASE WHEN count(r.srrelid) > 0 THEN nullif(concat_ws(' and ',
                'brings ' || string_agg(r.srrelid::regclass::text, ', ' ORDER BY r.srrelid::regclass::text) FILTER (WHERE t.id IS NULL),
                'lacks ' || string_agg(t.id::text, ', ' ORDER BY t.id::text) FILTER (WHERE r.srrelid IS NULL AND t.id <> 'logwatch.entries'::regclass),
+               CASE WHEN bool_or(r.srrelid = 'logwatch.entries'::regclass) THEN 'brings logwatch.entries here, where ' || logwatch_private.entries_elsewhere() END,
                CASE WHEN joins.copy AND bool_or(t.id = 'logwatch.entries'::regclass AND r.srrelid IS NULL)
                     THEN 'lacks logwatch.entries, as a light edge does, which joins with copy => false' END), '') END
       FROM (SELECT b.srrelid FROM pg_subscription_rel AS b WHERE b.srsubid = $1) AS r
@@ -23,7 +24,7 @@ CREATE FUNCTION logwatch_private.table_problem(subscription oid) RETURNS text
      CROSS JOIN (SELECT EXISTS (SELECT FROM pg_subscription AS s JOIN logwatch.edges AS e ON e.subscription = s.subname WHERE s.oid = $1 AND e.joining) AS copy) AS joins
      GROUP BY joins.copy
     $$;
-COMMENT ON FUNCTION logwatch_private.table_problem(oid) IS 'Returns which tables a subscription brings that edges do not send, and which it lacks; NULL when they match';
+COMMENT ON FUNCTION logwatch_private.table_problem(oid) IS 'Returns which tables a subscription brings that edges do not send or this server cannot take, and which it lacks; NULL when they match';
 
 CREATE FUNCTION logwatch_private.subscriptions_to_settle() RETURNS TABLE (subscription name, edge text, enabled boolean, problem text)
     LANGUAGE sql STABLE

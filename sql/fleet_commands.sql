@@ -19,22 +19,16 @@ CREATE FUNCTION logwatch_private.need_local_entries() RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    distributed boolean := false;
-    foreign_part constant text := (SELECT min(i.inhrelid::regclass::text) FROM pg_inherits AS i JOIN pg_foreign_table AS f ON f.ftrelid = i.inhrelid
-                                    WHERE i.inhparent = 'logwatch.entries'::regclass);
+    reason constant text := logwatch_private.entries_elsewhere();
 BEGIN
-    IF foreign_part IS NOT NULL THEN
+    IF reason LIKE '%foreign table' THEN
         RAISE EXCEPTION 'a server with foreign partitions of logwatch.entries cannot be part of a fleet' USING ERRCODE = 'feature_not_supported',
-            DETAIL = format('%s is a foreign table: logical replication sends no rows of it and applies none to it.', foreign_part),
-            HINT = format('Detach it first: ALTER TABLE logwatch.entries DETACH PARTITION %s;', foreign_part);
-    END IF;
-    IF to_regclass('pg_catalog.pg_dist_partition') IS NOT NULL THEN
-        EXECUTE $citus$ SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_dist_partition AS d WHERE d.logicalrelid = 'logwatch.entries'::regclass) $citus$ INTO distributed;
-    END IF;
-    IF distributed THEN
+            DETAIL = format('%s: logical replication sends no rows of it and applies none to it.', reason),
+            HINT = format('Detach it first: ALTER TABLE logwatch.entries DETACH PARTITION %s;', split_part(reason, ' is ', 1));
+    ELSIF reason IS NOT NULL THEN
         RAISE EXCEPTION 'a server that distributes logwatch.entries by Citus cannot be part of a fleet' USING ERRCODE = 'feature_not_supported',
             DETAIL = 'The rows of an edge would go to a hidden local table, and those of a distributed table are not sent.',
-            HINT = 'Undo it first: SELECT undistribute_table(''logwatch.entries'');';
+            HINT = format('Use another database, or restore a dump of this one without Citus: pg_dump --extension=logwatch --format=custom %s', quote_ident(current_database()));
     END IF;
 END
 $$;

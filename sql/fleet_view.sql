@@ -46,8 +46,10 @@ BEGIN
                     WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT %s.logwatch_subscribe(%L::text, …) returns', e.subscription, logwatch_private.schema(), e.name)
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
                     WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT %s.logwatch_unsubscribe(%L::text, false) returns', logwatch_private.schema(), e.name)
-                    WHEN 'refused' THEN format('its subscription %s and is disabled, so that nothing from it is applied; when its administrator has typed SELECT <schema>.logwatch_publish(false, ''logwatch_centre''::text); there, type what SELECT %s.logwatch_unsubscribe(%L::text, false) returns, and subscribe again',
-                        e.refused, logwatch_private.schema(), e.name)
+                    WHEN 'refused' THEN format('its subscription %s and is disabled, so that nothing from it is applied; ', e.refused)
+                        || CASE WHEN logwatch_private.entries_elsewhere() IS NOT NULL THEN 'the next check enables it when all entries are on this server'
+                                ELSE format('when its administrator has typed SELECT <schema>.logwatch_publish(false, ''logwatch_centre''::text); there, type what SELECT %s.logwatch_unsubscribe(%L::text, false) returns, and subscribe again',
+                                            logwatch_private.schema(), e.name) END
                     WHEN 'joining' THEN CASE WHEN e.subenabled THEN 'the copy of its older rows is under way' ELSE 'the next check compares its tables and enables its subscription' END
                     WHEN 'silent' THEN format('no beat for %s: check that it is up, and read this server''s log; if its slot is lost, unsubscribe and subscribe again',
                         date_trunc('second', asof - greatest(e.heard_at, e.joined_at)))
@@ -71,12 +73,15 @@ BEGIN
            concat_ws(', ',
                CASE v.state
                    WHEN 'lost' THEN format('its WAL exceeded max_slot_wal_keep_size (%s) and was dropped: at the centre unsubscribe and subscribe again', current_setting('max_slot_wal_keep_size'))
+                   WHEN 'incomplete' THEN format('entries do not reach it: %s, and logical replication sends no rows of such tables', v.elsewhere)
                    WHEN 'away' THEN 'it is not connected' END,
                format('%s behind, %s of WAL held for it', pg_size_pretty(s.behind), COALESCE(pg_size_pretty(s.held), 'none')),
                CASE WHEN s."left" IS NOT NULL THEN format('%s more until it is dropped', pg_size_pretty(s."left"))
                     WHEN s.status <> 'lost' THEN 'without a limit: if it stays away this disk fills; set max_slot_wal_keep_size' END)
       FROM logwatch_private.fleet_slots() AS s
-     CROSS JOIN LATERAL (SELECT CASE WHEN s.status = 'lost' THEN 'lost' WHEN NOT s.active THEN 'away' WHEN s.status <> 'reserved' THEN 'behind' ELSE 'ok' END AS state) AS v
+     CROSS JOIN LATERAL (SELECT CASE WHEN logwatch_private.publishes_entries() THEN logwatch_private.entries_elsewhere() END AS elsewhere) AS w
+     CROSS JOIN LATERAL (SELECT CASE WHEN s.status = 'lost' THEN 'lost' WHEN w.elsewhere IS NOT NULL THEN 'incomplete'
+                                     WHEN NOT s.active THEN 'away' WHEN s.status <> 'reserved' THEN 'behind' ELSE 'ok' END AS state, w.elsewhere) AS v
      ORDER BY s.slot;
 END
 $$;
@@ -85,7 +90,7 @@ COMMENT ON FUNCTION logwatch_private.read_fleet() IS 'Rows of logwatch_fleet';
 CREATE VIEW logwatch_fleet AS SELECT * FROM logwatch_private.read_fleet();
 COMMENT ON VIEW logwatch_fleet IS 'The fleet as this server sees it: a row per edge (at a centre) and per centre (at an edge)';
 COMMENT ON COLUMN logwatch_fleet.role IS 'edge (this server is its centre) or centre (this server is its edge)';
-COMMENT ON COLUMN logwatch_fleet.state IS 'edge: ok, joining, late, silent, gap, refused, disabled, leaving or missing; centre: ok, behind, away or lost';
+COMMENT ON COLUMN logwatch_fleet.state IS 'edge: ok, joining, late, silent, gap, refused, disabled, leaving or missing; centre: ok, behind, away, incomplete or lost';
 COMMENT ON COLUMN logwatch_fleet.lag_bytes IS 'WAL of the edge that the centre has not confirmed';
 COMMENT ON COLUMN logwatch_fleet.lag_seconds IS 'Delay of the edge''s last beat, or time since the next one was due';
 COMMENT ON COLUMN logwatch_fleet.per_minute IS 'Entries that the edge stored in its last minute';

@@ -57,10 +57,11 @@ BEGIN
                                                    THEN 'FOREIGN TABLE' ELSE 'TABLE' END, part);
         dropped := dropped + 1;
     END LOOP;
+    DELETE FROM logwatch.entries_default AS e WHERE e.received_at < keep_from;
     RETURN dropped;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.drop_partitions(timestamptz) IS 'Drops the oldest partitions of logwatch.entries that are older than that, 16 at most; gives up rather than wait for a lock';
+COMMENT ON FUNCTION logwatch_private.drop_partitions(timestamptz) IS 'Drops the oldest partitions of logwatch.entries that are older than that, 16 at most, and deletes such entries outside them; gives up rather than wait for a lock';
 
 CREATE FUNCTION logwatch_private.coarsen_minutes(seconds_from timestamptz, minutes_from timestamptz) RETURNS bigint
     LANGUAGE sql VOLATILE
@@ -144,7 +145,6 @@ CREATE FUNCTION logwatch_private.delete_old(keep_from timestamptz) RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    DELETE FROM logwatch.entries_default AS e WHERE e.received_at < logwatch_private.entries_kept_from(now());
     DELETE FROM logwatch.minutes AS m WHERE m.minute < keep_from;
     IF EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.since < keep_from) THEN
         PERFORM logwatch_private.forget_rolled();
@@ -172,7 +172,7 @@ BEGIN
     DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.delete_old(timestamptz) IS 'Deletes what is older than that, and entries outside day partitions that are older than logwatch.entries_retention';
+COMMENT ON FUNCTION logwatch_private.delete_old(timestamptz) IS 'Deletes what is older than that, besides entries';
 
 CREATE FUNCTION logwatch_private.maintain_part(part text, OUT done bigint, OUT problem text)
     LANGUAGE plpgsql VOLATILE
@@ -201,7 +201,7 @@ BEGIN
             RETURN;
         WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
-            problem := format('%s: %s (%s)', $1, problem, code);
+            problem := format('%s: %s (%s)', $1, regexp_replace(problem, '\s+', ' ', 'g'), code);
             INSERT INTO logwatch_private.failed_upkeep AS f (part, error) VALUES ($1, problem)
                 ON CONFLICT (part) DO UPDATE SET error = EXCLUDED.error WHERE f.error <> EXCLUDED.error;
             RETURN;

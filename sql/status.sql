@@ -94,7 +94,7 @@ BEGIN
     IF upkeep IS NOT NULL AND state IN ('running', 'scheduled') THEN
         state := 'failing';
     END IF;
-    message := concat_ws(' ', message, upkeep, logwatch_private.read_only_words(), logwatch_private.publication_words());
+    message := concat_ws(' ', message, upkeep, logwatch_private.misplaced_words(), logwatch_private.read_only_words(), logwatch_private.publication_words());
     RETURN NEXT;
 END
 $$;

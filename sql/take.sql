@@ -39,6 +39,24 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources, files'' paths and patterns that have come for the first time';
 
+CREATE FUNCTION logwatch_private.first_message(source_id bigint, fingerprint bigint, second timestamptz) RETURNS text
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    -- Citus cannot make the generic plans that a check asks for.
+    SET plan_cache_mode = auto
+    AS $$
+#variable_conflict use_variable
+BEGIN
+    -- A record that was ahead of the clock is counted up to five minutes before the time it has.
+    RETURN (SELECT e.message FROM logwatch.entries AS e
+             WHERE e.logged_at >= second AND e.logged_at < second + interval '301 seconds' AND e.source_id = source_id AND e.fingerprint = fingerprint
+             ORDER BY e.logged_at LIMIT 1);
+EXCEPTION WHEN connection_exception THEN
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.first_message(bigint, bigint, timestamptz) IS 'The first message of a pattern from a second on; NULL when its entries are gone, or on a server that is away';
+
 CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -52,16 +70,15 @@ BEGIN
     IF NOT is_missing THEN
         RETURN;
     END IF;
-    -- A record that was ahead of the clock is counted up to five minutes before the time it has.
     EXECUTE $query$
     INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, total, sample)
-    SELECT t.fingerprint, e.level, logwatch_private.template(e.message), t.second, t.last, t.n, left(e.message, 2000)
-      FROM (SELECT u.fingerprint, min(u.second) AS second, max(u.second) AS last, sum(u.n) AS n FROM unnest($1) AS u
+    SELECT t.fingerprint, t.level, logwatch_private.template(e.message), t.second, t.last, t.n, left(e.message, 2000)
+      FROM (SELECT u.fingerprint, min(u.level) AS level, min(u.second) AS second, max(u.second) AS last, sum(u.n) AS n, (array_agg(u.source_id ORDER BY u.second))[1] AS source_id
+              FROM unnest($1) AS u
              WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
              GROUP BY 1) AS t
-     CROSS JOIN LATERAL (SELECT e.level, e.message FROM logwatch.entries AS e
-                          WHERE e.logged_at >= t.second AND e.logged_at < t.second + interval '301 seconds' AND e.fingerprint = t.fingerprint
-                          ORDER BY e.logged_at LIMIT 1) AS e
+     CROSS JOIN LATERAL (SELECT logwatch_private.first_message(t.source_id, t.fingerprint, t.second) AS message OFFSET 0) AS e
+     WHERE e.message IS NOT NULL
         ON CONFLICT DO NOTHING
     $query$ USING tallies;
 END

@@ -73,7 +73,8 @@ extension_sql_file!(
     name = "pause",
     requires = ["foreign_functions"]
 );
-extension_sql_file!("../../sql/disk.sql", name = "disk", requires = ["pause"]);
+extension_sql_file!("../../sql/citus.sql", name = "citus", requires = ["pause"]);
+extension_sql_file!("../../sql/disk.sql", name = "disk", requires = ["citus"]);
 extension_sql_file!("../../sql/copies.sql", name = "copies", requires = ["disk"]);
 extension_sql_file!("../../sql/restore.sql", name = "restore", requires = ["copies"]);
 extension_sql_file!(

@@ -151,3 +151,37 @@ fn a_subscription_that_was_disabled_by_hand_stays_disabled() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_fleet_whose_entries_move_to_another_server_says_so_and_goes_on_when_they_are_back() -> Result<()> {
+    const MOVE: &str = "CREATE EXTENSION IF NOT EXISTS postgres_fdw; CREATE SERVER IF NOT EXISTS far FOREIGN DATA WRAPPER postgres_fdw;
+         CREATE FOREIGN TABLE logwatch.entries_20990101 PARTITION OF logwatch.entries
+             FOR VALUES FROM ('2099-01-01Z') TO ('2099-01-02Z') SERVER far";
+    const MOVE_BACK: &str = "DROP FOREIGN TABLE logwatch.entries_20990101";
+    let (centre, edge) = centre_and_edge()?;
+    subscribe(&centre, &edge)?;
+    wait_for_state(&centre, &edge, SOON, "ok")?;
+
+    edge.server.sql(MOVE)?;
+    let told = edge
+        .server
+        .sql("SELECT state, message FROM logwatch_fleet WHERE role = 'centre'")?;
+    assert!(
+        told.starts_with("incomplete|entries do not reach it: logwatch.entries_20990101 is a foreign table, and logical replication sends no rows of such tables"),
+        "{told}"
+    );
+    edge.server.sql(MOVE_BACK)?;
+
+    centre.sql(MOVE)?;
+    wait_for_state(&centre, &edge, SOON, "refused")?;
+    assert_eq!(centre.sql(ENABLED)?, "f");
+    let told = centre.sql("SELECT message FROM logwatch_fleet")?;
+    assert!(
+        told.starts_with("its subscription brings logwatch.entries here, where logwatch.entries_20990101 is a foreign table and is disabled, so that nothing from it is applied; the next check enables it when all entries are on this server"),
+        "{told}"
+    );
+    edge.ingest(&["ERROR y"], "web")?;
+    centre.sql(MOVE_BACK)?;
+    wait_for_state(&centre, &edge, SOON, "ok")?;
+    centre.wait_for_sql(SOON, ENTRIES, "2")
+}

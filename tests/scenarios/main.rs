@@ -7,6 +7,7 @@ mod backup;
 mod blocked_checks;
 mod channels;
 mod check_limits;
+mod citus;
 mod connections;
 mod control_characters;
 mod copies;

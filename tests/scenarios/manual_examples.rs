@@ -44,6 +44,10 @@ const NOT_RUN: &[(&str, &str)] = &[
         "it needs two servers; the scenario `neighbours` runs it",
     ),
     (
+        "citus_add_node",
+        "it needs Citus on three servers; the scenario `citus` runs it where there is Citus",
+    ),
+    (
         "logwatch_publish",
         "it needs restarts and two servers; the scenario `fleet` runs it",
     ),

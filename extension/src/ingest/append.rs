@@ -69,7 +69,7 @@ const MANY: usize = 20;
 /// Stores the records: the first by SQL, the others beside it where that is allowed.
 pub fn store(client: &mut SpiClient, plans: &Plans, records: &Records) -> spi::Result<()> {
     let count = records.message.len();
-    if count < MANY {
+    if count < MANY || has_citus() {
         client.update(&plans.entries, None, &records.arguments(0..count))?;
         return Ok(());
     }
@@ -81,6 +81,14 @@ pub fn store(client: &mut SpiClient, plans: &Plans, records: &Records) -> spi::R
         client.update(&plans.entries, None, &records.arguments(1..count))?;
     }
     Ok(())
+}
+
+/// Whether this database has Citus, which stores the rows of distributed tables on its nodes. The
+/// partition that such an insert returns is one of theirs.
+fn has_citus() -> bool {
+    let catalog = pg_sys::Oid::from(pg_sys::PG_CATALOG_NAMESPACE);
+    // SAFETY: the name is a terminated string, and the syscache lookup has no other preconditions.
+    unsafe { pg_sys::get_relname_relid(c"pg_dist_partition".as_ptr(), catalog) != pg_sys::InvalidOid }
 }
 
 /// Appends the records but the first to this partition. Returns false, with nothing done, where
@@ -128,9 +136,7 @@ impl Target {
                     || !constraints.is_null()
                         && ((*constraints).num_check > 0 || (*constraints).has_generated_stored)
             });
-            // Citus stores rows elsewhere.
-            let is_distributed = pg_sys::get_extension_oid(c"citus".as_ptr(), true) != pg_sys::InvalidOid;
-            if asks_for_more || is_distributed || am.is_null() || (*am).multi_insert.is_none() {
+            if asks_for_more || am.is_null() || (*am).multi_insert.is_none() {
                 return None;
             }
         }
