@@ -19,9 +19,11 @@ const PARTS: [&str; 5] = [
 
 /// Runs all parts; returns the first error.
 pub fn run() -> Result<(), TickError> {
-    PARTS
-        .into_iter()
-        .fold(Ok(()), |outcome, part| outcome.and(run_part(part)))
+    let mut outcome = Ok(());
+    for part in PARTS {
+        outcome = outcome.and(run_part(part));
+    }
+    outcome
 }
 
 /// Does one part of the upkeep, and again as long as it takes steps.

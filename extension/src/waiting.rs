@@ -48,16 +48,18 @@ pub fn wait_idle(limit: Duration) -> Wake {
     wait_on_latch(limit);
     // SAFETY: plain accesses to flags of this process, which otherwise only its signal handlers
     // set.
-    let is_terminated = unsafe {
+    let wake = unsafe {
         pg_sys::QueryCancelPending = 0;
-        std::mem::take(&mut *(&raw mut pg_sys::ProcDiePending)) != 0
+        // A signal that comes after this look keeps its flag.
+        if pg_sys::ProcDiePending == 0 {
+            Wake::Work
+        } else {
+            pg_sys::ProcDiePending = 0;
+            Wake::Terminated
+        }
     };
     pgrx::check_for_interrupts!();
-    if is_terminated {
-        Wake::Terminated
-    } else {
-        Wake::Work
-    }
+    wake
 }
 
 /// Ends the worker as SIGTERM does.
