@@ -98,6 +98,7 @@ BEGIN
     SELECT jsonb_build_object(
         'reason', reason, 'state', alert.state, 'host', logwatch_private.host(), 'database', current_database(),
         'schema', logwatch_private.schema(), 'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
+        'expects', logwatch_private.expected_line_of(alert.rule),
         'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
         'acked_by', (logwatch_private.last_ack(alert.id)).acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch_private.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,

@@ -15,9 +15,18 @@ BEGIN
     IF NOT FOUND THEN
         RAISE EXCEPTION 'there is no rule "%"', $1 USING ERRCODE = 'no_data_found', HINT = 'See: SELECT name FROM logwatch.rules;';
     END IF;
-    IF r.kind = 'absence' THEN
+    IF r.kind = 'absence' AND r.absence_of <> 'match' THEN
         RAISE EXCEPTION 'rule "%" is of kind absence, whose history is not kept', $1 USING ERRCODE = 'feature_not_supported',
-            HINT = 'Rules of kind threshold, new_pattern and spike can be tested.';
+            HINT = 'Rules of kind threshold, new_pattern and spike can be tested, and those with absence_of = ''match''.';
+    END IF;
+    IF r.kind = 'absence' THEN
+        RETURN QUERY
+            SELECT m.group_key, m.started_at, m.met_until, 0::bigint, logwatch_private.rule_message(r.kind, 'resolved', r.name, logwatch_private.group_label(r.group_by, m.group_key), r.level, 0, r.threshold,
+                                     extract(epoch FROM r.within)::bigint, r.match)
+              FROM logwatch_private.missing_episodes(r, COALESCE("from", upto - interval '7 days'), upto) AS m
+             WHERE r.enabled AND m.met_until - m.started_at >= r.for_at_least
+             ORDER BY m.started_at, m.group_key;
+        RETURN;
     END IF;
     RETURN QUERY
         SELECT e.group_key, e.started_at, e.met_until, e.peak,

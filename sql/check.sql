@@ -16,7 +16,7 @@ CREATE FUNCTION logwatch_private.heard_by(absence_of text, glob text) RETURNS TA
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT src.name, logwatch_private.heard_of(src, $1) FROM logwatch.sources AS src WHERE $1 <> 'edge' AND logwatch_private.glob_matches(src.name, $2)
+    SELECT src.name, logwatch_private.heard_of(src, $1) FROM logwatch.sources AS src WHERE $1 IN ('tailer', 'records') AND logwatch_private.glob_matches(src.name, $2)
     UNION ALL
     SELECT e.name, greatest(e.joined_at, e.heard_at) FROM logwatch.edges AS e
      WHERE $1 = 'edge' AND e.left_at IS NULL AND logwatch_private.glob_matches(e.name, $2)
@@ -374,6 +374,7 @@ BEGIN
         PERFORM logwatch_private.match_patterns(tallies);
         touched := logwatch_private.roll(tallies, asof);
     END IF;
+    PERFORM logwatch_private.end_missing_lines(asof);
     frames := ARRAY(SELECT f FROM logwatch_private.check_frames(COALESCE(touched, '{}'), learned, asof) AS f);
     DELETE FROM logwatch_private.postponed;
     changed := logwatch_private.keep_alerts(logwatch_private.evaluate(frames, cardinality(tallies)) || ARRAY(SELECT s FROM logwatch_private.silences_of_sources(asof) AS s), asof);

@@ -112,7 +112,10 @@ BEGIN
     blocked := CASE WHEN NOT r.enabled THEN 'the rule is disabled'
                     ELSE 'left out of checks: ' || logwatch_private.rule_problem(r.name) END;
     RETURN QUERY
-        SELECT a.group_key, a.state, a.count, a.threshold, COALESCE(blocked, logwatch_private.alert_verdict(r, a, asof))
+        SELECT a.group_key, a.state, a.count, a.threshold,
+               COALESCE(blocked, concat_ws('; ', logwatch_private.alert_verdict(r, a, asof),
+                   CASE WHEN logwatch_private.expects_lines(r)
+                        THEN (SELECT logwatch_private.line_verdict(r, h.name, h.at, h.due, asof, true) FROM logwatch_private.expected_by(r, asof) AS h WHERE h.name = a.group_key) END))
           FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved' ORDER BY a.id;
     GET DIAGNOSTICS groups = ROW_COUNT;
     -- Silences of certain sources or patterns concern alerts, which do not exist here.
@@ -128,6 +131,13 @@ BEGIN
              CROSS JOIN LATERAL logwatch_private.deadline(h.at, r.within) AS due (at)
              WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = h.name AND a.state <> 'resolved')
              ORDER BY h.at LIMIT 10;
+        RETURN QUERY
+            SELECT h.name, 'ok', NULL::bigint, NULL::bigint,
+                   COALESCE(blocked, concat_ws('; ', logwatch_private.line_verdict(r, h.name, h.at, h.due, asof, false), NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), '')))
+              FROM logwatch_private.expected_by(r, asof) AS h
+             WHERE logwatch_private.expects_lines(r)
+               AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = h.name AND a.state <> 'resolved')
+             ORDER BY h.due, h.name LIMIT 10;
         RETURN;
     END IF;
     RETURN QUERY

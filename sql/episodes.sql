@@ -296,6 +296,13 @@ CREATE FUNCTION logwatch_private.silences_of_sources(until timestamptz)
      CROSS JOIN LATERAL logwatch_private.deadline(heard.at, r.within) AS due (at)
      -- The first comparison spares most sources the second.
      WHERE r.enabled AND r.kind = 'absence' AND heard.at + r.within <= until AND due.at <= until
+    UNION ALL
+    -- Lines that had not come in time, also before they came since the last check.
+    SELECT r.name, m.group_key, m.started_at, m.met_until, 0, 0
+      FROM logwatch.rules AS r
+     CROSS JOIN (SELECT greatest(least(p.checked_at, until), until - make_interval(secs => logwatch_private.setting('max_lateness')::integer)) AS at FROM logwatch.progress AS p) AS last
+     CROSS JOIN LATERAL logwatch_private.missing_episodes(r, last.at, until) AS m
+     WHERE r.enabled AND logwatch_private.expects_lines(r)
     $$;
 COMMENT ON FUNCTION logwatch_private.silences_of_sources(timestamptz) IS 'The episodes of rules of kind absence';
 

@@ -316,7 +316,8 @@ CREATE FUNCTION logwatch_private.recount(source_ids bigint[], counted_from times
 BEGIN
     -- Their paths and patterns stay.
     PERFORM logwatch_private.settle();
-    DELETE FROM logwatch.batches AS b WHERE b.source_id = ANY ($1);
+    -- No entries tell which lines were expected.
+    DELETE FROM logwatch.batches AS b WHERE b.source_id = ANY ($1) AND b.expected IS NULL;
     WITH old AS (
         DELETE FROM logwatch.minutes AS m WHERE m.source_id = ANY ($1) AND m.minute >= logwatch_private.start_of_minute($2) RETURNING m.fingerprint, m.n
     )

@@ -47,7 +47,7 @@ DECLARE
     tables constant text :=
         CASE WHEN entries THEN 'logwatch.entries (received_at, logged_at, source_id, level, path_id, fingerprint, message, detail, fields, flags), ' ELSE '' END ||
         'logwatch.batches (source_id, received_at, first_at, last_at, n, source, '
-            'seconds, fingerprints, levels, numbers, new_patterns, new_seconds, new_levels, templates, samples, path_id, path), '
+            'seconds, fingerprints, levels, numbers, new_patterns, new_seconds, new_levels, templates, samples, path_id, path, expected, expected_seconds), '
         'logwatch.gaps (source_id, file_id, path, from_byte, to_byte, reason, noticed_at), '
         'logwatch.beats (number, wal, sent_at, every, version, keeps_from, last_batch_at, per_minute, slots, source_ids, sources, seen_at)';
     may_connect boolean;

@@ -11,7 +11,7 @@ CREATE FUNCTION logwatch_private.privileges_of(kind text) RETURNS text[]
         (1, 'USAGE ON SCHEMA @extschema@', '{tailer,app,reader,operator,author}'::text[]),
         (2, 'pg_monitor', '{reader,operator,author}'),
         (3, 'EXECUTE ON FUNCTION @extschema@.logwatch_attach(text, text, text, text)', '{tailer}'),
-        (4, 'EXECUTE ON FUNCTION @extschema@.logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[])', '{tailer}'),
+        (4, 'EXECUTE ON FUNCTION @extschema@.logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[], text[])', '{tailer}'),
         (5, 'EXECUTE ON FUNCTION @extschema@.logwatch_files(text)', '{tailer}'),
         (6, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, '
             'integer, bigint, integer, bigint, text[], integer[], text, text, text)', '{tailer}'),

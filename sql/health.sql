@@ -18,8 +18,8 @@ CREATE TABLE logwatch.pauses (
 COMMENT ON TABLE logwatch.pauses IS 'The longest time per UTC day in which a source''s files did not grow while its tailer watched; kept for 8 days';
 
 CREATE FUNCTION logwatch_heartbeat(
-        source text, epoch bigint, files bigint[], sizes bigint[], truncated boolean[], error_paths text[], errors text[])
-    RETURNS void
+        source text, epoch bigint, files bigint[], sizes bigint[], truncated boolean[], error_paths text[], errors text[], expected text[] DEFAULT NULL)
+    RETURNS text[]
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
@@ -54,10 +54,12 @@ BEGIN
             DELETE FROM logwatch.pauses AS p WHERE p.source_id = this_source AND p.day < (written AT TIME ZONE 'UTC')::date - 8;
         END IF;
     END IF;
+    UPDATE logwatch.sources AS s SET expected = $8 WHERE s.id = this_source AND s.expected IS DISTINCT FROM $8;
+    RETURN logwatch_private.lines_for($1);
 END
 $$;
-COMMENT ON FUNCTION logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[])
-    IS 'Heartbeat of a tailer every few seconds: sizes of its files, truncations and read errors';
+COMMENT ON FUNCTION logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[], text[])
+    IS 'Heartbeat of a tailer every few seconds: sizes of its files, truncations, read errors, and the expected lines that it keeps; returns those that it is to keep';
 
 CREATE FUNCTION logwatch_private.forget(source_id bigint) RETURNS void
     LANGUAGE sql VOLATILE
@@ -68,6 +70,7 @@ CREATE FUNCTION logwatch_private.forget(source_id bigint) RETURNS void
     DELETE FROM logwatch.pauses AS p WHERE p.source_id = $1;
     DELETE FROM logwatch.gaps AS g WHERE g.source_id = $1;
     DELETE FROM logwatch.arrivals AS v WHERE v.source_id = $1;
+    DELETE FROM logwatch.expected_lines AS l WHERE l.source_id = $1;
     DELETE FROM logwatch.sources AS s WHERE s.id = $1
     $$;
 COMMENT ON FUNCTION logwatch_private.forget(bigint) IS 'Deletes a source with its offsets, gaps and statistics';

@@ -77,7 +77,7 @@ COMMENT ON FUNCTION logwatch_private.need_claim(text) IS 'Raises an error unless
 
 CREATE FUNCTION logwatch_private.claim(source text, path text, host text, version text)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
-                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text)
+                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text, expected text[])
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -93,7 +93,8 @@ CREATE FUNCTION logwatch_private.claim(source text, path text, host text, versio
            attached_at = EXCLUDED.attached_at, seen_at = EXCLUDED.seen_at,
            watched_since = CASE WHEN s.seen_at > EXCLUDED.seen_at - interval '5 minutes' THEN s.watched_since ELSE EXCLUDED.seen_at END;
     SELECT s.epoch, logwatch_private.setting('min_level'), f.id, f.path, f.dev, f.inode,
-           f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state, f.place
+           f.head_bytes, f.head_hash, f.tail_bytes, f.tail_hash, f.next_byte, f.state, f.place,
+           CASE WHEN row_number() OVER (ORDER BY f.first_seen, f.id) = 1 THEN logwatch_private.lines_for($1) END
       FROM logwatch.sources AS s
       LEFT JOIN logwatch.files AS f ON f.source_id = s.id
      WHERE s.id = logwatch_private.source_id($1)
@@ -103,7 +104,7 @@ COMMENT ON FUNCTION logwatch_private.claim(text, text, text, text) IS 'What logw
 
 CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, version text DEFAULT NULL)
     RETURNS TABLE (epoch bigint, min_level text, file bigint, path text, dev bigint, inode bigint,
-                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text)
+                   head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint, next_byte bigint, state text, place text, expected text[])
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     SET lock_timeout = '60s'
@@ -114,7 +115,7 @@ CREATE FUNCTION logwatch_attach(source text, path text, host text DEFAULT NULL, 
     SELECT logwatch_private.queue_for_source(logwatch_private.printable($1));
     SELECT * FROM logwatch_private.claim(logwatch_private.printable($1), $2, $3, $4)
     $$;
-COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, and how far its files have been stored (file is NULL when none is known)';
+COMMENT ON FUNCTION logwatch_attach(text, text, text, text) IS 'A tailer claims a source: returns its new epoch, the level to keep, how far its files have been stored (file is NULL when none is known), and in the first row expressions of the other lines to keep';
 
 CREATE FUNCTION logwatch_ingest(
         source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,

@@ -146,6 +146,11 @@ CREATE FUNCTION logwatch_private.delete_old(keep_from timestamptz) RETURNS void
     AS $$
 BEGIN
     DELETE FROM logwatch.minutes AS m WHERE m.minute < keep_from;
+    -- Of each expected line the last time it came is kept.
+    DELETE FROM logwatch.expected_lines AS l
+     WHERE l.second < keep_from
+       AND (NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.match = l.match AND logwatch_private.expects_lines(r))
+            OR EXISTS (SELECT FROM logwatch.expected_lines AS k WHERE k.match = l.match AND k.source_id = l.source_id AND k.second > l.second));
     IF EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.since < keep_from) THEN
         PERFORM logwatch_private.forget_rolled();
     END IF;

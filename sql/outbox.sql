@@ -7,7 +7,7 @@ CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts) RETURNS te
     AS $$
     SELECT logwatch_private.rule_message(COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'), alert.state, alert.rule, logwatch_private.group_label(alert.group_by, alert.group_key), alert.level::text,
                                  CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
-                                 alert.threshold, extract(epoch FROM alert.within)::bigint)
+                                 alert.threshold, extract(epoch FROM alert.within)::bigint, logwatch_private.expected_line_of(alert.rule))
     $$;
 COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts) IS 'Summary of an alert in one line';
 

@@ -30,13 +30,15 @@ CREATE TABLE logwatch.rules (
     outside_hours   text NOT NULL DEFAULT 'hold',
     escalate_after  interval,
     escalate_to     text[],
-    inhibited_by    text
+    inhibited_by    text,
+    expected_during text,
+    expected_since  timestamptz
 );
 COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to notify; INSERT, UPDATE and DELETE take effect at the next check';
-COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: at least threshold records, and factor times the average of the same time on the 7 days before; absence: no heartbeat or no records of a source for longer than the interval';
+COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: at least threshold records, and factor times the average of the same time on the 7 days before; absence: no heartbeat, no records or no line that matches for longer than the interval';
 COMMENT ON COLUMN logwatch.rules.level IS 'Counts records of this level and above: DEBUG, INFO, WARN, ERROR or FATAL, in any case';
 COMMENT ON COLUMN logwatch.rules.source IS 'Counts records of sources whose name matches this glob (* and ?)';
-COMMENT ON COLUMN logwatch.rules.match IS 'Regular expression that the pattern''s template must match; NULL for any';
+COMMENT ON COLUMN logwatch.rules.match IS 'Regular expression that the pattern''s template must match; NULL for any. With absence_of = match the line or its message must match it';
 COMMENT ON COLUMN logwatch.rules.exclude IS 'Regular expression that the pattern''s template must not match';
 COMMENT ON COLUMN logwatch.rules.group_by IS 'none: one alert for all; source or pattern: one for each';
 COMMENT ON COLUMN logwatch.rules.threshold IS 'The rule fires when its window holds at least this many records';
@@ -47,7 +49,7 @@ COMMENT ON COLUMN logwatch.rules.repeat_every IS 'Interval of repeated notificat
 COMMENT ON COLUMN logwatch.rules.repeat_factor IS 'Each interval is this many times the one before: 1 keeps it, 2 doubles it';
 COMMENT ON COLUMN logwatch.rules.factor IS 'spike: this many times the average of the same stretch on the 7 days before';
 COMMENT ON COLUMN logwatch.rules.learn_for IS 'new_pattern: patterns first seen before the rule is this old are learned, not alerted';
-COMMENT ON COLUMN logwatch.rules.absence_of IS 'absence: tailer (no heartbeat), records (its files do not grow and nothing is stored) or edge (a whole server of the fleet)';
+COMMENT ON COLUMN logwatch.rules.absence_of IS 'absence: tailer (no heartbeat), records (its files do not grow and nothing is stored), edge (a whole server of the fleet) or match (a line that matches does not come; such lines are stored with any level)';
 COMMENT ON COLUMN logwatch.rules.severity IS 'info, warning or critical; for people and other tools';
 COMMENT ON COLUMN logwatch.rules.created_at IS 'When the rule was made';
 COMMENT ON COLUMN logwatch.rules.channels IS 'Channels: email, log (server log), webhook; only those that the settings turn on are used';
@@ -61,6 +63,8 @@ COMMENT ON COLUMN logwatch.rules.outside_hours IS 'hold: what is due outside the
 COMMENT ON COLUMN logwatch.rules.escalate_after IS 'Notifies escalate_to of an alert that nobody has acknowledged this long after its first notification';
 COMMENT ON COLUMN logwatch.rules.escalate_to IS 'E-mail addresses, and channels such as webhook:pager';
 COMMENT ON COLUMN logwatch.rules.inhibited_by IS 'Sends nothing while an alert of the rule of this name fires';
+COMMENT ON COLUMN logwatch.rules.expected_during IS 'absence_of = match: the line must come in the hours of this schedule, and the rule is met after their end until it comes; NULL: it must come at least once in each interval';
+COMMENT ON COLUMN logwatch.rules.expected_since IS 'absence_of = match: since when the line is expected; set when the rule is made, and when what it expects is changed';
 
 CREATE FUNCTION logwatch_private.check_rule() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
@@ -90,9 +94,9 @@ BEGIN
         RAISE EXCEPTION 'rule "%": unknown severity "%"', NEW.name, NEW.severity
             USING ERRCODE = 'check_violation', HINT = 'Use info, warning or critical.';
     END IF;
-    IF NEW.absence_of NOT IN ('tailer', 'records', 'edge') THEN
+    IF NEW.absence_of NOT IN ('tailer', 'records', 'edge', 'match') THEN
         RAISE EXCEPTION 'rule "%": unknown absence_of "%"', NEW.name, NEW.absence_of
-            USING ERRCODE = 'check_violation', HINT = 'Use tailer, records or edge.';
+            USING ERRCODE = 'check_violation', HINT = 'Use tailer, records, edge or match.';
     END IF;
     IF NEW.factor <= 1 OR NEW.repeat_factor < 1 OR NEW.factor = 'NaN' OR NEW.repeat_factor = 'NaN' THEN
         RAISE EXCEPTION 'rule "%": factor must be more than 1, and repeat_factor at least 1', NEW.name
@@ -102,7 +106,7 @@ BEGIN
     IF NEW.kind = 'new_pattern' THEN
         NEW.group_by := 'pattern';
     ELSIF NEW.kind = 'absence' THEN
-        NEW.group_by := CASE NEW.absence_of WHEN 'edge' THEN 'edge' ELSE 'source' END;
+        NEW.group_by := CASE NEW.absence_of WHEN 'edge' THEN 'edge' WHEN 'match' THEN NEW.group_by ELSE 'source' END;
     END IF;
     IF NEW.threshold <= 0 THEN
         RAISE EXCEPTION 'rule "%": threshold is %, and must be at least 1', NEW.name, NEW.threshold
@@ -132,9 +136,10 @@ BEGIN
         RAISE EXCEPTION 'rule "%": learn_for or repeat_every is longer than 3660 days, or factor, repeat_factor or created_at is out of range', NEW.name
             USING ERRCODE = 'check_violation', HINT = 'For example: learn_for = ''1 day'', repeat_every = ''4 hours'', factor = 3, repeat_factor = 2.';
     END IF;
-    IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.kind <> 'absence' THEN
+    IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.kind <> 'absence'
+       OR NEW.kind = 'absence' AND NEW.absence_of = 'match' AND NEW.group_by NOT IN ('none', 'source') THEN
         RAISE EXCEPTION 'rule "%": unknown group_by "%"', NEW.name, NEW.group_by
-            USING ERRCODE = 'check_violation', HINT = 'Use none, source or pattern.';
+            USING ERRCODE = 'check_violation', HINT = CASE NEW.kind WHEN 'absence' THEN 'Use none or source.' ELSE 'Use none, source or pattern.' END;
     END IF;
     IF NEW.outside_hours NOT IN ('hold', 'drop') THEN
         RAISE EXCEPTION 'rule "%": unknown outside_hours "%"', NEW.name, NEW.outside_hours
@@ -174,7 +179,8 @@ BEGIN
                   HINT = 'At most 1000 characters for match, exclude and runbook, 1024 for source, and 100 recipients.';
     END IF;
     FOREACH word IN ARRAY ARRAY[NEW.match, NEW.exclude] LOOP
-        CONTINUE WHEN word IS NULL;
+        -- Those of expected lines are not PostgreSQL's.
+        CONTINUE WHEN word IS NULL OR NEW.kind = 'absence';
         -- Back references are the only expressions whose matching can take exponential time.
         IF word ~ E'(^|[^\\\\])(\\\\\\\\)*\\\\[1-9]' THEN
             RAISE EXCEPTION 'rule "%": back reference in regular expression "%"', NEW.name, word

@@ -1,10 +1,10 @@
 -- The status: one row per rule, source, channel, the storage and the worker. It only reads, so that
 -- it works on a hot standby.
 
-CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint)
+CREATE FUNCTION logwatch_private.rule_message(kind text, state text, rule text, grouped_by text, level text, count bigint, threshold bigint, within_seconds bigint, expects text DEFAULT NULL)
     RETURNS text
     LANGUAGE c IMMUTABLE PARALLEL SAFE AS 'MODULE_PATHNAME', 'rule_message_wrapper';
-COMMENT ON FUNCTION logwatch_private.rule_message(text, text, text, text, text, bigint, bigint, bigint) IS 'State of a rule in one line';
+COMMENT ON FUNCTION logwatch_private.rule_message(text, text, text, text, text, bigint, bigint, bigint, text) IS 'State of a rule in one line; expects is the match of a rule that expects a line';
 
 CREATE FUNCTION logwatch_private.worker_error() RETURNS text
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'worker_error_wrapper';
@@ -134,7 +134,7 @@ CREATE FUNCTION logwatch_private.waiting_counts(asof timestamptz) RETURNS TABLE 
     AS $$
     SELECT r.name, g.grp, sum(w.n)
       FROM logwatch_private.waiting AS w
-      JOIN logwatch.rules AS r ON w.second > asof - r.within AND w.second <= asof AND w.level >= r.level::logwatch.level
+      JOIN logwatch.rules AS r ON r.kind <> 'absence' AND w.second > asof - r.within AND w.second <= asof AND w.level >= r.level::logwatch.level
      CROSS JOIN LATERAL (SELECT CASE r.group_by WHEN 'source' THEN w.source_id WHEN 'pattern' THEN w.fingerprint ELSE 0 END AS grp) AS g
      WHERE (r.source = '*'
             OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = w.source_id AND logwatch_private.glob_matches(s.name, r.source)))
@@ -186,7 +186,7 @@ BEGIN
               FROM logwatch.rules AS r
              CROSS JOIN LATERAL logwatch_private.minutes_of(r, asof - r.within, asof) AS m
              CROSS JOIN LATERAL unnest(m.points) AS p
-             WHERE m.minute + make_interval(secs => p % 60) > asof - r.within AND m.minute + make_interval(secs => p % 60) <= asof
+             WHERE r.kind <> 'absence' AND m.minute + make_interval(secs => p % 60) > asof - r.within AND m.minute + make_interval(secs => p % 60) <= asof
              GROUP BY 1, 2
              UNION ALL SELECT w.rule, w.grp, w.n FROM logwatch_private.waiting_counts(asof) AS w) AS grouped
      GROUP BY 1, 2) AS summed GROUP BY 1;
@@ -208,7 +208,8 @@ BEGIN
     SELECT 'rule', r.name, judged.state, s.since, COALESCE(w.count, 0), r.threshold,
            CASE WHEN judged.state = 'error' THEN format('Rule %s is left out of checks: %s. Change it, and the next check tries it again.', r.name, problem.text)
                 ELSE logwatch_private.rule_message(r.kind, judged.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
-                                 r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint) END
+                                 r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint,
+                                 CASE WHEN logwatch_private.expects_lines(r) THEN r.match END) END
       FROM logwatch.rules AS r
       LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (

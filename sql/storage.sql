@@ -14,7 +14,8 @@ CREATE TABLE logwatch.sources (
     attached_at timestamptz,
     seen_at     timestamptz,
     watched_since timestamptz,
-    written_at  timestamptz
+    written_at  timestamptz,
+    expected    text[]
 );
 COMMENT ON TABLE logwatch.sources IS 'Where records come from: one row per tailer''s label or SQL client''s source name';
 COMMENT ON COLUMN logwatch.sources.id IS '64-bit hash of the name';
@@ -26,6 +27,7 @@ COMMENT ON COLUMN logwatch.sources.version IS 'Version of the tailer';
 COMMENT ON COLUMN logwatch.sources.attached_at IS 'When a tailer last claimed the source; NULL for sources without a tailer';
 COMMENT ON COLUMN logwatch.sources.seen_at IS 'Last sign of life of the tailer, besides what it stored';
 COMMENT ON COLUMN logwatch.sources.watched_since IS 'Since when a tailer has been reading without a break of more than 5 minutes';
+COMMENT ON COLUMN logwatch.sources.expected IS 'Expressions of the lines that the tailer keeps besides those of the wanted level, by its last heartbeat; NULL for a tailer that keeps none';
 COMMENT ON COLUMN logwatch.sources.written_at IS 'Time of the last read from the source''s files, by the last heartbeat';
 
 CREATE TABLE logwatch.files (
@@ -163,7 +165,9 @@ CREATE TABLE logwatch.batches (
     templates    text[] NOT NULL DEFAULT '{}',
     samples      text[] NOT NULL DEFAULT '{}',
     path_id      integer,
-    path         text
+    path         text,
+    expected     text[],
+    expected_seconds integer[]
 );
 -- Compression would cost ingest more than the bytes do: the rows are gone after the next check.
 ALTER TABLE logwatch.batches ALTER seconds SET STORAGE EXTERNAL, ALTER fingerprints SET STORAGE EXTERNAL, ALTER levels SET STORAGE EXTERNAL,
@@ -179,6 +183,7 @@ COMMENT ON COLUMN logwatch.batches.seconds IS 'The sums: seconds after that of f
 COMMENT ON COLUMN logwatch.batches.levels IS '1 DEBUG to 5 FATAL; one element when all have the same';
 COMMENT ON COLUMN logwatch.batches.numbers IS 'Records of each sum; none when all are 1';
 COMMENT ON COLUMN logwatch.batches.path IS 'File that the records were read from, for the check that makes its row in logwatch.paths';
+COMMENT ON COLUMN logwatch.batches.expected IS 'The match of each line that a rule expects; expected_seconds (after that of first_at) in the same order. Such a row has no sums';
 COMMENT ON COLUMN logwatch.batches.new_patterns IS 'Patterns that ingest did not find in patterns; new_seconds (after that of first_at), new_levels, templates and samples in the same order';
 
 CREATE TABLE logwatch.arrivals (

@@ -124,6 +124,12 @@ BEGIN
                                FROM (SELECT one.*, min(one.second) OVER () AS origin FROM one
                                       WHERE one.batch = b.number AND one.second > asof) AS o) AS f
          WHERE b.last_at > asof AND f.first_at IS NOT NULL
+    ), expected AS (
+        INSERT INTO logwatch.expected_lines (match, second, source_id)
+        SELECT u.match, date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second), b.source_id
+          FROM batch AS b CROSS JOIN LATERAL unnest(b.expected, b.expected_seconds) AS u (match, second)
+         WHERE b.expected IS NOT NULL
+            ON CONFLICT DO NOTHING
     ), arrived AS (
         INSERT INTO logwatch.arrivals AS v (source_id, since, n, late, last_at, logged_at)
         SELECT b.source_id, date_bin('10 minutes', b.received_at, timestamptz '2000-01-01Z'), sum(b.n),

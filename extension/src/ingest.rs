@@ -19,10 +19,14 @@ use crate::pg::{self, IfDropped};
 use crate::{report, settings};
 
 mod append;
+mod expected;
 mod statements;
+mod sums;
 
 use append::Records;
+use expected::Expected;
 use statements::{number, with_plans};
+use sums::Sums;
 
 /// A record that says it was logged later than this from now on is not believed.
 const FUTURE: SignedDuration = SignedDuration::from_mins(5);
@@ -52,6 +56,7 @@ struct Batch {
     counted: Vec<(i64, i64, Level)>,
     /// Patterns that this session has not seen in the table yet.
     unknown: HashMap<i64, Pattern>,
+    expected: Expected,
 }
 
 /// A pattern as its first record in the batch has it.
@@ -64,14 +69,17 @@ pub struct Pattern {
 }
 
 impl Batch {
-    /// Classifies one record and adds it, unless it is below the level.
+    /// Classifies one record and adds it, unless it is below the level and no rule expects it.
     fn add(&mut self, text: &str, given: Flags, least: Level, context: &Context) {
         if text.trim().is_empty() {
             return;
         }
         let record = logwatch_record::parse(text, context);
-        let Some(level) = record.level.filter(|level| *level >= least) else {
-            return;
+        let expected = self.expected.matches(text, &record.message);
+        let level = match record.level {
+            Some(level) if level >= least => level,
+            _ if expected.is_empty() => return,
+            level => level.unwrap_or(Level::Info),
         };
         let mut flags = record.flags | given;
         let now = to_postgres(context.now);
@@ -104,6 +112,7 @@ impl Batch {
         self.span = Some((first.min(counted), last.max(counted)));
         let second = counted.div_euclid(SECOND) * SECOND;
         self.counted.push((second, fingerprint, level));
+        self.expected.note(expected, second);
         if !patterns::is_known(fingerprint) {
             let pattern = self.unknown.entry(fingerprint).or_insert_with(|| Pattern {
                 level,
@@ -205,43 +214,10 @@ impl Batch {
                 fields: &self.fields,
                 flags: &self.flags,
             };
+            self.expected.store(client, source_id, source, received_at)?;
             append::store(client, plans, &records)?;
             Ok(stored)
         })
-    }
-}
-
-/// Records of a batch by second, pattern and level, as its row has them.
-#[derive(Default)]
-struct Sums {
-    seconds: Column<i32>,
-    fingerprints: Column<i64>,
-    /// One element when all are the same.
-    levels: Column<i16>,
-    /// None when all are 1.
-    numbers: Column<i32>,
-}
-
-impl Sums {
-    fn of(mut counted: Vec<(i64, i64, Level)>, base: i64) -> Self {
-        counted.sort_unstable();
-        let same_level = counted.windows(2).all(|pair| pair[0].2 == pair[1].2);
-        let all_single = counted.windows(2).all(|pair| pair[0] != pair[1]);
-        let mut sums = Self::default();
-        for same in counted.chunk_by(|a, b| a == b) {
-            let Some((second, fingerprint, level)) = same.first() else {
-                continue;
-            };
-            sums.seconds.push(&offset(*second, base));
-            sums.fingerprints.push(fingerprint);
-            if !same_level || sums.levels.len() == 0 {
-                sums.levels.push(&(number(*level) as i16));
-            }
-            if !all_single {
-                sums.numbers.push(&(same.len() as i32));
-            }
-        }
-        sums
     }
 }
 
@@ -335,7 +311,10 @@ fn ingest<'a>(
     path: Option<&str>,
 ) -> spi::Result<i64> {
     let (mut context, least) = (context(), settings::min_level());
-    let mut batch = Batch::default();
+    let mut batch = Batch {
+        expected: Expected::of_source(source)?,
+        ..Batch::default()
+    };
     let mut bytes = 0_usize;
     for (number, record) in records.enumerate() {
         let given = flags.next().unwrap_or_default();

@@ -11,6 +11,7 @@ mod channel;
 mod column;
 mod copies;
 mod disk;
+mod expectations;
 mod heartbeat;
 mod home;
 mod ingest;
@@ -49,7 +50,16 @@ extension_sql_file!(
     name = "schedules",
     requires = ["rules"]
 );
-extension_sql_file!("../../sql/alerts.sql", name = "alerts", requires = ["schedules"]);
+extension_sql_file!(
+    "../../sql/expected_lines.sql",
+    name = "expected_lines",
+    requires = ["schedules"]
+);
+extension_sql_file!(
+    "../../sql/alerts.sql",
+    name = "alerts",
+    requires = ["expected_lines"]
+);
 extension_sql_file!("../../sql/silence.sql", name = "silence", requires = ["alerts"]);
 extension_sql_file!("../../sql/ingest.sql", name = "ingest", requires = ["silence"]);
 extension_sql_file!("../../sql/health.sql", name = "health", requires = ["ingest"]);

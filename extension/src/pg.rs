@@ -3,9 +3,9 @@
 //! PostgreSQL is not thread-safe: nothing here may be called from another thread than the process's
 //! own. All `unsafe` of the extension is here and in `waiting` (the latch, signals), `wake` (the
 //! latch at commit, shared memory), `worker_error` (texts in shared memory), `catalog` (rows of
-//! catalogs), `sender` (a thread's signal mask, a signal to itself) and `channel::file`
-//! (access(2)). Each block has its proof beside it. In common they have that every function is
-//! called on the main thread of a live backend or worker.
+//! catalogs), `expectations` (invalidations of caches), `sender` (a thread's signal mask, a signal
+//! to itself) and `channel::file` (access(2)). Each block has its proof beside it. In common they
+//! have that every function is called on the main thread of a live backend or worker.
 
 use std::ffi::CStr;
 use std::panic::AssertUnwindSafe;

@@ -180,6 +180,7 @@ fn rule_message(
     count: Option<i64>,
     threshold: Option<i64>,
     within_seconds: Option<i64>,
+    expects: Option<&str>,
 ) -> String {
     RuleLine {
         kind: kind.unwrap_or_default(),
@@ -190,6 +191,7 @@ fn rule_message(
         count: count.unwrap_or_default(),
         threshold: threshold.unwrap_or_default(),
         within: within_seconds.unwrap_or_default(),
+        expects,
     }
     .sentence()
 }

@@ -40,6 +40,11 @@ pub trait Sink {
     fn store_rows(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
         stretches.iter().try_for_each(|stretch| self.store(stretch))
     }
+    /// Returns expressions of the lines that rules expect, if they have changed since the last
+    /// call.
+    fn expected_news(&mut self) -> Option<Vec<String>> {
+        None
+    }
     /// Takes how the files stand when it is time to. `at_once`: the run ends.
     fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble>;
 }

@@ -76,6 +76,7 @@ pub fn contents(server: &Server) -> Result<String> {
          SELECT 'notifications', id, alert_id, recipient, seq, reason, message_id, payload FROM logwatch.notifications ORDER BY id;
          SELECT 'silences', s.* FROM logwatch.silences AS s ORDER BY id;
          SELECT 'schedules', s.* FROM logwatch.schedules AS s ORDER BY name;
+         SELECT 'expected lines', l.* FROM logwatch.expected_lines AS l ORDER BY second;
          SELECT 'attempts', a.notification_id, a.outcome FROM logwatch.attempts AS a WHERE outcome = 'sent' ORDER BY 2",
     )
 }
@@ -111,6 +112,8 @@ pub fn give_work(server: &Server, sink: &MailSink, log: &Path) -> Result<()> {
          INSERT INTO logwatch.rules (name, match, notify_during, escalate_after, escalate_to, inhibited_by)
          VALUES ('quiet', 'nothing like this', 'office', '1 hour', '{boss@example.com}', 'fatal');
          INSERT INTO logwatch.rules (name, match) VALUES ('two', 'two');
+         INSERT INTO logwatch.rules (name, kind, absence_of, match, within) VALUES ('backup', 'absence', 'match', 'backup finished', '1 day');
+         SELECT logwatch_ingest('INFO backup finished'::text);
          UPDATE logwatch.rules SET threshold = 7, recipients = '{dba@example.com}' WHERE name = 'error';
          UPDATE logwatch.rules SET keep_firing_for = '1 day';
          SELECT logwatch_silence('nothing*', '1 hour', schedule => 'office');

@@ -95,7 +95,20 @@ fn light_and_full_edges_at_one_centre_alert_alike() -> Result<()> {
             .contains("printer jam in tray 7")
     );
     assert_eq!(sink.mails().len(), 1);
-    Ok(())
+
+    // Lines that a rule of the edge expects reach the same rule at the centre.
+    let rule = "INSERT INTO logwatch.rules (name, kind, absence_of, match, within, channels)
+                VALUES ('refill', 'absence', 'match', 'paper refilled', '1 hour', '{}')";
+    centre.sql(rule)?;
+    for (edge, source) in [(&berlin, "hall"), (&paris, "office")] {
+        edge.server.sql(rule)?;
+        edge.ingest(&["INFO paper refilled"], source)?;
+    }
+    centre.wait_for_sql(
+        SOON,
+        "SELECT s.name, l.match FROM logwatch.expected_lines AS l JOIN logwatch.sources AS s ON s.id = l.source_id ORDER BY 1",
+        "hall|paper refilled\noffice|paper refilled",
+    )
 }
 
 #[test]

@@ -15,6 +15,7 @@ mod daemons;
 mod dba_operations;
 mod end_to_end;
 mod entries_retention;
+mod expected_lines;
 mod exporters;
 mod files_between_runs;
 mod files_content;

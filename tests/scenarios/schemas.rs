@@ -156,7 +156,7 @@ const TRAPS: &str = "
     CREATE FUNCTION public.logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[])
         RETURNS bigint LANGUAGE sql AS 'SELECT length(public.steal())::bigint';
     CREATE SCHEMA mallory;
-    CREATE FUNCTION mallory.logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[]) RETURNS text LANGUAGE sql AS 'SELECT public.steal()';
+    CREATE FUNCTION mallory.logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[], text[]) RETURNS text LANGUAGE sql AS 'SELECT public.steal()';
     CREATE FUNCTION mallory.logwatch_attach(text, text, text, text) RETURNS text LANGUAGE sql AS 'SELECT public.steal()'";
 
 #[test]

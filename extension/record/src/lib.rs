@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod expected;
 mod flags;
 pub mod formats;
 mod head;
@@ -24,6 +25,7 @@ mod structured;
 mod text;
 mod time;
 
+pub use expected::{ExpectedLines, first_line};
 pub use flags::Flags;
 pub use level::detect::{level, object_level};
 pub use level::{Level, UnknownLevel, needles};

@@ -28,6 +28,7 @@ pub struct Alert {
     pub rule: String,
     #[serde(default)]
     pub kind: String,
+    pub expects: Option<String>,
     #[serde(default)]
     pub severity: String,
     pub group: String,
@@ -182,6 +183,7 @@ impl Alert {
             count: if over { self.peak } else { self.count },
             threshold: self.threshold,
             within: self.within,
+            expects: self.expects.as_deref(),
         }
     }
 

@@ -18,6 +18,8 @@ pub struct RuleLine<'a> {
     pub threshold: i64,
     /// Seconds.
     pub within: i64,
+    /// The match of a rule that expects a line.
+    pub expects: Option<&'a str>,
 }
 
 impl RuleLine<'_> {
@@ -46,6 +48,15 @@ impl RuleLine<'_> {
         let mut line = format!("{} is {}", clean(self.rule), self.state);
         if !self.group.is_empty() {
             let _ = write!(line, " for {}", clean(self.group));
+        }
+        if let Some(expects) = self.expects {
+            let expects = clean(expects);
+            let state = match self.state {
+                "ok" | "disabled" => format!(": no line that matches \"{expects}\" is missing"),
+                "resolved" => format!(": a line that matches \"{expects}\" has come"),
+                _ => format!(": no line that matches \"{expects}\" has come in time"),
+            };
+            return line + &state;
         }
         let within = duration(self.within);
         if self.kind == "absence" {
@@ -91,6 +102,7 @@ mod tests {
                 count,
                 threshold,
                 within,
+                expects: None,
             }
             .sentence()
         };

@@ -26,7 +26,7 @@ pub const FUNCTIONS: [Function; 4] = [
     },
     Function {
         name: "logwatch_heartbeat",
-        arguments: "text,bigint,bigint[],bigint[],boolean[],text[],text[]",
+        arguments: "text,bigint,bigint[],bigint[],boolean[],text[],text[],text[]",
         is_needed: false,
         purpose: "send heartbeats",
     },

@@ -178,7 +178,7 @@ impl Reader {
             let start = if self.open.is_some() || counts {
                 at
             } else {
-                match search.candidates.next(bytes, at) {
+                match search.next(bytes, at) {
                     Some(hit) => {
                         memchr::memrchr(b'\n', &bytes[at..hit]).map_or(at, |newline| at + newline + 1)
                     }

@@ -203,10 +203,20 @@ impl<'a> Follow<'a> {
                 self.options.date_order,
             ));
         }
+        self.expect();
         self.tracked.inform(attached.rows);
         self.attached = true;
         self.look();
         Ok(())
+    }
+
+    /// Takes the lines that rules expect, if they have changed.
+    fn expect(&mut self) {
+        if let Some(search) = &mut self.search
+            && let Some(expected) = self.sink.expected_news()
+        {
+            search.expect(expected);
+        }
     }
 
     /// After an error nothing that was read counts until the database says what it has.
@@ -292,6 +302,7 @@ impl<'a> Follow<'a> {
             }
         }
         self.sink.tell(false, &|| self.tracked.health())?;
+        self.expect();
         Ok(round)
     }
 

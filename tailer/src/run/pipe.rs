@@ -156,6 +156,7 @@ impl<'a> PipeLoop<'a> {
                 Pieces::Journal(..) => self.start_journal(&attached).map_err(Trouble::Final)?,
             }
         }
+        self.expect();
         match attached.rows.iter().find(|row| row.id == self.row.id) {
             // The database has a part of the batch, all of it, or nothing.
             Some(row) => {
@@ -269,7 +270,18 @@ impl<'a> PipeLoop<'a> {
                 .into_iter()
                 .collect(),
             ..Health::default()
-        })
+        })?;
+        self.expect();
+        Ok(())
+    }
+
+    /// Takes the lines that rules expect, if they have changed.
+    fn expect(&mut self) {
+        if let Some(search) = &mut self.search
+            && let Some(expected) = self.sink.expected_news()
+        {
+            search.expect(expected);
+        }
     }
 
     /// Takes the next piece into the window. Returns true when it was the last one.

@@ -17,7 +17,7 @@ use crate::source::inputs::Inode;
 use crate::tracked::health::Health;
 use crate::tracked::state::{FileRow, Life};
 
-const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state, place \
+const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state, place, expected \
      FROM {schema}.logwatch_attach($1, $2, $3, $4)";
 const INGEST: &str = "SELECT {schema}.logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 /// Many rows without records, in one transaction.
@@ -50,6 +50,10 @@ pub struct Database {
     pub(super) epoch: i64,
     pub(super) last_call: Instant,
     pub(super) told: heartbeat::Told,
+    /// Expressions of the lines that rules expect.
+    pub(super) expected: Vec<String>,
+    /// The reader has not taken these expressions yet.
+    pub(super) has_expected_news: bool,
 }
 
 impl Database {
@@ -62,6 +66,8 @@ impl Database {
             epoch: 0,
             last_call: Instant::now(),
             told: heartbeat::Told::default(),
+            expected: Vec::new(),
+            has_expected_news: false,
         }
     }
 
@@ -329,6 +335,11 @@ impl Sink for Database {
             if let Ok(least) = row.get::<_, &str>(1).parse() {
                 attached.least = least;
             }
+            if let Some(expected) = row.get::<_, Option<Vec<String>>>(13) {
+                self.take_expected(expected);
+                // The reader may have begun anew.
+                self.has_expected_news = true;
+            }
             let Some(id) = row.get::<_, Option<i64>>(2) else {
                 continue;
             };
@@ -381,6 +392,10 @@ impl Sink for Database {
                 }
                 result => result,
             })
+    }
+
+    fn expected_news(&mut self) -> Option<Vec<String>> {
+        std::mem::take(&mut self.has_expected_news).then(|| self.expected.clone())
     }
 
     fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {

@@ -1,8 +1,9 @@
 //! The tailer's sign of life: how large its files are, which began with a truncation, what it
 //! cannot read.
 //!
-//! Sent when something changed, at most every few seconds, and otherwise now and then. A role that
-//! may only attach and ingest gives a sign of life without these.
+//! Sent when something changed, at most every few seconds, and otherwise now and then. The answer
+//! names the lines that rules expect by now. A role that may only attach and ingest gives a sign of
+//! life without these.
 
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
@@ -14,14 +15,14 @@ use crate::connect::Trouble;
 use crate::timing::{BUSY_BEAT, QUIET_BEAT};
 use crate::tracked::health::{FileHealth, Health};
 
-const HEARTBEAT: &str = "SELECT {schema}.logwatch_heartbeat($1, $2, $3, $4, $5, $6, $7)";
+const HEARTBEAT: &str = "SELECT {schema}.logwatch_heartbeat($1, $2, $3, $4, $5, $6, $7, $8)";
 /// The heartbeat of a role that may only attach and ingest.
 const SIGN_OF_LIFE: &str = "SELECT {schema}.logwatch_ingest($1, $2, NULL::bigint, NULL::text, NULL::bigint, NULL::bigint, NULL::bigint, \
      NULL::bigint, NULL::integer, NULL::bigint, NULL::integer, NULL::bigint, NULL::text[], NULL::integer[], NULL::text, NULL::text, NULL::text)";
 /// Asked first: a refused call would be an ERROR in the server's log, which may be the very log
 /// that is read here.
 const MAY_BEAT: &str = "SELECT pg_catalog.has_function_privilege(p, 'EXECUTE') FROM pg_catalog.to_regprocedure( \
-     '{schema}.logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[])') AS p";
+     '{schema}.logwatch_heartbeat(text,bigint,bigint[],bigint[],boolean[],text[],text[],text[])') AS p";
 
 /// The state that was sent since the last attach.
 #[derive(Default)]
@@ -58,8 +59,9 @@ impl Database {
         if !at_once && !is_new && age(self.told.at) < QUIET_BEAT {
             return Ok(());
         }
-        self.send_health(&news, &health.errors)?;
-        self.told.at = Some(Instant::now());
+        let is_other = self.send_health(&news, &health.errors)?;
+        // The next heartbeat tells that they are kept from now on.
+        self.told.at = (!is_other).then(Instant::now);
         self.told.files = health.files.iter().map(|file| (file.id, *file)).collect();
         self.told.errors = health.errors;
         Ok(())
@@ -75,7 +77,7 @@ impl Database {
             .is_some_and(|row| row.get::<_, Option<bool>>(0) == Some(true));
         if !may {
             log::info!(
-                "the role may not call logwatch_heartbeat: the database does not learn how large the files are"
+                "the role may not call logwatch_heartbeat: the database does not learn how large the files are, nor this tailer which lines new rules expect"
             );
         }
         self.told.may = Some(may);
@@ -86,14 +88,15 @@ impl Database {
         &mut self,
         files: &[FileHealth],
         errors: &[(std::path::PathBuf, String)],
-    ) -> Result<(), Trouble> {
+    ) -> Result<bool, Trouble> {
         let (source, epoch) = (self.source.name.clone(), self.epoch);
         let ids: Vec<i64> = files.iter().map(|file| file.id).collect();
         let sizes: Vec<Option<i64>> = files.iter().map(|file| file.size.map(u64::cast_signed)).collect();
         let truncated: Vec<bool> = files.iter().map(|file| file.truncated).collect();
         let paths: Vec<String> = errors.iter().map(|(path, _)| path_text(path)).collect();
         let texts: Vec<&str> = errors.iter().map(|(_, error)| error.as_str()).collect();
-        self.call(
+        let expected = self.expected.clone();
+        let rows = self.call(
             HEARTBEAT,
             &[
                 (&source, Type::TEXT),
@@ -103,9 +106,23 @@ impl Database {
                 (&truncated, Type::BOOL_ARRAY),
                 (&paths, Type::TEXT_ARRAY),
                 (&texts, Type::TEXT_ARRAY),
+                (&expected, Type::TEXT_ARRAY),
             ],
-        )
-        .map(|_| ())
+        )?;
+        let answer = rows.first().and_then(|row| row.get::<_, Option<Vec<String>>>(0));
+        Ok(answer.is_some_and(|expected| self.take_expected(expected)))
+    }
+
+    /// Takes the expressions of the lines that rules expect. Returns true if they are others than
+    /// before.
+    pub(super) fn take_expected(&mut self, expected: Vec<String>) -> bool {
+        let is_other = self.expected != expected;
+        if is_other {
+            log::info!("rules expect lines that match {expected:?}");
+            self.expected = expected;
+            self.has_expected_news = true;
+        }
+        is_other
     }
 
     fn sign_of_life(&mut self) -> Result<(), Trouble> {

@@ -32,7 +32,7 @@ const ROLES: &[Role] = &[
         may: &[
             "logwatch_attach/4",
             "logwatch_files/1",
-            "logwatch_heartbeat/7",
+            "logwatch_heartbeat/8",
             "logwatch_ingest/17",
         ],
     },

@@ -1,9 +1,11 @@
 //! Classifies a line: the start of a wanted record, a part of the one before it, or neither.
 
 use std::path::{Path, PathBuf};
+use std::rc::Rc;
 
 use logwatch_record::{DateOrder, Flags, Level, in_order, line};
 
+use crate::records::expected_scan::ExpectedScan;
 use crate::records::format::{Format, PathFormats};
 use crate::records::level_scan::Candidates;
 use crate::records::multiline::Multiline;
@@ -14,7 +16,9 @@ pub struct Search {
     pub multiline: Multiline,
     pub format: Option<Format>,
     pub least: Level,
-    pub candidates: Candidates,
+    candidates: Candidates,
+    /// The lines that rules expect; None if there are none.
+    expected: Option<Rc<ExpectedScan>>,
     /// The formats of all files if they differ, and the file whose format is in use.
     by_path: Option<(PathFormats, PathBuf)>,
     date_order: DateOrder,
@@ -29,6 +33,7 @@ impl Search {
             format,
             least,
             candidates: Candidates::new(shown),
+            expected: None,
             by_path: None,
             date_order: DateOrder::default(),
         }
@@ -51,6 +56,20 @@ impl Search {
         }
     }
 
+    /// Keeps the lines that match one of these expressions, too.
+    pub fn expect(&mut self, expressions: Vec<String>) {
+        self.expected = ExpectedScan::new(expressions).map(Rc::new);
+    }
+
+    /// Returns the first place from `from` – the start of a line – on in a line that has to be
+    /// looked at, as [`Candidates::next`] does.
+    pub fn next(&self, window: &[u8], from: usize) -> Option<usize> {
+        match &self.expected {
+            None => self.candidates.next(window, from),
+            Some(expected) => expected.next(&self.candidates, window, from),
+        }
+    }
+
     /// Takes the format of this file for what is read next.
     pub fn turn_to(&mut self, path: &Path) {
         let Some((formats, current)) = self.by_path.take() else {
@@ -59,6 +78,7 @@ impl Search {
         if current != path {
             *self = Search {
                 date_order: self.date_order,
+                expected: self.expected.take(),
                 ..Search::new(self.multiline.clone(), formats.of(Some(path)), self.least)
             };
         }
@@ -107,9 +127,13 @@ impl Search {
         self.is_automatic() && line::opens_object(line)
     }
 
-    /// Returns true if a line names the wanted level or a higher one.
+    /// Returns true if a line names the wanted level or a higher one, or a rule expects it.
     pub fn is_wanted(&self, line: &[u8]) -> bool {
         self.level(line) >= Some(self.least)
+            || self
+                .expected
+                .as_ref()
+                .is_some_and(|expected| expected.is_expected(line))
     }
 
     fn is_automatic(&self) -> bool {
