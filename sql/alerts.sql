@@ -132,10 +132,12 @@ CREATE TABLE logwatch.progress (
     singleton     boolean PRIMARY KEY DEFAULT true CHECK (singleton),
     checked_at    timestamptz NOT NULL,
     took          interval,
-    maintained_at timestamptz
+    maintained_at timestamptz,
+    pattern_version integer
 );
 INSERT INTO logwatch.progress (checked_at) VALUES (now());
 COMMENT ON TABLE logwatch.progress IS 'Progress of checks and maintenance; one row';
 COMMENT ON COLUMN logwatch.progress.checked_at IS 'When a check last had something to evaluate';
 COMMENT ON COLUMN logwatch.progress.took IS 'How long that check took; NULL before the first';
 COMMENT ON COLUMN logwatch.progress.maintained_at IS 'When logwatch_maintain() last ran';
+COMMENT ON COLUMN logwatch.progress.pattern_version IS 'Version of the masking that all patterns have; NULL until the next check has renewed those of an earlier one';

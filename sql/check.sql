@@ -29,11 +29,12 @@ CREATE VIEW logwatch_private.work AS
     SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch')
         OR EXISTS (SELECT FROM pg_subscription AS s WHERE s.subpublications = '{logwatch}')
         OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining) AS fleet,
-           -- New batches, changed rules, open alerts that go on or end, and a check now and then
-           -- that notes its time (interruptions.sql).
+           -- New batches, changed rules, open alerts that go on or end, patterns of an earlier
+           -- masking, and a check now and then that notes its time (interruptions.sql).
            EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= now())
         OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.updated_at IS DISTINCT FROM r.updated_at)
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
+        OR EXISTS (SELECT FROM logwatch.progress AS p WHERE p.pattern_version IS NULL)
         OR EXISTS (SELECT FROM logwatch.progress AS p
                     WHERE (p.checked_at < now() - interval '5 seconds' OR p.checked_at > now() + interval '5 seconds')
                       AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence')) AS changes,
@@ -361,13 +362,20 @@ BEGIN
      WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.met_until > asof + interval '5 seconds' FOR UPDATE SKIP LOCKED);
 
     PERFORM logwatch_private.note_interruption(asof);
+    IF NOT logwatch_private.renew_patterns() THEN
+        RETURN;
+    END IF;
+    PERFORM logwatch_private.settle();
+    -- Those that an older edge or session has brought.
+    IF NOT logwatch_private.renew_patterns() THEN
+        RETURN;
+    END IF;
     learned := logwatch_private.learn_rules(asof);
     IF learned <> '{}' THEN
         UPDATE logwatch.alerts AS u SET holds_until = NULL
          WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k
                          WHERE k.state <> 'resolved' AND k.rule = ANY (learned) AND k.holds_until IS NOT NULL FOR UPDATE SKIP LOCKED);
     END IF;
-    PERFORM logwatch_private.settle();
     tallies := logwatch_private.take(asof);
     IF tallies <> '{}' THEN
         PERFORM logwatch_private.add_patterns(tallies);
@@ -406,7 +414,7 @@ BEGIN
     -- A large backlog takes several checks.
     FOR round IN 1..20 LOOP
         RETURN QUERY SELECT * FROM logwatch_private.check();
-        EXIT WHEN NOT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= clock_timestamp());
+        EXIT WHEN logwatch_private.patterns_are_renewed() AND NOT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= clock_timestamp());
     END LOOP;
     PERFORM logwatch_private.write_alert_file();
 END

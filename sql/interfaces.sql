@@ -25,7 +25,10 @@ BEGIN
       FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id
       LEFT JOIN logwatch.paths AS p ON p.source_id = e.source_id AND p.id = e.path_id
      WHERE e.logged_at > from_second AND e.logged_at < to_second + interval '1 second' AND e.received_at > from_second - interval '10 minutes'
-       AND (date_trunc('second', e.logged_at, 'UTC'), s.name, e.fingerprint) IN (SELECT c.second, c.source, c.fingerprint FROM logwatch_private.counted(a) AS c)
+       AND (date_trunc('second', e.logged_at, 'UTC'), s.name, e.fingerprint) IN (
+           SELECT c.second, c.source, v.stored
+             FROM logwatch_private.counted(a) AS c
+            CROSS JOIN LATERAL (SELECT c.fingerprint UNION ALL SELECT r.earlier FROM logwatch.earlier_fingerprints AS r WHERE r.fingerprint = c.fingerprint) AS v (stored))
      ORDER BY e.logged_at, e.id;
 END
 $$;

@@ -174,6 +174,7 @@ BEGIN
         AND NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence' AND r.source = s.name);
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.minutes AS m WHERE m.fingerprint = p.fingerprint AND m.minute >= keep_from);
+    DELETE FROM logwatch.earlier_fingerprints AS f WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = f.fingerprint);
     DELETE FROM logwatch.edges AS e WHERE e.left_at < keep_from;
 END
 $$;

@@ -36,7 +36,7 @@ DECLARE
     path constant text := pg_catalog.current_setting('search_path');
 BEGIN
     PERFORM pg_catalog.set_config('search_path', 'pg_catalog, pg_temp', true);
-    FOREACH name IN ARRAY ARRAY['sources', 'files', 'read_errors', 'pauses', 'paths', 'gaps', 'entries_default', 'patterns', 'minutes', 'batches', 'arrivals', 'alerts', 'notifications', 'attempts', 'silences', 'acknowledgements', 'edges', 'beats', 'schedules', 'expected_lines', 'rules'] LOOP
+    FOREACH name IN ARRAY ARRAY['sources', 'files', 'read_errors', 'pauses', 'paths', 'gaps', 'entries_default', 'patterns', 'earlier_fingerprints', 'minutes', 'batches', 'arrivals', 'alerts', 'notifications', 'attempts', 'silences', 'acknowledgements', 'edges', 'beats', 'schedules', 'expected_lines', 'rules'] LOOP
         PERFORM pg_extension_config_dump(format('logwatch.%I', name)::regclass, '');
     END LOOP;
     FOREACH name IN ARRAY ARRAY['gaps', 'entries', 'alerts', 'notifications', 'silences', 'acknowledgements'] LOOP

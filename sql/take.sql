@@ -25,12 +25,17 @@ BEGIN
         -- Planned each time: a kept plan may come from a time with few patterns.
         EXECUTE $query$
     INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
-    SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template, v.at, v.at, COALESCE(u.sample, '')
+    SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template,
+           -- One of those that a pattern of an earlier masking has become is as old as that.
+           least(v.at, (SELECT min(p.first_seen) FROM logwatch.earlier_fingerprints AS e JOIN logwatch.patterns AS p ON p.fingerprint = e.fingerprint
+                         WHERE e.covers IS NOT NULL AND u.template LIKE e.covers AND p.level = logwatch_private.level(u.level))),
+           v.at, COALESCE(u.sample, '')
       FROM logwatch.batches AS b
      CROSS JOIN LATERAL unnest(b.new_patterns, b.new_seconds, b.new_levels, b.templates, b.samples) AS u (fingerprint, second, level, template, sample)
      CROSS JOIN LATERAL (SELECT date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS at) AS v
      WHERE b.new_patterns <> '{}'
        AND NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
+       AND NOT EXISTS (SELECT FROM logwatch.earlier_fingerprints AS e WHERE e.earlier = u.fingerprint)
      ORDER BY u.fingerprint, b.received_at, v.at
         ON CONFLICT DO NOTHING
         $query$;
@@ -93,6 +98,7 @@ CREATE FUNCTION logwatch_private.take(asof timestamptz, most bigint DEFAULT 5000
     AS $$
 DECLARE
     too_late constant interval := make_interval(secs => logwatch_private.setting('max_lateness')::integer);
+    any_earlier constant boolean := EXISTS (SELECT FROM logwatch.earlier_fingerprints);
     taken logwatch_private.tally[];
 BEGIN
     WITH chosen AS MATERIALIZED (
@@ -104,7 +110,8 @@ BEGIN
                              -- One that came after settle() brings texts that may be nowhere else.
                              AND (b.new_patterns = '{}'
                                   OR NOT EXISTS (SELECT FROM unnest(b.new_patterns) AS u (fingerprint)
-                                                  WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)))) AS q
+                                                  WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
+                                                    AND NOT EXISTS (SELECT FROM logwatch.earlier_fingerprints AS e WHERE e.earlier = u.fingerprint)))) AS q
          WHERE q.before < most
     ), gone AS MATERIALIZED (
         DELETE FROM logwatch.batches AS b USING chosen WHERE b.ctid = chosen.id RETURNING b.*
@@ -112,7 +119,11 @@ BEGIN
         SELECT row_number() OVER () AS number, gone.* FROM gone
     ), one AS MATERIALIZED (
         SELECT b.number AS batch, b.source_id, date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS second,
-               COALESCE(u.level, b.levels[1]) AS level, u.fingerprint, COALESCE(u.n, 1) AS n
+               COALESCE(u.level, b.levels[1]) AS level,
+               -- Of an older edge, or of a session that began before the upgrade.
+               CASE WHEN any_earlier THEN COALESCE((SELECT e.fingerprint FROM logwatch.earlier_fingerprints AS e WHERE e.earlier = u.fingerprint), u.fingerprint)
+                    ELSE u.fingerprint END AS fingerprint,
+               COALESCE(u.n, 1) AS n
           FROM batch AS b CROSS JOIN LATERAL unnest(b.seconds, b.fingerprints, b.levels, b.numbers) AS u (second, fingerprint, level, n)
     ), back AS (
         -- Seconds that have not come yet wait for them: an edge's clock may be ahead.

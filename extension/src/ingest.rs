@@ -379,13 +379,6 @@ fn know_source(source: Option<&str>) -> spi::Result<String> {
     Ok(source)
 }
 
-/// Returns a message with its variable parts masked: a centre makes the patterns of its edges'
-/// entries itself.
-#[pg_extern(sql = false)]
-fn template(message: &str) -> String {
-    pattern::template(message)
-}
-
 #[pg_extern(sql = false)]
 fn ingest_line(line: Option<&str>, source: Option<&str>) -> spi::Result<i64> {
     pg::refuse_in_recovery(c"logwatch_ingest()");

@@ -136,9 +136,14 @@ extension_sql_file!(
     requires = ["take"]
 );
 extension_sql_file!(
+    "../../sql/renewal.sql",
+    name = "renewal",
+    requires = ["interruptions"]
+);
+extension_sql_file!(
     "../../sql/episodes.sql",
     name = "episodes",
-    requires = ["interruptions"]
+    requires = ["renewal"]
 );
 extension_sql_file!("../../sql/check.sql", name = "check", requires = ["episodes"]);
 extension_sql_file!("../../sql/backtest.sql", name = "backtest", requires = ["check"]);

@@ -101,3 +101,27 @@ fn overflow_of(first: &Pattern) -> (i64, Pattern) {
         },
     )
 }
+
+/// Returns a message with its variable parts masked: a centre makes the patterns of its edges'
+/// entries itself.
+#[pg_extern(sql = false)]
+fn template(message: &str) -> String {
+    pattern::template(message)
+}
+
+#[pg_extern(sql = false)]
+fn pattern_version() -> i32 {
+    i32::from(pattern::VERSION)
+}
+
+/// Returns the fingerprint of a level and a template; None for a level that does not exist.
+#[pg_extern(sql = false)]
+fn fingerprint(level: &str, template: &str) -> Option<i64> {
+    Some(pattern::fingerprint(Level::of_word(level.as_bytes())?, template))
+}
+
+/// Whether an earlier version of the masking gave a pattern this fingerprint.
+#[pg_extern(sql = false)]
+fn is_earlier(fingerprint: i64, level: &str, template: &str) -> bool {
+    Level::of_word(level.as_bytes()).is_some_and(|level| pattern::is_earlier(fingerprint, level, template))
+}

@@ -103,6 +103,9 @@ struct Worker {
     /// Seconds until the next notification is due for which there is room.
     next_delivery: Option<f64>,
     checked: LastCheck,
+    /// No pattern is of an earlier masking: before that, checks renew them, step by step. An
+    /// upgrade starts another worker.
+    renewed: bool,
     heartbeat: Heartbeat,
     maintained: Option<Instant>,
     retry: Retry,
@@ -249,6 +252,7 @@ impl Worker {
     fn check(&mut self, work: Work) -> Result<bool, TickError> {
         let began = Instant::now();
         let is_due = work.changes
+            || !self.renewed
             || work.announcements
                 && look("SELECT logwatch_private.open_changes(clock_timestamp())")? == Some(true);
         if !is_due || pg::transaction(c"logwatch: check", evaluate)?? {
@@ -262,6 +266,9 @@ impl Worker {
                 );
             }
             self.checked = LastCheck::default();
+            self.renewed = true;
+        } else {
+            self.renewed = look("SELECT logwatch_private.patterns_are_renewed()")? == Some(true);
         }
         Ok(is_due)
     }
@@ -375,6 +382,9 @@ impl Worker {
         }
         if self.home.is_restored_soon() {
             limit = limit.min(YIELD);
+        }
+        if !self.renewed {
+            limit = limit.min(SHORTEST_PAUSE);
         }
         if !self.senders.is_idle() {
             // For deadlines and for one more thread; results set the latch.

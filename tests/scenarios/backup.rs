@@ -67,6 +67,7 @@ pub fn contents(server: &Server) -> Result<String> {
          SELECT 'counts', second, source_id, level, fingerprint, sum(n) FROM logwatch.counts GROUP BY 2, 3, 4, 5 ORDER BY 2, 3, 4, 5;
          SELECT 'arrivals', v.* FROM logwatch.arrivals AS v ORDER BY source_id, since;
          SELECT 'patterns', p.* FROM logwatch.patterns AS p ORDER BY fingerprint;
+         SELECT 'earlier_fingerprints', e.* FROM logwatch.earlier_fingerprints AS e ORDER BY earlier;
          SELECT 'sources', s.* FROM logwatch.sources AS s ORDER BY id;
          SELECT 'files', f.* FROM logwatch.files AS f ORDER BY source_id, id;
          SELECT 'paths', p.* FROM logwatch.paths AS p ORDER BY source_id, id;

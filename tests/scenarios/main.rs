@@ -51,6 +51,7 @@ mod notification_hours;
 mod overdue_checks;
 mod packages;
 mod page;
+mod pattern_versions;
 mod pauses;
 mod pg_upgrade;
 mod postfix;

@@ -28,17 +28,18 @@ const MAX_READ: usize = 4096;
 /// Returns the hash of a pattern, as stored in `patterns.fingerprint`: XXH3 over version, level and
 /// template.
 pub fn fingerprint(level: Level, template: &str) -> i64 {
-    let seed = u64::from(VERSION) << 8 | level as u64;
-    xxh3_64_with_seed(template.as_bytes(), seed).cast_signed()
+    fingerprint_of(VERSION, level, template)
 }
 
-/// Returns the fingerprint that a pattern of an earlier version has now, by its sample record's
-/// message or, without one, by its template. An upgrade carries the pattern over under this
-/// fingerprint, so that it is not announced as new.
-pub fn renewed(level: Level, message: &str) -> (String, i64) {
-    let template = template(message);
-    let fingerprint = fingerprint(level, &template);
-    (template, fingerprint)
+/// Returns true for a fingerprint that an earlier version of the masking gave this pattern: an
+/// upgrade carries such a pattern over, so that it is not announced as new.
+pub fn is_earlier(fingerprint: i64, level: Level, template: &str) -> bool {
+    (1..VERSION).any(|version| fingerprint_of(version, level, template) == fingerprint)
+}
+
+fn fingerprint_of(version: u8, level: Level, template: &str) -> i64 {
+    let seed = u64::from(version) << 8 | level as u64;
+    xxh3_64_with_seed(template.as_bytes(), seed).cast_signed()
 }
 
 /// Returns the message with its variable parts (quoted texts, UUIDs, URLs, e-mail addresses, paths,
@@ -463,5 +464,18 @@ mod tests {
             -816_773_520_666_188_278
         );
         assert_ne!(fingerprint(Level::Error, "x"), fingerprint(Level::Fatal, "x"));
+    }
+
+    #[test]
+    fn the_fingerprint_of_an_earlier_version_is_recognised() {
+        let template = "connect to <*> failed";
+        let earlier = fingerprint_of(1, Level::Error, template);
+        assert!(is_earlier(earlier, Level::Error, template));
+        assert!(!is_earlier(earlier, Level::Fatal, template));
+        assert!(!is_earlier(
+            fingerprint(Level::Error, template),
+            Level::Error,
+            template
+        ));
     }
 }
