@@ -21,13 +21,16 @@ const LOOKED_AT: usize = 256;
 
 /// Returns true if a line belongs to the record before it: it is indented, or it starts like a part
 /// of a stack trace (`Caused by:`, `... 3 more`, `Traceback`, `goroutine 1 [`, `java.lang.X: …`),
-/// or it is one of PostgreSQL's companions (`DETAIL:  `). An empty line does not.
+/// or it is one of PostgreSQL's companions (`DETAIL:  `). An empty line does not, but a container's
+/// line that is empty inside does: Go prints one after `panic:`.
 pub fn continues(line: &[u8]) -> bool {
     let mut buffer = [0; LOOKED_AT];
-    let line = container::inner_start(line, &mut buffer).unwrap_or(line);
-    let line = without_colour(line);
+    let inner = container::inner_start(line, &mut buffer);
+    let line = without_colour(inner.unwrap_or(line));
     let text = line.trim_ascii();
-    let Some(first) = text.first() else { return false };
+    let Some(first) = text.first() else {
+        return inner.is_some();
+    };
     let text = &text[..text.len().min(LOOKED_AT)];
     let timed = time::scan(text.strip_prefix(b"[").unwrap_or(text)).is_some();
     if timed {
@@ -257,6 +260,14 @@ app/models/user.rb:12:in `find'
     12: foo
   ERROR: indented text of a message
 [31m    at com.example.Foo.bar(Foo.java:12)[0m",
+            true,
+        );
+    }
+
+    #[test]
+    fn a_container_s_empty_line_continues() {
+        all(
+            "go-1  | \ngo-1  |\n2026-11-22T10:00:00.123456789Z stderr F \n{\"log\":\"\\n\",\"stream\":\"stderr\",\"time\":\"2026-11-22T10:00:00Z\"}",
             true,
         );
     }

@@ -66,7 +66,7 @@ impl Shapes {
         let rest = &window[mark + 1..];
         match window[mark] {
             b'e' | b'E' | b'f' | b'F' | b'c' | b'C' | b'a' | b'A' | b's' | b'S' | b'p' | b'P' | b'w'
-            | b'W' | b'g' | b'G' | b'h' | b'H' => {
+            | b'W' | b'g' | b'G' | b'h' | b'H' | b'k' | b'K' | b'd' | b'D' | b'b' | b'B' => {
                 self.word(&window[mark..])
                     || begins_phrase(&window[mark..]) && needles::is_phrase(window, mark)
             }
@@ -86,8 +86,9 @@ impl Shapes {
             // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of
             // an escaped key.
             b'\\' => rest.starts_with(b"u00") || rest.len() < 3 || number(rest) && key(&window[..mark]),
-            // Tornado's `[E 261122`.
+            // Tornado's `[E 261122`, Passenger's `[ E 2026`.
             b'[' => match *rest {
+                [b' ', letter, b' ', ..] => self.is_letter(letter),
                 [letter, b' ', digit, ..] => self.is_letter(letter) && digit.is_ascii_digit(),
                 // Gitea's `[E] `.
                 [letter, b']', b' ', ..] => self.is_letter(letter),
@@ -108,6 +109,8 @@ impl Shapes {
             },
             // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `, Telegraf's `Z
             // E! `.
+            // Ceph's `0 -1 `.
+            b'0' if rest.starts_with(b" -1 ") || rest.len() < 4 => true,
             b'0'..=b'9' | b'Z' | b'z' => match *rest {
                 [b' ', letter, b'!', ..] => self.is_letter(letter),
                 [b' ', letter, b' ', ..] => self.is_letter(letter) || letter == b'#',
@@ -189,6 +192,7 @@ fn begins_word(start: [u8; 4]) -> bool {
             | b"fehl"
             | [b'f', b'e', b'l', b':']
             | b"hata"
+            | b"kata"
             | b"grav"
             | b"schw"
             | b"allv"
@@ -199,8 +203,12 @@ fn begins_word(start: [u8; 4]) -> bool {
 
 /// Tells the marks of a phrase quickly from the others.
 fn begins_phrase(text: &[u8]) -> bool {
-    text.first_chunk::<4>()
-        .is_none_or(|start| matches!(start, b"Exce" | b"exce" | b"ceba" | b"pani" | b"e-du"))
+    text.first_chunk::<4>().is_none_or(|start| {
+        matches!(
+            start,
+            b"Exce" | b"exce" | b"ceba" | b"pani" | b"e-du" | b"dump" | b"BUG:"
+        )
+    })
 }
 
 /// Lists the bytes that can precede a line: a newline, a container's prefix, a hole.

@@ -143,6 +143,13 @@ const ROWS: &[Row] = &[
         error: r"failed|[Cc]annot |TLS Error|AUTH_FAILED|ERROR:|\(errno=|Connection refused",
         ..NO_TEXTS
     },
+    Row {
+        name: "openwrt",
+        lines: &[
+            r"^(?<time>\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}) \w+\.(?<level>emerg|alert|crit|err|warn|notice|info|debug) (?:[^ :\[]+(?:\[\d+\])?: )?(?<message>.*)$",
+        ],
+        ..NO_TEXTS
+    },
     Row { name: "pgpool", lines: &[r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d{3})?: .* pid \d+: (?:[A-Z]+\d?): "], ..NO_TEXTS },
     Row {
         name: "postgresql",
@@ -194,6 +201,11 @@ const ROWS: &[Row] = &[
         quiet: r"^\[pid: |WARNING|^probably another",
         error: r"^(?:bind|listen|socket|connect|realpath|open)\(\)|^(?:failed|unable) to |UNABLE to |no app loaded|^!!! ",
         plain: true,
+        ..NO_TEXTS
+    },
+    Row {
+        name: "websphere",
+        lines: &[r"^\[(?<time>[^\]]+)\] [0-9a-f]{8} \S+ +(?:(?<fatal>F)|(?<error>E)|[A-Z]) +(?<message>.*)$"],
         ..NO_TEXTS
     },
     Row {

@@ -31,12 +31,15 @@ const HEADLINES: [(&[u8], Level); 15] = [
 ];
 
 /// The texts that the kernel and systemd write of a process that crashed.
-const REPORTS: [(&str, Level); 5] = [
+const REPORTS: [(&str, Level); 8] = [
     ("Kernel panic - not syncing", Level::Fatal),
     ("Out of memory: Kill", Level::Error),
     ("Memory cgroup out of memory: Kill", Level::Error),
     (": segfault at ", Level::Error),
     ("Failed with result 'core-dump'", Level::Error),
+    (" dumped core", Level::Error),
+    ("BUG: ", Level::Error),
+    ("BTRFS critical (device ", Level::Fatal),
 ];
 
 /// Returns the level of a line that a crash begins with.
@@ -141,6 +144,9 @@ mod tests {
             "[ 1234.567890] Out of memory: Killed process 4711 (java) total-vm:1kB",
             "Nov 28 01:35:33 h kernel: [12.3] app[7]: segfault at 0 ip 00007f sp 00007f error 4 in libc.so",
             "Nov 28 01:35:33 h systemd[1]: app.service: Failed with result 'core-dump'.",
+            "Nov 28 01:35:33 h systemd-coredump[7]: Process 42 (x) of user 0 dumped core.",
+            "[ 1234.567890] BUG: kernel NULL pointer dereference, address: 0000000000000000",
+            "[ 1234.567890] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [x:1]",
         ] {
             assert_eq!(report(line.as_bytes()), Some(Level::Error), "{line}");
         }

@@ -311,15 +311,7 @@ fn is_request(line: &[u8], start: usize, word: &[u8]) -> bool {
         && &line[start - 3..start] == b"] \""
         && matches!(
             word,
-            b"GET"
-                | b"POST"
-                | b"PUT"
-                | b"LEVEL_WITHIN"
-                | b"DELETE"
-                | b"OPTIONS"
-                | b"PATCH"
-                | b"CONNECT"
-                | b"TRACE"
+            b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE"
         )
 }
 
@@ -359,6 +351,7 @@ mod tests {
                 "errors=0 error=nil done",
                 "state=error",
                 "192.0.2.1 - - [22/Nov/2026:10:00:00 +0100] \"GET / HTTP/1.1\" 200 5 \"-\" \"fatal error\"",
+                "192.0.2.1 - - [22/Nov/2026:10:00:00 +0100] \"HEAD / HTTP/1.1\" 200 5 \"-\" \"fatal error\"",
             ],
             None,
         );

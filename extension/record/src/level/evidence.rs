@@ -138,7 +138,7 @@ fn is_name_of(line: &[u8], start: usize, end: usize, upper: bool) -> bool {
     if let [b' ', b'[', b'0'..=b'3', b'0'..=b'9', b'/', ..] = line[end..] {
         return true;
     }
-    if AFTER.iter().any(|what| is_followed_by(&line[end..], what)) {
+    if AFTER.iter().any(|what| is_followed_by(&line[end..], what)) || is_addressed(&line[end..]) {
         return true;
     }
     let Some(head) = line[..start].strip_suffix(b" ") else {
@@ -147,6 +147,19 @@ fn is_name_of(line: &[u8], start: usize, end: usize, upper: bool) -> bool {
     let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
     // `user error: …` is a kind of error all the same.
     BEFORE.iter().any(|name| word.eq_ignore_ascii_case(name)) && line.get(end) != Some(&b':')
+}
+
+/// Returns true if an address in brackets follows: `downstream error (192.0.2.1:53)`.
+fn is_addressed(rest: &[u8]) -> bool {
+    let Some(address) = rest.strip_prefix(b" (") else {
+        return false;
+    };
+    let len = address
+        .iter()
+        .take(50)
+        .take_while(|b| b.is_ascii_hexdigit() || matches!(b, b'.' | b':'))
+        .count();
+    address.get(len) == Some(&b')') && address[..len].iter().filter(|b| matches!(b, b'.' | b':')).count() >= 2
 }
 
 /// Returns true if a blank and this word follow.

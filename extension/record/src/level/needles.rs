@@ -29,7 +29,7 @@ const PLURALS: [(&str, Level); 4] = [
 
 /// Texts of crashes and of the kernel. A search looks for the four bytes at the offset beside a
 /// text: they are rare in logs.
-pub const PHRASES: [(&[u8], usize); 8] = [
+pub const PHRASES: [(&[u8], usize); 10] = [
     (b"Traceback (most recent call last):", 3),
     (b"Exception in thread ", 0),
     (b"Unhandled exception", 10),
@@ -38,6 +38,8 @@ pub const PHRASES: [(&[u8], usize); 8] = [
     (b"Kernel panic", 7),
     (b"emory: Kill", 5),
     (b"core-dump", 3),
+    (b"dumped core", 0),
+    (b"BUG: ", 0),
 ];
 
 /// Returns true if a phrase stands around `at`.

@@ -122,6 +122,21 @@ const SSSD: &[(&str, Level)] = &[
     ("0x4000", Debug),
 ];
 
+/// The functions of samba that write notices at level 0.
+const SAMBA_NOTICES: &[(&str, Level)] = &[
+    ("main", Info),
+    ("daemon_ready", Info),
+    ("lpcfg_do_global_parameter", Info),
+    ("lpcfg_do_service_parameter", Info),
+    ("sig_term", Info),
+    ("terminate", Info),
+    ("initialize_winbindd_cache", Info),
+    ("become_local_master_stage2", Info),
+];
+
+/// WebSphere's lines that report no error: audit, information, output, a warning.
+const WEBSPHERE: &[(&str, Level)] = &[("A", Info), ("I", Info), ("O", Info), ("W", Warn)];
+
 /// The marks and words of Redis: `#` is a warning unless its text says more.
 const REDIS: &[(&str, Level)] = &[
     ("^warning", Warn),
@@ -170,17 +185,15 @@ pub(super) const ROWS: &[Row] = &[
     row("mongodb before 4.4", "{time}^{level}^{logger.upper} [{thread.any}]{message}", Says::Letter, "2026-11-22T10:00:00.123+0000 E STORAGE  [initandlisten] WiredTiger error"),
     row("tornado", "[{level}^{time} {logger}]{message}", Says::Letter, "[E 261122 10:00:00 web:2064] 500 GET /x (127.0.0.1) 1.00ms"),
     row("tornado without a logger", "[{level}^{time}]{message}", Says::Letter, "[E 2026-11-22 10:00:00.123] x"),
+    row("ceph", "{time} {thread.hex} -1 {message}", Says::Always(Error), "2026-11-28T01:35:33.648+0000 7f12e5ad8640 -1 osd.3 0 OSD::init() : unable to read osd superblock"),
+    row("erlang's reports", "{time} ={level} REPORT===={message}", Says::Only(&[("ERROR", Error), ("WARNING", Warn), ("INFO", Info)]), "2026-11-28 01:35:33 =ERROR REPORT===="),
+    row("passenger", "[ {level} {time} {thread} {caller} ]: {message}", Says::Only(CAPNSLOG), "[ E 2026-11-28 01:35:33.1234 4711/T1f age/Cor/App/Poo.h:123 ]: Could not spawn process"),
+    row("questdb", "{time} {level} {logger.dotted} {message}", Says::Only(&[("C", Fatal), ("E", Error)]), "2026-11-28T01:35:33.123456Z E i.q.c.p.PGConnectionContext could not parse [pos=1]"),
+    row("websphere", "[{time}] {thread.hex} {logger} {level} {message}", Says::Only(WEBSPHERE), "[11/28/26 1:35:33:123 UTC] 00000001 SystemOut     O   error in my text"),
     row("cups", "{level}^[{time}]~{message}", Says::Only(CUPS), "E [28/Nov/2026:01:32:59 +0000] cupsdLoadBanners: Unable to open banner directory"),
     row("gluster", "[{time}]^{level}^[MSGID: {code.digits}] [{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:22.153680 +0000] E [MSGID: 101032] [store.c:461:gf_store_handle_retrieve] 0-: Path corresponding to /w."),
     row("gluster without a number", "[{time}]^{level}^[{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:28.527124 +0000] E [socket.c:938:__socket_server_bind] 0-socket.management: binding to  failed"),
-    row("samba at its start", "[{time}, 0] {caller}(main)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050031,  0] ../../source3/smbd/server.c:1741(main)"),
-    row("samba when it is ready", "[{time}, 0] {caller}(daemon_ready)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050031,  0] ../../lib/util/become_daemon.c:135(daemon_ready)"),
-    row("samba's ignored option", "[{time}, 0] {caller}(lpcfg_do_global_parameter)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../lib/param/loadparm.c:1896(lpcfg_do_global_parameter)"),
-    row("samba's service option", "[{time}, 0] {caller}(lpcfg_do_service_parameter)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../lib/param/loadparm.c:1936(lpcfg_do_service_parameter)"),
-    row("samba at its end", "[{time}, 0] {caller}(sig_term)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/nmbd/nmbd.c:59(sig_term)"),
-    row("samba at nmbd's end", "[{time}, 0] {caller}(terminate)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/nmbd/nmbd.c:57(terminate)"),
-    row("samba's winbind at its start", "[{time}, 0] {caller}(initialize_winbindd_cache)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/winbindd/winbindd_cache.c:3203(initialize_winbindd_cache)"),
-    row("samba's local master", "[{time}, 0] {caller}(become_local_master_stage2)~{message}", Says::Nothing, "[2026/11/28 01:38:29.050648,  0] ../../source3/nmbd/nmbd_become_lmb.c:397(become_local_master_stage2)"),
+    row("samba at its start and its end", "[{time}, 0] {caller}({level})~{message}", Says::Only(SAMBA_NOTICES), "[2026/11/28 01:38:29.050031,  0] ../../source3/smbd/server.c:1741(main)"),
     row("samba", "[{time},^^{level}] {caller}({function})~{message}", Says::Words(&[("0", Error), ("1", Warn), ("2", Info), ("3", Info), ("4", Info), ("5", Info), ("6", Debug), ("7", Debug), ("8", Debug), ("9", Debug)]), "[2026/11/28 01:38:37.106679,  0] ../../lib/util/become_daemon.c:119(exit_daemon)"),
     row("samba with its process", "[{time},^^{level}, pid={pid.digits}, {_ids.any}] {caller}({function})~{message}", Says::Words(&[("0", Error), ("1", Warn), ("2", Info), ("3", Info), ("4", Info), ("5", Info), ("6", Debug), ("7", Debug), ("8", Debug), ("9", Debug)]), "[2026/11/28 01:38:37.106679,  0, pid=4711, effective(0, 0), real(0, 0)] ../../lib/util/x.c:119(exit_daemon)"),
     row("sssd with its process", "({time}): [be[{program}]] [{pid.digits}] [{function}] ({level}): {message}", Says::Only(SSSD), "(2026-11-28  1:45:45): [be[x]] [4711] [dp_req] (0x0040): Cannot start"),
@@ -255,6 +268,18 @@ pub(super) const ROWS: &[Row] = &[
     row("nats", "[{pid.digits}] {time} [{level}] {message}", Says::Word, "[4711] 2026/11/28 01:35:33.123456 [FTL] Error listening on port: 0.0.0.0:4222"),
     row("openvswitch", "{time}|{_number.digits}|{logger.any}|{level}|{message}", Says::Word, "2026-11-28T01:35:33.123Z|00001|ovsdb_server|ERR|ovsdb error: x"),
     row("kamailio", "{_worker.digits}({pid.digits}) {level}: <{logger.any}> [{caller.any}]: {message}", Says::Word, "0(4711) ERROR: <core> [core/tcp_main.c:2850]: tcp_init(): bind failed"),
+    row("scylla", "{level} {time} [shard {shard.any}] {logger} - {message}", Says::Word, "ERROR 2026-11-28 01:35:33,123 [shard 0] storage_proxy - exception during mutation write"),
+    row("home assistant", "{time} {level} ({thread.any}) [{logger.any}] {message}", Says::Word, "2026-11-28 01:35:33.123 ERROR (MainThread) [homeassistant.components.mqtt] Failed to connect"),
+    row("artifactory", "{time} [{program}~] [{level}~] [{trace.any}] [{caller.any}] [{thread.any}] - {message}", Says::Word, "2026-11-28T01:35:33.123Z [jfrt ] [ERROR] [f47ac10b58cc4372] [o.a.s.StorageService:123] [http-nio-8081-exec-1] - Could not store"),
+    row("frigate", "[{time}] {logger} {level} : {message}", Says::Word, "[2026-11-28 01:35:33] frigate.video                  ERROR   : front: Unable to read frames"),
+    row("glassfish", "[#|{time}|{level}|{_product.any}|{logger.any}|{_keys.any}|{message}", Says::Word, "[#|2026-11-28T01:35:33.649+0200|SEVERE|Payara 4.1|javax.enterprise.logging|_ThreadID=18;_ThreadName=x;|"),
+    row("nsqd", "[{program}] {time} {level}: {message}", Says::Word, "[nsqd] 2026/11/28 01:35:33.123456 ERROR: [127.0.0.1:50000] - E_BAD_TOPIC"),
+    row("weblogic", "####<{time}> <{level}> <{logger.any}> {message}", Says::Word, "####<Nov 28, 2026 1:35:33,123 AM UTC> <Error> <JDBC> <host1> <AdminServer> <x> <BEA-001112> <Test failed>"),
+    row("weblogic's console", "<{time}> <{level}> <{logger.any}> {message}", Says::Word, "<Nov 28, 2026 1:35:33 AM UTC> <Critical> <WebLogicServer> <BEA-000362> <Server failed.>"),
+    row("zigbee2mqtt", "{program}:{level} {time}: {message}", Says::Word, "Zigbee2MQTT:error 2026-11-28 01:35:33: Publish 'set' failed"),
+    row("couchbase", "[{logger}:{level},{time},{_place.any}]{message}", Says::Word, "[ns_server:error,2026-11-28T01:35:33.123Z,ns_1@127.0.0.1:<0.1.0>:misc:wait:42]Could not wait"),
+    row("motion", "[{_camera.any}] [{level}] [{logger}] [{time}] {message}", Says::Word, "[1:ml1:cam] [ERR] [NET] [Nov 28 01:35:33] netcam_connect: no route"),
+    row("jitsi", "{program.upper} {time} {level}: {message}", Says::Word, "JVB 2026-11-28 01:35:33.123 SEVERE: [42] Main.main#10: Could not start"),
     row("puppet", "{time} {program} ({level}): {message}", Says::Word, "2026-11-28 01:35:33 +0000 Puppet (err): Could not retrieve catalog from remote server"),
     row("krb5kdc", "{time} {host} {program}[{pid.digits}]({level}): {message}", Says::Word, "Nov 28 01:35:33 kdc1 krb5kdc[4711](Error): preauth (encrypted_timestamp) verify failure"),
     row("minecraft", "[{time}] [{thread.any}/{level}]: {message}", Says::Word, "[01:35:33] [Server thread/ERROR]: Encountered an unexpected exception"),
@@ -271,5 +296,6 @@ pub(super) const ROWS: &[Row] = &[
     row("unbound without brackets", "{time} {program}[{pid.digits}:{thread.digits}] {level}: {message}", Says::Word, "Nov 28 01:35:33 unbound[4711:0] error: could not open ports"),
     row("unbound at its end", "[{time}] {program}[{pid.digits}:{thread.digits}] fatal error: {message}", Says::Always(Fatal), "[1795829743] unbound[4711:0] fatal error: could not open ports"),
     row("nsd", "[{time}] {program}[{pid.digits}]: {level}: {message}", Says::Word, "[2026-11-28 01:35:33.123] nsd[4711]: error: can't bind udp socket"),
+    row("traffic server", "[{time}] traffic_{_part} {level}: {message}", Says::Word, "[Nov 28 01:35:33.123] traffic_server ERROR: failed to open /etc/trafficserver/plugin.config"),
     row("zabbix", "{pid.digits}:{time} {message}", Says::Nothing, "21494:20261128:015055.095 database is down: reconnecting in 10 seconds"),
 ];

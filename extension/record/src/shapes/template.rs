@@ -178,6 +178,10 @@ impl Template {
                 Part::Level => {
                     let len = match row.says {
                         Says::Letter => rest.len().min(1),
+                        Says::Only(_) => rest
+                            .iter()
+                            .take_while(|b| b.is_ascii_alphanumeric() || **b == b'_')
+                            .count(),
                         _ => rest
                             .iter()
                             .take_while(|b| b.is_ascii_alphanumeric() || !b.is_ascii())

@@ -56,7 +56,9 @@ pub(crate) fn compose(line: &[u8]) -> Option<(usize, usize)> {
     let blanks = line[name..].iter().take(64).take_while(|b| **b == b' ').count();
     let counted = digits > 0 && matches!(line[..name - digits].last(), Some(b'-' | b'_'));
     let rest = &line[name + blanks..];
-    (counted && blanks > 0 && rest.starts_with(b"| ")).then_some((name, name + blanks + 2))
+    // An empty line may have lost its last blank.
+    let bar = if rest == b"|" { 1 } else { 2 };
+    (counted && blanks > 0 && (bar == 1 || rest.starts_with(b"| "))).then_some((name, name + blanks + bar))
 }
 
 /// Docker's json-file:

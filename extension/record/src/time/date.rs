@@ -75,13 +75,17 @@ fn iso(s: &mut Scanner) -> Option<Option<Stamp>> {
 }
 
 /// Reads `22/Nov/2026:10:00:00`, `22-Nov-2026 10:00:00`, `22 Nov 2026 10:00:00`,
-/// `11/22/2026 10:00:00`, `22.11.2026 10:00:00`, `17/06/09 20:10:40` (Spark), `11-22 10:00:00.123`
-/// (Android).
+/// `11/22/2026 10:00:00`, `22.11.2026 10:00:00`, `17/06/09 20:10:40` (Spark), `11/22/26 10:00:00`
+/// (WebSphere), `22 Nov 10:00:00` (Node-RED), `11-22 10:00:00.123` (Android).
 fn day_or_month_first(s: &mut Scanner, separator: u8) -> Option<Stamp> {
     let first = s.number(1, 2)?;
     s.eat(separator);
     if s.peek()?.is_ascii_alphabetic() {
         let month = month(s)?;
+        // Bacula's and Node-RED's dates have no year: `28-Nov 01:35`, `28 Nov 01:35:33`.
+        if matches!(s.rest(), [b' ', _, _, b':', ..]) {
+            return date_then_clock(s, None, month, first);
+        }
         s.eat(separator).then_some(())?;
         let year = s.digits(4)? as i16;
         return date_then_clock(s, Some(year), month, first);
@@ -110,8 +114,14 @@ fn day_or_month_first(s: &mut Scanner, separator: u8) -> Option<Stamp> {
                     )
                 }
                 2 if separator == b'/' => {
-                    let day = s.digits(2)?;
-                    date_then_clock(s, Some(2000 + first as i16), second, day)
+                    let last = s.digits(2)?;
+                    // WebSphere's `11/28/26` can be read in no other order.
+                    let (year, month, day) = if second > 12 {
+                        (last, first, second)
+                    } else {
+                        (first, second, last)
+                    };
+                    date_then_clock(s, Some(2000 + year as i16), month, day)
                 }
                 _ => None,
             }

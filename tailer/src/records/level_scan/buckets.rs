@@ -31,9 +31,9 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             [Some(b"ef"), Some(b"rt"), Some(b"rl"), None]
         },
         // fail, fata(l), crit, eror, emer(g), FEHL(ER), FEL:, GRAV(E), HATA, SCHW(ERWIEGEND),
-        // ALLV(ARLIG); Tra(ceba)ck, cor(e-du)mp; LOG3.
+        // ALLV(ARLIG), KATA(STROFALNY); Tra(ceba)ck, cor(e-du)mp; LOG3.
         [
-            Some(b"fceghsla"),
+            Some(b"fceghslak"),
             Some(b"armec-lo"),
             Some(b"iteobdhalg"),
             Some(b"latruvw:01234"),
@@ -57,24 +57,24 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             None,
         ],
         // The end of a key before a number: l":5, y" :, o\":, \" :; an escaped character: \u003c;
-        // Samba's ,  0; memory: Ki(lled).
+        // Samba's ,  0; memory: Ki(lled); Ceph's 0 -1.
         [
-            Some(b"lyor\\,:"),
+            Some(b"lyor\\,:0"),
             Some(b"\"\\u "),
-            Some(b": \"0k"),
+            Some(b": \"0k-"),
             Some(b"0123456789:i"),
         ],
         // A number of two digits as a string: "50"; one, or a letter, that ends escaped: "3\",
-        // "E\".
+        // "E\". (dump)ed core; BUG:.
         [
-            Some(b"\""),
+            Some(b"\"db"),
             if warn {
-                Some(b"0123456789efcaw")
+                Some(b"0123456789efcauw")
             } else {
-                Some(b"0123456789efca")
+                Some(b"0123456789efcau")
             },
-            Some(b"0123456789\\"),
-            Some(b"\"\\"),
+            Some(b"0123456789\\mg"),
+            Some(b"\"\\p:"),
         ],
         // A letter at the start of a line, perhaps behind a hole of NULs: E0102, E, [ and E/Tag(.
         [
@@ -83,10 +83,10 @@ const fn buckets(warn: bool) -> [[Set; 4]; 8] {
             Some(b"0123456789,/"),
             None,
         ],
-        // A lone letter after a number or a time: 5678 E Tag, .123 # msg, ] E [, Z E!; a key's
-        // quote before a number: ": 5.
+        // A lone letter after a number or a time: 5678 E Tag, .123 # msg, ] E [, Z E!; Passenger's
+        // [ E 2; a key's quote before a number: ": 5.
         [
-            Some(b"0123456789z\"]"),
+            Some(b"0123456789z\"]["),
             Some(b" :"),
             if warn { Some(b"efcamw# ") } else { Some(b"efcam# ") },
             Some(b"0123456789 !"),
