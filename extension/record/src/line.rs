@@ -5,6 +5,7 @@
 //! if it repeats the head of the record, as RabbitMQ does for each line of one event.
 
 mod before;
+pub(crate) mod tagged;
 
 use memchr::{memchr_iter, memmem};
 

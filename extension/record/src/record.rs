@@ -142,10 +142,15 @@ fn headline(text: &str) -> (&str, &str) {
     }
 }
 
-/// Returns the text without a container's wrapper and a terminal's colours. None when it has
-/// neither.
+/// Returns the text without a container's wrapper, repeated heads of syslog and a terminal's
+/// colours. None when it has none of these.
 fn undressed(text: &str) -> Option<Unwrapped> {
-    let unwrapped = container::unwrap(text);
+    let unwrapped = container::unwrap(text).or_else(|| {
+        line::tagged::without_tags(text).map(|text| Unwrapped {
+            text,
+            ..Unwrapped::default()
+        })
+    });
     let inner = unwrapped.as_ref().map_or(text, |unwrapped| &unwrapped.text);
     match text::without_escapes(inner) {
         Some(plain) => Some(Unwrapped {

@@ -171,7 +171,9 @@ fn a_file_of_lnav_that_does_not_hold_is_refused() {
         "format \"shop_log\": its sample \"today <6> paid\" matches none of its expressions"
     );
     assert!(refused("(?<body>.*)", "(?<body>(?=x).*)").contains("look-around"));
-    assert!(refused("\"title\": \"Shop\"", "\"json\": true").contains("JSON lines"));
+    for json in ["\"json\": true", "\"file-type\": \"json\""] {
+        assert!(refused("\"title\": \"Shop\"", json).contains("JSON lines"));
+    }
     assert!(
         Format::lnav("{")
             .unwrap_err()

@@ -19,6 +19,9 @@ struct Definition {
     regex: BTreeMap<String, Expression>,
     #[serde(default)]
     json: bool,
+    /// `text`, or `json`, which is the newer way to write `"json": true`.
+    #[serde(default)]
+    file_type: String,
     #[serde(default = "timestamp")]
     timestamp_field: String,
     #[serde(default)]
@@ -96,7 +99,7 @@ fn patterns_of(name: &str, definition: Definition) -> Result<Vec<Pattern>, Forma
         format: name.to_owned(),
         what,
     };
-    if definition.json {
+    if definition.json || definition.file_type == "json" {
         return Err(unsupported(
             "it is for JSON lines, which need no format here".to_owned(),
         ));

@@ -7,6 +7,7 @@
 
 use super::words::{Evidence, syslog_level, word_level};
 use super::{Level, crash, evidence, translated};
+use crate::line::tagged;
 use crate::shapes::{self, Lead};
 use crate::structured::json_level::{self, Json};
 use crate::structured::{container, logfmt};
@@ -106,7 +107,8 @@ fn plain(line: &[u8]) -> Option<Level> {
     let named = first(line, lead.as_ref()).map(|found| found.level);
     named.or_else(|| far(line).map(|(level, _)| level)).or_else(|| {
         let kernel_s = lead.is_some() || line.first() == Some(&b'[');
-        kernel_s.then(|| crash::report(line))?
+        let report = kernel_s.then(|| crash::report(line)).flatten();
+        report.or_else(|| crash::level(tagged::text(line)?))
     })
 }
 

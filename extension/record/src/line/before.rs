@@ -1,6 +1,6 @@
 //! The decisions that need to know what stands before a line.
 
-use super::{continues, without_colour};
+use super::{continues, tagged, without_colour};
 use crate::level::detect::level;
 use crate::level::words::word_level;
 use crate::level::{Level, crash};
@@ -49,6 +49,7 @@ pub fn joins(line: &[u8], open: Open) -> bool {
         return false;
     }
     repeats_head(line, open.headline)
+        || tagged::continues_after(line, open.last)
         || is_open_ended(open.headline) && !is_timed(line)
         || (announces(open.headline) || announces(open.last)) && is_bare(line)
 }
@@ -65,6 +66,12 @@ pub fn passes(line: &[u8], open: Open) -> bool {
 /// depends on the last line before it that is not empty: after a warning, or in a trace, it belongs
 /// to that.
 pub fn begins(line: &[u8], previous: Option<&[u8]>) -> bool {
+    if let Some(text) = tagged::text(line).filter(|text| crash::level(text).is_some()) {
+        return begins(
+            text,
+            previous.and_then(|previous| tagged::text_of_same(previous, line)),
+        );
+    }
     if !continues(line) {
         return true;
     }
