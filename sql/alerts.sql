@@ -92,10 +92,12 @@ CREATE TABLE logwatch.notifications (
     created_at      timestamptz NOT NULL DEFAULT now(),
     sent_at         timestamptz,
     ended_at        timestamptz,
+    sent_with       bigint,
     UNIQUE (alert_id, channel, recipient, seq)
 );
 CREATE INDEX notifications_due_idx ON logwatch.notifications (channel, next_attempt_at) WHERE state IN ('queued', 'sending');
 CREATE INDEX notifications_sending_idx ON logwatch.notifications (id) WHERE state = 'sending';
+CREATE INDEX notifications_sent_with_idx ON logwatch.notifications (sent_with) WHERE sent_with IS NOT NULL;
 CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at);
 COMMENT ON TABLE logwatch.notifications IS 'Outbox: one row per alert, channel, recipient and seq, written in the transaction that changes the alert';
 COMMENT ON COLUMN logwatch.notifications.alert_id IS 'logwatch.alerts.id; NULL for reports';
@@ -107,7 +109,8 @@ COMMENT ON COLUMN logwatch.notifications.leased_at IS 'Start of the lease while 
 COMMENT ON COLUMN logwatch.notifications.leased_by IS 'Pid of the server process that sends it, while the state is sending';
 COMMENT ON COLUMN logwatch.notifications.last_error IS 'Error of the last attempt that failed';
 COMMENT ON COLUMN logwatch.notifications.last_code IS 'Reply code of the last attempt, such as 250 or 451';
-COMMENT ON COLUMN logwatch.notifications.message_id IS 'The same on every attempt';
+COMMENT ON COLUMN logwatch.notifications.sent_with IS 'Notification whose mail brings this one, too: one check found both due for the recipient; NULL for a mail of its own';
+COMMENT ON COLUMN logwatch.notifications.message_id IS 'The same on every attempt; notifications of one mail have the same';
 COMMENT ON COLUMN logwatch.notifications.in_reply_to IS 'message_id of the alert''s first notification to this recipient';
 COMMENT ON COLUMN logwatch.notifications.payload IS 'Data that the message is made from, as of when the row was written';
 

@@ -125,6 +125,31 @@ CREATE FUNCTION logwatch_private.announcement_sets(asof timestamptz, most intege
 COMMENT ON FUNCTION logwatch_private.announcement_sets(timestamptz, integer)
     IS 'Announcements that are due: each with the alert that it describes, and all alerts that it covers';
 
+CREATE FUNCTION logwatch_private.mail_order(n logwatch.notifications) RETURNS integer[]
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT ARRAY[(n.reason IN ('resolved', 'late', 'held'))::integer, -n.urgency,
+                 -COALESCE(array_position(enum_range(NULL::logwatch.level), (n.payload ->> 'worst')::logwatch.level), 0)]
+    $$;
+COMMENT ON FUNCTION logwatch_private.mail_order(logwatch.notifications) IS 'Place of a notification in a mail about several: the worst alert that is firing first';
+
+CREATE FUNCTION logwatch_private.bundle(queued bigint[], most integer DEFAULT 50) RETURNS void
+    LANGUAGE sql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- One that waits for an earlier one of its alert gets a mail of its own: it must not hold up
+    -- the others.
+    UPDATE logwatch.notifications AS n SET sent_with = m.lead_id, message_id = m.message_id
+      FROM (SELECT r.id, first_value(r.id) OVER mail AS lead_id, first_value(r.message_id) OVER mail AS message_id
+              FROM (SELECT s.id, s.message_id, s.recipient,
+                           row_number() OVER (PARTITION BY s.recipient ORDER BY logwatch_private.mail_order(s.notification), s.id) AS number
+                      FROM logwatch_private.sendable AS s WHERE s.id = ANY (queued) AND s.channel = 'email') AS r
+            WINDOW mail AS (PARTITION BY r.recipient, (r.number - 1) / most ORDER BY r.number)) AS m
+     WHERE n.id = m.id AND m.id <> m.lead_id
+    $$;
+COMMENT ON FUNCTION logwatch_private.bundle(bigint[], integer) IS 'Makes one mail of the notifications that a check queued for one recipient';
+
 CREATE FUNCTION logwatch_private.announce(asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -135,6 +160,7 @@ DECLARE
     thread bigint;                 -- the alert that the notifications of a set belong to
     body jsonb;
     free bigint;
+    queued bigint[] := '{}';
 BEGIN
     FOR due IN SELECT d.lead_id, d.reason, d.alert_ids FROM logwatch_private.announcement_sets(asof) AS d LOOP
         -- Leaves an alert that another session has locked to the next tick.
@@ -156,6 +182,7 @@ BEGIN
                                    'others', (SELECT COALESCE(jsonb_agg(o.group_key ORDER BY o.id), '[]')
                                                 FROM (SELECT u.id, u.group_key FROM logwatch.alerts AS u
                                                        WHERE u.id = ANY (due.alert_ids[2:21])) AS o));
+        WITH added AS (
         INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, urgency, message_id, in_reply_to, payload)
         SELECT thread, t.channel, t.recipient,
                (SELECT COALESCE(max(n.seq), 0) + 1 FROM logwatch.notifications AS n WHERE n.alert_id = thread),
@@ -164,11 +191,17 @@ BEGIN
                  WHERE n.alert_id = thread AND n.channel = t.channel AND n.recipient = t.recipient ORDER BY n.seq LIMIT 1),
                body
           FROM logwatch_private.audience(a, due.reason) AS t
-        ON CONFLICT DO NOTHING;
+        ON CONFLICT DO NOTHING
+        RETURNING id
+        )
+        SELECT queued || array_agg(added.id) INTO queued FROM added;
         -- Any role may LISTEN, so the payload has no details.
         PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', u.id, 'state', u.state)::text)
            FROM logwatch.alerts AS u WHERE u.id = ANY (due.alert_ids);
     END LOOP;
+    IF cardinality(queued) > 1 THEN
+        PERFORM logwatch_private.bundle(queued);
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.announce(timestamptz) IS 'Queues the notifications that are due';
@@ -201,7 +234,7 @@ BEGIN
     WITH had AS (
         SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
           FROM logwatch.notifications AS n
-         WHERE n.channel = 'email' AND n.reason <> 'digest'
+         WHERE n.channel = 'email' AND n.reason <> 'digest' AND n.sent_with IS NULL
            AND (n.state = 'sent' AND n.sent_at > clock_timestamp() - interval '1 hour' OR n.state = 'sending')
          GROUP BY n.recipient
     ), waiting AS (
@@ -209,15 +242,24 @@ BEGIN
                row_number() OVER (PARTITION BY n.recipient ORDER BY n.urgency DESC, n.id) + COALESCE(h.n, 0) AS number,
                row_number() OVER (ORDER BY n.urgency DESC, n.id) + (SELECT COALESCE(sum(had.n), 0) FROM had) AS number_in_all
           FROM logwatch.notifications AS n LEFT JOIN had AS h ON h.recipient = n.recipient
-         WHERE n.channel = 'email' AND n.state = 'queued' AND n.reason <> 'digest' AND n.next_attempt_at <= clock_timestamp()
+         WHERE n.channel = 'email' AND n.state = 'queued' AND n.reason <> 'digest' AND n.sent_with IS NULL AND n.next_attempt_at <= clock_timestamp()
+    ), part AS (
+        SELECT w.id AS lead_id, w.id, w.first_at FROM waiting AS w WHERE w.number > most OR w.number_in_all > most_in_all
+        UNION ALL
+        SELECT w.id, n.id, w.first_at FROM waiting AS w JOIN logwatch.notifications AS n ON n.sent_with = w.id
+         WHERE w.number > most OR w.number_in_all > most_in_all
     ), too_many AS (
         UPDATE logwatch.notifications AS n SET state = 'suppressed'
-          FROM waiting AS w WHERE n.id = w.id AND (w.number > most OR w.number_in_all > most_in_all) AND n.state = 'queued'
-           -- The end of an alert is not kept back from those who know of it.
-           AND (n.reason <> 'resolved'
-                OR NOT EXISTS (SELECT FROM logwatch.notifications AS o
-                                WHERE o.alert_id = n.alert_id AND o.channel = n.channel AND o.recipient = n.recipient AND o.state = 'sent'))
-        RETURNING n.id, n.recipient, n.payload, w.first_at
+          FROM part AS p WHERE n.id = p.id AND n.state = 'queued'
+           -- The end of an alert is not kept back from those who know of it, by a mail or a digest.
+           AND NOT EXISTS (SELECT FROM part AS q JOIN logwatch.notifications AS r ON r.id = q.id
+                             JOIN logwatch.notifications AS o ON o.alert_id = r.alert_id AND o.channel = r.channel AND o.recipient = r.recipient
+                            WHERE q.lead_id = p.lead_id AND r.reason = 'resolved'
+                              AND (o.state = 'sent'
+                                   OR o.state = 'suppressed' AND EXISTS (SELECT FROM logwatch.notifications AS d
+                                                                          WHERE d.channel = o.channel AND d.recipient = o.recipient AND d.reason = 'digest'
+                                                                            AND d.state = 'sent' AND d.sent_at > o.created_at)))
+        RETURNING n.id, n.recipient, n.payload, p.first_at
     )
     INSERT INTO logwatch.notifications AS d (channel, recipient, reason, message_id, next_attempt_at, payload)
     SELECT 'email', t.recipient, 'digest', logwatch_private.new_message_id(),
@@ -268,7 +310,7 @@ COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the cl
 
 CREATE VIEW logwatch_private.sendable AS
     SELECT n.*, n AS notification FROM logwatch.notifications AS n
-     WHERE n.state IN ('queued', 'sending')
+     WHERE n.state IN ('queued', 'sending') AND n.sent_with IS NULL
        -- With OR, the unique index is asked for each row: thousands of reports can be queued, and
        -- a join of all with all would hold up every tick.
        AND (n.alert_id IS NULL
@@ -276,10 +318,10 @@ CREATE VIEW logwatch_private.sendable AS
                             WHERE o.alert_id = n.alert_id AND o.channel = n.channel AND o.recipient = n.recipient AND o.seq < n.seq
                               AND o.state IN ('queued', 'sending')));
 COMMENT ON VIEW logwatch_private.sendable
-    IS 'Notifications that wait or are being sent, without those behind an earlier one of the same alert to the same recipient: these arrive in order';
+    IS 'Notifications that wait or are being sent, each with a mail of its own, without those behind an earlier one of the same alert to the same recipient: these arrive in order';
 
 CREATE FUNCTION logwatch_private.claim(channel text, most integer)
-    RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text, created_at text, payload jsonb)
+    RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text[], created_at text, payload jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -294,30 +336,36 @@ BEGIN
            AND (n.next_attempt_at <= clock_timestamp() OR logwatch_private.is_misdated(n.next_attempt_at))
          ORDER BY n.urgency DESC, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
+    ), part AS (
+        SELECT d.id AS lead_id, d.id FROM due AS d
+        UNION ALL
+        SELECT d.id, n.id FROM due AS d JOIN logwatch.notifications AS n ON n.sent_with = d.id WHERE n.state IN ('queued', 'sending')
     ), claimed AS (
         -- A sender renews its lease while it waits for a server. When its process hangs, the lease
         -- expires and another sender tries.
         UPDATE logwatch.notifications AS n
            SET state = 'sending', attempts = n.attempts + 1, leased_at = clock_timestamp(), leased_by = pg_backend_pid(),
                next_attempt_at = clock_timestamp() + interval '2 minutes'
-          FROM due
-         WHERE n.id = due.id
-        RETURNING n.*
+          FROM part AS p
+         WHERE n.id = p.id
+        RETURNING p.lead_id, logwatch_private.mail_order(n) AS place, n.*
     )
-    SELECT c.id, c.urgency::integer, c.recipient, c.reason, c.message_id, c.in_reply_to, logwatch_private.rfc3339(c.created_at),
-           -- Of the server that sends, which may be a copy of the one that queued it.
-           c.payload || jsonb_build_object('server', logwatch_private.server_identity())
-      FROM claimed AS c ORDER BY c.urgency DESC, c.id;
+    SELECT c.lead_id, max(c.urgency)::integer, min(c.recipient), CASE WHEN count(*) > 1 THEN 'bundle' ELSE min(c.reason) END, min(c.message_id),
+           COALESCE(array_agg(c.in_reply_to ORDER BY c.place, c.id) FILTER (WHERE c.in_reply_to IS NOT NULL), '{}'), logwatch_private.rfc3339(min(c.created_at)),
+           CASE WHEN count(*) > 1 THEN jsonb_build_object('alerts', jsonb_agg(c.payload ORDER BY c.place, c.id)) ELSE (array_agg(c.payload))[1] END
+               -- Of the server that sends, which may be a copy of the one that queued it.
+               || jsonb_build_object('server', logwatch_private.server_identity())
+      FROM claimed AS c GROUP BY c.lead_id ORDER BY 2 DESC, 1;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.claim(text, integer) IS 'Takes a channel''s due notifications for sending and leases them: the most severe first, then the oldest';
+COMMENT ON FUNCTION logwatch_private.claim(text, integer) IS 'Takes a channel''s due notifications for sending and leases them, those of one mail together: the most severe first, then the oldest';
 
 CREATE FUNCTION logwatch_private.renew_leases(ids bigint[]) RETURNS void
     LANGUAGE sql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
     UPDATE logwatch.notifications AS n SET next_attempt_at = clock_timestamp() + interval '2 minutes'
-     WHERE n.id = ANY ($1) AND n.state = 'sending' AND n.leased_by = pg_backend_pid()
+     WHERE (n.id = ANY ($1) OR n.sent_with = ANY ($1)) AND n.state = 'sending' AND n.leased_by = pg_backend_pid()
     $$;
 COMMENT ON FUNCTION logwatch_private.renew_leases(bigint[]) IS 'Extends the leases of notifications that are being sent by two minutes';
 
@@ -328,7 +376,7 @@ CREATE FUNCTION logwatch_private.settle(id bigint, message_id text, outcome text
 BEGIN
     INSERT INTO logwatch.attempts (notification_id, outcome, code, answer, duration)
     SELECT n.id, $3, $4, left($5, 1000), clock_timestamp() - n.leased_at
-      FROM logwatch.notifications AS n WHERE n.id = $1 AND n.message_id = $2;
+      FROM logwatch.notifications AS n WHERE (n.id = $1 OR n.sent_with = $1) AND n.message_id = $2;
     UPDATE logwatch.notifications AS n
        SET state = CASE WHEN $3 = 'sent' THEN 'sent'
                         WHEN $3 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
@@ -340,10 +388,10 @@ BEGIN
            last_error = CASE WHEN $3 <> 'sent' THEN left($5, 1000) END,
            ended_at = CASE WHEN $3 <> 'retry' OR clock_timestamp() > n.created_at + interval '48 hours' THEN clock_timestamp() END,
            sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END
-     WHERE n.id = $1 AND n.message_id = $2 AND n.state = 'sending';
+     WHERE (n.id = $1 OR n.sent_with = $1) AND n.message_id = $2 AND n.state = 'sending';
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt: sent, failed (final) or retry';
+COMMENT ON FUNCTION logwatch_private.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt for all notifications of the mail: sent, failed (final) or retry';
 
 CREATE FUNCTION logwatch_private.retry_after(attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE

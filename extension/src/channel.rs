@@ -21,19 +21,21 @@ pub use http_agent::{explain, http_agent};
 pub use log::LogChannel;
 pub use webhook::{WebhookChannel, test_body};
 
-use crate::message::{Alert, Digest, Message, Status};
+use crate::message::{Alert, Bundle, Digest, Message, Status};
 
-/// A claimed row of `logwatch.notifications`. It owns everything, so that it can go to a sender
-/// thread.
+/// A claimed row of `logwatch.notifications`, with those that its mail brings too. It owns
+/// everything, so that it can go to a sender thread.
 #[derive(Debug)]
 pub struct Notification {
     pub id: i64,
     /// The severity of the rule, from 0 for a report to 3 for critical.
     pub urgency: i32,
     pub recipient: String,
+    /// That of the row; "bundle" where the mail is about several.
     pub reason: String,
     pub message_id: String,
-    pub in_reply_to: Option<String>,
+    /// Earlier mails about the same alerts, that of the worst alert first.
+    pub in_reply_to: Vec<String>,
     pub created_at: Timestamp,
     pub payload: String,
 }
@@ -53,6 +55,7 @@ impl Notification {
         match self.reason.as_str() {
             "report" => serde_json::from_str(&self.payload).map(Content::Status),
             "digest" => serde_json::from_str(&self.payload).map(Content::Digest),
+            "bundle" => serde_json::from_str(&self.payload).map(Content::Bundle),
             _ => serde_json::from_str(&self.payload)
                 .map(Box::new)
                 .map(Content::Alert),
@@ -62,15 +65,17 @@ impl Notification {
 
 enum Content {
     Alert(Box<Alert>),
+    Bundle(Bundle),
     Status(Status),
     Digest(Digest),
 }
 
 impl Content {
     /// Returns the content in words; `detail` allows log text in the subject.
-    fn message(&self, detail: bool) -> Message {
+    fn message(self, detail: bool) -> Message {
         match self {
             Self::Alert(alert) => alert.message(detail),
+            Self::Bundle(bundle) => bundle.message(detail),
             Self::Status(status) => status.message(),
             Self::Digest(digest) => digest.message(),
         }

@@ -3,11 +3,13 @@
 //! No PostgreSQL, no I/O. Log text is hostile: control characters are removed, and HTML is escaped.
 
 mod alert;
+mod bundle;
 mod chart;
 mod clean;
 mod digest;
 mod facts;
 mod html;
+mod limit;
 mod page;
 mod records;
 mod rule_line;
@@ -16,6 +18,7 @@ mod text;
 mod words;
 
 pub use alert::{Alert, test_alert};
+pub use bundle::Bundle;
 pub use clean::printable;
 pub use digest::Digest;
 pub use page::Page;
@@ -23,6 +26,7 @@ pub use rule_line::RuleLine;
 pub use status::{Status, StatusRow};
 
 /// A notification in words.
+#[derive(Default)]
 pub struct Message {
     pub subject: String,
     pub text: String,

@@ -61,7 +61,7 @@ pub fn claim(channel: &str, most: usize) -> spi::Result<Vec<Notification>> {
                     recipient: row.get(3)?.unwrap_or_default(),
                     reason: row.get(4)?.unwrap_or_default(),
                     message_id: row.get(5)?.unwrap_or_default(),
-                    in_reply_to: row.get(6)?,
+                    in_reply_to: row.get::<Vec<String>>(6)?.unwrap_or_default(),
                     created_at: created_at
                         .and_then(|at| at.parse().ok())
                         .unwrap_or_else(Timestamp::now),

@@ -117,7 +117,7 @@ fn notification(reason: &str, payload: String) -> Notification {
         recipient: String::new(),
         reason: reason.to_owned(),
         message_id: report::new_message_id(),
-        in_reply_to: None,
+        in_reply_to: Vec::new(),
         created_at: Timestamp::now(),
         payload,
     }

@@ -135,25 +135,46 @@ fn a_second_mail_server_takes_over() -> Result<()> {
 #[test]
 fn twenty_mails_an_hour_and_then_a_digest() -> Result<()> {
     let sink = MailSink::plain()?;
-    let server = mailing_server(&sink, &[])?;
-    // A rule for each source: groups of one rule that come at once would share a mail.
+    let server = Server::without_worker(&[
+        ("logwatch.smtp_url", &sink.url()),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    // A rule and a check for each: what is due at once is one mail.
     server.sql(
         "DELETE FROM logwatch.rules;
-         INSERT INTO logwatch.rules (name, source) SELECT 'each' || n, 'host' || n FROM generate_series(1, 30) AS n;
-         SELECT logwatch_ingest('ERROR disk full', 'host' || n) FROM generate_series(1, 30) AS n",
+         INSERT INTO logwatch.rules (name, source, channels) SELECT 'each' || n, 'host' || n, '{email}' FROM generate_series(1, 30) AS n",
     )?;
-    server.wait_for_sql(
-        SOON,
-        "SELECT count(*) FILTER (WHERE state = 'sent'), count(*) FILTER (WHERE state = 'suppressed')
-           FROM logwatch.notifications WHERE channel = 'email'",
-        "20|10",
-    )?;
+    for n in 1..=30 {
+        server.sql(&format!("SELECT logwatch_ingest('ERROR disk full', 'host{n}')"))?;
+        server.sql("SELECT FROM logwatch_check()")?;
+    }
+    server.sql("CALL logwatch_deliver()")?;
+    let states = "SELECT string_agg(state || ' ' || n, ', ' ORDER BY state)
+                    FROM (SELECT state, count(*) AS n FROM logwatch.notifications WHERE reason <> 'digest' GROUP BY state) AS s";
+    assert_eq!(server.sql(states)?, "sent 20, suppressed 10");
     assert_eq!(sink.mails().len(), 20);
+
+    // The end of those that nobody has heard of is in the digest, too.
+    server.sql("UPDATE logwatch.rules SET enabled = false WHERE name = 'each30'")?;
+    server.sql("SELECT FROM logwatch_check()")?;
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(server.sql(states)?, "sent 20, suppressed 11");
     // An hour later.
     server.sql("UPDATE logwatch.notifications SET next_attempt_at = now() WHERE reason = 'digest'")?;
-    let digest = sink.wait_for_subject(SOON, "[DIGEST:10]")?;
+    server.sql("CALL logwatch_deliver()")?;
+    let digest = sink.wait_for_subject(SOON, "[DIGEST:11]")?;
     let lines = digest.text().matches("1 x each").count();
-    assert_eq!(lines, 10, "{}", digest.text());
+    assert_eq!(lines, 11, "{}", digest.text());
+
+    // The end of what a mail or a digest has announced is not kept back.
+    for rule in ["each1", "each29"] {
+        server.sql(&format!(
+            "UPDATE logwatch.rules SET enabled = false WHERE name = '{rule}'"
+        ))?;
+        server.sql("SELECT FROM logwatch_check()")?;
+        server.sql("CALL logwatch_deliver()")?;
+        sink.wait_for_subject(SOON, &format!("[RESOLVED] {rule} on"))?;
+    }
     Ok(())
 }
 

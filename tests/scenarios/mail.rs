@@ -219,12 +219,11 @@ fn the_resolved_mail_answers_the_firing_one() -> Result<()> {
 fn log_text_reaches_no_header() -> Result<()> {
     let sink = MailSink::plain()?;
     let server = mailing_server(&sink, &[])?;
-    server.sql(
-        "INSERT INTO logwatch.rules (name, level, threshold, group_by) VALUES ('per source', 'ERROR', 1, 'source');
-         SELECT logwatch_ingest(E'FATAL x\\r\\nBcc: victim@example.com\\r\\n\\r\\n<script>alert(1)</script>', E'app\\r\\nBcc: victim@example.com')",
-    )?;
-    let mails = ["[FIRING:1] fatal", "[FIRING:1] per source"];
-    for subject in mails {
+    server.sql("INSERT INTO logwatch.rules (name, level, threshold, group_by) VALUES ('per source', 'ERROR', 1, 'source')")?;
+    for (level, subject) in [("ERROR", "[FIRING:1] per source"), ("FATAL", "[FIRING:1] fatal")] {
+        server.sql(&format!(
+            "SELECT logwatch_ingest(E'{level} x\\r\\nBcc: victim@example.com\\r\\n\\r\\n<script>alert(1)</script>', E'app\\r\\nBcc: victim@example.com')"
+        ))?;
         let mail = sink.wait_for_subject(SOON, subject)?;
         assert_eq!(mail.header("Bcc"), None, "{}", mail.headers());
         assert_eq!(mail.to, ["ops@example.com"]);

@@ -39,6 +39,7 @@ mod kill_points;
 mod life_of_a_file;
 mod mail;
 mod mail_addresses;
+mod mail_bundle;
 mod mail_oauth;
 mod mail_servers;
 mod mail_settings;

@@ -5,15 +5,18 @@ use logwatch_tests::server::Server;
 
 use crate::INGEST_FATAL;
 
-/// A server with a schedule of one hour that begins in an hour, and only the rule `fatal`, which
-/// fires for a day.
+/// Makes a schedule of one hour that begins in an hour.
+const SOON_SCHEDULE: &str =
+    "INSERT INTO logwatch.schedules (name, time_zone, weekdays, starts, ends)
+     SELECT 'soon', 'UTC', '{mon,tue,wed,thu,fri,sat,sun}', (t + interval '1 hour')::time, (t + interval '2 hours')::time
+       FROM (SELECT now() AT TIME ZONE 'UTC' AS t) AS u";
+
+/// A server with that schedule, and only the rule `fatal`, which fires for a day.
 fn server() -> Result<Server> {
     let server = Server::without_worker(&[])?;
+    server.sql(SOON_SCHEDULE)?;
     server.sql(
-        "INSERT INTO logwatch.schedules (name, time_zone, weekdays, starts, ends)
-         SELECT 'soon', 'UTC', '{mon,tue,wed,thu,fri,sat,sun}', (t + interval '1 hour')::time, (t + interval '2 hours')::time
-           FROM (SELECT now() AT TIME ZONE 'UTC' AS t) AS u;
-         DELETE FROM logwatch.rules WHERE name <> 'fatal';
+        "DELETE FROM logwatch.rules WHERE name <> 'fatal';
          UPDATE logwatch.rules SET channels = '{log}', keep_firing_for = '1 day', repeat_every = NULL, notify_during = 'soon'",
     )?;
     Ok(server)
@@ -87,6 +90,33 @@ fn an_alert_outside_the_hours_is_announced_when_they_begin() -> Result<()> {
     server.sql("UPDATE logwatch.rules SET keep_firing_for = '0'")?;
     assert_eq!(check_after(&server, "3 hours")?, "first");
     assert_eq!(check_after(&server, "25 hours 30 minutes")?, "first resolved");
+    Ok(())
+}
+
+#[test]
+fn all_that_was_held_is_one_mail_when_the_hours_begin() -> Result<()> {
+    let server = Server::without_worker(&[
+        ("logwatch.smtp_url", "smtp+plain://127.0.0.1:1"),
+        ("logwatch.email_to", "ops@example.com"),
+    ])?;
+    server.sql(SOON_SCHEDULE)?;
+    server.sql(
+        "UPDATE logwatch.rules SET channels = '{email}', keep_firing_for = '1 day', notify_during = 'soon', threshold = 1;
+         INSERT INTO logwatch.rules (name, match, threshold, channels, keep_firing_for, notify_during, severity)
+         VALUES ('over', 'paper', 1, '{email}', '0', 'soon', 'critical')",
+    )?;
+    server.sql("SELECT logwatch_ingest('ERROR no paper'), logwatch_ingest('FATAL disk full', 'db')")?;
+    assert_eq!(check_after(&server, "0")?, "");
+    assert_eq!(check_after(&server, "10 minutes")?, "");
+    check_after(&server, "61 minutes")?;
+    assert_eq!(
+        server.sql(
+            "SELECT n.payload ->> 'rule', n.reason, n.message_id = l.message_id, n.id = l.id
+               FROM logwatch.notifications AS n JOIN logwatch.notifications AS l ON l.id = COALESCE(n.sent_with, n.id)
+              ORDER BY logwatch_private.mail_order(n)"
+        )?,
+        "fatal|first|t|t\nerror|first|t|f\nover|held|t|f"
+    );
     Ok(())
 }
 

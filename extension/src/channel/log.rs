@@ -17,7 +17,7 @@ impl Channel for LogChannel {
                 pg::server_log(&format!("logwatch: {}", status.subject()), &status.text());
                 Outcome::sent("written to the server log")
             }
-            Ok(Content::Digest(_)) => Outcome::failed("digests are mailed only"),
+            Ok(Content::Digest(_) | Content::Bundle(_)) => Outcome::failed("digests are mailed only"),
             Err(why) => Outcome::failed(format!("the notification's payload cannot be read: {why}")),
         }
     }

@@ -1,5 +1,6 @@
 //! The MIME message of a notification, built by lettre.
 
+use std::collections::HashSet;
 use std::time::SystemTime;
 
 use base64::Engine;
@@ -106,6 +107,9 @@ impl Header for ListId {
     }
 }
 
+/// Earlier mails that a mail refers to, at most.
+const MOST_EARLIER: usize = 10;
+
 #[derive(Debug, thiserror::Error)]
 pub enum ComposeError {
     #[error("the notification's payload cannot be read: {0}")]
@@ -135,8 +139,16 @@ pub fn compose(
             "logwatch <logwatch.{}>",
             from.email.domain().trim_matches(['[', ']'])
         )));
-    if let Some(first) = &notification.in_reply_to {
-        mail = mail.in_reply_to(first.clone()).references(first.clone());
+    // RFC 5322 §3.6.4. Mail programs take the last of the references for the parent, and the one
+    // before for its parent: they show all of these mails as one thread.
+    let mut earlier: Vec<&str> = notification.in_reply_to.iter().map(String::as_str).collect();
+    let mut known = HashSet::new();
+    earlier.retain(|id| known.insert(*id));
+    earlier.truncate(MOST_EARLIER);
+    if !earlier.is_empty() {
+        mail = mail.in_reply_to(earlier.join(" "));
+        earlier.reverse();
+        mail = mail.references(earlier.join(" "));
     }
     Ok(mail.multipart(MultiPart::alternative_plain_html(message.text, message.html))?)
 }
@@ -169,7 +181,7 @@ mod tests {
             recipient: "ops@example.com".into(),
             reason: "report".into(),
             message_id: "<1@db01>".into(),
-            in_reply_to: Some("<0@db01>".into()),
+            in_reply_to: vec!["<0@db01>".into(), "<7@db01>".into(), "<0@db01>".into()],
             created_at: "2026-11-22T10:00:00Z".parse().unwrap(),
             payload: payload.to_string(),
         };
@@ -184,8 +196,8 @@ mod tests {
         for line in [
             "Subject: [OK] status of db01/appdb (logwatch)",
             "Message-ID: <1@db01>",
-            "In-Reply-To: <0@db01>",
-            "References: <0@db01>",
+            "In-Reply-To: <0@db01> <7@db01>",
+            "References: <7@db01> <0@db01>",
             "Auto-Submitted: auto-generated",
             "X-Auto-Response-Suppress: All",
             "List-Id: logwatch <logwatch.db01>",

@@ -4,6 +4,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use super::clean::{clean, log_text};
+use super::limit::limited;
 use super::records::{Newest, Source};
 use super::words::{duration, grouped, time, zone};
 use super::{Message, RuleLine};
@@ -94,30 +95,31 @@ impl Alert {
     /// Returns the notification's subject and both its bodies. Log text is in the subject if
     /// `detail` allows it.
     pub fn message(&self, detail: bool) -> Message {
-        Message {
-            subject: if detail { self.subject() } else { self.title() },
+        limited(Message {
+            subject: self.subject_beside(detail, ""),
             text: self.text(),
             html: self.html(),
-        }
+        })
     }
 
     /// Returns the line in the server log: state, rule and place, no log text.
     pub fn title(&self) -> String {
-        cut(format!(
-            "[{}] {}{}",
-            self.badge(),
-            clean(&self.rule),
-            self.scope()
-        ))
+        self.subject_beside(false, "")
     }
 
-    /// Returns the subject: the title and the most frequent pattern.
-    fn subject(&self) -> String {
-        let Some(top) = self.patterns.first() else {
-            return self.title();
-        };
-        let rule = format!("[{}] {}{}", self.badge(), clean(&self.rule), self.scope());
-        cut(format!("{rule}: {}", log_text(&top.template)))
+    /// Returns the subject: state, rule, place, what else the mail is about, and the most frequent
+    /// pattern if `detail` allows it.
+    pub(super) fn subject_beside(&self, detail: bool, others: &str) -> String {
+        let rule = format!("[{}] {}{}{others}", self.badge(), clean(&self.rule), self.scope());
+        cut(match self.patterns.first() {
+            Some(top) if detail => format!("{rule}: {}", log_text(&top.template)),
+            _ => rule,
+        })
+    }
+
+    /// Whether the notification announces the end.
+    pub(super) fn is_over(&self) -> bool {
+        matches!(self.reason.as_str(), "late" | "held" | "resolved")
     }
 
     /// Returns the severity if it is critical, and the sources or else the group.
@@ -173,7 +175,7 @@ impl Alert {
     }
 
     fn rule_line<'a>(&'a self, group: &'a str) -> RuleLine<'a> {
-        let over = matches!(self.reason.as_str(), "late" | "held" | "resolved");
+        let over = self.is_over();
         RuleLine {
             kind: &self.kind,
             state: if over { "resolved" } else { "firing" },
@@ -283,12 +285,15 @@ impl Alert {
 
     /// Returns the last lines of both bodies: where the alert is, and which server sends.
     pub(super) fn origin(&self) -> [String; 2] {
+        self.origin_of(&format!("alert {}", self.alert_id))
+    }
+
+    pub(super) fn origin_of(&self, alerts: &str) -> [String; 2] {
         [
             format!(
-                "logwatch on {}/{}, alert {}",
+                "logwatch on {}/{}, {alerts}",
                 clean(&self.host),
-                clean(&self.database),
-                self.alert_id
+                clean(&self.database)
             ),
             format!("sent by {}", clean(&self.server)),
         ]
@@ -428,7 +433,7 @@ mod tests {
         alert.patterns[0].template = "connection to <*> refused".to_owned();
         alert.sources[0].name = "web1".to_owned();
         assert_eq!(
-            alert.subject(),
+            alert.subject_beside(true, ""),
             "[FIRING:7] error on web1: connection to <*> refused"
         );
         assert_eq!(alert.title(), "[FIRING:7] error on web1");
@@ -443,7 +448,7 @@ mod tests {
         assert_eq!(alert.title(), "[LATE:12] error (critical) on web1 +1");
         alert.reason = "resolved".to_owned();
         alert.patterns[0].template = "x".repeat(200);
-        let subject = alert.subject();
+        let subject = alert.subject_beside(true, "");
         assert!(
             subject.starts_with("[RESOLVED] error (critical) on web1 +1: xxx") && subject.ends_with('…'),
             "{subject}"

@@ -10,6 +10,20 @@ use super::words::{time, zone};
 impl Alert {
     /// Returns the HTML body of an alert's mail.
     pub(super) fn html(&self) -> String {
+        page(&format!(
+            "{}<p style=\"opacity:.7;font-size:12px\">{}</p>",
+            self.html_with(&self.connect_command()),
+            self.origin().map(|line| escape(&line)).join("<br>")
+        ))
+    }
+
+    /// Returns what the HTML says of the alert.
+    pub(super) fn html_section(&self) -> String {
+        self.html_with("")
+    }
+
+    /// Returns the facts about the alert, and its commands with `more` below them.
+    fn html_with(&self, more: &str) -> String {
         // Legible on white and on black.
         let colour = if self.state == "resolved" {
             "#2e8b3d"
@@ -35,7 +49,8 @@ impl Alert {
         body.push_str("</table>");
         if !self.patterns.is_empty() {
             body.push_str("<table cellpadding=\"6\" style=\"border-collapse:collapse;margin-top:12px\"><tr style=\"background:rgba(128,128,128,.2)\"><th align=\"right\">Records</th><th align=\"left\">Level</th><th align=\"left\">Pattern</th></tr>");
-            for pattern in &self.patterns {
+            let (patterns, more) = self.shown_patterns();
+            for pattern in patterns {
                 let notes = [self.age(pattern), self.sample(pattern).unwrap_or_default()];
                 let notes: Vec<_> = notes
                     .iter()
@@ -50,6 +65,9 @@ impl Alert {
                     escape(&log_text(&pattern.template)),
                     notes.join("<br>")
                 );
+            }
+            if let Some(more) = more {
+                let _ = write!(body, "<tr><td></td><td></td><td>{}</td></tr>", escape(&more));
             }
             body.push_str("</table>");
         }
@@ -79,11 +97,10 @@ impl Alert {
         }
         let _ = write!(
             body,
-            "<pre style=\"opacity:.7;font-size:12px;white-space:pre-wrap\">{}</pre><p style=\"opacity:.7;font-size:12px\">{}</p>",
-            escape_lines(&(self.commands() + &self.look_commands())),
-            self.origin().map(|line| escape(&line)).join("<br>")
+            "<pre style=\"opacity:.7;font-size:12px;white-space:pre-wrap\">{}</pre>",
+            escape_lines(&(self.commands() + &self.records_command() + more))
         );
-        page(&body)
+        body
     }
 
     /// Returns the newest record with the head of its stack trace.

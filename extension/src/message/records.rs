@@ -11,6 +11,8 @@ use super::words::{duration, time, zone};
 
 /// Lines of a stack trace that a mail prints.
 const TRACE_LINES: usize = 20;
+/// Bytes of patterns and samples that a mail prints.
+const MAX_PATTERNS: usize = 4096;
 
 #[derive(Debug, Deserialize)]
 pub struct Source {
@@ -76,10 +78,27 @@ impl Alert {
         }
     }
 
+    /// Returns the patterns that a mail prints, at least one, and a line about the others.
+    pub(super) fn shown_patterns(&self) -> (&[Pattern], Option<String>) {
+        let mut room = MAX_PATTERNS;
+        let fits = |pattern: &&Pattern| {
+            let size = pattern.template.len() + pattern.sample.len();
+            let fits = size <= room;
+            room = room.saturating_sub(size);
+            fits
+        };
+        let count = self.patterns.iter().take_while(fits).count().max(1);
+        let shown = self.patterns.get(..count).unwrap_or_default();
+        let rest = self.patterns.len() - shown.len();
+        let more =
+            (rest > 0).then(|| format!("… and {rest} more pattern{}", if rest == 1 { "" } else { "s" }));
+        (shown, more)
+    }
+
     /// Returns a pattern's sample, unless the mail prints the same text already.
     pub(super) fn sample(&self, pattern: &Pattern) -> Option<String> {
         let known = self.newest.as_ref().is_some_and(|newest| {
-            newest.message == pattern.sample || clean(&newest.message) == clean(&pattern.template)
+            newest.message.starts_with(&pattern.sample) || clean(&newest.message) == clean(&pattern.template)
         });
         (!known && pattern.sample != pattern.template).then(|| log_text(&pattern.sample))
     }
@@ -98,8 +117,8 @@ impl Alert {
         ))
     }
 
-    /// Returns the commands that connect, and that show exactly the alert's records.
-    pub(super) fn look_commands(&self) -> String {
+    /// Returns the command that connects.
+    pub(super) fn connect_command(&self) -> String {
         let option = |name: &str, value: String| {
             if value.is_empty() {
                 value
@@ -109,12 +128,18 @@ impl Alert {
         };
         let port = self.port.map_or_else(String::new, |port| port.to_string());
         format!(
-            "Connect: psql{}{}{}\nRecords: SELECT * FROM {}.logwatch_alert_entries({}::bigint);\n",
+            "Connect: psql{}{}{}\n",
             option("-h", clean(&self.host)),
             option("-p", port),
-            option("-d", shell_word(&clean(&self.database))),
-            self.schema,
-            self.alert_id
+            option("-d", shell_word(&clean(&self.database)))
+        )
+    }
+
+    /// Returns the query that shows exactly the alert's records.
+    pub(super) fn records_command(&self) -> String {
+        format!(
+            "Records: SELECT * FROM {}.logwatch_alert_entries({}::bigint);\n",
+            self.schema, self.alert_id
         )
     }
 }

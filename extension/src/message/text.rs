@@ -33,6 +33,16 @@ fn in_one_line(text: &str) -> String {
 impl Alert {
     /// Returns the text body of the mail.
     pub(super) fn text(&self) -> String {
+        format!(
+            "{}{}-- \n{}\n",
+            self.text_section(),
+            self.connect_command(),
+            self.origin().join("\n")
+        )
+    }
+
+    /// Returns what the text says of the alert.
+    pub(super) fn text_section(&self) -> String {
         let zone = zone(&self.zone);
         let mut text = format!(
             "{}\n{}\n",
@@ -55,7 +65,8 @@ impl Alert {
         if !self.patterns.is_empty() {
             text.push_str("\nPatterns\n");
         }
-        for pattern in &self.patterns {
+        let (patterns, more) = self.shown_patterns();
+        for pattern in patterns {
             let age = match self.age(pattern) {
                 age if age.is_empty() => age,
                 age => format!(" ({age})"),
@@ -75,6 +86,9 @@ impl Alert {
                 );
             }
         }
+        if let Some(more) = more {
+            let _ = writeln!(text, "          {more}");
+        }
         if !self.sources.is_empty() {
             text.push_str("\nSources\n");
         }
@@ -90,13 +104,7 @@ impl Alert {
                 time(to, &zone)
             );
         }
-        let _ = write!(
-            text,
-            "\n{}{}-- \n{}\n",
-            self.commands(),
-            self.look_commands(),
-            self.origin().join("\n")
-        );
+        let _ = write!(text, "\n{}{}", self.commands(), self.records_command());
         text
     }
 }
