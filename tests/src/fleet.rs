@@ -72,6 +72,17 @@ pub fn subscribe(centre: &Server, edge: &Edge) -> Result<String> {
     ))
 }
 
+/// Makes a light edge of an edge that no centre reads, and subscribes the centre to it.
+pub fn subscribe_light(centre: &Server, edge: &Edge) -> Result<String> {
+    edge.server
+        .sql("SELECT logwatch_publish(execute => true, entries => false)")?;
+    centre.psql_script(&format!(
+        "SELECT logwatch_subscribe('{}', '{}', copy => false) \\gexec",
+        edge.name,
+        edge.conninfo()
+    ))
+}
+
 pub fn unsubscribe(centre: &Server, edge: &Edge) -> Result<String> {
     centre.psql_script(&format!("SELECT logwatch_unsubscribe('{}') \\gexec", edge.name))
 }

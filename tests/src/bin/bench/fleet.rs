@@ -1,10 +1,10 @@
-//! A fleet on one machine: what goes through edges to their centre, what a row costs there, and how
-//! long a line takes to the centre's mail.
+//! A fleet on one machine: how many records a second full and light edges bring to their centre,
+//! what a record costs at both ends, and how long a line takes to the centre's mail.
 
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
-use logwatch_tests::fleet::{Edge, centre, subscribe, wait_for_state};
+use logwatch_tests::fleet::{Edge, centre, subscribe, subscribe_light, unsubscribe, wait_for_state};
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
@@ -46,14 +46,41 @@ pub fn run(table: &mut Table) -> Result<()> {
         wait_for_state(&centre, edge, LIMIT, "ok")?;
     }
     lag(table, &centre, &edges[0], &sink)?;
-    let mut alone = 0.0;
-    for count in [1, 2, 4, 8] {
-        let rate = through(table, &centre, &edges[..count], alone)?;
-        if count == 1 {
-            alone = rate;
+    for kind in [Kind::Full, Kind::Light] {
+        if let Kind::Light = kind {
+            for edge in &edges {
+                unsubscribe(&centre, edge)?;
+                subscribe_light(&centre, edge)?;
+            }
+            for edge in &edges {
+                wait_for_state(&centre, edge, LIMIT, "ok")?;
+            }
+        }
+        let mut alone = 0.0;
+        for count in [1, 2, 4, 8] {
+            let rate = through(table, &centre, &edges[..count], kind, alone)?;
+            if count == 1 {
+                alone = rate;
+            }
         }
     }
     Ok(())
+}
+
+/// Whether edges send their entries.
+#[derive(Clone, Copy)]
+enum Kind {
+    Full,
+    Light,
+}
+
+impl Kind {
+    fn name(self) -> &'static str {
+        match self {
+            Kind::Full => "full",
+            Kind::Light => "light",
+        }
+    }
 }
 
 /// From a line on an edge to the end of the centre's mail.
@@ -73,9 +100,9 @@ fn lag(table: &mut Table, centre: &Server, edge: &Edge, sink: &MailSink) -> Resu
     Ok(())
 }
 
-/// Stores records on some edges at once, and measures until the centre has them all. Returns rows
-/// per second.
-fn through(table: &mut Table, centre: &Server, edges: &[Edge], alone: f64) -> Result<f64> {
+/// Stores records on some edges at once, and measures until the centre has counted them all.
+/// Returns records per second.
+fn through(table: &mut Table, centre: &Server, edges: &[Edge], kind: Kind, alone: f64) -> Result<f64> {
     let directory = tempfile::tempdir()?;
     let total = input::size("BENCH_FLEET_RECORDS", 200_000)?;
     let each = total * 5 / 3 / edges.len() as u64;
@@ -85,12 +112,18 @@ fn through(table: &mut Table, centre: &Server, edges: &[Edge], alone: f64) -> Re
         .collect::<Result<Vec<_>>>()?;
     let sources: Vec<String> = edges
         .iter()
-        .map(|edge| format!("{}-of-{}", edge.name, edges.len()))
+        .map(|edge| format!("{}-of-{}-{}", edge.name, edges.len(), kind.name()))
         .collect();
-    let stored = "SELECT count(*) FROM logwatch.entries";
-    let number = |server: &Server| -> Result<u64> { server.sql(stored)?.parse().context("no number") };
-    let before = number(centre)?;
-    let cpu_before = apply_cpu(centre)?;
+    let received = |server: &Server| number(server, RECEIVED);
+    let stored = || {
+        edges
+            .iter()
+            .map(|edge| received(&edge.server))
+            .sum::<Result<u64>>()
+    };
+    let servers: Vec<&Server> = edges.iter().map(|edge| &edge.server).collect();
+    let (edges_before, centre_before) = (Used::of(&servers)?, Used::of(&[centre])?);
+    let (before, stored_before, cpu_before) = (received(centre)?, stored()?, apply_cpu(centre)?);
     let started = Instant::now();
     std::thread::scope(|scope| {
         let running: Vec<_> = edges
@@ -108,40 +141,79 @@ fn through(table: &mut Table, centre: &Server, edges: &[Edge], alone: f64) -> Re
         })
     })?;
     let at_edges = started.elapsed();
-    let mut rows = 0;
-    for (edge, source) in edges.iter().zip(&sources) {
-        rows += edge
-            .server
-            .sql(&format!(
-                "SELECT count(*) FROM logwatch.entries WHERE source_id = logwatch_private.source_id('{source}')"
-            ))?
-            .parse::<u64>()?;
-    }
-    wait_until(LIMIT, "all rows at the centre", || {
-        Ok(number(centre)? == before + rows)
+    let records = stored()? - stored_before;
+    wait_until(LIMIT, "all records at the centre", || {
+        Ok(received(centre)? == before + records)
     })?;
     let through = started.elapsed();
     let cpu = apply_cpu(centre)?.saturating_sub(cpu_before);
-    let rate = rows as f64 / through.as_secs_f64();
+    // The queue of the checks is not what stays.
+    for server in servers.iter().copied().chain([centre]) {
+        server.wait_for_sql(LIMIT, "SELECT count(*) FROM logwatch.batches", "0")?;
+    }
+    let rate = records as f64 / through.as_secs_f64();
     table.ratio(
         &format!(
-            "{} edge{} through to the centre",
+            "{} {} edge{} through to the centre",
             edges.len(),
+            kind.name(),
             if edges.len() == 1 { "" } else { "s" }
         ),
         &format!(
-            "{} rows/s, {:.1} µs of an apply worker per row",
+            "{} records/s; a record: {:.2} µs of an apply worker, at the edge {}, at the centre {}",
             short(rate),
-            cpu.as_secs_f64() * 1e6 / rows as f64
+            cpu.as_secs_f64() * 1e6 / records as f64,
+            Used::of(&servers)?.since(&edges_before, records),
+            Used::of(&[centre])?.since(&centre_before, records),
         ),
         &format!(
-            "at the edges alone: {} rows/s",
-            short(rows as f64 / at_edges.as_secs_f64())
+            "at the edges alone: {} records/s",
+            short(records as f64 / at_edges.as_secs_f64())
         ),
         if alone > 0.0 { rate / alone } else { 1.0 },
         Contract::None,
     );
     Ok(rate)
+}
+
+/// All records that a server knows of, counted by their batches, which all edges send.
+const RECEIVED: &str = "SELECT COALESCE(sum(n), 0) FROM (SELECT n FROM logwatch.arrivals UNION ALL SELECT n FROM logwatch.batches) AS b";
+/// The tables that grow with the records; the queue of the checks does not.
+const DISK: &str = "SELECT sum(pg_total_relation_size(c.oid)) FROM pg_class AS c
+     WHERE c.relnamespace = 'logwatch'::regnamespace AND c.relkind = 'r' AND c.relname <> 'batches'";
+
+fn number(server: &Server, query: &str) -> Result<u64> {
+    server.sql(query)?.parse().context("no number")
+}
+
+/// Bytes that servers have written so far.
+struct Used {
+    wal: u64,
+    disk: u64,
+}
+
+impl Used {
+    fn of(servers: &[&Server]) -> Result<Self> {
+        let sum = |query: &str| {
+            servers
+                .iter()
+                .map(|server| number(server, query))
+                .sum::<Result<u64>>()
+        };
+        Ok(Self {
+            wal: sum("SELECT pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')")?,
+            disk: sum(DISK)?,
+        })
+    }
+
+    fn since(&self, before: &Self, records: u64) -> String {
+        let each = |now: u64, before: u64| now.saturating_sub(before) as f64 / records as f64;
+        format!(
+            "{:.0} bytes of WAL and {:.0} on disk",
+            each(self.wal, before.wal),
+            each(self.disk, before.disk)
+        )
+    }
 }
 
 /// Time of processors that the centre's apply workers have had so far.

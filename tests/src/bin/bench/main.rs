@@ -8,6 +8,7 @@
 //! them).
 
 mod check;
+mod edges;
 mod edition;
 mod fleet;
 mod idle;
@@ -45,6 +46,7 @@ const SUBJECTS: &[(&str, Subject)] = &[
     ("storm", storm::run),
     ("idle", idle::run),
     ("fleet", fleet::run),
+    ("edges", edges::run),
 ];
 
 fn main() -> ExitCode {
