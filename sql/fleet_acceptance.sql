@@ -8,40 +8,47 @@ CREATE FUNCTION logwatch_private.travelling_tables() RETURNS SETOF regclass
     AS $$ SELECT unnest('{logwatch.entries,logwatch.batches,logwatch.gaps,logwatch.beats}'::regclass[]) $$;
 COMMENT ON FUNCTION logwatch_private.travelling_tables() IS 'The tables that edges send to a centre';
 
-CREATE FUNCTION logwatch_private.table_problem(subscription oid) RETURNS text
+CREATE FUNCTION logwatch_private.table_problem(tables oid[], copies boolean) RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- A subscription without tables, as pg_restore makes it, applies nothing.
-    SELECT CASE WHEN count(r.srrelid) > 0 THEN nullif(concat_ws(' and ',
-               'brings ' || string_agg(r.srrelid::regclass::text, ', ' ORDER BY r.srrelid::regclass::text) FILTER (WHERE t.id IS NULL),
-               'lacks ' || string_agg(t.id::text, ', ' ORDER BY t.id::text) FILTER (WHERE r.srrelid IS NULL AND t.id <> 'logwatch.entries'::regclass),
-               CASE WHEN bool_or(r.srrelid = 'logwatch.entries'::regclass) THEN 'brings logwatch.entries here, where ' || logwatch_private.entries_elsewhere() END,
-               CASE WHEN joins.copy AND bool_or(t.id = 'logwatch.entries'::regclass AND r.srrelid IS NULL)
-                    THEN 'lacks logwatch.entries, as a light edge does, which joins with copy => false' END), '') END
-      FROM (SELECT b.srrelid FROM pg_subscription_rel AS b WHERE b.srsubid = $1) AS r
-      FULL JOIN logwatch_private.travelling_tables() AS t (id) ON t.id = r.srrelid
-     CROSS JOIN (SELECT EXISTS (SELECT FROM pg_subscription AS s JOIN logwatch.edges AS e ON e.subscription = s.subname WHERE s.oid = $1 AND e.joining) AS copy) AS joins
-     GROUP BY joins.copy
+    SELECT nullif(concat_ws(' and ',
+               'brings ' || (SELECT string_agg(b.id::regclass::text, ', ' ORDER BY b.id::regclass::text) FROM unnest($1) AS b (id)
+                              WHERE b.id NOT IN (SELECT t.id FROM logwatch_private.travelling_tables() AS t (id))),
+               'lacks ' || (SELECT string_agg(t.id::text, ', ' ORDER BY t.id::text) FROM logwatch_private.travelling_tables() AS t (id)
+                             WHERE t.id <> 'logwatch.entries'::regclass AND t.id <> ALL ($1)),
+               CASE WHEN 'logwatch.entries'::regclass = ANY ($1) THEN 'brings logwatch.entries here, where ' || logwatch_private.entries_elsewhere()
+                    WHEN $2 THEN 'lacks logwatch.entries, as a light edge does, which joins with copy => false' END), '')
     $$;
-COMMENT ON FUNCTION logwatch_private.table_problem(oid) IS 'Returns which tables a subscription brings that edges do not send or this server cannot take, and which it lacks; NULL when they match';
+COMMENT ON FUNCTION logwatch_private.table_problem(oid[], boolean)
+    IS 'Returns which tables a subscription brings that edges do not send or this server cannot take, and which it lacks; NULL when they match';
 
 CREATE FUNCTION logwatch_private.subscriptions_to_settle() RETURNS TABLE (subscription name, edge text, enabled boolean, problem text)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- A subscription to other publications as well is the centre's own decision. One that is
-    -- disabled after it was admitted was disabled by hand.
-    SELECT s.subname, COALESCE(e.name, regexp_replace(s.subname, '^logwatch_', '')), s.subenabled, p.problem
-      FROM pg_subscription AS s
-      LEFT JOIN logwatch.edges AS e ON e.subscription = s.subname
-     CROSS JOIN LATERAL (SELECT logwatch_private.table_problem(s.oid) AS problem) AS p
-     WHERE s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
-       AND s.subpublications = '{logwatch}' AND e.left_at IS NULL AND NOT pg_is_in_recovery()
-       AND CASE WHEN s.subenabled THEN p.problem IS NOT NULL OR e.refused IS NOT NULL OR e.name IS NOT NULL AND e.admitted_at IS NULL
-                ELSE e.name IS NOT NULL AND e.admitted_at IS NULL AND s.subslotname IS NOT NULL
-                     AND (p.problem IS DISTINCT FROM e.refused OR p.problem IS NULL)
-                     AND EXISTS (SELECT FROM pg_subscription_rel AS r WHERE r.srsubid = s.oid) END
+    -- Each tick asks this. Hundreds of edges bring the same few sets of tables, and each set is
+    -- judged once. A subscription without tables, as pg_restore makes it, applies nothing.
+    WITH known AS MATERIALIZED (
+        SELECT s.subname, s.subenabled, s.subslotname, e AS edge, b.tables, COALESCE(e.joining, false) AS copies
+          FROM pg_subscription AS s
+          LEFT JOIN logwatch.edges AS e ON e.subscription = s.subname
+          LEFT JOIN (SELECT r.srsubid, array_agg(r.srrelid ORDER BY r.srrelid) AS tables FROM pg_subscription_rel AS r GROUP BY r.srsubid) AS b ON b.srsubid = s.oid
+         WHERE s.subdbid = (SELECT d.oid FROM pg_database AS d WHERE d.datname = current_database())
+           -- One for other publications as well is the centre's own decision.
+           AND s.subpublications = '{logwatch}' AND e.left_at IS NULL AND NOT pg_is_in_recovery()
+    ), judged AS MATERIALIZED (
+        SELECT k.tables, k.copies, logwatch_private.table_problem(k.tables, k.copies) AS problem
+          FROM (SELECT DISTINCT a.tables, a.copies FROM known AS a WHERE a.tables IS NOT NULL) AS k
+    )
+    SELECT k.subname, COALESCE((k.edge).name, regexp_replace(k.subname, '^logwatch_', '')), k.subenabled, j.problem
+      FROM known AS k
+      LEFT JOIN judged AS j ON j.tables = k.tables AND j.copies = k.copies
+     WHERE CASE WHEN k.subenabled THEN j.problem IS NOT NULL OR (k.edge).refused IS NOT NULL OR (k.edge).name IS NOT NULL AND (k.edge).admitted_at IS NULL
+                -- One that is disabled after it was admitted was disabled by hand.
+                ELSE (k.edge).name IS NOT NULL AND (k.edge).admitted_at IS NULL AND k.subslotname IS NOT NULL
+                     AND (j.problem IS DISTINCT FROM (k.edge).refused OR j.problem IS NULL)
+                     AND k.tables IS NOT NULL END
     $$;
 COMMENT ON FUNCTION logwatch_private.subscriptions_to_settle() IS 'Subscriptions to edges that must be enabled or disabled, by the tables that they bring';
 

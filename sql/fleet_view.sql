@@ -22,9 +22,9 @@ BEGIN
          ORDER BY k.name
     LOOP
         failed := NULL;
-        -- PostgreSQL counts them since version 15.
-        IF to_regclass('pg_catalog.pg_stat_subscription_stats') IS NOT NULL THEN
-            EXECUTE 'SELECT t.apply_error_count + t.sync_error_count FROM pg_stat_subscription_stats AS t WHERE t.subid = $1' INTO failed USING e.subid;
+        -- PostgreSQL counts them since version 15. Its view would count those of all subscriptions.
+        IF to_regprocedure('pg_catalog.pg_stat_get_subscription_stats(oid)') IS NOT NULL THEN
+            EXECUTE 'SELECT t.apply_error_count + t.sync_error_count FROM pg_stat_get_subscription_stats($1) AS t' INTO failed USING e.subid;
         END IF;
         SELECT CASE WHEN e.subid IS NULL THEN 'missing'
                     WHEN e.refused IS NOT NULL THEN 'refused'
