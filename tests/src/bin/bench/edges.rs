@@ -21,8 +21,8 @@ const RECORDS: usize = 5;
 const LOOKS: usize = 15;
 
 pub fn run(table: &mut Table) -> Result<()> {
-    let most = usize::try_from(input::size("BENCH_EDGES", 40)?)?;
-    let minutes = u32::try_from(input::size("BENCH_EDGES_MINUTES", 2)?)?;
+    let most = usize::try_from(input::size("BENCH_EDGES", 20)?)?;
+    let minutes = u32::try_from(input::size("BENCH_EDGES_MINUTES", 1)?)?;
     let workers = (most + 8).to_string();
     let slots = (most + 8).to_string();
     let settings = [
