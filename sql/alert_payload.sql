@@ -1,7 +1,7 @@
 -- The data of a message about an alert as JSON: counts, sources with their files, the newest
 -- record, patterns, and what is usual.
 
-CREATE FUNCTION logwatch_private.newest_record(at timestamptz, sources text[], fingerprints bigint[]) RETURNS jsonb
+CREATE FUNCTION logwatch_private.newest_record(at timestamptz, sources text[], fingerprints bigint[], wanted jsonb DEFAULT NULL) RETURNS jsonb
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     -- Citus cannot make the generic plans that a check asks for.
@@ -16,7 +16,7 @@ BEGIN
     SELECT n.logged_at, n.source_id, n.path_id, n.level, left(n.message, 2000) AS message, left(n.detail, 8000) AS detail INTO e
       FROM logwatch.entries AS n
      WHERE n.logged_at >= at AND n.logged_at < at + interval '1 second' AND n.received_at > at - interval '10 minutes'
-       AND n.source_id = ANY (ids) AND n.fingerprint = ANY (stored)
+       AND n.source_id = ANY (ids) AND n.fingerprint = ANY (stored) AND logwatch_private.fields_match(n.fields, wanted)
      ORDER BY n.logged_at DESC, n.id DESC LIMIT 1;
     RETURN (SELECT jsonb_build_object('at', logwatch_private.rfc3339(e.logged_at), 'source', s.name, 'file', left(p.path, 300), 'level', e.level,
                                       'message', e.message, 'detail', e.detail)
@@ -27,7 +27,7 @@ EXCEPTION WHEN connection_exception THEN
     RETURN NULL;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.newest_record(timestamptz, text[], bigint[]) IS 'The last entry of these sources and patterns within a second; NULL when its server is away';
+COMMENT ON FUNCTION logwatch_private.newest_record(timestamptz, text[], bigint[], jsonb) IS 'The last entry of these sources and patterns within a second; NULL when its server is away';
 
 CREATE FUNCTION logwatch_private.newest_files(from_at timestamptz, until timestamptz, fingerprints bigint[])
     RETURNS TABLE (source_id bigint, path text, n bigint)
@@ -123,7 +123,7 @@ BEGIN
                             ORDER BY t.n DESC, t.fingerprint), '[]')
                        FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint),
         'port', current_setting('port')::integer,
-        'newest', (SELECT logwatch_private.newest_record(max(c.second), array_agg(DISTINCT c.source), array_agg(DISTINCT c.fingerprint))
+        'newest', (SELECT logwatch_private.newest_record(max(c.second), array_agg(DISTINCT c.source), array_agg(DISTINCT c.fingerprint), logwatch_private.fields_of(alert))
                      FROM counted AS c WHERE c.second = (SELECT max(o.second) FROM counted AS o)),
         'usual', CASE WHEN reason IN ('resolved', 'late') THEN '[]' ELSE logwatch_private.usual(alert) END,
         'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot)));

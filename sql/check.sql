@@ -381,6 +381,10 @@ BEGIN
         PERFORM logwatch_private.add_patterns(tallies);
         PERFORM logwatch_private.match_patterns(tallies);
         touched := logwatch_private.roll(tallies, asof);
+        IF EXISTS (SELECT FROM logwatch_private.taken) THEN
+            touched := touched || logwatch_private.roll_fields(asof);
+            DELETE FROM logwatch_private.taken;
+        END IF;
     END IF;
     PERFORM logwatch_private.end_missing_lines(asof);
     frames := ARRAY(SELECT f FROM logwatch_private.check_frames(COALESCE(touched, '{}'), learned, asof) AS f);

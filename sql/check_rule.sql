@@ -5,13 +5,13 @@ CREATE FUNCTION logwatch_private.present_counts(r logwatch.rules, asof timestamp
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     AS $$
-    SELECT v.grp, CASE r.group_by WHEN 'source' THEN (SELECT s.name FROM logwatch.sources AS s WHERE s.id = v.grp) WHEN 'pattern' THEN to_hex(v.grp) ELSE '' END,
+    SELECT v.grp, CASE r.group_by WHEN 'source' THEN (SELECT s.name FROM logwatch.sources AS s WHERE s.id = v.grp) WHEN 'pattern' THEN to_hex(v.grp) ELSE COALESCE(v.value, '') END,
            sum(v.n)::bigint, count(DISTINCT v.source_id)
-      FROM (SELECT m.grp, m.source_id, p / 60 AS n
+      FROM (SELECT m.grp, m.source_id, p / 60 AS n, m.value
               FROM logwatch_private.minutes_of(r, asof - r.within, asof) AS m CROSS JOIN LATERAL unnest(m.points) AS p
              WHERE m.minute + make_interval(secs => p % 60) > asof - r.within AND m.minute + make_interval(secs => p % 60) <= asof
             UNION ALL
-            SELECT w.grp, NULL, w.n::bigint FROM logwatch_private.waiting_counts(asof) AS w WHERE w.rule = r.name) AS v
+            SELECT w.grp, NULL, w.n::bigint, NULL FROM logwatch_private.waiting_counts(asof) AS w WHERE w.rule = r.name) AS v
      GROUP BY 1, 2
      ORDER BY 3 DESC, 1
      LIMIT 10
@@ -32,6 +32,7 @@ CREATE FUNCTION logwatch_private.why_quiet(r logwatch.rules, alert logwatch.aler
              THEN format('outside the hours "%s": notifications are %s', r.notify_during, CASE r.outside_hours WHEN 'hold' THEN 'held until they begin' ELSE 'dropped' END) END,
         CASE WHEN EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.rule = r.inhibited_by AND o.state = 'firing')
              THEN format('inhibited by rule "%s", which is firing', r.inhibited_by) END,
+        logwatch_private.lacks_fields(r),
         CASE WHEN NOT EXISTS (SELECT FROM logwatch_private.targets(r.channels, r.recipients))
              THEN format('none of its channels (%s) is turned on', array_to_string(r.channels, ', ')) END)
     $$;
@@ -142,7 +143,7 @@ BEGIN
     END IF;
     RETURN QUERY
         SELECT c.group_key, 'ok', c.n, r.threshold,
-               COALESCE(blocked, concat_ws('; ', COALESCE(logwatch_private.why_not_met(r, c.grp, c.n, c.sources, asof),
+               COALESCE(blocked, concat_ws('; ', CASE WHEN c.n = 0 THEN logwatch_private.known_fields(r, asof) END, COALESCE(logwatch_private.why_not_met(r, c.grp, c.n, c.sources, asof),
                                                           CASE WHEN r.for_at_least > interval '0' THEN format('met; fires when it has been met for %s', r.for_at_least)
                                                                ELSE 'met; the next check fires' END),
                                            NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), '')))

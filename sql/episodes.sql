@@ -108,11 +108,12 @@ BEGIN
          WHERE open.is_due OR rule.changed OR touch.selection IS NOT NULL
         UNION ALL
         -- The present of changed rules, so that an edited rule counts at once.
-        SELECT rule.name, g.grp, CASE rule.group_by WHEN 'source' THEN g.name WHEN 'pattern' THEN to_hex(g.grp) ELSE '' END,
+        SELECT rule.name, g.grp, CASE WHEN rule.group_by = 'pattern' THEN to_hex(g.grp) WHEN rule.group_by = 'none' THEN '' WHEN rule.group_by = 'source' THEN g.name ELSE COALESCE(g.name, '(other)') END,
                tstzmultirange(tstzrange(asof, asof + interval '1 second', '[]'))
           FROM rule
-         CROSS JOIN LATERAL (SELECT DISTINCT o.grp, s.name
+         CROSS JOIN LATERAL (SELECT DISTINCT o.grp, COALESCE(f.value, s.name) AS name
                                FROM logwatch_private.rolled AS o LEFT JOIN logwatch.sources AS s ON s.id = o.grp
+                               LEFT JOIN logwatch_private.field_groups AS f ON f.selection = o.selection AND f.grp = o.grp
                               WHERE o.selection = rule.selection AND o.minute > asof - rule.within - interval '1 minute' AND o.minute <= asof OFFSET 0) AS g
          WHERE rule.changed
         UNION ALL
@@ -154,9 +155,9 @@ BEGIN
     SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = rule;
     around := logwatch_private.around(r);
     RETURN QUERY
-    SELECT r.name, NULL::integer, g.grp, CASE r.group_by WHEN 'source' THEN s.name WHEN 'pattern' THEN to_hex(g.grp) ELSE '' END,
+    SELECT r.name, NULL::integer, g.grp, CASE r.group_by WHEN 'source' THEN s.name WHEN 'pattern' THEN to_hex(g.grp) WHEN 'none' THEN '' ELSE g.value END,
            from_at - around, to_at, tstzmultirange(tstzrange(from_at, to_at, '[]'))
-      FROM (SELECT m.grp FROM logwatch_private.minutes_of(r, from_at - around - r.within, to_at) AS m
+      FROM (SELECT m.grp, max(m.value) AS value FROM logwatch_private.minutes_of(r, from_at - around - r.within, to_at) AS m
              GROUP BY m.grp HAVING sum(m.n) >= r.threshold) AS g
       LEFT JOIN logwatch.sources AS s ON s.id = g.grp AND r.group_by = 'source'
      WHERE r.group_by <> 'source' OR s.name IS NOT NULL;

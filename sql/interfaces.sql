@@ -14,12 +14,14 @@ CREATE FUNCTION logwatch_alert_entries(alert_id bigint)
 #variable_conflict use_column
 DECLARE
     a logwatch.alerts;
+    wanted jsonb;
     from_second timestamptz;
     to_second timestamptz;
 BEGIN
     SELECT * INTO a FROM logwatch.alerts AS k WHERE k.id = $1;
     from_second := a.started_at - a.within;
     to_second := a.met_until;
+    wanted := logwatch_private.fields_of(a);
     RETURN QUERY
     SELECT e.logged_at, s.name, p.path, e.level, e.message, e.detail, e.fields
       FROM logwatch.entries AS e JOIN logwatch.sources AS s ON s.id = e.source_id
@@ -29,6 +31,7 @@ BEGIN
            SELECT c.second, c.source, v.stored
              FROM logwatch_private.counted(a) AS c
             CROSS JOIN LATERAL (SELECT c.fingerprint UNION ALL SELECT r.earlier FROM logwatch.earlier_fingerprints AS r WHERE r.fingerprint = c.fingerprint) AS v (stored))
+       AND logwatch_private.fields_match(e.fields, wanted)
      ORDER BY e.logged_at, e.id;
 END
 $$;

@@ -91,6 +91,7 @@ CREATE FUNCTION logwatch_private.prune_rolled(asof timestamptz) RETURNS bigint
      WHERE NOT EXISTS (SELECT FROM logwatch_private.known_rules AS k WHERE k.selection = s.id OR k.by_source = s.id);
     UPDATE logwatch_private.selections AS s SET since = logwatch_private.start_of_minute($1 - s.reach)
      WHERE s.since < logwatch_private.start_of_minute($1 - s.reach);
+    DELETE FROM logwatch_private.field_groups AS g WHERE NOT EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = g.selection AND o.grp = g.grp);
     DELETE FROM logwatch_private.matches AS m WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint);
     WITH gone AS (
         DELETE FROM logwatch_private.rolled AS o

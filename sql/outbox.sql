@@ -14,7 +14,7 @@ COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts) IS 'Summary 
 CREATE FUNCTION logwatch_private.group_label(group_by text, group_key text) RETURNS text
     LANGUAGE sql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE group_by || ' ' || group_key END $$;
+    AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE regexp_replace(group_by, '^field:', '') || ' ' || group_key END $$;
 COMMENT ON FUNCTION logwatch_private.group_label(text, text) IS 'Label of a group: the kind of its key, and the key';
 
 CREATE FUNCTION logwatch_private.is_held(r logwatch.rules, reason text, asof timestamptz) RETURNS boolean

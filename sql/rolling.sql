@@ -38,10 +38,13 @@ CREATE UNLOGGED TABLE logwatch_private.selections (
     expression integer,
     group_by   text NOT NULL,
     reach      interval NOT NULL,
-    since      timestamptz NOT NULL
+    since      timestamptz NOT NULL,
+    where_fields jsonb,
+    by_fields  boolean NOT NULL DEFAULT false
 );
 COMMENT ON SEQUENCE logwatch_private.selections_id_seq IS 'Ids of logwatch_private.selections';
-COMMENT ON TABLE logwatch_private.selections IS 'What rules count: the sources of a glob, the patterns of an expression (NULL for all), grouped by none, source or pattern';
+COMMENT ON TABLE logwatch_private.selections IS 'What rules count: the sources of a glob, the patterns of an expression (NULL for all), grouped by none, source, pattern or a field';
+COMMENT ON COLUMN logwatch_private.selections.by_fields IS 'Its sums are of entries, whose fields it groups or filters by';
 COMMENT ON COLUMN logwatch_private.selections.reach IS 'How far back its rules look';
 COMMENT ON COLUMN logwatch_private.selections.since IS 'From this minute on rolled has all records of the selection';
 
@@ -57,7 +60,7 @@ CREATE UNLOGGED TABLE logwatch_private.rolled (
 CREATE INDEX rolled_minute_idx ON logwatch_private.rolled (minute);
 ALTER TABLE logwatch_private.rolled SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 20000, autovacuum_vacuum_cost_delay = 0);
 COMMENT ON TABLE logwatch_private.rolled IS 'Records per selection, group and minute, with their seconds as in minutes';
-COMMENT ON COLUMN logwatch_private.rolled.grp IS 'Source id or fingerprint by the selection''s group_by; 0 for none';
+COMMENT ON COLUMN logwatch_private.rolled.grp IS 'Source id, fingerprint or hash of a field''s value by the selection''s group_by; 0 for none';
 
 CREATE UNLOGGED TABLE logwatch_private.known_rules (
     name       text PRIMARY KEY,
@@ -84,6 +87,7 @@ CREATE FUNCTION logwatch_private.forget_rolled() RETURNS void
     AS $$
     DELETE FROM logwatch_private.known_rules;
     DELETE FROM logwatch_private.selections;
+    DELETE FROM logwatch_private.field_groups;
     DELETE FROM logwatch_private.rolled;
     DELETE FROM logwatch_private.postponed;
     UPDATE logwatch.alerts SET holds_until = NULL WHERE holds_until IS NOT NULL;
@@ -123,8 +127,8 @@ COMMENT ON FUNCTION logwatch_private.template_matches(text, text, text) IS 'Whet
 CREATE FUNCTION logwatch_private.group_number(group_by text, group_key text) RETURNS bigint
     LANGUAGE sql STABLE
     AS $$
-    SELECT CASE group_by WHEN 'source' THEN logwatch_private.source_id(group_key)
-                         WHEN 'pattern' THEN ('x' || lpad(group_key, 16, '0'))::bit(64)::bigint
+    SELECT CASE WHEN group_by = 'source' OR group_by LIKE 'field:%' THEN logwatch_private.source_id(group_key)
+                         WHEN group_by = 'pattern' THEN ('x' || lpad(group_key, 16, '0'))::bit(64)::bigint
                          ELSE 0 END
     $$;
 COMMENT ON FUNCTION logwatch_private.group_number(text, text) IS 'Returns the number by which sums know an alert''s group';
@@ -158,7 +162,7 @@ COMMENT ON FUNCTION logwatch_private.minutes_query(text, logwatch.rules, bigint[
     IS 'Returns a query for the rows of minutes that a rule counts; its parameters: from, to, groups, places, match, exclude, level';
 
 CREATE FUNCTION logwatch_private.minutes_of(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[] DEFAULT NULL)
-    RETURNS TABLE (grp bigint, minute timestamptz, level logwatch.level, source_id bigint, fingerprint bigint, n bigint, points bigint[])
+    RETURNS TABLE (grp bigint, minute timestamptz, level logwatch.level, source_id bigint, fingerprint bigint, n bigint, points bigint[], value text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
@@ -166,8 +170,15 @@ CREATE FUNCTION logwatch_private.minutes_of(r logwatch.rules, from_at timestampt
 DECLARE
     places constant bigint[] := logwatch_private.places_of(r, groups);
 BEGIN
+    IF logwatch_private.reads_fields(r) THEN
+        RETURN QUERY
+        SELECT c.grp, v.minute, c.level, c.source_id, c.fingerprint, c.n, ARRAY[60 * c.n + extract(epoch FROM c.second - v.minute)::bigint], c.value
+          FROM logwatch_private.counted_entries(r, from_at, to_at, groups, true) AS c
+         CROSS JOIN LATERAL (SELECT logwatch_private.start_of_minute(c.second) AS minute) AS v;
+        RETURN;
+    END IF;
     RETURN QUERY EXECUTE logwatch_private.minutes_query(
-        'm.source_id, m.fingerprint, m.n, CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END', r, groups, places)
+        'm.source_id, m.fingerprint, m.n, CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END, NULL::text', r, groups, places)
         USING from_at, to_at, groups, places, r.match, r.exclude, r.level;
 END
 $$;
@@ -205,13 +216,14 @@ DECLARE
     places bigint[];
 BEGIN
     SELECT * INTO found FROM logwatch_private.selections AS s
-     WHERE s.source = r.source AND s.group_by = r.group_by AND s.expression IS NOT DISTINCT FROM wanted;
+     WHERE s.source = r.source AND s.group_by = r.group_by AND s.expression IS NOT DISTINCT FROM wanted AND s.where_fields IS NOT DISTINCT FROM r.where_fields;
     IF found.since <= start THEN
         UPDATE logwatch_private.selections AS s SET reach = greatest(s.reach, $2) WHERE s.id = found.id AND s.reach < $2;
         RETURN found.id;
     END IF;
     IF found.id IS NULL THEN
-        INSERT INTO logwatch_private.selections AS s (source, expression, group_by, reach, since) VALUES (r.source, wanted, r.group_by, reach, start)
+        INSERT INTO logwatch_private.selections AS s (source, expression, group_by, reach, since, where_fields, by_fields)
+        VALUES (r.source, wanted, r.group_by, reach, start, r.where_fields, logwatch_private.reads_fields(r))
         RETURNING * INTO found;
     ELSE
         UPDATE logwatch_private.selections AS s SET reach = greatest(s.reach, $2), since = start WHERE s.id = found.id;
@@ -219,6 +231,11 @@ BEGIN
     END IF;
     -- Rules of all levels share the sums.
     r.level := 'DEBUG';
+    IF found.by_fields THEN
+        -- Without those of batches that wait: a check adds them when it takes the batch.
+        PERFORM logwatch_private.sum_entries(r, found.id, start);
+        RETURN found.id;
+    END IF;
     places := logwatch_private.places_of(r, NULL);
     EXECUTE format(
         'INSERT INTO logwatch_private.rolled (selection, grp, minute, level, n, points)
@@ -364,14 +381,14 @@ BEGIN
         -- The selections whose glob means a source: most globs are plain names.
         SELECT src.id AS source_id, src.name, sel.id AS selection, sel.expression, sel.group_by, sel.since
           FROM logwatch.sources AS src
-          JOIN logwatch_private.selections AS sel ON sel.source = src.name
+          JOIN logwatch_private.selections AS sel ON sel.source = src.name AND NOT sel.by_fields
          WHERE src.id IN (SELECT tally.source_id FROM tally)
         UNION ALL
         SELECT src.id, src.name, sel.id, sel.expression, sel.group_by, sel.since
-          FROM (SELECT DISTINCT s.source AS glob FROM logwatch_private.selections AS s WHERE s.source ~ '[*?]') AS g
+          FROM (SELECT DISTINCT s.source AS glob FROM logwatch_private.selections AS s WHERE s.source ~ '[*?]' AND NOT s.by_fields) AS g
          CROSS JOIN LATERAL (SELECT s.id, s.name FROM logwatch.sources AS s
                               WHERE s.id IN (SELECT tally.source_id FROM tally) AND logwatch_private.glob_matches(s.name, g.glob) AND s.name <> g.glob OFFSET 0) AS src
-          JOIN logwatch_private.selections AS sel ON sel.source = g.glob
+          JOIN logwatch_private.selections AS sel ON sel.source = g.glob AND NOT sel.by_fields
     ), whole AS MATERIALIZED (
         -- Where neither expression nor group asks for the pattern, those of a source are one.
         SELECT tally.source_id, tally.level, tally.second, sum(tally.n) AS n FROM tally GROUP BY 1, 2, 3

@@ -32,7 +32,8 @@ CREATE TABLE logwatch.rules (
     escalate_to     text[],
     inhibited_by    text,
     expected_during text,
-    expected_since  timestamptz
+    expected_since  timestamptz,
+    where_fields    jsonb
 );
 COMMENT ON TABLE logwatch.rules IS 'When to alert and whom to notify; INSERT, UPDATE and DELETE take effect at the next check';
 COMMENT ON COLUMN logwatch.rules.kind IS 'threshold: at least threshold records within the interval; new_pattern: a pattern never seen before; spike: at least threshold records, and factor times the average of the same time on the 7 days before; absence: no heartbeat, no records or no line that matches for longer than the interval';
@@ -40,7 +41,8 @@ COMMENT ON COLUMN logwatch.rules.level IS 'Counts records of this level and abov
 COMMENT ON COLUMN logwatch.rules.source IS 'Counts records of sources whose name matches this glob (* and ?)';
 COMMENT ON COLUMN logwatch.rules.match IS 'Regular expression that the pattern''s template must match; NULL for any. With absence_of = match the line or its message must match it';
 COMMENT ON COLUMN logwatch.rules.exclude IS 'Regular expression that the pattern''s template must not match';
-COMMENT ON COLUMN logwatch.rules.group_by IS 'none: one alert for all; source or pattern: one for each';
+COMMENT ON COLUMN logwatch.rules.group_by IS 'none: one alert for all; source, pattern or field:NAME: one for each, such as field:customer';
+COMMENT ON COLUMN logwatch.rules.where_fields IS 'Counts only records whose fields have these values, such as {"tenant": "a", "status": [500, 503]}';
 COMMENT ON COLUMN logwatch.rules.threshold IS 'The rule fires when its window holds at least this many records';
 COMMENT ON COLUMN logwatch.rules.within IS 'Length of the sliding window, by event time';
 COMMENT ON COLUMN logwatch.rules.for_at_least IS 'The condition must hold for this long before the rule fires';
@@ -136,10 +138,10 @@ BEGIN
         RAISE EXCEPTION 'rule "%": learn_for or repeat_every is longer than 3660 days, or factor, repeat_factor or created_at is out of range', NEW.name
             USING ERRCODE = 'check_violation', HINT = 'For example: learn_for = ''1 day'', repeat_every = ''4 hours'', factor = 3, repeat_factor = 2.';
     END IF;
-    IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.kind <> 'absence'
+    IF NEW.group_by NOT IN ('none', 'source', 'pattern') AND NEW.group_by NOT LIKE 'field:%' AND NEW.kind <> 'absence'
        OR NEW.kind = 'absence' AND NEW.absence_of = 'match' AND NEW.group_by NOT IN ('none', 'source') THEN
         RAISE EXCEPTION 'rule "%": unknown group_by "%"', NEW.name, NEW.group_by
-            USING ERRCODE = 'check_violation', HINT = CASE NEW.kind WHEN 'absence' THEN 'Use none or source.' ELSE 'Use none, source or pattern.' END;
+            USING ERRCODE = 'check_violation', HINT = CASE NEW.kind WHEN 'absence' THEN 'Use none or source.' ELSE 'Use none, source, pattern or field:NAME.' END;
     END IF;
     IF NEW.outside_hours NOT IN ('hold', 'drop') THEN
         RAISE EXCEPTION 'rule "%": unknown outside_hours "%"', NEW.name, NEW.outside_hours

@@ -134,7 +134,7 @@ CREATE FUNCTION logwatch_private.waiting_counts(asof timestamptz) RETURNS TABLE 
     AS $$
     SELECT r.name, g.grp, sum(w.n)
       FROM logwatch_private.waiting AS w
-      JOIN logwatch.rules AS r ON r.kind <> 'absence' AND w.second > asof - r.within AND w.second <= asof AND w.level >= r.level::logwatch.level
+      JOIN logwatch.rules AS r ON r.kind <> 'absence' AND NOT logwatch_private.reads_fields(r) AND w.second > asof - r.within AND w.second <= asof AND w.level >= r.level::logwatch.level
      CROSS JOIN LATERAL (SELECT CASE r.group_by WHEN 'source' THEN w.source_id WHEN 'pattern' THEN w.fingerprint ELSE 0 END AS grp) AS g
      WHERE (r.source = '*'
             OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = w.source_id AND logwatch_private.glob_matches(s.name, r.source)))
@@ -209,7 +209,7 @@ BEGIN
            CASE WHEN judged.state = 'error' THEN format('Rule %s is left out of checks: %s. Change it, and the next check tries it again.', r.name, problem.text)
                 ELSE logwatch_private.rule_message(r.kind, judged.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
                                  r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint,
-                                 CASE WHEN logwatch_private.expects_lines(r) THEN r.match END) END
+                                 CASE WHEN logwatch_private.expects_lines(r) THEN r.match END) || COALESCE('; ' || logwatch_private.lacks_fields(r), '') END
       FROM logwatch.rules AS r
       LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (

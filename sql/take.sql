@@ -135,6 +135,10 @@ BEGIN
                                FROM (SELECT one.*, min(one.second) OVER () AS origin FROM one
                                       WHERE one.batch = b.number AND one.second > asof) AS o) AS f
          WHERE b.last_at > asof AND f.first_at IS NOT NULL
+    ), noted AS (
+        INSERT INTO logwatch_private.taken (source_id, received_at, first_at, last_at)
+        SELECT b.source_id, b.received_at, b.first_at, least(b.last_at, asof) FROM batch AS b
+         WHERE b.fingerprints <> '{}' AND EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.by_fields)
     ), expected AS (
         INSERT INTO logwatch.expected_lines (match, second, source_id)
         SELECT u.match, date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second), b.source_id

@@ -129,7 +129,8 @@ extension_sql_file!(
     name = "rolling",
     requires = ["fleet_commands"]
 );
-extension_sql_file!("../../sql/take.sql", name = "take", requires = ["rolling"]);
+extension_sql_file!("../../sql/fields.sql", name = "fields", requires = ["rolling"]);
+extension_sql_file!("../../sql/take.sql", name = "take", requires = ["fields"]);
 extension_sql_file!(
     "../../sql/interruptions.sql",
     name = "interruptions",

@@ -16,7 +16,12 @@ use logwatch_tests::server::Server;
 
 /// The cases, unless LOGWATCH_SEED and LOGWATCH_CASES say otherwise: those that failed before come
 /// first.
-const SEEDS: [u64; 15] = [4, 11, 29, 35, 43, 1, 2, 3, 5, 6, 7, 8, 9, 10, 12];
+const SEEDS: [u64; 19] = [
+    4, 11, 29, 35, 43, 1, 2, 3, 5, 6, 7, 8, 9, 10, 12, 1000, 1001, 1002, 1003,
+];
+
+/// From this seed on records have fields, and rules that group or filter by them.
+const WITH_FIELDS: u64 = 1000;
 
 /// Length of a random case's stream, in seconds.
 const STREAM: u32 = 150;
@@ -196,6 +201,21 @@ impl Case {
                 records.push((at, at, ["a", "b"][random.usize(..2)], "INFO backup finished"));
             }
         }
+        if seed >= WITH_FIELDS {
+            rules.push(field_rule(rules.len(), &mut random));
+            rules.push(field_rule(rules.len(), &mut random));
+            for at in (0..STREAM).filter(|_| random.u8(..2) == 0).collect::<Vec<_>>() {
+                let late = manner == Manner::Late && random.u8(..6) == 0;
+                let comes = at + if late { random.u32(1..LONGEST_WAIT) } else { 0 };
+                let message = [
+                    "level=error msg=\"card declined\" customer=acme tenant=a",
+                    "level=fatal msg=\"disk full\" customer=globex tenant=a",
+                    "level=error msg=\"card declined\" customer=initech tenant=b",
+                    "level=error msg=\"card declined\" tenant=b",
+                ][random.usize(..4)];
+                records.push((at, comes, ["a", "b"][random.usize(..2)], message));
+            }
+        }
         Case {
             seed,
             manner,
@@ -334,6 +354,24 @@ fn expecting_rule(number: usize, random: &mut fastrand::Rng) -> String {
         "INSERT INTO logwatch.rules (name, kind, absence_of, group_by, source, match, within, for_at_least, keep_firing_for)
          VALUES ('rule{number}', 'absence', 'match', '{group_by}', '{source}', '{matching}', '{} seconds', '{} seconds', '{} seconds')",
         random.u8(2..30),
+        random.u8(..2) * random.u8(1..25),
+        random.u8(..2) * random.u8(1..30),
+    )
+}
+
+fn field_rule(number: usize, random: &mut fastrand::Rng) -> String {
+    let group_by = ["none", "source", "pattern", "field:customer", "field:customer"][random.usize(..5)];
+    let fields = match group_by {
+        "field:customer" => "NULL",
+        _ => r#"'{"tenant": "a", "customer": ["acme", "globex"]}'"#,
+    };
+    let matching = ["NULL", "'disk|declined'", "'card'"][random.usize(..3)];
+    format!(
+        "INSERT INTO logwatch.rules (name, group_by, where_fields, level, match, threshold, within, for_at_least, keep_firing_for)
+         VALUES ('rule{number}', '{group_by}', {fields}, '{}', {matching}, {}, '{} seconds', '{} seconds', '{} seconds')",
+        ["ERROR", "FATAL"][random.usize(..2)],
+        random.u8(1..=4),
+        random.u8(2..40),
         random.u8(..2) * random.u8(1..25),
         random.u8(..2) * random.u8(1..30),
     )

@@ -17,6 +17,7 @@ mod end_to_end;
 mod entries_retention;
 mod expected_lines;
 mod exporters;
+mod field_rules;
 mod files_between_runs;
 mod files_content;
 mod files_crashes;
