@@ -8,6 +8,7 @@ mod options;
 
 use std::ffi::OsString;
 use std::io;
+use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
@@ -72,9 +73,9 @@ pub struct Args {
     #[arg(long, help_heading = "Mode")]
     once: bool,
 
-    /// With --once, stop after this many seconds; the next run continues there.
-    #[arg(long, value_name = "SECONDS", requires = "once", help_heading = "Mode")]
-    max_runtime: Option<u64>,
+    /// With --once, stop after this time, such as 50, 50s or 5m; the next run continues there.
+    #[arg(long, value_name = "SECONDS", requires = "once", value_parser = options::duration, help_heading = "Mode")]
+    max_runtime: Option<Duration>,
 
     /// Print the records as JSON lines instead of storing them. Use no database.
     #[arg(long, help_heading = "Mode")]
@@ -103,8 +104,8 @@ pub struct Args {
     from_end: bool,
 
     /// Keep reading a renamed file until it has been idle for this long.
-    #[arg(long, value_name = "SECONDS", default_value_t = 10, value_parser = clap::value_parser!(u64).range(..=86_400), help_heading = "Files")]
-    rotate_wait: u64,
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = options::duration, help_heading = "Files")]
+    rotate_wait: Duration,
 
     /// Leave files out whose name matches this pattern, or whose path does if it has a slash. May
     /// be given several times.

@@ -90,6 +90,8 @@ pub struct TrackedFiles {
     has_looked: bool,
     /// No file was there at the last look.
     is_empty: bool,
+    /// Patterns that matched no file at the first look.
+    pub unmatched: Vec<PathBuf>,
     /// Number of files that may be held open.
     handles: usize,
     /// Some candidates were left for the next look.
@@ -125,9 +127,14 @@ impl TrackedFiles {
             from_end,
             has_looked: false,
             is_empty: true,
+            unmatched: Vec::new(),
             handles,
             is_cut: false,
         }
+    }
+
+    pub fn has_looked(&self) -> bool {
+        self.has_looked
     }
 
     pub fn is_informed(&self) -> bool {
@@ -207,7 +214,9 @@ impl TrackedFiles {
             self.has_looked = true;
             self.begin_inputs(&candidates);
             let covered = candidates.iter().filter(|it| it.kin == Kin::Covered);
-            if let Some(paths) = names::in_several_formats(covered.map(|it| it.seen.path.as_path())) {
+            let covered: Vec<&Path> = covered.map(|it| it.seen.path.as_path()).collect();
+            self.unmatched = self.inputs.unmatched(&covered);
+            if let Some(paths) = names::in_several_formats(covered.into_iter()) {
                 log::warn!(
                     "{} seem to be one log in several formats; its records are stored once for each: \
                      name the files of one format, or leave others out with --exclude",

@@ -134,6 +134,38 @@ fn a_lock_in_the_way_cuts_nothing() -> Result<()> {
 }
 
 #[test]
+fn a_backend_that_is_killed_makes_no_batch_smaller() -> Result<()> {
+    let server = slow_server("CASE WHEN EXISTS (SELECT FROM public.held) THEN 60 ELSE 0 END")?;
+    server.sql(
+        "CREATE TABLE held AS SELECT 1; GRANT SELECT ON held TO PUBLIC; ALTER ROLE feeder SET statement_timeout = 0",
+    )?;
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("app.log");
+    let lines: Vec<String> = (0..64).map(|number| format!("ERROR number {number}")).collect();
+    append(&log, &lines)?;
+    let path = log.display().to_string();
+    let mut command = Tailer::command(&server, &["--source", "app", "--from-beginning", &path])?;
+    command.env("PGUSER", "feeder");
+    let tailer = Tailer::spawn(command)?;
+    let is_storing = "usename = 'feeder' AND wait_event = 'PgSleep'";
+    server.wait_for_sql(
+        SOON,
+        &format!("SELECT count(*) FROM pg_stat_activity WHERE {is_storing}"),
+        "1",
+    )?;
+    server.sql(&format!(
+        "DELETE FROM held; SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE {is_storing}"
+    ))?;
+    server.wait_for_sql(SOON, "SELECT count(*) FROM logwatch.entries", "64")?;
+    let told = tailer.output();
+    assert!(
+        told.contains("trying again in") && !told.contains("records at once"),
+        "{told}"
+    );
+    Ok(())
+}
+
+#[test]
 fn the_grant_goes_to_the_role_that_the_login_becomes() -> Result<()> {
     let server = Server::without_worker(&[])?;
     server.sql(

@@ -330,17 +330,26 @@ fn exit_codes_are_as_documented() -> Result<()> {
     for (user, args, code) in [
         ("postgres", &["--once", text(&log)][..], 0),
         ("postgres", &["--once", "--max-runtime", "50", text(&log)], 0),
+        ("postgres", &["--once", "--max-runtime", "1m 30s", text(&log)], 0),
         ("postgres", &["--no-such-option"], 2),
         ("postgres", &["--once", "--tz", "Mars/Olympus", text(&log)], 2),
         ("postgres", &["--max-runtime", "50", text(&log)], 2),
         ("postgres", &["--once", "/nowhere/app.log"], 66),
         ("postgres", &["--once", "/nowhere/*.log"], 66),
+        ("postgres", &["--once", text(files.path())], 66),
         ("stranger", &["--once", text(&log)], 77),
         ("postgres", &["--once", "-d", "nowhere", text(&log)], 69),
     ] {
         let said = run(&server, user, args)?;
         assert_eq!(said.code, Some(code), "{args:?}: {}", said.err);
         assert_eq!(said.err.is_empty(), code == 0, "{args:?}: {}", said.err);
+    }
+    for (input, reason) in [
+        ("/nowhere/*.log", "no file matches \"/nowhere/*.log\""),
+        (text(files.path()), "is a directory; name its files"),
+    ] {
+        let said = run(&server, "postgres", &["--once", input])?;
+        assert_eq!(said.err.matches(reason).count(), 1, "{}", said.err);
     }
     // 75 when another one takes the source.
     let mut first = Tailer::start(&server, &["--source", "app", text(&log)])?;

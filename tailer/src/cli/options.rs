@@ -7,6 +7,7 @@ use std::path::{Component, Path, PathBuf};
 use std::str::FromStr;
 use std::time::Duration;
 
+use jiff::SignedDuration;
 use jiff::tz::TimeZone;
 use logwatch_record::{DateOrder, Level};
 
@@ -18,6 +19,9 @@ use crate::records::multiline::Multiline;
 
 /// The input that means the systemd journal.
 pub const JOURNAL: &str = "journal:";
+
+/// No option takes a longer time.
+const LONGEST: Duration = Duration::from_secs(86_400);
 
 /// The task.
 pub struct Options {
@@ -144,9 +148,9 @@ impl Args {
             },
             once: self.once,
             progress: self.progress,
-            max_runtime: self.max_runtime.map(Duration::from_secs),
+            max_runtime: self.max_runtime,
             from_end: self.from_end,
-            rotate_wait: Duration::from_secs(self.rotate_wait),
+            rotate_wait: self.rotate_wait,
             multiline: Multiline::from_str(&self.multiline)?,
             format: PathFormats::of_options(&self.format, level)?,
             date_order: date_order(&self.date_order)?,
@@ -170,10 +174,26 @@ fn date_order(name: &str) -> Result<DateOrder, Failure> {
     })
 }
 
+/// Parses a time of at most a day: a number of seconds, or with a unit (`90s`, `5m`, `1h 30m`).
+pub(super) fn duration(text: &str) -> Result<Duration, String> {
+    let seconds = text.parse().ok().map(Duration::from_secs);
+    seconds
+        .or_else(|| Duration::try_from(text.parse::<SignedDuration>().ok()?).ok())
+        .filter(|time| *time <= LONGEST)
+        .ok_or_else(|| "use seconds, or a number with a unit such as 90s or 5m, up to 24h".to_owned())
+}
+
 /// Returns the input as an absolute path: the next run may start in another directory.
 fn absolute(input: &OsString) -> Result<PathBuf, Failure> {
     if input == "-" || input == JOURNAL {
         return Ok(PathBuf::from(input));
+    }
+    let is_near_journal = input.as_encoded_bytes().starts_with(JOURNAL.as_bytes()) || input == "journal";
+    if is_near_journal && !Path::new(input).exists() {
+        return Err(Failure::Usage(format!(
+            "there is no file \"{}\"; to read the systemd journal, type {JOURNAL} with nothing after its colon",
+            Path::new(input).display()
+        )));
     }
     std::path::absolute(Path::new(input))
         .map_err(|error| Failure::Usage(format!("{}: {error}", Path::new(input).display())))
@@ -201,7 +221,7 @@ fn pipe(inputs: &[PathBuf]) -> Result<Option<Pipe>, Failure> {
         [input] if is_pipe(input) => Ok(Some(Pipe::Fifo(input.clone()))),
         inputs => match inputs.iter().find(|input| is_pipe(input)) {
             Some(input) => Err(Failure::Usage(format!(
-                "{}: a pipe cannot be read together with other files; start a tailer of its own for it, with its own --source",
+                "cannot read \"{}\" together with other inputs; start a second tailer for it, with a --source of its own",
                 input.display()
             ))),
             None => Ok(None),
@@ -318,9 +338,22 @@ mod tests {
             &["--dry-run", "--date-order", "backwards", "a"],
             &["--dry-run", "--source", " ", "a"],
             &["--dry-run", "-", "a"],
+            &["--dry-run", "journal:", "a"],
+            &["--dry-run", "journal"],
+            &["--dry-run", "journal:nginx"],
             &["--status"],
         ] {
             assert!(matches!(options(words), Err(Failure::Usage(_))), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_time_is_in_seconds_or_has_a_unit() {
+        for (text, seconds) in [("50", 50), ("5s", 5), ("2m", 120), ("1h 30m", 5400), ("0", 0)] {
+            assert_eq!(duration(text), Ok(Duration::from_secs(seconds)), "{text}");
+        }
+        for text in ["", "s", "-5s", "5 days", "86401", "5x"] {
+            assert!(duration(text).is_err(), "{text}");
         }
     }
 

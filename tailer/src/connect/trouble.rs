@@ -148,10 +148,10 @@ pub fn of_call(error: &postgres::Error, session: &mut Session, settings: &Settin
     }
 }
 
-/// Returns what to report when the server ended the connection during a call.
+/// Returns what to report when transaction_timeout ended the connection during a call.
 pub fn of_closed_call(reason: &str, user: &str) -> String {
     format!(
-        "{reason}; if a limit of the server ended the call: {}",
+        "{reason} by transaction_timeout; {}",
         how_to_lift("transaction_timeout", user)
     )
 }

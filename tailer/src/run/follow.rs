@@ -4,6 +4,7 @@
 //! buffer. After every reconnect the database says again how far each file is stored, and what was
 //! read beyond that is forgotten and read again.
 
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use crate::cli::Options;
@@ -13,7 +14,7 @@ use crate::records::reader::{Batch, Search};
 use crate::report::progress::Progress;
 use crate::report::systemd::Service;
 use crate::sink::{Sink, Stretch};
-use crate::source::inputs::{Inputs, Seen};
+use crate::source::inputs::Inputs;
 use crate::source::wake::Waker;
 use crate::timing::{FIRST_PAUSE, LONGEST_PAUSE, LOOK, POLL};
 use crate::tracked::state::Life;
@@ -176,15 +177,18 @@ impl<'a> Follow<'a> {
             if !name.exists() && !self.tracked.remembers(name) {
                 return Err(Failure::NoInput(format!("{}: no such file", name.display())));
             }
-            if name.exists() && matches!(Seen::at(name), Ok(None)) {
-                return Err(Failure::NoInput(format!("{}: not a plain file", name.display())));
-            }
         }
-        if let Some(message) = self.tracked.unreadable() {
-            return Err(Failure::NoInput(message));
+        let unreadable = self.tracked.unreadable();
+        if unreadable > 0 {
+            return Err(Failure::NoInput(format!(
+                "cannot read {unreadable} of the inputs; to see what to type, run the same command with --check"
+            )));
         }
         if self.tracked.is_empty() && self.tracked.inputs.names().next().is_none() {
-            return Err(Failure::NoInput("no file matches what is to be read".to_owned()));
+            return Err(Failure::NoInput(format!(
+                "no file matches {}",
+                shown(&self.tracked.unmatched)
+            )));
         }
         Ok(())
     }
@@ -236,8 +240,15 @@ impl<'a> Follow<'a> {
         if !self.tracked.is_informed() {
             return;
         }
+        let is_first = !self.tracked.has_looked();
         self.tracked.look();
         if !self.options.once {
+            if is_first && !self.tracked.unmatched.is_empty() {
+                log::warn!(
+                    "no file matches {} yet: the tailer reads files as soon as they appear",
+                    shown(&self.tracked.unmatched)
+                );
+            }
             self.waker.forget(|directory| !directory.is_dir());
             self.waker.watch(self.tracked.directories.watched());
         }
@@ -357,4 +368,12 @@ impl<'a> Follow<'a> {
             log::info!("{text}");
         }
     }
+}
+
+fn shown(patterns: &[PathBuf]) -> String {
+    let patterns: Vec<String> = patterns
+        .iter()
+        .map(|it| format!("\"{}\"", it.display()))
+        .collect();
+    patterns.join(" or ")
 }

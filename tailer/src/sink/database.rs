@@ -1,7 +1,7 @@
 //! The database: calls, and what to do about records that it refuses.
 
 use std::path::{Path, PathBuf};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use logwatch_record::{Flags, Level};
 use postgres::error::Severity;
@@ -27,6 +27,9 @@ const INGEST_ROWS: &str = "SELECT {schema}.logwatch_ingest($1, $2, u.file, u.pat
      pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), \
      pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15)) \
      AS u (file, path, dev, inode, from_byte, to_byte, head_bytes, head_hash, tail_bytes, tail_hash, gap, state, place)";
+/// No row before PostgreSQL 17.
+const TRANSACTION_TIMEOUT: &str = "SELECT s.setting::bigint FROM pg_catalog.pg_settings AS s \
+     WHERE s.name OPERATOR(pg_catalog.=) 'transaction_timeout'";
 /// Number of rows in one call.
 const ROWS: usize = 1000;
 /// Bytes that are kept of a record that the server cannot store whole within its limits.
@@ -239,21 +242,31 @@ impl Database {
         })
     }
 
-    /// Stores a stretch. A server that ends the connection meanwhile may have done so for a limit:
-    /// the driver loses the reason when the connection ends with it.
+    /// Stores a stretch. A connection that ends when transaction_timeout is over ended for that
+    /// limit: the driver loses the server's reason together with the connection.
     fn ingest_within_limit(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
-        let was_connected = self.session.is_some();
+        let started = Instant::now();
         match self.ingest(stretch) {
-            Err(Trouble::Later(reason))
-                if was_connected && self.session.is_none() && !stretch.records.is_empty() =>
-            {
-                Err(Trouble::Limit(connect::of_closed_call(
-                    &reason,
-                    self.settings.user(),
-                )))
+            Err(Trouble::Later(reason)) if self.session.is_none() && !stretch.records.is_empty() => {
+                let took = started.elapsed();
+                self.connect_if_closed()?;
+                let limit = self.transaction_timeout()?;
+                Err(if limit.is_some_and(|limit| took >= limit) {
+                    Trouble::Limit(connect::of_closed_call(&reason, self.settings.user()))
+                } else {
+                    Trouble::Later(reason)
+                })
             }
             result => result,
         }
+    }
+
+    fn transaction_timeout(&mut self) -> Result<Option<Duration>, Trouble> {
+        let rows = self.call(TRANSACTION_TIMEOUT, &[])?;
+        let milliseconds = rows
+            .first()
+            .and_then(|row| u64::try_from(row.get::<_, i64>(0)).ok());
+        Ok(milliseconds.filter(|limit| *limit > 0).map(Duration::from_millis))
     }
 
     /// The call exceeded a limit of the server: halves the records, and cuts one that alone is too

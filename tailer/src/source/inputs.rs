@@ -197,6 +197,16 @@ impl Inputs {
         })
     }
 
+    /// Returns the patterns that none of these files matches.
+    pub fn unmatched(&self, files: &[&Path]) -> Vec<PathBuf> {
+        let matches = |input: &&Input| files.iter().any(|file| input.covers(file));
+        let patterns = self
+            .inputs
+            .iter()
+            .filter(|input| matches!(input, Input::Pattern { .. }) && !matches(input));
+        patterns.map(|input| input.text().to_path_buf()).collect()
+    }
+
     pub fn rotated_to(&self) -> &[PathBuf] {
         &self.rotated_to
     }
@@ -217,16 +227,19 @@ impl Inputs {
     /// read.
     pub fn problems(&self) -> Vec<(PathBuf, String)> {
         let problem = |input: &Input| match input {
-            Input::Name(path) if path.is_dir() => Some(format!(
-                "is a directory; name its files, such as '{}/*.log'",
-                path.display()
-            )),
+            Input::Name(path) => match fs::metadata(path) {
+                Ok(metadata) if metadata.is_dir() => Some(format!(
+                    "is a directory; name its files, such as '{}/*.log'",
+                    path.display()
+                )),
+                Ok(metadata) if !metadata.is_file() => Some("is not a plain file".to_owned()),
+                _ => None,
+            },
             // A directory that is not there yet may come.
             Input::Pattern { root, .. } => fs::read_dir(root)
                 .err()
                 .filter(|error| error.kind() != io::ErrorKind::NotFound)
                 .map(|error| error.to_string()),
-            Input::Name(_) => None,
         };
         self.inputs
             .iter()

@@ -49,13 +49,9 @@ impl TrackedFiles {
             || self.files.iter().any(|file| file.row.path == path)
     }
 
-    /// Returns a file that cannot be read, and why.
-    pub fn unreadable(&self) -> Option<String> {
-        let mut errors: Vec<_> = self.errors.iter().collect();
-        errors.sort();
-        errors
-            .first()
-            .map(|(path, error)| format!("{}: {error}", path.display()))
+    /// Returns how many inputs and files cannot be read; each was named.
+    pub fn unreadable(&self) -> usize {
+        self.errors.len()
     }
 
     /// Takes what cannot be read now, and says what is new about it.
