@@ -4,6 +4,7 @@
 //! Rows are data; `rotators/rig` plays them, `rotators/writers` starts the programs.
 //! `ROTATOR=words` plays only rows whose name has these words, and prints each result.
 
+mod families;
 mod imitations;
 mod java;
 mod loggers;

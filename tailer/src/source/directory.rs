@@ -85,18 +85,14 @@ impl Links {
             };
             let holder = link.parent().and_then(|holder| fs::canonicalize(holder).ok());
             self.holders.extend(holder);
-            if names::is_release(&target)
-                && let Some(parent) = target.parent()
-            {
-                let others = entries(parent).into_iter();
-                let others = others.filter(|other| *other != target && names::is_release(other));
-                let others = others.map(|other| other.join(rest));
-                self.releases.extend(
-                    others
-                        .filter(|it| it.is_dir())
-                        .map(|it| (it, folder.to_path_buf())),
-                );
-            }
+            let Some(parent) = target.parent().filter(|_| names::are_releases(&target, &target)) else {
+                continue;
+            };
+            let others = entries(parent).into_iter();
+            let others = others.filter(|other| *other != target && names::are_releases(other, &target));
+            let others = others.map(|other| other.join(rest)).filter(|it| it.is_dir());
+            self.releases
+                .extend(others.map(|other| (other, folder.to_path_buf())));
         }
     }
 }

@@ -11,6 +11,9 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
+/// Suffixes of the one rotated file that some programs keep.
+const OLD: [&[u8]; 3] = [b".old", b"-old", b"_old"];
+
 /// Suffixes that compression appends to a name.
 const COMPRESSED: [&[u8]; 7] = [b".gz", b".zst", b".xz", b".bz2", b".lzma", b".Z", b".zip"];
 
@@ -45,7 +48,8 @@ pub fn kind(path: &Path) -> Vec<u8> {
     if name.starts_with(b"@4") || name == b"current" {
         return b"current".to_vec();
     }
-    let name = without_marks(name.strip_suffix(b".old").unwrap_or(name));
+    let old = OLD.iter().find_map(|old| name.strip_suffix(*old));
+    let name = without_marks(old.unwrap_or(name));
     match name.iter().rposition(|byte| *byte == b'.') {
         Some(dot) => {
             let (stem, extension) = name.split_at(dot);
@@ -81,17 +85,34 @@ fn without_marks(mut name: &[u8]) -> &[u8] {
     }
 }
 
-/// Returns true for the name of a release, `20261128093000` or `12`: nothing but numbers.
-pub fn is_release(path: &Path) -> bool {
-    let name = name_of(path);
-    name.first().is_some_and(u8::is_ascii_digit) && name.iter().copied().all(is_mark)
+/// Returns true when two directories may hold releases of one program: both names are numbers or
+/// times (`20261128093000`), hashes of one length (`d6d4b48`), or versions (`shop-v1.2.3`).
+pub fn are_releases(a: &Path, b: &Path) -> bool {
+    /// Git prints as many digits of a hash at least.
+    const SHORT_HASH: usize = 7;
+    let (a, b) = (name_of(a), name_of(b));
+    let is_number =
+        |name: &[u8]| name.first().is_some_and(u8::is_ascii_digit) && name.iter().copied().all(is_mark);
+    let is_hash = |byte: &u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f' | b'-');
+    let are_hashes = a.len() == b.len() && a.len() >= SHORT_HASH && [a, b].concat().iter().all(is_hash);
+    // The name before `1.2`.
+    let program = |name: &[u8]| {
+        let parts = without_digits(name);
+        let version = parts.windows(3).position(|part| part == b"#.#")?;
+        Some(parts[..version].to_vec())
+    };
+    is_number(a) && is_number(b) || are_hashes || program(a).is_some() && program(a) == program(b)
 }
 
 /// Returns the name with each run of digits replaced: two names that differ only in digits have the
 /// same.
 pub fn skeleton(path: &Path) -> Vec<u8> {
+    without_digits(plain_name(name_of(path)))
+}
+
+fn without_digits(name: &[u8]) -> Vec<u8> {
     let mut skeleton = Vec::new();
-    for byte in plain_name(name_of(path)) {
+    for byte in name {
         match byte {
             b'0'..=b'9' if skeleton.last() == Some(&b'#') => {}
             b'0'..=b'9' => skeleton.push(b'#'),
@@ -145,7 +166,7 @@ pub fn bases(path: &Path) -> Vec<PathBuf> {
 /// True for `.1`, `-20261122.gz`, `.2026-11-22.3`, `.old`, `.gz`.
 fn is_rotation_mark(end: &[u8]) -> bool {
     let mark = plain_name(end);
-    if mark.len() < end.len() && mark.is_empty() || mark == b".old" {
+    if mark.len() < end.len() && mark.is_empty() || OLD.contains(&mark) {
         return true;
     }
     mark.len() > 1 && mark[1].is_ascii_digit() && mark.iter().copied().all(is_mark)
@@ -198,7 +219,7 @@ impl Age {
         };
         // A date has six digits at least.
         match numbers.iter().map(|digits| digits.len()).sum::<usize>() {
-            0 if name.ends_with(b".old") => Age::Number(1),
+            0 if OLD.iter().any(|old| name.ends_with(old)) => Age::Number(1),
             0 => Age::Live,
             1..6 => Age::Number(numbers.last().map_or(0, value)),
             _ => Age::Date(Reverse(numbers.iter().map(value).collect())),
@@ -218,6 +239,7 @@ mod tests {
             ("app.log-20261122", "app.log"),
             ("app-2026-11-22.log.gz", "app.log"),
             ("app.log.old", "app.log"),
+            ("app.log-old", "app.log"),
             ("app-Mon.log", "app.log"),
             ("app.log.28Nov", "app.log"),
             ("@400000006928f0b71a2b3c4d.s", "current"),
@@ -249,6 +271,7 @@ mod tests {
             ("app.log.2.xz", "/log/app.log"),
             ("app.log.gz", "/log/app.log"),
             ("app.log.old", "/log/app.log"),
+            ("app.log-old", "/log/app.log"),
             ("app.log-20261122", "/log/app.log"),
             ("app.log.2026-11-22T10:00.3.gz", "/log/app.log"),
             ("app-2026-11-22.log.gz", "/log/app.log"),
@@ -266,6 +289,29 @@ mod tests {
             assert_eq!(bases(name), Vec::<PathBuf>::new(), "{name}");
         }
         assert!(!bases("app.log.1.tmp").contains(&PathBuf::from("/log/app.log")));
+    }
+
+    #[test]
+    fn releases_have_names_of_one_kind() {
+        let are_releases = |a: &str, b: &str| are_releases(Path::new(a), Path::new(b));
+        for (a, b) in [
+            ("20261128093000", "20261129"),
+            ("7", "12"),
+            ("d6d4b48", "0a51c7e"),
+            ("2530916", "0a51c7e"),
+            ("shop-v1.2.3", "shop-v1.10"),
+        ] {
+            assert!(are_releases(a, b), "{a} {b}");
+        }
+        for (a, b) in [
+            ("app1", "app2"),
+            ("d6d4b48", "0a51c7e0"),
+            ("shop-v1.2.3", "blog-v1.2.3"),
+            ("shop", "shop-v1.2.3"),
+            ("20261128", "shop-v1.2"),
+        ] {
+            assert!(!are_releases(a, b), "{a} {b}");
+        }
     }
 
     #[test]

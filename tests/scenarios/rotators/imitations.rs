@@ -14,7 +14,12 @@ use super::rig::Row;
 use super::writers::Clock::Always;
 use super::writers::{Imitation, Reopen, Rotate, Rotator};
 
-fn imitated(name: &str, patterns: &'static [&'static str], reopen: Reopen, imitate: Imitation) -> Row {
+pub(super) fn imitated(
+    name: &str,
+    patterns: &'static [&'static str],
+    reopen: Reopen,
+    imitate: Imitation,
+) -> Row {
     let rotate = Rotate::Imitation(imitate);
     Row::new(
         name,
@@ -27,14 +32,14 @@ fn imitated(name: &str, patterns: &'static [&'static str], reopen: Reopen, imita
     )
 }
 
-fn run(program: &str, args: &[&Path]) -> Result<()> {
+pub(super) fn run(program: &str, args: &[&Path]) -> Result<()> {
     let status = Command::new(program).args(args).status()?;
     ensure!(status.success(), "{program}: {status}");
     Ok(())
 }
 
 /// Replaces a link in one step, as careful programs do.
-fn point(link: &Path, target: &Path) -> Result<()> {
+pub(super) fn point(link: &Path, target: &Path) -> Result<()> {
     let new = link.with_extension("new");
     symlink(target, &new)?;
     Ok(fs::rename(new, link)?)
