@@ -35,12 +35,12 @@ pub fn fill_wal(scene: &mut Scene) -> Result<(String, String)> {
     Ok((full, said))
 }
 
-/// Reading goes on, storing does not.
+/// Reading goes on, storing does not. The server's log is on that disk, too: the error reaches the
+/// tailer only.
 pub fn fill_data(scene: &mut Scene) -> Result<(String, String)> {
-    let from = scene.stage.server.log().len();
     let disks = scene.stage.disks.as_ref().context(MISSING)?;
     disks.data.fill()?;
-    let full = scene.stage.wait_for_log(from, FULL)?;
+    let full = scene.tailers.wait_for_words("SQLSTATE 53100")?;
     let said = scene.tailers.wait_for_words(FULL)?;
     disks.data.empty()?;
     Ok((full, said))

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::Result;
 use logwatch_tests::link::Condition;
 use logwatch_tests::wait::wait_until;
 
@@ -31,8 +31,9 @@ pub fn stall(scene: &mut Scene) -> Result<(String, String)> {
     let before = scene.stage.network.held();
     scene.stage.network.set(Condition::Stalled);
     let said = scene.wait_for_silence()?;
-    let held = scene.stage.network.held() - before;
-    ensure!(held > 0, "the network held nothing back");
+    let network = &scene.stage.network;
+    wait_until(SOON, "data to be held back", || Ok(network.held() > before))?;
+    let held = network.held() - before;
     std::thread::sleep(Duration::from_millis(scene.random.u64(0..500)));
     if scene.random.bool() {
         scene.stage.network.set(Condition::Down);
