@@ -103,17 +103,30 @@ fn the_unit_is_well_formed_and_hardened() -> Result<()> {
     }
     let folder = tempfile::tempdir()?;
     let unit = unit(folder.path())?;
+    // As a package of another program may have it: what is said of that is not said of this unit.
+    fs::write(
+        folder.path().join("postgresql.service"),
+        "[Service]\nStandardOutput=syslog\nExecStart=/bin/true\n",
+    )?;
     // Exposure from 0 (tight) to 100: without IPAddressDeny, which only its owner can fill in, 14
     // is what is left.
     for args in [
         &["verify", "--man=no"][..],
         &["security", "--offline=true", "--threshold=15", "--no-pager"],
     ] {
-        let output = Command::new("systemd-analyze").args(args).arg(&unit).output()?;
+        let output = Command::new("systemd-analyze")
+            .args(args)
+            .arg(&unit)
+            .env("SYSTEMD_UNIT_PATH", format!("{}:", folder.path().display()))
+            .output()?;
         let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
         assert!(output.status.success(), "{args:?}: {said}");
         if args[0] == "verify" {
-            assert_eq!(said, "", "nothing to complain about");
+            let ours: Vec<&str> = said
+                .lines()
+                .filter(|line| line.contains("logwatch-tailer"))
+                .collect();
+            assert!(ours.is_empty(), "{said}");
         }
     }
     Ok(())
