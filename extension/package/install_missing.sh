@@ -6,6 +6,7 @@
 #   install_missing.sh cassert  build, valgrind, and PostgreSQL's build dependencies
 #   install_missing.sh fuzz     build, cargo-fuzz, and a C++ compiler for libFuzzer
 #   install_missing.sh lint     build, and cargo-deny
+#   install_missing.sh package  build, jq, and a C compiler for static programs
 #   install_missing.sh test     build, and what the tests run: pg_cron, pgaudit, cron,
 #                               logrotate, PgBouncer, Postfix, syslog-ng ...
 #
@@ -72,8 +73,9 @@ packages_for() {
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		[[ $1 != test ]] || packages+=("postgresql-$major"-{cron,pgaudit,partman,repack,pglogical})
 	fi
-	[[ $1 != test ]] || packages+=(cron groff-base logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
+	[[ $1 != test ]] || packages+=(cron groff-base jq logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
 	[[ $1 != fuzz ]] || packages+=(g++)
+	[[ $1 != package ]] || packages+=(jq musl-tools)
 	[[ $1 != cassert ]] || packages+=(dpkg-dev valgrind zlib1g-dev)
 	find_missing "${packages[@]}"
 }
@@ -193,7 +195,7 @@ install_subcommand() {
 
 missing=()
 case ${1:-} in
-build | bench | cassert | fuzz | lint | test)
+build | bench | cassert | fuzz | lint | package | test)
 	if command -v dpkg-query >/dev/null; then
 		install_for "$1"
 	else
@@ -205,5 +207,5 @@ build | bench | cassert | fuzz | lint | test)
 	*) install_pgrx ;;
 	esac
 	;;
-*) fail "usage: install_missing.sh build|bench|cassert|fuzz|lint|test" ;;
+*) fail "usage: install_missing.sh build|bench|cassert|fuzz|lint|package|test" ;;
 esac

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Builds the Debian packages postgresql-MAJOR-logwatch and logwatch-tailer, and PGXN's META.json,
-# into target/package/.
+# Builds the Debian packages postgresql-MAJOR-logwatch and logwatch-tailer, the tailer as a static
+# program, the bills of materials, the archive for PGXN and SHA256SUMS, into target/package/.
 #
 #   extension/package/package.sh PG_CONFIG [release|debug]
 #
@@ -136,24 +136,18 @@ finish "$package" "$(libraries "$package" "$tree/usr/bin/logwatch-tailer")" \
 	"Follows log files through rotation and restarts and brings their ERROR and" \
 	"FATAL records into the PostgreSQL extension logwatch, each exactly once."
 
-cat >"$out/META.json" <<JSON
-{
-  "name": "logwatch",
-  "abstract": "Alerting on your logs, inside PostgreSQL",
-  "version": "$version",
-  "maintainer": "$maintainer",
-  "license": "postgresql",
-  "provides": {
-    "logwatch": {
-      "abstract": "Stores ERROR and FATAL records, checks thresholds, sends notifications",
-      "file": "sql/schema.sql",
-      "docfile": "extension/README.md",
-      "version": "$version"
-    }
-  },
-  "prereqs": { "runtime": { "requires": { "PostgreSQL": "14.0.0" } } },
-  "generated_by": "extension/package/package.sh",
-  "meta-spec": { "version": "1.0.0", "url": "https://pgxn.org/meta/spec.txt" }
-}
-JSON
+# A tree without its history, such as that archive, cannot make it again.
+if git rev-parse --verify --quiet HEAD >/dev/null; then
+	extension/package/dist.sh >&2
+else
+	extension/package/meta.sh >"$out/META.json"
+fi
+
+# For distributions without dpkg. Not part of a debug build, which is that of the test.
+if [[ $profile == release ]]; then
+	extension/package/static_tailer.sh "$out"
+fi
+extension/package/sbom.sh logwatch --no-default-features --features "pg$major" >"$out/logwatch.cdx.json"
+extension/package/sbom.sh logwatch-tailer >"$out/logwatch-tailer.cdx.json"
+(cd "$out" && sha256sum -- * >"$OLDPWD/target/SHA256SUMS" && mv "$OLDPWD/target/SHA256SUMS" .)
 ls -1 "$out"

@@ -24,24 +24,47 @@ pg_config=$(extension/package/private_postgres.sh)
 extension/package/package.sh "$pg_config" debug
 debs=(target/package/*.deb)
 [[ ${#debs[@]} == 2 ]]
-step "META.json"
-python3 - target/package/META.json <<'PYTHON'
+step "SHA256SUMS"
+(cd target/package && sha256sum --check --quiet --strict SHA256SUMS)
+[[ $(wc -l <target/package/SHA256SUMS) == "$(find target/package -type f ! -name SHA256SUMS | wc -l)" ]]
+step "bills of materials"
+for needed in logwatch:pgrx logwatch-tailer:memchr; do
+	jq --exit-status --arg crate "${needed#*:}" '
+		.bomFormat == "CycloneDX" and .specVersion == "1.5" and .metadata.component.version != null
+		and any(.components[]; .name == $crate and .licenses[0].expression != null and (.hashes[0].content | length) == 64)
+		and ([.components[]."bom-ref"] as $known | all(.dependencies[].dependsOn[]; IN($known[])))
+	' "target/package/${needed%:*}.cdx.json" >/dev/null
+done
+step "the archive for PGXN"
+# A checkout without git or without its history has none.
+if git rev-parse --verify --quiet HEAD >/dev/null; then
+	python3 - target/package/logwatch-*.zip <<'PYTHON'
 # Checks the requirements of PGXN's Meta Spec 1.0.0.
-import json, os, re, sys
-meta = json.load(open(sys.argv[1]))
+import json, re, sys, zipfile
+archive = zipfile.ZipFile(sys.argv[1])
+top = sys.argv[1].rsplit("/", 1)[1].removesuffix(".zip") + "/"
+names = archive.namelist()
+assert all(name.startswith(top) for name in names), names
+meta = json.loads(archive.read(top + "META.json"))
+assert top == f"{meta['name']}-{meta['version']}/", top
+for file in ("Makefile", "Cargo.lock", "LICENSE", "extension/logwatch.control", "tests/regress/run.sh"):
+    assert top + file in names, file
 semver = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)$")
 for key in ("name", "abstract", "version", "maintainer", "license", "provides", "meta-spec"):
     assert meta[key], key
 assert re.match(r"[^/\\\x00-\x20\x7f]{2,}$", meta["name"]), meta["name"]
+assert meta["release_status"] in ("stable", "testing", "unstable")
+assert all(re.match(r"[^/\\\x00-\x1f\x7f]{2,255}$", tag) for tag in meta["tags"]), meta["tags"]
 assert meta["license"] == "postgresql" and semver.match(meta["version"])
 assert meta["meta-spec"] == {"version": "1.0.0", "url": "https://pgxn.org/meta/spec.txt"}
 for name, extension in meta["provides"].items():
     assert semver.match(extension["version"]), name
     for file in (extension["file"], extension["docfile"]):
-        assert os.path.exists(file), file
+        assert top + file in names, file
 for requires in meta["prereqs"]["runtime"].values():
     assert all(semver.match(version) for version in requires.values()), requires
 PYTHON
+fi
 
 if command -v lintian >/dev/null; then
 	step "lintian"
