@@ -119,8 +119,13 @@ pub fn copy_extension(from: &Path, to: &Path) -> Result<()> {
 }
 
 /// A binary (`logwatch-tailer`) or example (`examples/generate_logs`) built with the same profile
-/// as this program.
+/// as this program. `LOGWATCH_TAILER` names another tailer, that of an earlier release.
 pub fn built(name: &str) -> Result<PathBuf> {
+    if name == "logwatch-tailer"
+        && let Some(other) = std::env::var_os("LOGWATCH_TAILER")
+    {
+        return Ok(PathBuf::from(other));
+    }
     let this = std::env::current_exe()?;
     // Tests run from target/PROFILE/deps/, binaries from target/PROFILE/.
     let found = this
