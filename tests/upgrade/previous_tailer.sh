@@ -3,8 +3,8 @@
 #
 #   tests/upgrade/previous_tailer.sh
 #
-# The file previous_tailer names the release's commit. Before the first release it names one of this
-# version, which stands in.
+# The file previous_tailer names the release's commit; before the first release, one of this
+# version.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
