@@ -2,25 +2,26 @@
 -- extension or be a superuser.
 
 CREATE FUNCTION logwatch_private.privileges_of(kind text) RETURNS text[]
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- The only list of privileges, as GRANT and REVOKE spell them, with the kinds that need each.
-    SELECT array_agg(p.privilege ORDER BY p.number)
+    -- The schema may have been renamed.
+    SELECT array_agg(format(p.privilege, logwatch_private.schema()) ORDER BY p.number)
       FROM (VALUES
-        (1, 'USAGE ON SCHEMA @extschema@', '{tailer,app,reader,operator,author}'::text[]),
+        (1, 'USAGE ON SCHEMA %1$s', '{tailer,app,reader,operator,author}'::text[]),
         (2, 'pg_monitor', '{reader,operator,author}'),
-        (3, 'EXECUTE ON FUNCTION @extschema@.logwatch_attach(text, text, text, text)', '{tailer}'),
-        (4, 'EXECUTE ON FUNCTION @extschema@.logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[], text[])', '{tailer}'),
-        (5, 'EXECUTE ON FUNCTION @extschema@.logwatch_files(text)', '{tailer}'),
-        (6, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, '
+        (3, 'EXECUTE ON FUNCTION %1$s.logwatch_attach(text, text, text, text)', '{tailer}'),
+        (4, 'EXECUTE ON FUNCTION %1$s.logwatch_heartbeat(text, bigint, bigint[], bigint[], boolean[], text[], text[], text[])', '{tailer}'),
+        (5, 'EXECUTE ON FUNCTION %1$s.logwatch_files(text)', '{tailer}'),
+        (6, 'EXECUTE ON FUNCTION %1$s.logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, '
             'integer, bigint, integer, bigint, text[], integer[], text, text, text)', '{tailer}'),
-        (7, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text, text)', '{app}'),
-        (8, 'EXECUTE ON FUNCTION @extschema@.logwatch_ingest(text[], text)', '{app}'),
-        (9, 'EXECUTE ON FUNCTION @extschema@.logwatch_ack(bigint, text)', '{operator}'),
-        (10, 'EXECUTE ON FUNCTION @extschema@.logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz, text)', '{operator}'),
-        (11, 'EXECUTE ON FUNCTION @extschema@.logwatch_unsilence(bigint)', '{operator}'),
-        (13, 'EXECUTE ON FUNCTION @extschema@.logwatch_forget(text)', '{operator}'),
+        (7, 'EXECUTE ON FUNCTION %1$s.logwatch_ingest(text, text)', '{app}'),
+        (8, 'EXECUTE ON FUNCTION %1$s.logwatch_ingest(text[], text)', '{app}'),
+        (9, 'EXECUTE ON FUNCTION %1$s.logwatch_ack(bigint, text)', '{operator}'),
+        (10, 'EXECUTE ON FUNCTION %1$s.logwatch_silence(text, interval, text, text, text, timestamptz, interval, timestamptz, text)', '{operator}'),
+        (11, 'EXECUTE ON FUNCTION %1$s.logwatch_unsilence(bigint)', '{operator}'),
+        (13, 'EXECUTE ON FUNCTION %1$s.logwatch_forget(text)', '{operator}'),
         (12, 'INSERT, UPDATE, DELETE ON logwatch.rules', '{author}'),
         (14, 'INSERT, UPDATE, DELETE ON logwatch.schedules', '{author}')) AS p (number, privilege, kinds)
      WHERE $1 = ANY (p.kinds)
@@ -32,9 +33,11 @@ CREATE FUNCTION logwatch_private.kinds_of(role regrole) RETURNS SETOF text
     SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT k.kind
-      FROM (VALUES ('tailer', has_function_privilege(role, '@extschema@.logwatch_attach(text, text, text, text)', 'EXECUTE')),
-                   ('app', has_function_privilege(role, '@extschema@.logwatch_ingest(text, text)', 'EXECUTE')),
-                   ('operator', has_function_privilege(role, '@extschema@.logwatch_ack(bigint, text)', 'EXECUTE')),
+      FROM (SELECT logwatch_private.schema() AS name) AS s
+     CROSS JOIN LATERAL
+           (VALUES ('tailer', has_function_privilege(role, s.name || '.logwatch_attach(text, text, text, text)', 'EXECUTE')),
+                   ('app', has_function_privilege(role, s.name || '.logwatch_ingest(text, text)', 'EXECUTE')),
+                   ('operator', has_function_privilege(role, s.name || '.logwatch_ack(bigint, text)', 'EXECUTE')),
                    ('author', has_table_privilege(role, 'logwatch.rules', 'INSERT')),
                    ('reader', pg_has_role(role, 'pg_monitor', 'MEMBER'))) AS k (kind, granted)
      WHERE k.granted

@@ -40,7 +40,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
          WHERE a.state <> 'resolved' OR a.met_until > asof - period
          ORDER BY place, a.started_at DESC, a.id DESC LIMIT 30
     ), status AS MATERIALIZED (
-        SELECT s.component, s.name, s.state, s.count, s.message FROM @extschema@.logwatch_status() AS s
+        SELECT s.component, s.name, s.state, s.count, s.message FROM logwatch.status AS s
     ), source AS (
         SELECT s.name, s.host, logwatch_private.heard_of(s, 'tailer') AS heard_at, COALESCE(k.n, 0) AS n, last.delay,
                (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.noticed_at > asof - period) AS gaps,
@@ -101,7 +101,7 @@ EXCEPTION WHEN lock_not_available THEN
         'from', logwatch_private.rfc3339(asof - period), 'to', logwatch_private.rfc3339(asof), 'within', extract(epoch FROM period)::bigint,
         'timeline', '[]'::jsonb, 'alerts', '[]'::jsonb, 'patterns', '[]'::jsonb, 'sources', '[]'::jsonb, 'queue', '[]'::jsonb,
         'status', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
-                     FROM @extschema@.logwatch_status() AS s));
+                     FROM logwatch.status AS s));
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.page_data(interval, timestamptz) IS 'Data of the report page';

@@ -26,6 +26,11 @@ pub use invalid::Invalid;
 use settings::Settings;
 pub use trouble::{Trouble, of_call, of_closed_call};
 
+/// Finds the schema of the extension's functions.
+const SCHEMA: &str = "SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e \
+       JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
+      WHERE e.extname OPERATOR(pg_catalog.=) 'logwatch'";
+
 /// A connection, and the schema of the extension's functions, quoted.
 pub struct Session {
     pub client: Client,
@@ -42,6 +47,13 @@ impl Session {
     ) -> Result<Vec<Row>, postgres::Error> {
         self.client
             .query_typed(&sql.replace("{schema}", &self.schema), values)
+    }
+
+    /// Whether the schema was renamed after this session had found it.
+    fn has_another_schema(&mut self) -> bool {
+        let rows = self.query(SCHEMA, &[]).unwrap_or_default();
+        rows.first()
+            .is_some_and(|row| row.get::<_, String>(0) != self.schema)
     }
 }
 
@@ -82,10 +94,7 @@ fn open(attempt: &Attempt, settings: &Settings, zone_name: &str) -> Result<Sessi
 /// carries it along (PgBouncer tracks it), and would leave any other to the next client.
 fn prepare_session(mut client: Client, zone_name: &str) -> Result<Session, postgres::Error> {
     let answers = client.simple_query(&format!(
-        "SET TimeZone = '{}'; \
-         SELECT pg_catalog.quote_ident(n.nspname) FROM pg_catalog.pg_extension AS e \
-           JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) e.extnamespace \
-          WHERE e.extname OPERATOR(pg_catalog.=) 'logwatch'",
+        "SET TimeZone = '{}'; {SCHEMA}",
         zone_name.replace('\'', "''")
     ))?;
     let schema = answers.iter().find_map(|answer| match answer {

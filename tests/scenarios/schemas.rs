@@ -141,6 +141,69 @@ fn everything_works_in_a_schema_of_its_own() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn the_schema_is_renamed_beside_worker_and_tailer() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = Server::create(&[])?;
+    mail_through(&mut server, &sink)?;
+    server.start()?;
+    server.sql(
+        "CREATE SCHEMA monitoring; CREATE EXTENSION logwatch SCHEMA monitoring;
+         CREATE ROLE web LOGIN; SELECT monitoring.logwatch_grant('web', 'tailer')",
+    )?;
+    let files = tempfile::tempdir()?;
+    let log = files.path().join("web.log");
+    append(&log, &["ERROR before"])?;
+    let mut command = Tailer::command(
+        &server,
+        &["--source", "web", "--from-beginning", &log.display().to_string()],
+    )?;
+    command.env("PGUSER", "web");
+    let mut tailer = Tailer::spawn(command)?;
+    let stored = "SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries";
+    server.wait_for_sql(SOON, stored, "before")?;
+
+    server.sql("ALTER SCHEMA monitoring RENAME TO \"Mon 2\"")?;
+    append(&log, &["FATAL after"])?;
+    server
+        .wait_for_sql(SOON, stored, "before,after")
+        .with_context(|| tailer.output())?;
+    let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
+    let printed = commands(&mail)?;
+    assert!(
+        printed.iter().all(|command| command.contains("\"Mon 2\".")),
+        "{printed:?}"
+    );
+    assert!(tailer.terminate()?.0.success(), "{}", tailer.output());
+    // Each kind of role, and the revocation that looks at the role's other kinds.
+    server.sql("CREATE ROLE ann")?;
+    for kind in ["tailer", "app", "reader", "operator", "author"] {
+        server.sql(&format!("SELECT \"Mon 2\".logwatch_grant('ann', '{kind}')"))?;
+    }
+    server.sql("SELECT \"Mon 2\".logwatch_revoke('ann', 'app')")?;
+    assert_eq!(
+        server.sql("SELECT string_agg(k, ',' ORDER BY k) FROM logwatch_private.kinds_of('ann') AS k")?,
+        "author,operator,reader,tailer"
+    );
+    for call in [
+        "count(*) > 0 FROM logwatch.status",
+        "count(*) > 0 FROM logwatch.metrics",
+        "line IS NOT NULL FROM logwatch.nagios",
+        "\"Mon 2\".logwatch_report_html() LIKE '%fatal%'",
+        "\"Mon 2\".logwatch_report('log') LIKE '%fatal%'",
+        "count(*) >= 0 FROM \"Mon 2\".logwatch_check()",
+        "\"Mon 2\".logwatch_maintain() <> ''",
+        "count(*) > 0 FROM \"Mon 2\".logwatch_check_rule('fatal')",
+    ] {
+        assert_eq!(
+            server.sql(&format!("SELECT {call}")).context(call)?,
+            "t",
+            "{call}"
+        );
+    }
+    Ok(())
+}
+
 /// Functions of mallory that PostgreSQL prefers to logwatch's for calls without types and with
 /// fewer arguments than logwatch's have.
 const TRAPS: &str = "

@@ -126,6 +126,10 @@ pub fn of_call(error: &postgres::Error, session: &mut Session, settings: &Settin
             "{text}; this tailer stops: only one may read a source"
         ))),
         "40001" => Trouble::Moved(text),
+        // The next connection finds it.
+        "42883" | "3F000" if session.has_another_schema() => {
+            Trouble::Later(format!("{text}; the extension's schema was renamed"))
+        }
         "42883" | "42P01" | "3F000" => Trouble::Final(Failure::Denied(format!(
             "the extension logwatch is missing in database \"{dbname}\", or has another version ({text}); \
              type in that database: CREATE EXTENSION logwatch;"
