@@ -6,10 +6,12 @@ CREATE TABLE logwatch_private.restoring (
     backend_start timestamptz NOT NULL
 );
 COMMENT ON TABLE logwatch_private.restoring IS 'The session that restores a dump, until its end has been noticed';
--- Only the scripts of pg_dump turn row_security off.
+-- Only the scripts of pg_dump set xmloption. They also turn row_security off, but not with
+-- --enable-row-security.
 INSERT INTO logwatch_private.restoring (pid, backend_start)
 SELECT a.pid, a.backend_start FROM pg_catalog.pg_stat_activity AS a
- WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid() AND pg_catalog.current_setting('row_security') OPERATOR(pg_catalog.=) 'off';
+ WHERE a.pid OPERATOR(pg_catalog.=) pg_catalog.pg_backend_pid()
+   AND (SELECT s.source FROM pg_catalog.pg_settings AS s WHERE s.name OPERATOR(pg_catalog.=) 'xmloption') OPERATOR(pg_catalog.=) 'session';
 
 CREATE FUNCTION logwatch_private.restore_words() RETURNS text
     LANGUAGE sql STABLE

@@ -172,14 +172,19 @@ fn pg_restore_without_a_transaction_is_left_alone() -> Result<()> {
 }
 
 #[test]
-fn a_plain_script_in_psql_is_left_alone() -> Result<()> {
+fn a_plain_script_in_psql_with_row_security_is_left_alone() -> Result<()> {
     let dumped = Dumped::new(&[])?;
     let server = dumped.target()?;
     let script = dumped.folder.path().join("script.sql");
     client_program(
         &server,
         "pg_restore",
-        &["-f", &script.display().to_string(), &dumped.file()],
+        &[
+            "--enable-row-security",
+            "-f",
+            &script.display().to_string(),
+            &dumped.file(),
+        ],
     )?;
     let _tailer = dumped.restore(&server, psql(&server, &script))?;
     dumped.check(&server)
@@ -240,7 +245,7 @@ fn a_session_that_stays_open_after_a_restore_is_named() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
     server.sql("DROP EXTENSION logwatch")?;
     let mut session = server.client()?;
-    session.batch_execute("SET row_security = off; CREATE EXTENSION logwatch")?;
+    session.batch_execute("SET xmloption = content; CREATE EXTENSION logwatch")?;
     let pid: i32 = session.query_one("SELECT pg_backend_pid()", &[])?.get(0);
     stays(Duration::from_secs(8), "restoring", || {
         Ok(
