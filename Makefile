@@ -74,7 +74,7 @@ PG ?= 18
 test-pg: missing-test
 	export PG_CONFIG="$$(extension/package/private_postgres.sh --pypi $(PG))" && $(MAKE) build && \
 	RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2 $(or $(ONLY),regress:: \
-		end_to_end:: manual_examples:: worker:: dba_operations:: privileges:: backup:: pg_upgrade:: standby:: upgrade:: mail::)
+		end_to_end:: manual_examples:: worker:: dba_operations:: privileges:: backup:: pg_upgrade:: newer_postgres:: standby:: upgrade:: mail::)
 
 # The tailer of the release before, with the extension of this one.
 test-previous: missing-test build

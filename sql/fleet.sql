@@ -130,6 +130,18 @@ CREATE FUNCTION logwatch_private.fleet_slots()
     $$;
 COMMENT ON FUNCTION logwatch_private.fleet_slots() IS 'The slots by which centres read this server; sizes in bytes of WAL';
 
+CREATE FUNCTION logwatch_private.why_lost(slot text) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- PostgreSQL gives the reason since version 17, and has the second one since 18.
+    SELECT CASE to_jsonb(s) ->> 'invalidation_reason'
+                WHEN 'idle_timeout' THEN format('the centre was away for longer than idle_replication_slot_timeout (%s)', current_setting('idle_replication_slot_timeout', true))
+                ELSE format('it exceeded max_slot_wal_keep_size (%s)', current_setting('max_slot_wal_keep_size')) END
+      FROM pg_replication_slots AS s WHERE s.slot_name = $1
+    $$;
+COMMENT ON FUNCTION logwatch_private.why_lost(text) IS 'Why the WAL that a slot kept was dropped';
+
 CREATE FUNCTION logwatch_private.received(asof timestamptz, OUT last_at timestamptz, OUT per_minute bigint)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -157,8 +169,7 @@ BEGIN
     LOOP
         INSERT INTO logwatch.gaps (source_id, path, from_byte, to_byte, reason)
         VALUES (logwatch_private.source_id('slot ' || lost.slot), lost.slot, lost.sent_until, NULL,
-                format('WAL from %s on was dropped before the centre fetched it: it exceeded max_slot_wal_keep_size (%s)',
-                       '0/0'::pg_lsn + lost.sent_until, current_setting('max_slot_wal_keep_size')));
+                format('WAL from %s on was dropped before the centre fetched it: %s', '0/0'::pg_lsn + lost.sent_until, logwatch_private.why_lost(lost.slot)));
     END LOOP;
 
     IF EXISTS (SELECT FROM logwatch_private.fleet_slots() AS s

@@ -72,7 +72,7 @@ BEGIN
            s.slot, s.status, s.held, s."left", 0::bigint, logwatch_private.library_version(),
            concat_ws(', ',
                CASE v.state
-                   WHEN 'lost' THEN format('its WAL exceeded max_slot_wal_keep_size (%s) and was dropped: at the centre unsubscribe and subscribe again', current_setting('max_slot_wal_keep_size'))
+                   WHEN 'lost' THEN format('its WAL was dropped, because %s: at the centre unsubscribe and subscribe again', logwatch_private.why_lost(s.slot))
                    WHEN 'incomplete' THEN format('entries do not reach it: %s, and logical replication sends no rows of such tables', v.elsewhere)
                    WHEN 'away' THEN 'it is not connected' END,
                format('%s behind, %s of WAL held for it', pg_size_pretty(s.behind), COALESCE(pg_size_pretty(s.held), 'none')),

@@ -49,6 +49,7 @@ mod manual_examples;
 mod memory;
 mod nagios;
 mod neighbours;
+mod newer_postgres;
 mod notification_hours;
 mod overdue_checks;
 mod packages;

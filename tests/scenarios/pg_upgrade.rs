@@ -29,6 +29,19 @@ fn older() -> Result<Option<PathBuf>> {
 
 #[test]
 fn pg_upgrade_takes_everything_along_and_the_tailer_follows() -> Result<()> {
+    upgrade(&[])
+}
+
+/// The option is new in PostgreSQL 18.
+#[test]
+fn pg_upgrade_that_swaps_the_directories_takes_everything_along() -> Result<()> {
+    if programs::major_version(programs::pg_config()?)? < 18 {
+        return Ok(());
+    }
+    upgrade(&["--swap"])
+}
+
+fn upgrade(how: &[&str]) -> Result<()> {
     let Some(machines) = older()? else { return Ok(()) };
     // Of one major version, so the library fits.
     let old = programs::pypi_pg_config(programs::major_version(&machines)?)?;
@@ -69,7 +82,7 @@ fn pg_upgrade_takes_everything_along_and_the_tailer_follows() -> Result<()> {
     append(&followed, &["ERROR meanwhile"])?;
 
     server.set(&[("shared_preload_libraries", "logwatch")])?;
-    upgraded.upgrade_from(&server)?;
+    upgraded.upgrade_from(&server, how)?;
     upgraded.set(&[("shared_preload_libraries", "")])?;
     upgraded.start()?;
     assert_eq!(contents(&upgraded)?, before);

@@ -128,8 +128,8 @@ impl Server {
     }
 
     /// Turns this cluster, new and not running, into what `old`, which does not run either, was, by
-    /// pg_upgrade. Settings go along.
-    pub fn upgrade_from(&mut self, old: &Server) -> Result<()> {
+    /// pg_upgrade, with `more` arguments. Settings go along.
+    pub fn upgrade_from(&mut self, old: &Server, more: &[&str]) -> Result<()> {
         // Both must have checksums or not, and since 18 a new cluster has them.
         if programs::major_version(&self.pg_config)? >= 18 {
             old.run("pg_checksums", &["--enable", "--no-sync"], "--pgdata")?;
@@ -153,6 +153,7 @@ impl Server {
             .arg(self.data())
             .arg("--socketdir")
             .arg(self.sockets.path())
+            .args(more)
             .output()?;
         if !output.status.success() {
             bail!("pg_upgrade failed: {}", String::from_utf8_lossy(&output.stdout));
@@ -179,6 +180,30 @@ impl Server {
         )?;
         // It copied the source's own.
         Ok(fs::write(self.data().join("test.conf"), settings)?)
+    }
+
+    /// Makes this standby, which does not run, a logical subscriber of `publisher`, which does, by
+    /// pg_createsubscriber.
+    pub fn create_subscriber(&self, publisher: &Server) -> Result<()> {
+        let source = format!(
+            "host={} user=postgres dbname=postgres",
+            publisher.sockets.path().display()
+        );
+        let sockets = self.sockets.path().display().to_string();
+        let settings = self.data().join("test.conf").display().to_string();
+        self.run(
+            "pg_createsubscriber",
+            &[
+                "--database=postgres",
+                "--publisher-server",
+                &source,
+                "--socketdir",
+                &sockets,
+                "--config-file",
+                &settings,
+            ],
+            "--pgdata",
+        )
     }
 
     /// Ends recovery, as `pg_ctl promote` does; returns when the server is writable.
