@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use anyhow::Result;
+use anyhow::{Context, Result};
 use logwatch_tests::server::Server;
 use logwatch_tests::wait::stays;
 
@@ -154,5 +154,80 @@ fn functions_do_not_depend_on_standard_conforming_strings() -> Result<()> {
         "{}",
         server.log_tail(20)
     );
+    Ok(())
+}
+
+/// Each session stores the same lines and calls the functions for readers. `public` has operators
+/// and functions that would win if a function of logwatch looked there.
+#[test]
+fn sessions_of_any_kind_store_and_read_the_same() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "CREATE SCHEMA evil;
+         CREATE FUNCTION evil.now() RETURNS timestamptz LANGUAGE sql AS 'SELECT NULL::timestamptz';
+         CREATE FUNCTION evil.lie(text, text) RETURNS boolean LANGUAGE sql AS 'SELECT false';
+         CREATE OPERATOR evil.= (LEFTARG = text, RIGHTARG = text, FUNCTION = evil.lie);
+         CREATE FUNCTION evil.count(text) RETURNS bigint LANGUAGE sql AS 'SELECT -1::bigint'",
+    )?;
+    let settings = [
+        "application_name = 'plain'",
+        "search_path = evil, pg_catalog, public",
+        "DateStyle = 'German, DMY'",
+        "IntervalStyle = iso_8601",
+        "client_encoding = 'LATIN1'",
+        "session_replication_role = replica",
+        "work_mem = '64kB'",
+        "plan_cache_mode = force_generic_plan",
+        "bytea_output = escape",
+        "quote_all_identifiers = on",
+    ];
+    for (number, setting) in settings.iter().enumerate() {
+        let told = server
+            .psql(&format!(
+                "SET {setting};
+                 SELECT public.logwatch_ingest(ARRAY[U&'20.11.2025 10:00:00 ERROR caf\\00e9 closed\\000a  at door 7', '2025-11-20T10:00:00Z FATAL full'], 's{number}');
+                 SELECT public.logwatch_check(); SELECT * FROM public.logwatch_status(); SELECT * FROM logwatch.metrics;
+                 SELECT length(public.logwatch_report_html()), public.logwatch_maintain();
+                 SELECT * FROM public.logwatch_backtest('error'); SELECT line FROM public.logwatch_nagios()"
+            ))
+            .context(*setting)?;
+        assert!(!told.contains("WARNING"), "{setting}: {told}");
+    }
+    let kinds = server.sql(
+        "SELECT count(*), string_agg(DISTINCT e.level || ' ' || e.message || ' ' || COALESCE(e.detail, '') || ' ' || e.logged_at, '; ')
+           FROM logwatch.entries AS e GROUP BY e.fingerprint, e.level, e.logged_at ORDER BY e.level",
+    )?;
+    let sessions = settings.len();
+    assert_eq!(
+        kinds,
+        format!(
+            "{sessions}|ERROR caf\u{e9} closed   at door 7 2025-11-20 10:00:00+00\n{sessions}|FATAL full  2025-11-20 10:00:00+00"
+        )
+    );
+    Ok(())
+}
+
+/// A million records stored by one session left 6 MB in it. This stores 60 000.
+#[test]
+fn a_session_that_stores_for_long_keeps_its_size() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut client = server.client()?;
+    let mut size_after = |calls: usize| -> Result<i64> {
+        for call in 0..calls {
+            client.execute(
+                "SELECT logwatch_ingest(ARRAY(SELECT format('ERROR number %s of word%s', i, $1::integer % 50) FROM generate_series(1, 1000) AS i))",
+                &[&i32::try_from(call)?],
+            )?;
+        }
+        let size = client.query_one(
+            "SELECT sum(total_bytes)::bigint FROM pg_backend_memory_contexts",
+            &[],
+        )?;
+        Ok(size.get(0))
+    };
+    let before = size_after(10)?;
+    let after = size_after(50)?;
+    assert!(after < before + 1024 * 1024, "{before} bytes, then {after}");
+    assert!(after < 16 * 1024 * 1024, "{after} bytes");
     Ok(())
 }

@@ -3,8 +3,11 @@
 
 use std::fs;
 use std::path::PathBuf;
+use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::manuals;
 use logwatch_tests::pooler::Pooler;
@@ -230,5 +233,127 @@ fn a_managed_database_without_extensions_sends_each_row_once() -> Result<()> {
     subscriber.wait_for_sql(SOON, stored, "ERROR before, FATAL disk full, ERROR later")?;
     assert_eq!(subscriber.sql("SELECT count(*) FROM app_log")?, "0");
     subscriber.sql("DROP SUBSCRIPTION app_log")?;
+    Ok(())
+}
+
+/// Runs `body` while a session stores records, one after the other; returns how many it stored.
+fn while_storing(server: &Server, body: impl FnOnce() -> Result<()>) -> Result<i64> {
+    let done = AtomicBool::new(false);
+    thread::scope(|scope| {
+        let storing = scope.spawn(|| -> Result<i64> {
+            let mut client = server.client()?;
+            let mut stored = 0;
+            while !done.load(Ordering::Relaxed) {
+                let line = format!("ERROR number {stored}");
+                client.execute("SELECT logwatch_ingest($1, 'storm')", &[&line])?;
+                stored += 1;
+            }
+            Ok(stored)
+        });
+        let outcome = body();
+        done.store(true, Ordering::Relaxed);
+        let stored = storing.join().expect("the storing thread returns its error")?;
+        outcome.map(|()| stored)
+    })
+}
+
+fn client_program(server: &Server, program: &str, args: &[&str]) -> Result<String> {
+    let output = Command::new(server.program_path(program))
+        .args(args)
+        .envs(server.env())
+        .output()?;
+    let told = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    ensure!(output.status.success(), "{program} {args:?}: {told}");
+    Ok(told)
+}
+
+#[test]
+fn maintenance_commands_under_a_storm_lose_no_record() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    server.sql("SELECT logwatch_maintain()")?;
+    let folder = tempfile::tempdir()?;
+    let dump = folder.path().join("dump").display().to_string();
+    let stored = while_storing(&server, || {
+        let tables = "SELECT c.oid::regclass FROM pg_class AS c WHERE c.relkind = 'r' AND c.relnamespace IN ('logwatch'::regnamespace, 'logwatch_private'::regnamespace)";
+        for table in server.sql(tables)?.lines() {
+            server.sql(&format!("VACUUM FULL {table}"))?;
+        }
+        server.sql("CLUSTER logwatch.minutes USING minutes_minute_idx")?;
+        for schema in ["logwatch", "logwatch_private"] {
+            server.sql(&format!("REINDEX SCHEMA CONCURRENTLY {schema}"))?;
+        }
+        client_program(
+            &server,
+            "pg_amcheck",
+            &["--install-missing", "--heapallindexed", "postgres"],
+        )?;
+        client_program(&server, "pg_dump", &["-Fd", "-j", "4", "-f", &dump, "postgres"])?;
+        Ok(())
+    })?;
+    let counted = "SELECT (SELECT count(*) FROM logwatch.entries), (SELECT sum(n) FROM logwatch.counts)";
+    server.wait_for_sql(SOON, counted, &format!("{stored}|{stored}"))?;
+    server.wait_for_sql(
+        SOON,
+        "SELECT state FROM logwatch.alerts WHERE rule = 'error'",
+        "firing",
+    )?;
+    assert_eq!(errors(&server), Vec::<String>::new());
+    Ok(())
+}
+
+/// pg_repack rebuilds what has a key. pglogical refuses the tables without one.
+#[test]
+fn pg_repack_loses_no_record_and_pglogical_takes_no_table_by_default() -> Result<()> {
+    if !has_extensions(&["pg_repack", "pglogical"])? {
+        return Ok(());
+    }
+    let server = Server::with_worker(&[
+        ("shared_preload_libraries", "pglogical, logwatch"),
+        ("wal_level", "logical"),
+        ("logwatch.check_interval", "1s"),
+    ])?;
+    server.sql("CREATE EXTENSION pg_repack; CREATE EXTENSION pglogical; SELECT logwatch_maintain()")?;
+    let stored = while_storing(&server, || {
+        client_program(&server, "pg_repack", &["-d", "postgres", "-c", "logwatch"])?;
+        Ok(())
+    })?;
+    let counted = "SELECT (SELECT count(*) FROM logwatch.entries), (SELECT sum(n) FROM logwatch.counts)";
+    server.wait_for_sql(SOON, counted, &format!("{stored}|{stored}"))?;
+
+    server.sql("SELECT pglogical.create_node('here', 'dbname=postgres')")?;
+    let refused =
+        server.sql_error("SELECT pglogical.replication_set_add_all_tables('default', ARRAY['logwatch'])")?;
+    assert_eq!(refused.code, "22023", "{refused}");
+    assert_eq!(
+        server.sql("SELECT count(*) FROM pglogical.tables WHERE set_name IS NOT NULL")?,
+        "0"
+    );
+    server.sql(INGEST_FATAL)?;
+    server.wait_for_log(SOON, "[FIRING:1] fatal")
+}
+
+#[test]
+fn a_tailer_and_a_reader_go_through_pgpool() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let Some(pgpool) = Pooler::pgpool(&server)? else {
+        return Ok(());
+    };
+    let folder = tempfile::tempdir()?;
+    let log = folder.path().join("app.log");
+    append(&log, &["ERROR one"])?;
+    let path = log.display().to_string();
+    let mut tailer = Tailer::spawn(pgpool.tailer(&server, &["--source", "app", "--from-beginning", &path])?)?;
+    let stored = "SELECT string_agg(message, ',' ORDER BY id) FROM logwatch.entries";
+    server
+        .wait_for_sql(SOON, stored, "one")
+        .with_context(|| tailer.output())?;
+    append(&log, &["ERROR two"])?;
+    server
+        .wait_for_sql(SOON, stored, "one,two")
+        .with_context(|| tailer.output())?;
+    assert!(tailer.terminate()?.0.success(), "{}", tailer.output());
+    let checked = pgpool.tailer(&server, &["--check", &path])?.output()?;
+    let told = String::from_utf8_lossy(&checked.stdout).into_owned();
+    assert!(checked.status.success(), "{told}");
     Ok(())
 }

@@ -1,11 +1,12 @@
 //! Sources come and go: an old one is forgotten, by people or by the retention.
 
 use anyhow::Result;
+use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_until;
 
-use crate::SOON;
+use crate::{SOON, mailing_server};
 
 /// Everything that is kept of source `app` besides its entries.
 const KEPT: &str = "SELECT (SELECT count(*) FROM logwatch.sources WHERE name = 'app') AS sources,
@@ -79,7 +80,8 @@ fn the_ten_thousandth_source_is_the_last_one_of_its_own() -> Result<()> {
 
 #[test]
 fn the_status_shows_the_worst_hundred_sources_and_counts_the_others() -> Result<()> {
-    let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    let sink = MailSink::plain()?;
+    let server = mailing_server(&sink, &[])?;
     let file = server.data().join("status.txt");
     server.sql(&format!(
         "ALTER SYSTEM SET logwatch.alert_file = '{}'",
@@ -89,6 +91,8 @@ fn the_status_shows_the_worst_hundred_sources_and_counts_the_others() -> Result<
         "INSERT INTO logwatch.sources (id, name, epoch, attached_at, seen_at)
          SELECT logwatch_private.source_id('s' || i), 's' || i, 1, now() - interval '1 hour', now() - CASE WHEN i % 10 = 0 THEN interval '1 hour' ELSE interval '0' END
            FROM generate_series(1001, 1500) AS i;
+         INSERT INTO logwatch.sources (id, name, epoch, attached_at, seen_at)
+         SELECT logwatch_private.source_id('more' || i), 'more' || i, 1, now(), now() FROM generate_series(1, 4500) AS i;
          INSERT INTO logwatch.gaps (source_id, path, from_byte, reason) VALUES (logwatch_private.source_id('s1499'), '/x', 0, 'gone');
          INSERT INTO logwatch.read_errors (source_id, path, error) VALUES (logwatch_private.source_id('s1498'), '/y', 'denied');
          SELECT pg_reload_conf()",
@@ -97,7 +101,7 @@ fn the_status_shows_the_worst_hundred_sources_and_counts_the_others() -> Result<
         server.sql("SELECT state, count(*) FROM logwatch_status() WHERE component = 'source' AND name <> '*' GROUP BY 1 ORDER BY 2, 1")?,
         "error|1\ngap|1\nok|48\nstale|50"
     );
-    let more = "400 more sources: 400 ok; see logwatch.sources";
+    let more = "4900 more sources: 4900 ok; see logwatch.sources";
     assert_eq!(
         server
             .sql("SELECT state, message FROM logwatch_status() WHERE component = 'source' AND name = '*'")?,
@@ -109,6 +113,9 @@ fn the_status_shows_the_worst_hundred_sources_and_counts_the_others() -> Result<
         let text = std::fs::read_to_string(&file).unwrap_or_default();
         Ok(text.contains(more) && text.contains("s1498") && text.len() < 64 * 1024)
     })?;
+    server.sql("SELECT logwatch_report('email')")?;
+    let mail = sink.wait_for_subject(SOON, "status of")?;
+    assert!(mail.raw.len() <= 64 * 1024, "{} bytes", mail.raw.len());
     Ok(())
 }
 

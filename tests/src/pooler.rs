@@ -54,7 +54,7 @@ impl Pooler {
         let folder = tempfile::tempdir()?;
         let here = folder.path().display();
         let configuration = format!(
-            "listen_addresses = ''\nport = 9999\nunix_socket_directories = '{here}'\npcp_socket_dir = '{here}'\n\
+            "listen_addresses = ''\nport = 9999\nsocket_dir = '{here}'\npcp_socket_dir = '{here}'\n\
              pid_file_name = '{here}/pid'\nwork_dir = '{here}'\nlogdir = '{here}'\nbackend_clustering_mode = 'raw'\n\
              backend_hostname0 = '{}'\nbackend_port0 = {}\nnum_init_children = 2\nenable_pool_hba = off\n\
              memory_cache_enabled = off\n",
