@@ -115,6 +115,7 @@ BEGIN
                                                -- A light edge keeps its entries.
                                                (SELECT jsonb_agg(left(p.path, 300)) FROM logwatch.paths AS p WHERE p.source_id = s.id HAVING count(*) = 1), '[]')) ORDER BY s.n DESC, s.source), '[]')
                       FROM (SELECT c.source, logwatch_private.source_id(c.source) AS id, sum(c.n) AS n FROM counted AS c GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 10) AS s),
+        'source_count', (SELECT count(DISTINCT c.source) FROM counted AS c),
         'light_edges', (SELECT jsonb_agg(e.name ORDER BY e.name) FROM logwatch.edges AS e
                          WHERE e.left_at IS NULL AND logwatch_private.is_light(e)
                            AND e.source_ids && ARRAY(SELECT DISTINCT logwatch_private.source_id(c.source) FROM counted AS c)),

@@ -98,6 +98,9 @@ fn alerts_of_one_check_are_one_mail_in_the_thread_of_each() -> Result<()> {
         over.header("References"),
         Some(format!("{} {}", beta.message_id(), both.message_id()))
     );
+    for repeated in [" in all", "Sources", "web1 (1)"] {
+        assert!(!over.text().contains(repeated), "{}", over.text());
+    }
     let dba = sink.wait_for_subject(SOON, "[RESOLVED] gamma")?;
     assert_eq!(dba.header("In-Reply-To"), Some(alone.message_id()));
     wait_until_sent(&server)?;

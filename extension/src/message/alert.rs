@@ -64,7 +64,11 @@ pub struct Alert {
     pub total: i64,
     pub first_at: Option<Timestamp>,
     pub last_at: Option<Timestamp>,
+    /// Those with the most records.
     pub sources: Vec<Source>,
+    /// How many there are.
+    #[serde(default)]
+    pub source_count: usize,
     /// The edges of a fleet that have entries of the alert which are not here.
     #[serde(default)]
     pub light_edges: Option<Vec<String>>,
@@ -138,8 +142,10 @@ impl Alert {
                 format!("{}/{}", clean(&self.host), clean(&self.database))
             }
             ([], _) => clean(&self.group_key),
-            ([one], _) => clean(&one.name),
-            ([one, rest @ ..], _) => format!("{} +{}", clean(&one.name), rest.len()),
+            ([one, ..], _) => match self.other_sources() {
+                0 => clean(&one.name),
+                more => format!("{} +{more}", clean(&one.name)),
+            },
         };
         format!("{severity} on {place}")
     }
@@ -225,17 +231,8 @@ impl Alert {
         if !self.severity.is_empty() {
             facts.push(("Severity", clean(&self.severity)));
         }
-        // The headline has the count of the last window.
-        if self.total > self.count || self.peak > self.count {
-            let total = self.total.max(self.peak);
-            facts.push((
-                "Records",
-                format!(
-                    "{total} in all, at most {} in {}",
-                    self.peak,
-                    duration(self.within)
-                ),
-            ));
+        if let Some(records) = self.records_sentence() {
+            facts.push(("Records", records));
         }
         if let Some(usual) = self.usual_sentence() {
             facts.push(("Usual", usual));
@@ -312,8 +309,10 @@ impl Alert {
         };
         match self.sources.as_slice() {
             [] => when,
-            [one] => format!("{when}, source {}", clean(&one.name)),
-            [one, rest @ ..] => format!("{when}, source {} and {} more", clean(&one.name), rest.len()),
+            [one, ..] => match self.other_sources() {
+                0 => format!("{when}, source {}", clean(&one.name)),
+                more => format!("{when}, source {} and {more} more", clean(&one.name)),
+            },
         }
     }
 

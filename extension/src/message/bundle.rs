@@ -75,7 +75,7 @@ impl Bundle {
         }
         for (number, alert) in self.alerts.iter().take(shown).enumerate() {
             let title = format!("{} of {count} ", number + 1);
-            let _ = writeln!(text, "\n{title:-<60}\n{}", alert.text_section());
+            let _ = write!(text, "\n{title:-<60}\n{}", alert.text_section());
         }
         if let Some(words) = not_shown(count - shown) {
             let _ = writeln!(text, "\n{words}");

@@ -71,8 +71,9 @@ impl Alert {
             }
             body.push_str("</table>");
         }
-        if !self.sources.is_empty() {
-            let lines: Vec<String> = self.sources.iter().map(|source| escape(&source.line())).collect();
+        let lines = self.source_lines();
+        if !lines.is_empty() {
+            let lines: Vec<String> = lines.iter().map(|line| escape(line)).collect();
             let _ = write!(
                 body,
                 "<p style=\"margin:12px 0 0\"><span style=\"opacity:.7\">Sources</span><br>{}</p>",

@@ -95,6 +95,43 @@ impl Alert {
         (shown, more)
     }
 
+    /// Returns how many records there are, where the headline does not say it: it has the count of
+    /// the last window, and of an alert that is over the peak.
+    pub(super) fn records_sentence(&self) -> Option<String> {
+        let total = self.total.max(self.peak);
+        if self.is_over() {
+            return (total > self.peak).then(|| format!("{total} in all"));
+        }
+        (total > self.count).then(|| {
+            let within = duration(self.within);
+            format!("{total} in all, at most {} in {within}", self.peak)
+        })
+    }
+
+    /// Returns how many sources there are beside the one with the most records.
+    pub(super) fn other_sources(&self) -> usize {
+        self.source_count.max(self.sources.len()).saturating_sub(1)
+    }
+
+    /// Returns the line of each source that a mail prints, and one about the others. The only
+    /// source is with the newest record already, unless it has more files.
+    pub(super) fn source_lines(&self) -> Vec<String> {
+        if let ([only], 0, Some(newest)) = (self.sources.as_slice(), self.other_sources(), &self.newest)
+            && only.paths().iter().all(|path| Some(path) == newest.file.as_ref())
+        {
+            return Vec::new();
+        }
+        let mut lines: Vec<String> = self.sources.iter().map(Source::line).collect();
+        let rest = self.source_count.saturating_sub(lines.len());
+        if rest > 0 {
+            lines.push(format!(
+                "… and {rest} more source{}",
+                if rest == 1 { "" } else { "s" }
+            ));
+        }
+        lines
+    }
+
     /// Returns a pattern's sample, unless the mail prints the same text already.
     pub(super) fn sample(&self, pattern: &Pattern) -> Option<String> {
         let known = self.newest.as_ref().is_some_and(|newest| {
@@ -145,16 +182,19 @@ impl Alert {
 }
 
 impl Source {
-    /// Returns the source with its number of records and the files that they came from, or else
-    /// those that its tailer reads.
-    pub(super) fn line(&self) -> String {
-        let paths = if self.files.is_empty() {
+    fn paths(&self) -> &[String] {
+        if self.files.is_empty() {
             self.path.as_slice()
         } else {
             &self.files
-        };
+        }
+    }
+
+    /// Returns the source with its number of records and the files that they came from, or else
+    /// those that its tailer reads.
+    pub(super) fn line(&self) -> String {
         std::iter::once(format!("{} ({})", clean(&self.name), self.n))
-            .chain(paths.iter().map(|path| clean(path)))
+            .chain(self.paths().iter().map(|path| clean(path)))
             .collect::<Vec<_>>()
             .join(", ")
     }

@@ -89,11 +89,12 @@ impl Alert {
         if let Some(more) = more {
             let _ = writeln!(text, "          {more}");
         }
-        if !self.sources.is_empty() {
+        let sources = self.source_lines();
+        if !sources.is_empty() {
             text.push_str("\nSources\n");
         }
-        for source in &self.sources {
-            let _ = writeln!(text, "{}", wrapped(&format!("  {}", source.line()), "    "));
+        for line in sources {
+            let _ = writeln!(text, "{}", wrapped(&format!("  {line}"), "    "));
         }
         if let Some((counts, from, to)) = self.span() {
             let bars: String = counts.iter().map(|n| STEPS[step(*n, counts)]).collect();
