@@ -19,8 +19,8 @@ use super::statements::{LEVEL_NAMES, Plans};
 use crate::column::{Column, Elements, Micros};
 use crate::jsonb::Jsonb;
 
-/// Tuples that are handed over together, as in COPY.
-const MOST_TUPLES: usize = 1000;
+/// Tuples that are handed over together: some pages of them.
+const MOST_TUPLES: usize = 256;
 
 /// Columns of `logwatch.entries`, in the order of `Values`.
 const COLUMNS: [&str; 11] = [
@@ -136,7 +136,7 @@ impl Target {
                     || !constraints.is_null()
                         && ((*constraints).num_check > 0 || (*constraints).has_generated_stored)
             });
-            if asks_for_more || am.is_null() || (*am).multi_insert.is_none() {
+            if asks_for_more || am != pg_sys::GetHeapamTableAmRoutine() {
                 return None;
             }
         }
@@ -165,37 +165,52 @@ impl Target {
     /// # Safety
     /// `leaf` is the open relation that this target was made of.
     unsafe fn append(&self, leaf: &PgRelation, records: &Records) {
-        // SAFETY: everything that is made here lives in the executor state's memory or is dropped
-        // below; an error releases it with the transaction. The slots' values point into the
-        // columns, which are not changed meanwhile, or into that memory.
+        // SAFETY: everything that is made here lives in the executor state's memory, or in a part
+        // of it for some tuples; an error releases both with the transaction. The slots' values
+        // point into the columns, which are not changed meanwhile, or into that memory.
         unsafe {
             let state = pg_sys::CreateExecutorState();
             let old_memory = pg_sys::MemoryContextSwitchTo((*state).es_query_cxt);
             let result = pg_sys::palloc0(size_of::<pg_sys::ResultRelInfo>()).cast::<pg_sys::ResultRelInfo>();
             pg_sys::InitResultRelInfo(result, leaf.as_ptr(), 0, std::ptr::null_mut(), 0);
             pg_sys::ExecOpenIndices(result, false);
-            let count = records.message.len().saturating_sub(1).min(MOST_TUPLES);
-            let mut slots: Vec<*mut pg_sys::TupleTableSlot> = (0..count)
-                .map(|_| pg_sys::table_slot_create(leaf.as_ptr(), std::ptr::null_mut()))
+            let mut rest = records.message.len() - 1;
+            // Slots with the relation's own descriptor would each be noted as a user of it.
+            let descriptor = pg_sys::CreateTupleDescCopy((*leaf.as_ptr()).rd_att);
+            let mut slots: Vec<*mut pg_sys::TupleTableSlot> = (0..rest.min(MOST_TUPLES))
+                .map(|_| {
+                    let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
+                    pg_sys::ExecStoreAllNullTuple(slot)
+                })
                 .collect();
-            let mut filled = 0;
+            let tuples = pg_sys::AllocSetContextCreateInternal(
+                (*state).es_query_cxt,
+                c"logwatch tuples".as_ptr(),
+                pg_sys::ALLOCSET_DEFAULT_MINSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_INITSIZE as usize,
+                pg_sys::ALLOCSET_DEFAULT_MAXSIZE as usize,
+            );
             let mut levels = [pg_sys::InvalidOid; LEVEL_NAMES.len()];
             let mut columns = records.elements();
             for column in &mut columns {
                 column.next();
             }
-            for _ in 1..records.message.len() {
-                let row = columns.each_mut().map(|column| column.next().flatten());
-                self.fill(slots[filled], records, row, &mut levels);
-                filled += 1;
-                if filled == slots.len() {
-                    insert(leaf, result, state, &mut slots);
-                    filled = 0;
+            pg_sys::MemoryContextSwitchTo(tuples);
+            while rest > 0 {
+                let slots = &mut slots[..rest.min(MOST_TUPLES)];
+                rest -= slots.len();
+                let mut ids = [0; MOST_TUPLES];
+                pg_guard_ffi_boundary(|| {
+                    for id in &mut ids[..slots.len()] {
+                        *id = nextval_internal(self.ids, false);
+                    }
+                });
+                for (slot, id) in slots.iter().zip(ids) {
+                    let row = columns.each_mut().map(|column| column.next().flatten());
+                    self.fill(*slot, id, records, row, &mut levels);
                 }
-            }
-            insert(leaf, result, state, &mut slots[..filled]);
-            for slot in slots {
-                pg_sys::ExecDropSingleTupleTableSlot(slot);
+                insert(leaf, result, state, slots);
+                pg_sys::MemoryContextReset(tuples);
             }
             pg_sys::ExecCloseIndices(result);
             pg_sys::MemoryContextSwitchTo(old_memory);
@@ -204,10 +219,11 @@ impl Target {
     }
 
     /// # Safety
-    /// `slot` is empty and of the partition.
+    /// `slot` has as many values as the partition has columns, by `positions`.
     unsafe fn fill(
         &self,
         slot: *mut pg_sys::TupleTableSlot,
+        id: i64,
         records: &Records,
         [logged_at, level, fingerprint, message, detail, fields, flags]: [Option<&[u8]>; 7],
         levels: &mut [pg_sys::Oid; LEVEL_NAMES.len()],
@@ -230,29 +246,25 @@ impl Target {
             }
             flags.into_datum()
         });
-        // SAFETY: the oid is a sequence's, which its table keeps. The partition has as many columns
-        // as there are values, by `positions`.
-        unsafe {
-            let values = [
-                Some(pg_sys::Datum::from(pg_guard_ffi_boundary(|| {
-                    nextval_internal(self.ids, false)
-                }))),
-                records.received_at.into_datum(),
-                Some(pg_sys::Datum::from(number(logged_at))),
-                Some(pg_sys::Datum::from(records.source_id)),
-                Some(pg_sys::Datum::from(levels[level])),
-                Some(pg_sys::Datum::from(number(fingerprint))),
-                pointer(message),
-                pointer(detail),
-                pointer(fields),
-                flags,
-                records.path_id.into_datum(),
-            ];
-            for (value, position) in values.into_iter().zip(self.positions) {
+        let values = [
+            Some(pg_sys::Datum::from(id)),
+            records.received_at.into_datum(),
+            Some(pg_sys::Datum::from(number(logged_at))),
+            Some(pg_sys::Datum::from(records.source_id)),
+            Some(pg_sys::Datum::from(levels[level])),
+            Some(pg_sys::Datum::from(number(fingerprint))),
+            pointer(message),
+            pointer(detail),
+            pointer(fields),
+            flags,
+            records.path_id.into_datum(),
+        ];
+        for (value, position) in values.into_iter().zip(self.positions) {
+            // SAFETY: by the caller.
+            unsafe {
                 *(*slot).tts_values.add(position) = value.unwrap_or(pg_sys::Datum::null());
                 *(*slot).tts_isnull.add(position) = value.is_none();
             }
-            pg_sys::ExecStoreVirtualTuple(slot);
         }
     }
 }
@@ -323,46 +335,46 @@ fn label(of: pg_sys::Oid, name: &CStr) -> pg_sys::Oid {
     }
 }
 
-/// Inserts the tuples of these slots, and their index entries, and empties the slots.
+/// Inserts the tuples of these slots, and their index entries.
 ///
 /// # Safety
-/// The slots are filled and of the relation; `result` has its indexes open.
+/// The slots are filled and of the relation, which is a heap; `result` has its indexes open.
 unsafe fn insert(
     leaf: &PgRelation,
     result: *mut pg_sys::ResultRelInfo,
     state: *mut pg_sys::EState,
     slots: &mut [*mut pg_sys::TupleTableSlot],
 ) {
-    // SAFETY: by the caller; `Target::of` has looked whether there is a function.
+    let count = i32::try_from(slots.len()).unwrap_or_default();
+    // SAFETY: by the caller.
     unsafe {
-        let multi_insert = (*(*leaf.as_ptr()).rd_tableam).multi_insert;
-        let (Some(multi_insert), false) = (multi_insert, slots.is_empty()) else {
-            return;
-        };
-        let (relation, first) = (leaf.as_ptr(), slots.as_mut_ptr());
-        let count = i32::try_from(slots.len()).unwrap_or_default();
         let command = pg_sys::GetCurrentCommandId(true);
-        pg_guard_ffi_boundary(|| multi_insert(relation, first, count, command, 0, std::ptr::null_mut()));
+        pg_sys::heap_multi_insert(
+            leaf.as_ptr(),
+            slots.as_mut_ptr(),
+            count,
+            command,
+            0,
+            std::ptr::null_mut(),
+        );
+        if (*result).ri_NumIndices == 0 {
+            return;
+        }
         for slot in slots {
-            if (*result).ri_NumIndices > 0 {
-                pg_sys::ExecInsertIndexTuples(
-                    result,
-                    *slot,
-                    state,
-                    false,
-                    false,
-                    std::ptr::null_mut(),
-                    std::ptr::null_mut(),
-                    #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
-                    false,
-                );
-                if !(*state).es_per_tuple_exprcontext.is_null() {
-                    pg_sys::MemoryContextReset((*(*state).es_per_tuple_exprcontext).ecxt_per_tuple_memory);
-                }
-            }
-            if let Some(clear) = (*(**slot).tts_ops).clear {
-                pg_guard_ffi_boundary(|| clear(*slot));
-            }
+            pg_sys::ExecInsertIndexTuples(
+                result,
+                *slot,
+                state,
+                false,
+                false,
+                std::ptr::null_mut(),
+                std::ptr::null_mut(),
+                #[cfg(any(feature = "pg16", feature = "pg17", feature = "pg18"))]
+                false,
+            );
+        }
+        if !(*state).es_per_tuple_exprcontext.is_null() {
+            pg_sys::MemoryContextReset((*(*state).es_per_tuple_exprcontext).ecxt_per_tuple_memory);
         }
     }
 }
