@@ -1,37 +1,79 @@
 -- Collects the data of the report page as JSON; extension/src/message/page.rs renders it. Only
 -- reads.
 
+CREATE FUNCTION logwatch_private.page_parts(slots timestamptz[], to_at timestamptz)
+    RETURNS TABLE (fingerprint bigint, level logwatch.level, source_id bigint, at timestamptz, n bigint)
+    LANGUAGE sql STABLE
+    AS $$
+    -- Most minutes begin and end in one slot: nobody needs their seconds.
+    WITH cut AS MATERIALIZED (
+        SELECT logwatch_private.start_of_minute(s.at) AS minute FROM unnest(slots || to_at) AS s (at)
+    )
+    SELECT m.fingerprint, m.level, m.source_id, m.minute, m.n
+      FROM logwatch.minutes AS m
+     WHERE m.minute > slots[1] AND m.minute <= to_at AND (m.points = '{}' OR m.minute NOT IN (SELECT c.minute FROM cut AS c))
+    UNION ALL
+    SELECT m.fingerprint, m.level, m.source_id, m.minute + make_interval(secs => p % 60), p / 60
+      FROM logwatch.minutes AS m CROSS JOIN LATERAL unnest(m.points) AS p
+     WHERE m.minute = ANY (ARRAY(SELECT c.minute FROM cut AS c)) AND m.minute + make_interval(secs => p % 60) > slots[1] AND m.minute + make_interval(secs => p % 60) <= to_at
+    UNION ALL
+    SELECT w.fingerprint, w.level, w.source_id, w.second, w.n FROM logwatch_private.waiting AS w WHERE w.second > slots[1] AND w.second <= to_at
+    $$;
+COMMENT ON FUNCTION logwatch_private.page_parts(timestamptz[], timestamptz)
+    IS 'Records from the first slot on up to a time, each with a time in its slot; slots are the times at which one begins, and what is folded into hours is in the slot where the hour began';
+
+CREATE FUNCTION logwatch_private.page_counts(slots timestamptz[], to_at timestamptz, OUT timeline jsonb, OUT patterns jsonb, OUT sources jsonb)
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    -- One look at all rows makes three kinds of sums, which must not go to the disk.
+    SET work_mem = '64MB'
+    AS $$
+    WITH summed AS MATERIALIZED (
+        SELECT GROUPING(v.at, v.fingerprint, v.source_id) AS missing, v.level, v.at, v.fingerprint, v.source_id, sum(v.n) AS n
+          FROM logwatch_private.page_parts(slots, to_at) AS v
+         GROUP BY GROUPING SETS ((v.level, v.at), (v.level, v.fingerprint), (v.source_id))
+    ), slot AS MATERIALIZED (
+        SELECT s.level, width_bucket(s.at, slots) AS slot, sum(s.n) AS n FROM summed AS s WHERE s.missing = 3 GROUP BY 1, 2
+    ), top AS MATERIALIZED (
+        SELECT s.fingerprint, s.level, s.n FROM summed AS s WHERE s.missing = 5 ORDER BY s.n DESC, s.fingerprint LIMIT 15
+    ), part AS MATERIALIZED (
+        SELECT v.* FROM logwatch_private.page_parts(slots, to_at) AS v WHERE v.fingerprint = ANY (ARRAY(SELECT top.fingerprint FROM top))
+    ), shown AS (
+        SELECT t.n, t.fingerprint, jsonb_build_object(
+                   'n', t.n, 'level', t.level, 'template', p.template, 'sample', p.sample, 'sources', v.sources,
+                   'last_at', logwatch_private.rfc3339((SELECT max(c.second) FROM logwatch.counts AS c
+                                                         WHERE c.fingerprint = t.fingerprint AND c.minute >= logwatch_private.start_of_minute(v.last_at) AND c.second <= to_at)),
+                   'new', p.first_seen > slots[1],
+                   'counts', (SELECT jsonb_agg(COALESCE(k.n, 0) ORDER BY i.slot)
+                                FROM generate_series(1, cardinality(slots)) AS i (slot)
+                                LEFT JOIN (SELECT width_bucket(c.at, slots) AS slot, sum(c.n) AS n FROM part AS c
+                                            WHERE c.fingerprint = t.fingerprint GROUP BY 1) AS k USING (slot))) AS one
+          FROM top AS t
+          JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+          JOIN (SELECT c.fingerprint, count(DISTINCT c.source_id) AS sources, max(c.at) AS last_at FROM part AS c GROUP BY 1) AS v ON v.fingerprint = t.fingerprint
+    )
+    SELECT (SELECT COALESCE(jsonb_agg(jsonb_build_object('level', l.level, 'counts', l.counts) ORDER BY l.level), '[]')
+              FROM (SELECT k.level, jsonb_agg(COALESCE(n.n, 0) ORDER BY i.slot) AS counts
+                      FROM (SELECT DISTINCT slot.level FROM slot) AS k
+                     CROSS JOIN generate_series(1, cardinality(slots)) AS i (slot)
+                      LEFT JOIN slot AS n ON n.level = k.level AND n.slot = i.slot
+                     GROUP BY k.level) AS l),
+           (SELECT COALESCE(jsonb_agg(s.one ORDER BY s.n DESC, s.fingerprint), '[]') FROM shown AS s),
+           (SELECT COALESCE(jsonb_object_agg(s.source_id, s.n), '{}') FROM summed AS s WHERE s.missing = 6)
+    $$;
+COMMENT ON FUNCTION logwatch_private.page_counts(timestamptz[], timestamptz)
+    IS 'The records of the report page: for each level by slot, for the most frequent patterns, and the number for each source id';
+
 CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RETURNS jsonb
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
     WITH frame AS (
-        SELECT asof - period AS from_at, asof AS to_at, extract(epoch FROM period) / 48 AS step
+        SELECT asof - period AS from_at, asof AS to_at
     ), counted AS MATERIALIZED (
-        -- The timeline has 48 slots; counts folded into hours are in the slot where the hour
-        -- began.
-        SELECT c.level, c.fingerprint, c.source_id, sum(c.n) AS n, max(c.second) AS last_at,
-               least(floor(extract(epoch FROM c.second - f.from_at) / f.step), 47)::integer AS slot
-          FROM frame AS f JOIN logwatch.counts AS c ON c.minute > f.from_at - interval '1 hour' AND c.minute <= f.to_at AND c.second > f.from_at AND c.second <= f.to_at
-         GROUP BY c.level, c.fingerprint, c.source_id, slot
-    ), timeline AS (
-        SELECT l.level, jsonb_agg(COALESCE(n.n, 0) ORDER BY slot) AS counts
-          FROM (SELECT DISTINCT level FROM counted) AS l
-         CROSS JOIN generate_series(0, 47) AS slot
-          LEFT JOIN (SELECT level, slot, sum(n) AS n FROM counted GROUP BY 1, 2) AS n USING (level, slot)
-         GROUP BY l.level
-    ), top AS (
-        SELECT fingerprint, level, sum(n) AS n, max(last_at) AS last_at, count(DISTINCT source_id) AS sources
-          FROM counted GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 15
-    ), pattern AS (
-        SELECT t.n, t.fingerprint, jsonb_build_object(
-                   'n', t.n, 'level', t.level, 'template', p.template, 'sample', p.sample, 'sources', t.sources,
-                   'last_at', logwatch_private.rfc3339(t.last_at), 'new', p.first_seen > asof - period,
-                   'counts', (SELECT jsonb_agg(COALESCE(k.n, 0) ORDER BY slot)
-                                FROM generate_series(0, 47) AS slot
-                                LEFT JOIN (SELECT c.slot, sum(c.n) AS n FROM counted AS c
-                                            WHERE c.fingerprint = t.fingerprint AND c.level = t.level GROUP BY 1) AS k USING (slot))) AS shown
-          FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint
+        -- The timeline has 48 slots.
+        SELECT c.* FROM logwatch_private.page_counts(ARRAY(SELECT asof - period + i * (period / 48) FROM generate_series(0, 47) AS i), asof) AS c
     ), alert AS (
         SELECT a AS one, a.id, a.started_at, a.state, a.met_until, k.acked_by, k.note AS ack_note, a.rule, s.silenced,
                CASE WHEN a.state = 'firing' AND NOT s.silenced THEN 0 WHEN a.state = 'firing' THEN 1 WHEN a.state = 'pending' THEN 2 ELSE 3 END AS place
@@ -42,7 +84,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
     ), status AS MATERIALIZED (
         SELECT s.component, s.name, s.state, s.count, s.message FROM logwatch.status AS s
     ), source AS (
-        SELECT s.name, s.host, logwatch_private.heard_of(s, 'tailer') AS heard_at, COALESCE(k.n, 0) AS n, last.delay,
+        SELECT s.name, s.host, logwatch_private.heard_of(s, 'tailer') AS heard_at, COALESCE((c.sources ->> s.id::text)::numeric, 0) AS n, last.delay,
                (SELECT count(*) FROM logwatch.gaps AS g WHERE g.source_id = s.id AND g.noticed_at > asof - period) AS gaps,
                st.state, st.message,
                (SELECT COALESCE(jsonb_agg(f.path ORDER BY f.path), '[]')
@@ -51,7 +93,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
           -- The worst ones, where there are many.
           FROM status AS st
           JOIN logwatch.sources AS s ON s.name = st.name
-          LEFT JOIN (SELECT source_id, sum(n) AS n FROM counted GROUP BY 1) AS k ON k.source_id = s.id
+         CROSS JOIN counted AS c
           LEFT JOIN LATERAL (SELECT extract(epoch FROM u.received_at - u.logged_at)::bigint AS delay
                                FROM (SELECT b.received_at, b.last_at AS logged_at FROM logwatch.batches AS b WHERE b.source_id = s.id
                                      UNION ALL
@@ -66,7 +108,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
     SELECT jsonb_build_object(
         'host', logwatch_private.host(), 'database', current_database(), 'zone', logwatch_private.zone(),
         'from', logwatch_private.rfc3339(f.from_at), 'to', logwatch_private.rfc3339(f.to_at), 'within', extract(epoch FROM period)::bigint,
-        'timeline', (SELECT COALESCE(jsonb_agg(jsonb_build_object('level', t.level, 'counts', t.counts) ORDER BY t.level), '[]') FROM timeline AS t),
+        'timeline', (SELECT c.timeline FROM counted AS c),
         'status', (SELECT jsonb_agg(jsonb_build_object('component', s.component, 'name', s.name, 'state', s.state, 'message', s.message))
                        FROM status AS s WHERE s.component <> 'source'),
         'alerts', (SELECT COALESCE(jsonb_agg(jsonb_build_object(
@@ -76,7 +118,7 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
                               'until', CASE WHEN a.state = 'resolved' THEN logwatch_private.rfc3339(a.met_until) END,
                               'acked_by', a.acked_by, 'ack_note', a.ack_note,
                               'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = a.rule)) ORDER BY a.place, a.started_at DESC, a.id DESC), '[]') FROM alert AS a),
-        'patterns', (SELECT COALESCE(jsonb_agg(p.shown ORDER BY p.n DESC, p.fingerprint), '[]') FROM pattern AS p),
+        'patterns', (SELECT c.patterns FROM counted AS c),
         'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.name, 'host', s.host, 'n', s.n, 'state', s.state, 'message', s.message, 'gaps', s.gaps, 'files', s.files,
                               'heard', extract(epoch FROM asof - s.heard_at)::bigint, 'delay', greatest(s.delay, 0)) ORDER BY s.n DESC, s.name), '[]') FROM source AS s),
         'more_sources', (SELECT s.message FROM status AS s WHERE s.component = 'source' AND s.count IS NULL),

@@ -1,5 +1,5 @@
--- The sources' rows of the status. There can be thousands of sources: everything is read once for
--- all of them, and only the worst are shown.
+-- The sources' rows of the status. There can be thousands of sources: each table is read once
+-- for all of them, and only the worst are shown.
 
 CREATE FUNCTION logwatch_private.source_status(asof timestamptz, most integer DEFAULT 100)
     RETURNS TABLE (name text, state text, since timestamptz, count bigint, message text)
@@ -11,17 +11,10 @@ CREATE FUNCTION logwatch_private.source_status(asof timestamptz, most integer DE
 #variable_conflict use_column
 DECLARE
     too_late constant interval := make_interval(secs => logwatch_private.setting('max_lateness')::integer);
+    states constant text[] := '{error,gap,stale,silent,ok}';  -- the worst first
 BEGIN
     RETURN QUERY
-    WITH arrived AS MATERIALIZED (
-        -- Adds the batches since the last maintenance to its sums.
-        SELECT a.source_id, sum(a.n)::bigint AS n, sum(a.late)::bigint AS late, max(a.at) AS at
-          FROM (SELECT v.source_id, v.n, v.late, v.last_at AS at FROM logwatch.arrivals AS v WHERE v.last_at > asof - interval '24 hours'
-                UNION ALL
-                SELECT b.source_id, b.n, CASE WHEN b.last_at < b.received_at - too_late THEN b.n ELSE 0 END, b.received_at
-                  FROM logwatch.batches AS b WHERE b.received_at > asof - interval '24 hours') AS a
-         GROUP BY a.source_id
-    ), file AS MATERIALIZED (
+    WITH file AS MATERIALIZED (
         SELECT f.source_id, count(*) AS n, count(*) FILTER (WHERE f.state = 'open') AS open, max(f.updated_at) AS at,
                count(*) FILTER (WHERE f.truncated AND f.first_seen > asof - interval '24 hours') AS truncations,
                sum(greatest(f.size - f.next_byte, 0)) FILTER (WHERE f.state = 'open')::bigint AS behind
@@ -34,32 +27,50 @@ BEGIN
     ), unreadable AS MATERIALIZED (
         SELECT e.source_id, count(*) AS n, (array_agg(e.path ORDER BY e.since, e.path))[1] AS path, (array_agg(e.error ORDER BY e.since, e.path))[1] AS error
           FROM logwatch.read_errors AS e GROUP BY e.source_id
-    ), seen AS MATERIALIZED (
-        SELECT src.id, src.name, src.attached_at, greatest(src.seen_at, file.at, recent.at) AS seen_at, asof - greatest(file.at, src.watched_since) AS quiet_time,
-               COALESCE(recent.n, 0) AS n, recent.late, file.n AS files, file.open, file.at AS read_at, file.behind, file.truncations
-          FROM logwatch.sources AS src
-          LEFT JOIN arrived AS recent ON recent.source_id = src.id
-          LEFT JOIN file ON file.source_id = src.id
     ), paused AS MATERIALIZED (
         -- The time without growth after which a source is silent, 15 minutes at least; none before
         -- a whole day was watched.
         SELECT p.source_id, greatest(2 * max(p.longest), interval '15 minutes') AS usual
-          FROM logwatch.pauses AS p
-         WHERE p.source_id IN (SELECT s.id FROM seen AS s WHERE s.quiet_time > interval '15 minutes') AND p.day >= (asof AT TIME ZONE 'UTC')::date - 8
+          FROM logwatch.pauses AS p WHERE p.day >= (asof AT TIME ZONE 'UTC')::date - 8
          GROUP BY p.source_id HAVING min(p.day) < (asof AT TIME ZONE 'UTC')::date
     ), judged AS MATERIALIZED (
-        SELECT s.*, paused.usual, gap.n AS gaps, gap.last_id, COALESCE(unreadable.n, 0) AS errors, unreadable.path, unreadable.error,
-               CASE WHEN gap.n > 0 THEN 'gap'
-                    WHEN s.attached_at IS NULL THEN 'ok'
-                    WHEN s.seen_at < asof - interval '5 minutes' THEN 'stale'
-                    WHEN unreadable.n > 0 THEN 'error'
-                    WHEN s.quiet_time > paused.usual THEN 'silent' ELSE 'ok' END AS state
-          FROM seen AS s
-          LEFT JOIN gap ON gap.source_id = s.id
-          LEFT JOIN unreadable ON unreadable.source_id = s.id
-          LEFT JOIN paused ON paused.source_id = s.id
-    ), placed AS MATERIALIZED (
-        SELECT j.*, row_number() OVER (ORDER BY array_position('{error,gap,stale,silent,ok}'::text[], j.state), j.name COLLATE "C") AS place FROM judged AS j
+        -- All sources, with no more than what decides. Only where the tailer is not heard of, its
+        -- last records are looked for.
+        SELECT src.id, src.name,
+               CASE WHEN gap.n > 0 THEN 2
+                    WHEN src.attached_at IS NULL THEN 5
+                    WHEN greatest(src.seen_at, file.at) < asof - interval '5 minutes'
+                         AND src.id NOT IN (SELECT b.source_id FROM logwatch.batches AS b WHERE b.received_at >= asof - interval '5 minutes')
+                         AND COALESCE((SELECT v.last_at FROM logwatch.arrivals AS v WHERE v.source_id = src.id ORDER BY v.since DESC LIMIT 1) < asof - interval '5 minutes', true) THEN 3
+                    WHEN unreadable.n > 0 THEN 1
+                    WHEN asof - greatest(file.at, src.watched_since) > paused.usual THEN 4 ELSE 5 END AS rank
+          FROM logwatch.sources AS src
+          LEFT JOIN file ON file.source_id = src.id
+          LEFT JOIN gap ON gap.source_id = src.id
+          LEFT JOIN unreadable ON unreadable.source_id = src.id
+          LEFT JOIN paused ON paused.source_id = src.id
+    ), worst AS MATERIALIZED (
+        SELECT j.id, j.rank FROM judged AS j ORDER BY j.rank, j.name COLLATE "C" LIMIT most
+    ), seen AS (
+        SELECT src.name, states[w.rank] AS state, src.attached_at, greatest(src.seen_at, file.at, recent.at) AS seen_at,
+               asof - greatest(file.at, src.watched_since) AS quiet_time, COALESCE(recent.n, 0) AS n, recent.late,
+               file.n AS files, file.open, file.at AS read_at, file.behind, file.truncations, paused.usual,
+               gap.n AS gaps, gap.last_id, COALESCE(unreadable.n, 0) AS errors, unreadable.path, unreadable.error
+          FROM worst AS w
+          JOIN logwatch.sources AS src ON src.id = w.id
+          LEFT JOIN (
+               -- Adds the batches since the last check to its sums.
+               SELECT a.source_id, sum(a.n)::bigint AS n, sum(a.late)::bigint AS late, max(a.at) AS at
+                 FROM (SELECT v.source_id, v.n, v.late, v.last_at AS at
+                         FROM worst AS k JOIN logwatch.arrivals AS v ON v.source_id = k.id AND v.last_at > asof - interval '24 hours'
+                       UNION ALL
+                       SELECT b.source_id, b.n, CASE WHEN b.last_at < b.received_at - too_late THEN b.n ELSE 0 END, b.received_at
+                         FROM logwatch.batches AS b WHERE b.received_at > asof - interval '24 hours') AS a
+                GROUP BY a.source_id) AS recent ON recent.source_id = src.id
+          LEFT JOIN file ON file.source_id = src.id
+          LEFT JOIN gap ON gap.source_id = src.id
+          LEFT JOIN unreadable ON unreadable.source_id = src.id
+          LEFT JOIN paused ON paused.source_id = src.id
     ), shown AS (
         SELECT j.name, j.state, j.seen_at, j.n,
                concat_ws(', ',
@@ -76,15 +87,15 @@ BEGIN
                    CASE WHEN j.errors > 0 THEN format('%s file%s cannot be read: %s (%s)', j.errors, CASE WHEN j.errors = 1 THEN '' ELSE 's' END, j.path, j.error) END,
                    CASE WHEN j.attached_at IS NOT NULL AND j.seen_at < asof - interval '5 minutes' THEN 'no heartbeat of its tailer for 5 minutes'
                         WHEN j.quiet_time > j.usual THEN format('nothing written for %s, unusual after %s', date_trunc('minute', j.quiet_time), date_trunc('minute', j.usual)) END) AS message
-          FROM placed AS j WHERE j.place <= most
+          FROM seen AS j
     ), rest AS (
-        SELECT c.state, count(*) AS n FROM placed AS c WHERE c.place > most GROUP BY c.state
+        SELECT c.rank, count(*) - (SELECT count(*) FROM worst AS w WHERE w.rank = c.rank) AS n FROM judged AS c GROUP BY c.rank
     )
     (SELECT s.name, s.state, s.seen_at, s.n, s.message FROM shown AS s ORDER BY s.name)
     UNION ALL
-    SELECT '*', (array_agg(r.state ORDER BY array_position('{error,gap,stale,silent,ok}'::text[], r.state)))[1], NULL, NULL,
-           format('%s more sources: %s; see logwatch.sources', sum(r.n), string_agg(format('%s %s', r.n, r.state), ', ' ORDER BY array_position('{error,gap,stale,silent,ok}'::text[], r.state)))
-      FROM rest AS r HAVING count(*) > 0;
+    SELECT '*', states[min(r.rank)], NULL, NULL,
+           format('%s more sources: %s; see logwatch.sources', sum(r.n), string_agg(format('%s %s', r.n, states[r.rank]), ', ' ORDER BY r.rank))
+      FROM rest AS r WHERE r.n > 0 HAVING count(*) > 0;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.source_status(timestamptz, integer) IS 'State of the sources: the worst ones by name, and one row with the number of the others';
