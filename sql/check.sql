@@ -187,6 +187,34 @@ BEGIN
     SELECT array_agg(e ORDER BY e.rule, e.group_key, e.started_at) INTO rest
       FROM unnest(met) AS e LEFT JOIN updated ON updated.rule = e.rule AND updated.group_key = e.group_key WHERE updated.rule IS NULL;
 
+    -- Of the others most begin: one stretch of a group that has no alert which is open, or which
+    -- the stretch touches.
+    IF rest IS NOT NULL THEN
+        WITH one AS MATERIALIZED (
+            SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak
+              FROM unnest(rest) AS e GROUP BY 1, 2 HAVING count(*) = 1
+        ), made AS (
+            INSERT INTO logwatch.alerts AS u (rule, group_by, group_key, state, level, threshold, within, started_at, met_until, fired_at, resolved_at, count, peak)
+            SELECT one.rule, r.group_by, one.group_key,
+                   CASE WHEN NOT v.goes_on THEN 'resolved' WHEN v.lasted THEN 'firing' ELSE 'pending' END,
+                   r.level::logwatch.level, r.threshold, r.within, one.started_at, one.met_until,
+                   CASE WHEN v.lasted THEN asof END, CASE WHEN NOT v.goes_on THEN asof END, one.count, one.peak
+              FROM one JOIN logwatch.rules AS r ON r.name = one.rule
+             CROSS JOIN LATERAL (SELECT one.met_until - one.started_at >= r.for_at_least AS lasted,
+                                        one.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on) AS v
+             WHERE (v.lasted OR v.goes_on)
+               AND NOT EXISTS (SELECT FROM logwatch.alerts AS k WHERE k.rule = one.rule AND k.group_key = one.group_key AND k.state <> 'resolved' OFFSET 0)
+               AND NOT EXISTS (SELECT FROM logwatch.alerts AS k
+                                WHERE k.rule = one.rule AND k.group_key = one.group_key AND k.met_until >= one.started_at - r.keep_firing_for
+                                  AND k.started_at <= one.met_until + r.keep_firing_for OFFSET 0)
+             ORDER BY one.rule, one.group_key
+            RETURNING u.id, u.rule, u.group_key
+        )
+        SELECT ARRAY(SELECT made.id FROM made ORDER BY made.id),
+               ARRAY(SELECT e FROM unnest(rest) AS e WHERE NOT EXISTS (SELECT FROM made WHERE made.rule = e.rule AND made.group_key = e.group_key))
+          INTO changed, rest;
+    END IF;
+
     FOR ep IN
         SELECT e.*, r.group_by, r.level::logwatch.level AS level, r.threshold, r.within, r.keep_firing_for,
                e.met_until - e.started_at >= r.for_at_least AS lasted,
@@ -312,7 +340,23 @@ BEGIN
        SET holds_until = CASE WHEN u.met_until < asof THEN u.met_until
                               -- The usual, and how many sources there are, change with the time.
                               WHEN r.kind IN ('threshold', 'new_pattern') AND r.min_sources = 1 AND f.selection IS NOT NULL
-                              THEN COALESCE(logwatch_private.holds_until(r, f.selection, f.grp, asof), u.met_until) END
+                              -- The latest second since which the threshold is held: the count
+                              -- falls below it when that second leaves the window. A pattern is new
+                              -- for the length of a window.
+                              THEN COALESCE((SELECT max(q.second) + r.within
+                                               FROM (SELECT v.second, sum(v.n) OVER (ORDER BY v.second DESC) AS kept
+                                                       FROM (SELECT o.minute + make_interval(secs => p % 60) AS second, p / 60 AS n
+                                                               FROM (SELECT k.minute, k.points,
+                                                                            sum(k.n) OVER (ORDER BY k.minute DESC RANGE BETWEEN UNBOUNDED PRECEDING AND '1 second' PRECEDING) AS newer
+                                                                       FROM logwatch_private.rolled AS k
+                                                                      WHERE k.selection = f.selection AND k.grp = f.grp AND k.level >= r.level::logwatch.level
+                                                                        AND k.minute > asof - r.within - interval '1 minute' AND k.minute <= asof) AS o
+                                                              CROSS JOIN LATERAL unnest(o.points) AS p
+                                                              WHERE o.newer IS NULL OR o.newer < r.threshold OR r.kind = 'new_pattern') AS v
+                                                      WHERE v.second > asof - r.within AND v.second <= asof
+                                                        AND (r.kind <> 'new_pattern'
+                                                             OR v.second < (SELECT p.first_seen FROM logwatch.patterns AS p WHERE p.fingerprint = f.grp) + r.within)) AS q
+                                              WHERE q.kept >= r.threshold), u.met_until) END
       FROM unnest(frames) AS f JOIN logwatch.rules AS r ON r.name = f.rule
      WHERE u.rule = f.rule AND u.group_key = f.group_key AND u.state <> 'resolved' AND f.to_at >= asof
        AND u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.rule IN (SELECT g.rule FROM unnest(frames) AS g) FOR UPDATE SKIP LOCKED);

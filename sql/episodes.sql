@@ -306,33 +306,3 @@ CREATE FUNCTION logwatch_private.silences_of_sources(until timestamptz)
      WHERE r.enabled AND logwatch_private.expects_lines(r)
     $$;
 COMMENT ON FUNCTION logwatch_private.silences_of_sources(timestamptz) IS 'The episodes of rules of kind absence';
-
-CREATE FUNCTION logwatch_private.holds_until(r logwatch.rules, selection integer, grp bigint, asof timestamptz) RETURNS timestamptz
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-    SET jit = off
-    SET plan_cache_mode = force_generic_plan
-    AS $$
-DECLARE
-    -- A pattern is new for the length of a window.
-    fresh_until constant timestamptz := CASE WHEN r.kind = 'new_pattern'
-        THEN (SELECT p.first_seen FROM logwatch.patterns AS p WHERE p.fingerprint = grp) + r.within ELSE 'infinity' END;
-    kept_from timestamptz;
-BEGIN
-    -- The latest second since which the threshold is held: the count falls below it when that
-    -- second leaves the window.
-    SELECT max(q.second) INTO kept_from
-      FROM (SELECT v.second, sum(v.n) OVER (ORDER BY v.second DESC) AS kept
-              FROM (SELECT o.minute + make_interval(secs => p % 60) AS second, p / 60 AS n
-                      FROM (SELECT k.minute, k.points, sum(k.n) OVER (ORDER BY k.minute DESC RANGE BETWEEN UNBOUNDED PRECEDING AND '1 second' PRECEDING) AS newer
-                              FROM logwatch_private.rolled AS k
-                             WHERE k.selection = $2 AND k.grp = $3 AND k.level >= r.level::logwatch.level AND k.minute > asof - r.within - interval '1 minute' AND k.minute <= asof) AS o
-                     CROSS JOIN LATERAL unnest(o.points) AS p
-                     WHERE o.newer IS NULL OR o.newer < r.threshold OR r.kind = 'new_pattern') AS v
-             WHERE v.second > asof - r.within AND v.second <= asof AND v.second < fresh_until) AS q
-     WHERE q.kept >= r.threshold;
-    RETURN kept_from + r.within;
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.holds_until(logwatch.rules, integer, bigint, timestamptz)
-    IS 'Until when a rule that is met goes on to be met if nothing more comes; NULL when it is not met';
