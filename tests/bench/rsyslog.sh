@@ -15,7 +15,8 @@ template(name="row" type="list" option.stdsql="on") {
 }
 input(type="imfile" File="$2" Tag="bench" ruleset="store")
 ruleset(name="store" queue.type="LinkedList" queue.size="100000" queue.dequeueBatchSize="1000") {
-	action(type="ompgsql" server="$PGHOST" serverport="$PGPORT" db="$PGDATABASE" uid="$PGUSER" pwd="" template="row")
+	action(type="ompgsql" server="$PGHOST" serverport="$PGPORT" db="$PGDATABASE" uid="$PGUSER" pwd="" template="row"
+		action.resumeRetryCount="-1" action.resumeInterval="1")
 }
 END
 PATH=$PATH:/usr/sbin

@@ -15,13 +15,16 @@ mod idle;
 mod ingest;
 mod input;
 mod latency;
+mod mails;
 mod measure;
 mod micro;
 mod others;
+mod peers;
 mod scaling;
 mod scan;
 mod storm;
 mod table;
+mod wide;
 
 use std::process::ExitCode;
 use std::time::Instant;
@@ -40,10 +43,13 @@ const SUBJECTS: &[(&str, Subject)] = &[
     ("micro", micro::run),
     ("scan", scan::run),
     ("ingest", ingest::run),
+    ("peers", peers::run),
     ("scaling", scaling::run),
     ("latency", latency::run),
+    ("mails", mails::run),
     ("check", check::run),
     ("storm", storm::run),
+    ("wide", wide::run),
     ("idle", idle::run),
     ("fleet", fleet::run),
     ("edges", edges::run),
