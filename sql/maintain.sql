@@ -208,7 +208,7 @@ BEGIN
             RETURN;
         WHEN OTHERS THEN
             GET STACKED DIAGNOSTICS problem = MESSAGE_TEXT, code = RETURNED_SQLSTATE;
-            problem := format('%s: %s (%s)', $1, regexp_replace(problem, '\s+', ' ', 'g'), code);
+            problem := format('%s: %s (%s)', $1, regexp_replace(problem, '[[:space:]]+', ' ', 'g'), code);
             INSERT INTO logwatch_private.failed_upkeep AS f (part, error) VALUES ($1, problem)
                 ON CONFLICT (part) DO UPDATE SET error = EXCLUDED.error WHERE f.error <> EXCLUDED.error;
             RETURN;

@@ -93,7 +93,7 @@ BEGIN
     SELECT array_agg(k.fingerprint), array_agg(logwatch_private.fingerprint(k.level::text, k.new_template)), array_agg(k.new_template),
            array_agg(CASE WHEN k.new_template <> k.template AND k.new_template LIKE k.wider THEN k.wider END)
       INTO old, fresh, templates, wider
-      FROM (SELECT p.fingerprint, p.level, p.template, replace(regexp_replace(p.template, '[\\%_]', '\\\&', 'g'), '<*>', '%') AS wider,
+      FROM (SELECT p.fingerprint, p.level, p.template, replace(regexp_replace(p.template, E'[\\\\%_]', E'\\\\\\&', 'g'), '<*>', '%') AS wider,
                    -- The one for all above the limit of new patterns is not that of its sample.
                    logwatch_private.template(CASE WHEN p.sample = '' OR p.template LIKE '(one of more than % new patterns in a minute)' THEN p.template ELSE p.sample END) AS new_template
               FROM logwatch.patterns AS p WHERE logwatch_private.is_earlier(p.fingerprint, p.level::text, p.template) LIMIT most) AS k;

@@ -4,7 +4,7 @@
 #
 #   extension/package/sbom.sh PACKAGE [OPTION OF cargo tree]...
 #
-# cargo-cyclonedx takes longer to build than logwatch, and writes into the folders of all members.
+# cargo-cyclonedx is a large program to build, and writes into the folders of all members.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 

@@ -123,7 +123,5 @@ fn a_fifo_is_followed_from_writer_to_writer_until_a_signal() {
 fn a_pipe_is_read_alone() {
     let (output, _) = read(b"", &["-", "a.log"]);
     assert_eq!(output.status.code(), Some(2));
-    assert!(
-        String::from_utf8_lossy(&output.stderr).contains("a pipe cannot be read together with other files")
-    );
+    assert!(String::from_utf8_lossy(&output.stderr).contains("cannot read \"-\" together with other inputs"));
 }

@@ -150,12 +150,17 @@ impl Alert {
         format!("{severity} on {place}")
     }
 
+    /// Returns the state, and how many records unless it is about records that did not come.
     pub(super) fn badge(&self) -> String {
-        match self.reason.as_str() {
-            "resolved" => "RESOLVED".to_owned(),
-            "late" => format!("LATE:{}", self.total),
-            "held" => format!("HELD:{}", self.total),
-            _ => format!("FIRING:{}", self.count),
+        let (state, records) = match self.reason.as_str() {
+            "resolved" => return "RESOLVED".to_owned(),
+            "late" => ("LATE", self.total),
+            "held" => ("HELD", self.total),
+            _ => ("FIRING", self.count),
+        };
+        match self.kind.as_str() {
+            "absence" => state.to_owned(),
+            _ => format!("{state}:{records}"),
         }
     }
 
@@ -445,6 +450,8 @@ mod tests {
         alert.severity = "critical".to_owned();
         alert.reason = "late".to_owned();
         assert_eq!(alert.title(), "[LATE:12] error (critical) on web1 +1");
+        alert.kind = "absence".to_owned();
+        assert_eq!(alert.title(), "[LATE] error (critical) on web1 +1");
         alert.reason = "resolved".to_owned();
         alert.patterns[0].template = "x".repeat(200);
         let subject = alert.subject_beside(true, "");
