@@ -31,6 +31,8 @@ fn the_readmes_pictures_show_a_mail_and_the_page() -> Result<()> {
     let sink = MailSink::plain()?;
     let server = mailing_server(&sink, &[("logwatch.email_from", "logwatch@db1.example.com")])?;
     server.sql(THE_DAY_BEFORE)?;
+    // Alerts that are due at once are one mail; the picture shows that of one.
+    server.sql("DELETE FROM logwatch.rules WHERE name = 'fatal'")?;
     server.wait_for_sql(
         SOON,
         "SELECT count(*) > 0 AND bool_and(state = 'resolved') FROM logwatch.alerts",
