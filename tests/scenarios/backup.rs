@@ -56,7 +56,9 @@ pub fn restore(server: &Server, file: &Path) -> Result<()> {
         server,
         &server.program_path("pg_restore"),
         &[how.as_slice(), &[&file]].concat(),
-    )
+    )?;
+    // Its session ends a little later than the program.
+    server.wait_for_sql(SOON, "SELECT logwatch_private.restore_words() IS NULL", "t")
 }
 
 /// All rows of all tables, but for what belongs to one server alone (progress, transaction ids) and
