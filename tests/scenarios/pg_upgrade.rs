@@ -5,9 +5,10 @@
 //! itself starts from the same major version from PyPI: Debian's 15.20 stores an option with each
 //! column, `pg_attver`, which 18.6 refuses even for an empty table.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
-use anyhow::Result;
+use anyhow::{Error, Result};
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::process::signal_pid;
 use logwatch_tests::programs;
@@ -27,6 +28,19 @@ fn older() -> Result<Option<PathBuf>> {
     Ok(None)
 }
 
+/// Returns PyPI's server of the machine's major version, so that the library fits, with logwatch.
+/// Made once for all tests of this process, because they run side by side.
+fn with_extension(machines: &Path) -> Result<PathBuf> {
+    static MADE: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    let make = || {
+        let old = programs::pypi_pg_config(programs::major_version(machines)?)?;
+        programs::copy_extension(machines, &old)?;
+        Ok(old)
+    };
+    let made = MADE.get_or_init(|| make().map_err(|error: Error| format!("{error:#}")));
+    made.clone().map_err(Error::msg)
+}
+
 #[test]
 fn pg_upgrade_takes_everything_along_and_the_tailer_follows() -> Result<()> {
     upgrade(&[])
@@ -43,9 +57,7 @@ fn pg_upgrade_that_swaps_the_directories_takes_everything_along() -> Result<()> 
 
 fn upgrade(how: &[&str]) -> Result<()> {
     let Some(machines) = older()? else { return Ok(()) };
-    // Of one major version, so the library fits.
-    let old = programs::pypi_pg_config(programs::major_version(&machines)?)?;
-    programs::copy_extension(&machines, &old)?;
+    let old = with_extension(&machines)?;
     let sink = MailSink::plain()?;
     let folder = tempfile::tempdir()?;
     let log = folder.path().join("app.log");
