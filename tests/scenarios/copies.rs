@@ -124,10 +124,9 @@ fn is_silent_until_adopted(copy: &Server, sink: &MailSink, reason: &str) -> Resu
     Ok(())
 }
 
-#[test]
-fn a_server_recovered_to_a_target_is_silent_until_it_is_adopted() -> Result<()> {
-    let sink = MailSink::plain()?;
-    let mut original = original(&sink)?;
+/// A copy that its start recovers to a restore point, and the stopped original with the archive.
+fn recovered_to_a_target(sink: &MailSink) -> Result<(Original, Server)> {
+    let mut original = original(sink)?;
     let mut copy = original.backup()?;
     original.server.sql("SELECT pg_create_restore_point('here')")?;
     original.archive_all()?;
@@ -136,6 +135,13 @@ fn a_server_recovered_to_a_target_is_silent_until_it_is_adopted() -> Result<()> 
         ("recovery_target_name", "here"),
         ("recovery_target_action", "promote"),
     ])?;
+    Ok((original, copy))
+}
+
+#[test]
+fn a_server_recovered_to_a_target_is_silent_until_it_is_adopted() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let (_original, mut copy) = recovered_to_a_target(&sink)?;
     copy.start()?;
     is_silent_until_adopted(
         &copy,
@@ -277,16 +283,8 @@ fn a_database_made_from_the_other_as_template_has_no_worker() -> Result<()> {
 #[test]
 fn an_extension_created_after_a_recovery_to_a_target_is_at_home() -> Result<()> {
     let sink = MailSink::plain()?;
-    let mut original = original(&sink)?;
-    let mut copy = original.backup()?;
-    original.server.sql("SELECT pg_create_restore_point('here')")?;
-    original.archive_all()?;
-    original.server.stop(Stop::Fast)?;
+    let (_original, mut copy) = recovered_to_a_target(&sink)?;
     sink.behave();
-    copy.set(&[
-        ("recovery_target_name", "here"),
-        ("recovery_target_action", "promote"),
-    ])?;
     copy.start()?;
     copy.wait_for_sql(SOON, "SELECT pg_is_in_recovery()", "f")?;
     copy.wait_for_sql(SOON, WORKER_STATE, "copied")?;

@@ -2,7 +2,7 @@
 
 use anyhow::{Context, Result};
 use logwatch_tests::fleet::{
-    Edge, centre, copy_data, counts, entries, subscribe, unsubscribe, wait_for_state,
+    Edge, centre, copy_data, counts, entries, mailing_centre, subscribe, unsubscribe, wait_for_state,
 };
 use logwatch_tests::link::Condition;
 use logwatch_tests::mail_sink::MailSink;
@@ -36,12 +36,7 @@ fn wait_for_union(centre: &Server, edges: &[&Edge]) -> Result<()> {
 #[test]
 fn two_edges_and_a_centre_survive_kills_and_cuts_with_the_exact_union() -> Result<()> {
     let sink = MailSink::plain()?;
-    let url = sink.url();
-    let mut centre = centre(&[
-        ("logwatch.smtp_url", &url),
-        ("logwatch.email_from", "logwatch@centre.test"),
-        ("logwatch.email_to", "ops@example.com"),
-    ])?;
+    let mut centre = mailing_centre(&sink)?;
     centre.sql("DELETE FROM logwatch.rules; INSERT INTO logwatch.rules (name, threshold, within, keep_firing_for) VALUES ('fleet', 20, '1 hour', '1 hour')")?;
     let mut berlin = Edge::start("berlin", &[])?;
     let mut paris = Edge::start("paris", &[])?;

@@ -1,7 +1,9 @@
 //! Light edges: they send counts, gaps, beats and a sample of each pattern, and keep their entries.
 
 use anyhow::{Context, Result};
-use logwatch_tests::fleet::{Edge, centre, counts, entries, subscribe, unsubscribe, wait_for_state};
+use logwatch_tests::fleet::{
+    Edge, centre, counts, entries, mailing_centre, subscribe, unsubscribe, wait_for_state,
+};
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::server::Server;
 use logwatch_tests::wait::wait_until;
@@ -32,12 +34,7 @@ fn subscribe_without_copy(centre: &Server, edge: &Edge) -> Result<()> {
 #[test]
 fn light_and_full_edges_at_one_centre_alert_alike() -> Result<()> {
     let sink = MailSink::plain()?;
-    let url = sink.url();
-    let mut centre = centre(&[
-        ("logwatch.smtp_url", &url),
-        ("logwatch.email_from", "logwatch@centre.test"),
-        ("logwatch.email_to", "ops@example.com"),
-    ])?;
+    let mut centre = mailing_centre(&sink)?;
     centre.sql(
         "DELETE FROM logwatch.rules;
          INSERT INTO logwatch.rules (name, threshold, within, match) VALUES ('printers', 5, '1 hour', 'printer')",

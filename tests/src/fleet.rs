@@ -8,6 +8,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 
 use crate::link::Link;
+use crate::mail_sink::MailSink;
 use crate::server::Server;
 
 /// An edge and the link on which a centre reaches it.
@@ -61,6 +62,15 @@ pub fn centre(settings: &[(&str, &str)]) -> Result<Server> {
     let mut all = IMPATIENT.to_vec();
     all.extend_from_slice(settings);
     Server::with_worker(&all)
+}
+
+/// A centre that mails to `ops@example.com` through `sink`.
+pub fn mailing_centre(sink: &MailSink) -> Result<Server> {
+    centre(&[
+        ("logwatch.smtp_url", &sink.url()),
+        ("logwatch.email_from", "logwatch@centre.test"),
+        ("logwatch.email_to", "ops@example.com"),
+    ])
 }
 
 /// Subscribes the centre to an edge by the manual's command, with what the edge has stored before.

@@ -38,7 +38,6 @@ pub fn run(table: &mut Table) -> Result<()> {
             &[],
         )?;
         ticks.extend(row.get::<_, Option<f64>>(1).map(|took| 1000.0 * took));
-        std::thread::sleep(Duration::from_millis(100));
         Ok(row.get::<_, i64>(0).cast_unsigned() >= all)
     })?;
     let mails = sink.mails();
