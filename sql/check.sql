@@ -38,7 +38,7 @@ CREATE VIEW logwatch_private.work AS
         OR EXISTS (SELECT FROM logwatch.progress AS p
                     WHERE (p.checked_at < now() - interval '5 seconds' OR p.checked_at > now() + interval '5 seconds')
                       AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence')) AS changes,
-           -- Of resolved alerts, due_announcements() announces no others than these.
+           -- due_announcements() announces no other resolved alerts than these.
            EXISTS (SELECT FROM logwatch.alerts AS a
                     WHERE a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
                       AND (a.announced IS NOT NULL OR a.resolved_at = a.fired_at
@@ -187,7 +187,7 @@ BEGIN
     SELECT array_agg(e ORDER BY e.rule, e.group_key, e.started_at) INTO rest
       FROM unnest(met) AS e LEFT JOIN updated ON updated.rule = e.rule AND updated.group_key = e.group_key WHERE updated.rule IS NULL;
 
-    -- Of the others most begin: one stretch of a group that has no alert which is open, or which
+    -- Most of the others begin: one stretch of a group that has no alert which is open, or which
     -- the stretch touches.
     IF rest IS NOT NULL THEN
         WITH one AS MATERIALIZED (

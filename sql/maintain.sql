@@ -147,7 +147,7 @@ CREATE FUNCTION logwatch_private.delete_old(keep_from timestamptz) RETURNS void
     AS $$
 BEGIN
     DELETE FROM logwatch.minutes AS m WHERE m.minute < keep_from;
-    -- Of each expected line the last time it came is kept.
+    -- The last time that each expected line came is kept.
     DELETE FROM logwatch.expected_lines AS l
      WHERE l.second < keep_from
        AND (NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.match = l.match AND logwatch_private.expects_lines(r))

@@ -353,7 +353,7 @@ BEGIN
     SELECT c.lead_id, max(c.urgency)::integer, min(c.recipient), CASE WHEN count(*) > 1 THEN 'bundle' ELSE min(c.reason) END, min(c.message_id),
            COALESCE(array_agg(c.in_reply_to ORDER BY c.place, c.id) FILTER (WHERE c.in_reply_to IS NOT NULL), '{}'), logwatch_private.rfc3339(min(c.created_at)),
            CASE WHEN count(*) > 1 THEN jsonb_build_object('alerts', jsonb_agg(c.payload ORDER BY c.place, c.id)) ELSE (array_agg(c.payload))[1] END
-               -- Of the server that sends, which may be a copy of the one that queued it.
+               -- The server that sends may be a copy of the one that queued it.
                || jsonb_build_object('server', logwatch_private.server_identity())
       FROM claimed AS c GROUP BY c.lead_id ORDER BY 2 DESC, 1;
 END

@@ -52,7 +52,7 @@ CREATE FUNCTION logwatch_private.renew_alerts(earlier bigint[], fingerprints big
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    -- Of open alerts whose patterns have become one, the oldest goes on and the others end in
+    -- When the patterns of open alerts become one, the oldest goes on and the others end in
     -- silence; acknowledgements name the alert and stay.
     WITH open AS MATERIALIZED (
         SELECT a.id, a.rule, a.state, a.started_at, a.met_until, a.peak, a.worst, to_hex(COALESCE(u.fingerprint, logwatch_private.group_number('pattern', a.group_key))) AS group_key

@@ -82,7 +82,7 @@ CREATE FUNCTION logwatch_private.wait_for_restore() RETURNS void
     AS $$
 BEGIN
     IF EXISTS (SELECT FROM logwatch_private.restoring) AND NOT logwatch_private.finish_restore() THEN
-        -- Of the codes at which a tailer tries again.
+        -- Tailers try again at this code.
         RAISE EXCEPTION 'logwatch is being restored in this database' USING ERRCODE = 'cannot_connect_now', DETAIL = logwatch_private.restore_words();
     END IF;
 END

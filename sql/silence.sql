@@ -121,7 +121,7 @@ BEGIN
             USING HINT = format('The rules are: %s.', (SELECT string_agg(r.name, ', ' ORDER BY r.name)
                                                          FROM (SELECT k.name FROM logwatch.rules AS k ORDER BY k.name LIMIT 20) AS r));
     END IF;
-    -- Of an unknown one it would hold all the time.
+    -- A silence with an unknown schedule would hold all the time.
     IF schedule IS NOT NULL AND NOT EXISTS (SELECT FROM logwatch.schedules AS s WHERE s.name = schedule) THEN
         RAISE EXCEPTION 'schedule "%" does not exist', schedule
             USING ERRCODE = 'undefined_object', HINT = 'To make one: INSERT INTO logwatch.schedules (name, weekdays, starts, ends) VALUES (…);';

@@ -120,7 +120,7 @@ BEGIN
     ), one AS MATERIALIZED (
         SELECT b.number AS batch, b.source_id, date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS second,
                COALESCE(u.level, b.levels[1]) AS level,
-               -- Of an older edge, or of a session that began before the upgrade.
+               -- From an older edge, or from a session that began before the upgrade.
                CASE WHEN any_earlier THEN COALESCE((SELECT e.fingerprint FROM logwatch.earlier_fingerprints AS e WHERE e.earlier = u.fingerprint), u.fingerprint)
                     ELSE u.fingerprint END AS fingerprint,
                COALESCE(u.n, 1) AS n
@@ -165,7 +165,7 @@ BEGIN
          GROUP BY 1, 2, 3, 4
             ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE
            SET n = m.n + EXCLUDED.n,
-               -- Of what has been made coarser the seconds are not known any more.
+               -- The seconds of what has been made coarser are not known any more.
                points = CASE WHEN m.points = '{}' THEN m.points ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END
     )
     SELECT array_agg(ROW (t.second, t.source_id, t.level, t.fingerprint, t.n)::logwatch_private.tally) INTO taken FROM tallied AS t;

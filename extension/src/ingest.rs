@@ -290,7 +290,7 @@ fn know_version() -> spi::Result<()> {
             .get_one::<String>()
     })?;
     if let Some(problem) = problem {
-        // Of the codes at which a client tries again.
+        // Clients try again at this code.
         pg::raise(
             PgSqlErrorCode::ERRCODE_CANNOT_CONNECT_NOW,
             &problem,

@@ -62,7 +62,7 @@ struct Copy {
     place: PathBuf,
     /// The file that it is a copy of.
     of: i64,
-    /// Of all that it had when it was compared.
+    /// Proves all that it had when it was compared.
     proof: Proof,
 }
 

@@ -52,7 +52,7 @@ fn polling_is_enough(refused: libc::c_long, error: libc::c_int) -> Result<()> {
 
 /// Makes the kernel answer one system call of the command with an error, for this process only.
 fn refuse(command: &mut Command, call: libc::c_long, error: libc::c_int) {
-    // Of struct seccomp_data the first word is the call's number.
+    // The first word of struct seccomp_data is the call's number.
     let step = |code: u32, jump: (u8, u8), k: u32| libc::sock_filter {
         code: u16::try_from(code).expect("BPF codes have 16 bits"),
         jt: jump.0,

@@ -93,7 +93,7 @@ fn assert_carried_over(server: &Server) -> Result<()> {
         )?,
         "cannot reach <*> today|5|3\ndisk full on <*>|3|3"
     );
-    // Of the two alerts that are one now, the older one goes on with its acknowledgement.
+    // Two alerts are one now: the older one goes on with its acknowledgement.
     assert_eq!(
         server.sql(
             "SELECT p.template, a.state, a.announced, a.peak, EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = a.id)

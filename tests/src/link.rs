@@ -28,7 +28,7 @@ pub enum Condition {
     Stalled,
     /// Ends every connection with a reset, new ones too.
     Down,
-    /// Of the next thing that a present connection asks, hands on so many bytes, then resets it.
+    /// Hands on so many bytes of the next thing that a present connection asks, then resets it.
     /// New connections pass.
     CutsRequest(usize),
     /// Hands on what a present connection asks, waits for the server's answer, and resets the

@@ -57,7 +57,7 @@ pub struct Records<'a> {
     pub flags: &'a Column<str>,
 }
 
-// Of PostgreSQL's commands/sequence.h and catalog/partition.h, which pgrx does not bind.
+// Declared in PostgreSQL's commands/sequence.h and catalog/partition.h, which pgrx does not bind.
 unsafe extern "C-unwind" {
     fn nextval_internal(sequence: pg_sys::Oid, check_permissions: bool) -> i64;
     fn get_partition_parent(partition: pg_sys::Oid, even_if_detached: bool) -> pg_sys::Oid;

@@ -78,7 +78,7 @@ pub struct Alert {
     /// Records of a window at this time on the days before, yesterday first.
     #[serde(default)]
     pub usual: Vec<i64>,
-    /// Of the database server.
+    /// Belongs to the database server.
     #[serde(default)]
     pub port: Option<u16>,
     #[serde(default)]

@@ -95,7 +95,7 @@ impl TrackedFiles {
                 Step::Gap { id, is_overwritten } => self.lose(id, is_overwritten),
                 Step::Gone { id } => {
                     let row = self.rows.as_ref().and_then(|rows| rows.get(&id)).cloned();
-                    // Of a folder that cannot be read nobody knows what is in it.
+                    // Nobody knows what is in a folder that cannot be read.
                     if let Some(row) =
                         row.filter(|row| row.place.parent().is_none_or(|folder| folder.read_dir().is_ok()))
                     {

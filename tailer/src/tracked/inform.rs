@@ -83,8 +83,8 @@ fn go_back(file: &mut TrackedFile, row: Option<&FileRow>) -> std::io::Result<()>
     let now = file.proof_now();
     let proven = match file.bytes() {
         Some(bytes) => {
-            // Of a file that the database has never had only what was read can tell that it is
-            // still the same.
+            // Only what was read can tell that a file which the database never had is still the
+            // same.
             let is_same = row.is_some() || now.check(bytes)?.is_some();
             if is_same { proof.check(bytes)? } else { None }
         }

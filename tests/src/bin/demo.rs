@@ -72,7 +72,7 @@ fn run() -> Result<()> {
     let mut generator = generate(&log, 200, 10, 0.02)?;
     // Alerts that are due at once are one mail: the subject may name another one.
     let mail_about = |words: &str| {
-        wait_for(LIMIT, &format!("a mail that says {words:?}"), || {
+        wait_for(LIMIT, &format!("a mail with {words:?}"), || {
             Ok(sink.mails().into_iter().find(|mail| mail.text().contains(words)))
         })
     };
