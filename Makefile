@@ -29,7 +29,7 @@ help:
 	@echo "make test-previous runs those of the tailer with that of the previous release"
 	@echo "make test-cassert  runs those against Debian's PostgreSQL, built from source with assertions"
 	@echo "make test-valgrind runs a few of those with that server under valgrind"
-	@echo "make torture       injects faults around logwatch and compares rows, alerts and mails (ROUNDS, SEED, JOBS, MINUTES)"
+	@echo "make torture       injects faults around logwatch and compares rows, alerts and mails (ROUNDS, SEED, JOBS, MINUTES, FAULT)"
 	@echo "make load          runs 20 tailers, 100 sources, 1000 rules and 100 000 patterns for MINUTES (10), in a release build"
 	@echo "make install       builds for release; installs the extension into PG_CONFIG's PostgreSQL"
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
@@ -53,7 +53,7 @@ test: missing-test build
 	$(private) cargo test -p logwatch $(features)
 	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
 
-# ROUNDS=, SEED=, JOBS= and MINUTES= on the command line reach tests/src/bin/torture.
+# ROUNDS=, SEED=, JOBS=, MINUTES= and FAULT= on the command line reach tests/src/bin/torture.
 torture: missing-test build
 	RUST_BACKTRACE=0 cargo run --quiet -p logwatch-tests --bin torture
 

@@ -1,24 +1,17 @@
 //! Real rotators against the tailer, in three modes: a writer numbers its ERROR lines, and the
 //! exact multiset of stored records and the gaps are compared.
 //!
-//! Rows are data; `rotators/rig` plays them, `rotators/writers` starts the programs.
+//! The rows are in `tests/src/rotators`; `rotators/rig` plays them.
 //! `ROTATOR=words` plays only rows whose name has these words, and prints each result.
 
-mod families;
-mod imitations;
-mod java;
-mod loggers;
-mod logrotate;
 mod rig;
-mod writers;
 
 use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use anyhow::{Result, ensure};
+use logwatch_tests::rotators::{MODES, Mode, Row, families, imitations, java, loggers, logrotate};
 use logwatch_tests::server::Server;
-
-use rig::{MODES, Mode, Row};
 
 /// Rows played at once. Most of the time a row waits for a clock or for the tailer.
 const THREADS: usize = 10;
@@ -43,7 +36,7 @@ fn play(rows: Vec<Row>) -> Result<()> {
                     let Some((row, mode)) = jobs.lock().ok().and_then(|mut jobs| jobs.pop_front()) else {
                         return;
                     };
-                    let problem = match row.run(&server, mode) {
+                    let problem = match rig::play(row, &server, mode) {
                         Ok(outcome) => {
                             println!("{outcome}");
                             (!outcome.is_right()).then(|| outcome.details())
@@ -65,4 +58,79 @@ fn play(rows: Vec<Row>) -> Result<()> {
         wrong.join("\n\n")
     );
     Ok(())
+}
+
+#[test]
+fn names_of_other_families_lose_and_repeat_nothing() -> Result<()> {
+    play(families::other_families())
+}
+
+#[test]
+fn files_by_day_are_read_once_and_forgotten_in_silence() -> Result<()> {
+    play(imitations::files_by_day())
+}
+
+#[test]
+fn renames_and_links_of_other_rotators_lose_and_repeat_nothing() -> Result<()> {
+    play(imitations::renames_and_links())
+}
+
+#[test]
+fn log4j2_loses_and_repeats_nothing() -> Result<()> {
+    play(java::log4j2()?)
+}
+
+#[test]
+fn logback_loses_and_repeats_nothing() -> Result<()> {
+    play(java::logback()?)
+}
+
+#[test]
+fn multilog_loses_and_repeats_nothing() -> Result<()> {
+    play(loggers::multilog())
+}
+
+#[test]
+fn s6_log_loses_and_repeats_nothing() -> Result<()> {
+    play(loggers::s6_log())
+}
+
+#[test]
+fn svlogd_loses_and_repeats_nothing() -> Result<()> {
+    play(loggers::svlogd())
+}
+
+#[test]
+fn rotatelogs_loses_and_repeats_nothing() -> Result<()> {
+    play(loggers::rotatelogs())
+}
+
+#[test]
+fn cronolog_loses_and_repeats_nothing() -> Result<()> {
+    play(loggers::cronolog())
+}
+
+#[test]
+fn pythons_handlers_lose_and_repeat_nothing() -> Result<()> {
+    play(loggers::python())
+}
+
+#[test]
+fn logrotate_that_renames_loses_nothing() -> Result<()> {
+    play(logrotate::renaming())
+}
+
+#[test]
+fn logrotate_that_compresses_loses_and_repeats_nothing() -> Result<()> {
+    play(logrotate::compressing())
+}
+
+#[test]
+fn logrotate_that_copies_loses_nothing() -> Result<()> {
+    play(logrotate::copying())
+}
+
+#[test]
+fn savelog_loses_and_repeats_nothing() -> Result<()> {
+    play(logrotate::savelog())
 }

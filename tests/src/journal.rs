@@ -241,6 +241,13 @@ impl Journal {
         Ok(gaps.lines().map(str::to_owned).collect())
     }
 
+    /// Whether a file of the directory, or below it, has this text.
+    pub fn has_text(&self, text: &str) -> Result<bool> {
+        let mut grep = Command::new("grep");
+        grep.args(["-rqF", text]).arg(self.dir());
+        Ok(grep.status()?.success())
+    }
+
     /// The directory's files with their sizes.
     pub fn listing(&self) -> String {
         let mut lines: Vec<String> = fs::read_dir(self.dir())

@@ -18,6 +18,7 @@ pub mod manuals;
 pub mod pooler;
 pub mod process;
 pub mod programs;
+pub mod rotators;
 pub mod server;
 pub mod systemd_journal;
 pub mod tailer;

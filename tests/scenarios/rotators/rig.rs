@@ -13,11 +13,12 @@ use std::process::{Command, Stdio};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
+use logwatch_tests::rotators::writers::Writer;
+use logwatch_tests::rotators::{Mode, Row};
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::{stays, wait_until};
 
-use super::writers::{Rotator, Writer};
 use crate::SOON;
 
 /// Rotations of a run. The file that is written last is not rotated.
@@ -30,85 +31,25 @@ const PACE: Duration = Duration::from_millis(25);
 /// A repetition or a false gap shows within this time: the tailer looks at directories each second.
 const SETTLE: Duration = Duration::from_millis(1500);
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mode {
-    /// One tailer all the time.
-    Follow,
-    /// A `--once` before and right after each rotation.
-    Once,
-    /// A `--once` after the first lines, six rotations, another `--once`.
-    Down,
-}
-
-pub const MODES: [Mode; 3] = [Mode::Follow, Mode::Once, Mode::Down];
-
-/// A rotator as it is used, and the tailer's arguments.
-pub struct Row {
-    pub name: String,
-    pub rotator: Rotator,
-    /// The inputs of the tailer, relative to the row's folder.
-    pub patterns: &'static [&'static str],
-    /// Folders whose files the tailer must know, relative to the row's folder; with `/**`, those
-    /// below too.
-    pub known: &'static [&'static str],
-    /// The modes in which the rotator destroys lines before anyone could read them.
-    pub destroys: &'static [Mode],
-    /// The rotator empties the file without a copy. Whether lines were lost is then unknown, so
-    /// that a gap is right in any case.
-    pub empties: bool,
-}
-
-impl Row {
-    pub fn new(name: &str, patterns: &'static [&'static str], rotator: Rotator) -> Row {
-        Row {
-            name: name.to_owned(),
-            rotator,
-            patterns,
-            known: &["log"],
-            destroys: &[],
-            empties: false,
-        }
+/// Plays a row in one mode, in a folder of its own.
+pub fn play(row: &Row, server: &Server, mode: Mode) -> Result<Outcome> {
+    let folder = tempfile::tempdir()?;
+    let mut run = Run {
+        row,
+        server,
+        folder: folder.path(),
+        source: format!("{} {mode:?}", row.name),
+        writer: row.start(folder.path())?,
+        written: 0,
+        readable: BTreeSet::new(),
+        messages: String::new(),
+    };
+    match mode {
+        Mode::Follow => run.follow()?,
+        Mode::Once => run.once_around_each_rotation()?,
+        Mode::Down => run.down()?,
     }
-
-    pub fn destroys(mut self, modes: &'static [Mode]) -> Row {
-        self.destroys = modes;
-        self
-    }
-
-    pub fn empties(mut self) -> Row {
-        self.empties = true;
-        self.destroys = &MODES;
-        self
-    }
-
-    pub fn known(mut self, folders: &'static [&'static str]) -> Row {
-        self.known = folders;
-        self
-    }
-
-    /// Plays one mode in a folder of its own.
-    pub fn run(&self, server: &Server, mode: Mode) -> Result<Outcome> {
-        let folder = tempfile::tempdir()?;
-        for known in self.known {
-            fs::create_dir(folder.path().join(known.trim_end_matches("/**")))?;
-        }
-        let mut run = Run {
-            row: self,
-            server,
-            folder: folder.path(),
-            source: format!("{} {mode:?}", self.name),
-            writer: self.rotator.start(folder.path())?,
-            written: 0,
-            readable: BTreeSet::new(),
-            messages: String::new(),
-        };
-        match mode {
-            Mode::Follow => run.follow()?,
-            Mode::Once => run.once_around_each_rotation()?,
-            Mode::Down => run.down()?,
-        }
-        run.outcome(mode)
-    }
+    run.outcome(mode)
 }
 
 /// One line of the writer. The bytes after the number keep equal lines apart and fill the file.

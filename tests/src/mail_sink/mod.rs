@@ -90,8 +90,8 @@ struct State {
     port: u16,
     mails: Vec<Mail>,
     instructions: Vec<Instruction>,
-    /// How often an instruction was followed.
-    followed: usize,
+    /// How often an instruction made a step fail.
+    failed: usize,
     /// Every step reached, in order: what a test counts attempts with.
     steps: Vec<Step>,
     open: Vec<TcpStream>,
@@ -119,7 +119,10 @@ impl Shared {
             }
             instruction.action.clone()
         });
-        state.followed += usize::from(action.is_some());
+        let fails = action
+            .as_ref()
+            .is_some_and(|action| !matches!(action, Action::Delay(_)));
+        state.failed += usize::from(fails);
         state.steps.push(step);
         action
     }
@@ -224,9 +227,9 @@ impl MailSink {
         self.shared.state().instructions.clear();
     }
 
-    /// How often an instruction was followed so far.
-    pub fn followed(&self) -> usize {
-        self.shared.state().followed
+    /// How often an instruction made a step fail so far.
+    pub fn failed(&self) -> usize {
+        self.shared.state().failed
     }
 
     /// How often a step was reached.

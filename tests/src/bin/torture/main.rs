@@ -8,6 +8,7 @@
 //!   SEED     the seed of the first one (1); the next ones count up
 //!   JOBS     how many rounds at a time (2)
 //!   MINUTES  how long the load afterwards lasts (5)
+//!   FAULT    words: only faults whose names have them. The same seed is then another round
 //!
 //! All of it stays below an hour: when the time is over no more rounds are begun. `make load
 //! MINUTES=30` is the load alone, with a release build.
@@ -28,8 +29,9 @@ use std::process::ExitCode;
 use std::str::FromStr;
 use std::time::Duration;
 
-use anyhow::{Result, anyhow};
+use anyhow::{Result, anyhow, ensure};
 use logwatch_tests::disk::keep_mounts_private;
+use logwatch_tests::rotators;
 use logwatch_tests::wait::{interrupt, is_interrupted};
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
@@ -78,13 +80,22 @@ fn run(may_mount: Result<()>) -> Result<bool> {
     if clock::library().is_none() {
         println!("Left out: the server's clock, because Debian's package faketime is not installed");
     }
+    let rotators = rotators::keepers();
+    if let Err(why) = &rotators {
+        println!("Left out: the real rotators, because {why:#}");
+    }
+    let words = std::env::var("FAULT").unwrap_or_default();
+    let mut faults = Fault::available(may_mount.is_ok(), clock::library().is_some(), rotators.is_ok());
+    faults.retain(|fault| fault.words().contains(&words));
+    ensure!(!faults.is_empty(), "no fault has {words:?} in its name");
     let minutes = number("MINUTES", 5)?;
     let rounds = Rounds {
         count: number("ROUNDS", 500)?,
         first: number("SEED", 1)?,
         limit: LIMIT.saturating_sub(Duration::from_secs(60 * minutes)),
-        faults: Fault::available(may_mount.is_ok(), clock::library().is_some()),
+        faults,
         may_mount: may_mount.is_ok(),
+        rotators: rotators.unwrap_or_default(),
     };
     let mut good = rounds.count == 0 || players::play(&rounds, number("JOBS", 2)?)?;
     if minutes > 0 && !is_interrupted() {

@@ -16,6 +16,9 @@ pub const PATTERNS: [&str; 4] = ["alpha", "bravo", "charlie", "delta"];
 /// Rotations of one file are this far apart: the tailer looks up names once a second.
 const BETWEEN_ROTATIONS: Duration = Duration::from_millis(1300);
 
+/// Real rotators of one round.
+const ROTATORS: usize = 2;
+
 /// One record that will be written.
 #[derive(Clone, Copy, Debug)]
 pub struct Record {
@@ -35,12 +38,16 @@ pub enum Step {
     CopyTruncate,
     /// Compresses the file that was rotated last.
     Gzip,
+    /// Lets a real rotator rotate, where it does so by command or by the clock.
+    Rotate,
     Pause(Duration),
 }
 
 pub struct Plan {
     pub seed: u64,
     pub fault: Fault,
+    /// How many rounds of this fault have smaller seeds.
+    pub turn: usize,
     /// The steps of each source's file.
     pub sources: Vec<Vec<Step>>,
     /// The number of [`PATTERNS`] that occur.
@@ -53,19 +60,30 @@ impl Plan {
     /// The round of this seed. Faults take turns, so that any stretch of seeds has all of them.
     pub fn draw(seed: u64, faults: &[Fault]) -> Plan {
         let mut random = Rng::with_seed(seed);
-        let turn = usize::try_from(seed % faults.len() as u64).unwrap_or_default();
-        let fault = faults[turn];
+        let number = usize::try_from(seed).unwrap_or_default();
+        let fault = faults[number % faults.len()];
         let patterns = random.usize(1..=PATTERNS.len());
-        let sources = (0..random.usize(1..=2))
+        let sources = if fault == Fault::BothKilled {
+            ROTATORS
+        } else {
+            random.usize(1..=2)
+        };
+        let sources = (0..sources)
             .map(|_| draw_steps(&mut random, fault, patterns))
             .collect();
         Plan {
             seed,
             fault,
+            turn: number / faults.len(),
             sources,
             patterns,
             strike_after: Duration::from_millis(random.u64(0..500)),
         }
+    }
+
+    /// Returns which of `count` rotators writes the files of a source. They take turns.
+    pub fn rotator(&self, source: usize, count: usize) -> usize {
+        (self.turn * ROTATORS + source) % count
     }
 
     /// Returns the generator for further random choices of the round, apart from the steps.
@@ -79,7 +97,12 @@ fn draw_steps(random: &mut Rng, fault: Fault, patterns: usize) -> Vec<Step> {
     // The records that fill the data disk must not fit into existing pages.
     let bulky = fault == Fault::DataDiskFull;
     let mut steps = Vec::new();
-    let mut rotations = random.usize(..5) / 2;
+    let by_program = fault == Fault::BothKilled;
+    let mut rotations = if by_program {
+        random.usize(2..5)
+    } else {
+        random.usize(..5) / 2
+    };
     let mut since_rotation = Duration::ZERO;
     for n in 0..writes {
         let elsewhen = fault == Fault::RecordsFromElsewhen && n >= writes * 2 / 3;
@@ -90,6 +113,8 @@ fn draw_steps(random: &mut Rng, fault: Fault, patterns: usize) -> Vec<Step> {
                 pattern: random.usize(..patterns),
                 detail: match random.u8(..10) {
                     _ if bulky => 3000,
+                    // Some programs put a label before each line.
+                    _ if by_program => 0,
                     0 => random.usize(20..2000),
                     _ => 0,
                 },
@@ -102,6 +127,10 @@ fn draw_steps(random: &mut Rng, fault: Fault, patterns: usize) -> Vec<Step> {
         since_rotation += pause;
         if rotations > 0 && random.u8(..6) == 0 {
             rotations -= 1;
+            if by_program {
+                steps.push(Step::Rotate);
+                continue;
+            }
             steps.push(Step::Pause(BETWEEN_ROTATIONS.saturating_sub(since_rotation)));
             since_rotation = Duration::ZERO;
             steps.push(if random.bool() {

@@ -6,6 +6,7 @@ use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use logwatch_tests::rotators::Row;
 use logwatch_tests::wait::is_interrupted;
 
 use crate::faults::Fault;
@@ -28,6 +29,8 @@ pub struct Rounds {
     pub limit: Duration,
     pub faults: Vec<Fault>,
     pub may_mount: bool,
+    /// Real programs, of which a round may draw some.
+    pub rotators: Vec<Row>,
 }
 
 /// The state that the players share.
@@ -91,7 +94,11 @@ impl Game<'_> {
                 Some(stage) => stage,
                 none => none.insert(Stage::set(self.rounds.may_mount).context("setting the stage")?),
             };
-            let verdict = round::play(stage, &Plan::draw(seed, &self.rounds.faults));
+            let verdict = round::play(
+                stage,
+                &Plan::draw(seed, &self.rounds.faults),
+                &self.rounds.rotators,
+            );
             self.tell(&verdict);
             played += 1;
             anyhow::ensure!(

@@ -11,6 +11,8 @@ use anyhow::{Context, Result};
 use fastrand::Rng;
 use jiff::{SignedDuration, Timestamp};
 use logwatch_tests::journal::Journal;
+use logwatch_tests::rotators::Row;
+use logwatch_tests::rotators::writers::Writer;
 use logwatch_tests::wait::wait_until;
 
 use crate::clock;
@@ -22,6 +24,9 @@ use crate::tailers::Tailers;
 
 /// Between two writes while the steps are over and the fault is not.
 const TRICKLE: Duration = Duration::from_millis(30);
+/// The same for programs that rotate when 4 KB are written: what they delete is deleted after many
+/// rotations.
+const SLOW_TRICKLE: Duration = Duration::from_millis(150);
 
 /// A source as the faults know it.
 pub struct Source {
@@ -41,6 +46,11 @@ pub struct Written {
     begun: Instant,
     random: Rng,
     number: u64,
+    /// The real rotator, by its name and as it runs.
+    program: Option<String>,
+    rotator: Option<Writer>,
+    /// Lines have no time: the rotator puts one before them.
+    labelled: bool,
 }
 
 /// The names of a round's rules, its recipients and its sources.
@@ -71,7 +81,7 @@ impl Names {
 
 /// Plays the round and judges it. An error is as bad as a lost record; whatever happens, the stage
 /// is mended.
-pub fn play(stage: &mut Stage, plan: &Plan) -> Verdict {
+pub fn play(stage: &mut Stage, plan: &Plan, rotators: &[Row]) -> Verdict {
     let started = Instant::now();
     let mut verdict = Verdict::of(plan);
     if plan.fault == Fault::ClockSet {
@@ -82,7 +92,7 @@ pub fn play(stage: &mut Stage, plan: &Plan) -> Verdict {
         return verdict;
     }
     let names = Names::new(plan.seed);
-    if let Err(error) = try_to_play(stage, plan, &names, &mut verdict) {
+    if let Err(error) = try_to_play(stage, plan, rotators, &names, &mut verdict) {
         verdict.problems.push(format!("{error:#}"));
     }
     if let Err(error) = stage.mend().and_then(|()| judge::clean(stage, &names)) {
@@ -92,7 +102,13 @@ pub fn play(stage: &mut Stage, plan: &Plan) -> Verdict {
     verdict
 }
 
-fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verdict) -> Result<()> {
+fn try_to_play(
+    stage: &mut Stage,
+    plan: &Plan,
+    rotators: &[Row],
+    names: &Names,
+    verdict: &mut Verdict,
+) -> Result<()> {
     let mut random = plan.random();
     let offset = match plan.fault {
         Fault::RecordsFromElsewhen => times::offset(&mut random),
@@ -106,11 +122,17 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
         })
         .collect();
     let mut written = Vec::new();
-    for source in &sources {
-        let mut one = Written::new(&source.name, random.fork())?;
+    for (n, source) in sources.iter().enumerate() {
+        let mut one = if plan.fault == Fault::BothKilled {
+            let row = &rotators[plan.rotator(n, rotators.len())];
+            Written::rotated(&source.name, row, random.fork())?
+        } else {
+            Written::new(&source.name, random.fork())?
+        };
         // Every pattern is there from the start, and the file is known.
         let first: Vec<Record> = (0..plan.patterns).map(Record::plain).collect();
         one.write(&first, SignedDuration::ZERO)?;
+        one.wait_for_disk()?;
         written.push(one);
     }
     let args = written
@@ -123,11 +145,12 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
     })
     .with_context(|| tailers.said())?;
 
-    let mails_failed = stage.mail.followed();
+    let mails_failed = stage.mail.failed();
     plan.fault.prepare(stage, &mut random)?;
     insert_rules(stage, names)?;
     let mended = &AtomicBool::new(false);
-    let observed = std::thread::scope(|scope| -> Result<Observed> {
+    let programs: Vec<_> = written.iter().filter_map(|one| one.program.clone()).collect();
+    let mut observed = std::thread::scope(|scope| -> Result<Observed> {
         let writers: Vec<_> = written
             .iter_mut()
             .zip(&plan.sources)
@@ -149,10 +172,14 @@ fn try_to_play(stage: &mut Stage, plan: &Plan, names: &Names, verdict: &mut Verd
         }
         observed
     })
-    .with_context(|| format!("the tailers have printed:\n{}", tailers.said()))?;
+    .with_context(|| format!("the tailers have printed:\n{}", tailers.said()))
+    .with_context(|| programs.join(", "))?;
+    if !programs.is_empty() {
+        observed.effect = format!("{}: {}", programs.join(", "), observed.effect);
+    }
     verdict.observed = Some(observed);
     tailers.start_missing(&stage.server)?;
-    judge::judge(stage, names, &mut tailers, &written, verdict)
+    judge::judge(stage, names, &mut tailers, &written, verdict).with_context(|| programs.join(", "))
 }
 
 fn insert_rules(stage: &Stage, names: &Names) -> Result<()> {
@@ -192,7 +219,30 @@ impl Written {
             begun: Instant::now(),
             random,
             number: 0,
+            program: None,
+            rotator: None,
+            labelled: false,
         })
+    }
+
+    /// Files that a real rotator writes or rotates.
+    pub fn rotated(source: &str, row: &Row, random: Rng) -> Result<Written> {
+        let journal = Journal::new(source, row.patterns)?;
+        let rotator = row.start(journal.dir()).with_context(|| row.name.clone())?;
+        Ok(Written {
+            journal,
+            program: Some(row.name.clone()),
+            rotator: Some(rotator),
+            labelled: row.labels,
+            ..Written::new(source, random)?
+        })
+    }
+
+    /// Waits until a program has written what it was given.
+    fn wait_for_disk(&self) -> Result<()> {
+        let text = format!("failed for order {}", self.number);
+        wait_until(SOON, "the first records on disk", || self.journal.has_text(&text))
+            .with_context(|| self.program.clone().unwrap_or_default())
     }
 
     /// Plays the steps, then goes on with a trickle until the fault is mended.
@@ -216,13 +266,16 @@ impl Written {
                 ..Record::plain(self.random.usize(..plan.patterns))
             };
             self.write(&[record], offset)?;
-            std::thread::sleep(TRICKLE);
+            std::thread::sleep(match self.rotator {
+                Some(_) => SLOW_TRICKLE,
+                None => TRICKLE,
+            });
         }
         Ok(())
     }
 
     fn take(&mut self, step: &Step, offset: SignedDuration) -> Result<()> {
-        if let Step::Rename | Step::CopyTruncate | Step::Gzip = step {
+        if let Step::Rename | Step::CopyTruncate | Step::Gzip | Step::Rotate = step {
             let live = self.journal.path("app.log").metadata();
             let size = live.map_or(0, |metadata| metadata.len());
             self.history.push(format!(
@@ -243,6 +296,7 @@ impl Written {
             }
             Step::Gzip if self.journal.path("app.log.1").exists() => self.journal.gzip("app.log.1"),
             Step::Gzip => Ok(()),
+            Step::Rotate => self.rotate(),
             Step::Pause(pause) => {
                 std::thread::sleep(*pause);
                 Ok(())
@@ -250,35 +304,62 @@ impl Written {
         }
     }
 
+    /// A writer that does not know of the rotation yet may write one more record to the old file.
+    fn rotate(&mut self) -> Result<()> {
+        let record = Record::plain(0);
+        let (line, text) = self.next_record(&record, SignedDuration::ZERO)?;
+        let rotator = self.rotator.as_mut().context("this needs a rotator")?;
+        if rotator.rotate(&line)? {
+            self.expect(&record, &text, SignedDuration::ZERO);
+        }
+        Ok(())
+    }
+
     /// One write of these records; those from elsewhen are `offset` away from now.
     pub fn write(&mut self, records: &[Record], offset: SignedDuration) -> Result<()> {
         let mut lines = String::new();
         for record in records {
-            self.number += 1;
-            let time = if record.elsewhen {
-                Timestamp::now() + offset
-            } else {
-                Timestamp::now()
-            };
-            let pattern = PATTERNS[record.pattern];
-            let mut text = format!("{pattern} failed for order {}", self.number);
-            while text.len() < record.detail {
-                write!(
-                    text,
-                    "\n\tat shop.Order.step{:x}(Order.java:{})",
-                    self.random.u128(..),
-                    self.number
-                )?;
-            }
-            writeln!(lines, "{} ERROR {text}", time.strftime("%Y-%m-%d %H:%M:%S%.3f"))?;
-            self.journal.expect(&text);
-            // The past has windows of its own; what claims to come from the future counts as
-            // received.
-            if !record.elsewhen || offset.is_positive() {
-                *self.now.entry(pattern).or_default() += 1;
-            }
+            let (line, text) = self.next_record(record, offset)?;
+            lines += &line;
+            self.expect(record, &text, offset);
+        }
+        if let Some(rotator) = &mut self.rotator {
+            return rotator.write(&lines);
         }
         let mut file = self.journal.open("app.log")?;
         Ok(file.write_all(lines.as_bytes())?)
+    }
+
+    /// Returns the next record as it is written, and its text as it must be stored.
+    fn next_record(&mut self, record: &Record, offset: SignedDuration) -> Result<(String, String)> {
+        self.number += 1;
+        let time = if record.elsewhen {
+            Timestamp::now() + offset
+        } else {
+            Timestamp::now()
+        };
+        let mut text = format!("{} failed for order {}", PATTERNS[record.pattern], self.number);
+        while text.len() < record.detail {
+            write!(
+                text,
+                "\n\tat shop.Order.step{:x}(Order.java:{})",
+                self.random.u128(..),
+                self.number
+            )?;
+        }
+        let line = if self.labelled {
+            format!("ERROR {text}\n")
+        } else {
+            format!("{} ERROR {text}\n", time.strftime("%Y-%m-%d %H:%M:%S%.3f"))
+        };
+        Ok((line, text))
+    }
+
+    fn expect(&mut self, record: &Record, text: &str, offset: SignedDuration) {
+        self.journal.expect(text);
+        // The past has windows of its own; what claims to come from the future counts as received.
+        if !record.elsewhen || offset.is_positive() {
+            *self.now.entry(PATTERNS[record.pattern]).or_default() += 1;
+        }
     }
 }

@@ -121,6 +121,11 @@ impl Stage {
         // Each round has rules of its own; these would see all rounds as one.
         self.server
             .sql("UPDATE logwatch.rules SET enabled = false WHERE builtin")?;
+        // A clone that is started elsewhere must send nothing.
+        let host = self.server.sql("SELECT logwatch_private.host()")?;
+        self.server
+            .set(&[("logwatch.only_on", &format!("{host}:5432"))])?;
+        self.server.reload();
         Ok(())
     }
 

@@ -9,10 +9,16 @@ use crate::stage::{SOON, Stage};
 /// More lines for the server log than the worker writes while the round lasts.
 const FLOOD: usize = 3000;
 
+/// The longest time from an alert to its mail. A busy machine needs far less, a mail that waits for
+/// the other channel far more.
+const LATE: &str = "10 seconds";
+/// The webhook may take longer than that.
+const WEBHOOK_TIMEOUT: &str = "'60s'";
+
 /// The first alerts of the round meet the fault.
 pub fn prepare(fault: Fault, stage: &Stage) -> Result<()> {
     if fault == Fault::WebhookHanging {
-        set_webhook(stage, &format!("'{}'", stage.hanging_url()?))?;
+        set_webhook(stage, &format!("'{}'", stage.hanging_url()?), WEBHOOK_TIMEOUT)?;
         return Ok(());
     }
     stage.server.sql("SELECT logwatch_report('log')")?;
@@ -26,12 +32,13 @@ pub fn prepare(fault: Fault, stage: &Stage) -> Result<()> {
 }
 
 pub fn look_at_webhook(scene: &mut Scene) -> Result<(String, String)> {
-    let (request, _open) = scene.stage.hanging_request()?;
+    let (request, open) = scene.stage.hanging_request()?;
     mails_are_on_time(scene)?;
+    drop(open);
     let seen = scene
         .stage
         .wait_for_status("channel", "webhook", "failing", "last error: ")?;
-    set_webhook(scene.stage, "DEFAULT")?;
+    set_webhook(scene.stage, "DEFAULT", "DEFAULT")?;
     scene
         .stage
         .server
@@ -55,15 +62,17 @@ pub fn look_at_log(scene: &mut Scene) -> Result<(String, String)> {
     Ok((format!("{lines} lines queued"), format!("channel log: {waiting}")))
 }
 
-fn set_webhook(stage: &Stage, value: &str) -> Result<()> {
-    stage
-        .server
-        .sql(&format!("ALTER SYSTEM SET logwatch.webhook_url = {value}"))?;
+fn set_webhook(stage: &Stage, url: &str, timeout: &str) -> Result<()> {
+    for (name, value) in [("smtp_timeout", timeout), ("webhook_url", url)] {
+        stage
+            .server
+            .sql(&format!("ALTER SYSTEM SET logwatch.{name} = {value}"))?;
+    }
     stage.server.sql("SELECT pg_reload_conf()")?;
     Ok(())
 }
 
-/// Waits for a mail of the round; none may be later than 2 s.
+/// Waits for a mail of the round; none may be late.
 pub fn mails_are_on_time(scene: &Scene) -> Result<()> {
     let of_round = format!(
         "channel = 'email' AND alert_id IN (SELECT id FROM logwatch.alerts WHERE rule LIKE '{} %')",
@@ -74,7 +83,7 @@ pub fn mails_are_on_time(scene: &Scene) -> Result<()> {
         Ok(scene.stage.server.sql(&sent)? == "t")
     })?;
     let late = scene.stage.server.sql(&format!(
-        "SELECT max(COALESCE(sent_at, clock_timestamp()) - created_at) > interval '2 seconds',
+        "SELECT max(COALESCE(sent_at, clock_timestamp()) - created_at) > interval '{LATE}',
                 max(COALESCE(sent_at, clock_timestamp()) - created_at)
            FROM logwatch.notifications WHERE {of_round}"
     ))?;

@@ -1,5 +1,7 @@
 //! A mail server that fails at any step of the conversation.
 
+use std::time::Duration;
+
 use anyhow::{Result, ensure};
 use fastrand::Rng;
 use logwatch_tests::mail_sink::{Action, Step};
@@ -17,6 +19,12 @@ const STEPS: [Step; 6] = [
     Step::EndOfData,
 ];
 
+/// Conversations that a lossy server breaks.
+const LOSSES: usize = 6;
+/// The longest time that a slow server takes for a step, in milliseconds. It stays below
+/// smtp_timeout.
+const SLOWEST: u64 = 200;
+
 fn step(random: &mut Rng) -> Step {
     STEPS[random.usize(..STEPS.len())].clone()
 }
@@ -28,6 +36,10 @@ fn prompt_step(random: &mut Rng) -> Step {
 
 /// The next mails of the round meet the fault.
 pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) {
+    if fault == Fault::MailLossy {
+        lose_and_delay(stage, random);
+        return;
+    }
     let step = step(random);
     let (step, action) = match fault {
         Fault::MailSilent => (prompt_step(random), Action::Stall),
@@ -39,17 +51,41 @@ pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) {
     stage.mail.times(random.usize(1..4), step, action);
 }
 
+/// Breaks some conversations, each in another way, and delays every step.
+fn lose_and_delay(stage: &Stage, random: &mut Rng) {
+    for _ in 0..LOSSES {
+        let (step, action) = match random.u8(..4) {
+            0 => (step(random), Action::Close),
+            1 => (prompt_step(random), Action::Stall),
+            2 => (prompt_step(random), Action::reply("451 4.7.1 try later")),
+            _ => (Step::EndOfData, Action::KeepAndClose),
+        };
+        stage.mail.times(1, step, action);
+    }
+    for step in STEPS {
+        let delay = Duration::from_millis(random.u64(SLOWEST / 4..SLOWEST));
+        stage.mail.always(step, Action::Delay(delay));
+    }
+}
+
 /// The next mail comes to a halt somewhere.
 pub fn stall_once(stage: &Stage, random: &mut Rng) {
     stage.mail.times(1, prompt_step(random), Action::Stall);
 }
 
+/// The mail server works again afterwards.
 pub fn look(scene: &mut Scene) -> Result<(String, String)> {
+    let seen = look_at_failures(scene)?;
+    scene.stage.mail.behave();
+    Ok(seen)
+}
+
+/// Waits for a failure. A lossy server stays lossy and slow to the end of the round.
+pub fn look_at_failures(scene: &mut Scene) -> Result<(String, String)> {
     let said = scene
         .stage
         .wait_for_status("channel", "email", "failing", "last error: ")?;
-    let followed = scene.stage.mail.followed() - scene.mails_failed;
-    ensure!(followed > 0, "the mail server failed no mail");
-    scene.stage.mail.behave();
-    Ok((format!("the mail server failed {followed} times"), said))
+    let failed = scene.stage.mail.failed() - scene.mails_failed;
+    ensure!(failed > 0, "the mail server failed no mail");
+    Ok((format!("the mail server failed {failed} times"), said))
 }

@@ -8,6 +8,7 @@
 //! does.
 
 mod channels;
+mod clone;
 mod disks;
 mod mail;
 mod network;
@@ -32,6 +33,8 @@ const CALL_ENDED: [&str; 2] = [RETRIES, " records at once: "];
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fault {
     TailerKilled,
+    /// Has rotators that are real programs, see `Written::rotated`.
+    BothKilled,
     WorkerKilled,
     WorkerTerminated,
     IngestKilled,
@@ -48,6 +51,8 @@ pub enum Fault {
     MailSilent,
     MailDeferred,
     MailAnswerLost,
+    MailLossy,
+    CloneBeside,
     WebhookHanging,
     LogFlooded,
     AdvisoryLocks,
@@ -58,8 +63,12 @@ pub enum Fault {
 }
 
 /// All of them, with the words that the table has for them.
-const ALL: [(Fault, &str); 23] = [
+const ALL: [(Fault, &str); 26] = [
     (Fault::TailerKilled, "kill -9 of the tailer"),
+    (
+        Fault::BothKilled,
+        "kill -9 of tailer and server, under a real rotator",
+    ),
     (Fault::WorkerKilled, "kill -9 of the worker"),
     (Fault::WorkerTerminated, "the worker terminated"),
     (Fault::IngestKilled, "kill -9 of a backend in ingest"),
@@ -76,6 +85,8 @@ const ALL: [(Fault, &str); 23] = [
     (Fault::MailSilent, "SMTP silent within the conversation"),
     (Fault::MailDeferred, "SMTP 4xx, at any step"),
     (Fault::MailAnswerLost, "SMTP cut after the mail was taken"),
+    (Fault::MailLossy, "SMTP lossy and slow"),
+    (Fault::CloneBeside, "a clone of the database beside the original"),
     (Fault::WebhookHanging, "a webhook accepts and never replies"),
     (Fault::LogFlooded, "3 000 lines queued for the server log"),
     (Fault::AdvisoryLocks, "advisory locks held by another role"),
@@ -115,10 +126,14 @@ pub struct Scene<'a> {
 
 impl Fault {
     /// The faults that can be had here.
-    pub fn available(disks: bool, clock: bool) -> Vec<Fault> {
+    pub fn available(disks: bool, clock: bool, rotators: bool) -> Vec<Fault> {
         let all = ALL.iter().map(|(fault, _)| *fault);
-        all.filter(|fault| (disks || !fault.needs_disks()) && (clock || *fault != Fault::ClockSet))
-            .collect()
+        all.filter(|fault| match fault {
+            Fault::ClockSet => clock,
+            Fault::BothKilled => rotators,
+            _ => disks || !fault.needs_disks(),
+        })
+        .collect()
     }
 
     pub fn words(self) -> &'static str {
@@ -137,7 +152,11 @@ impl Fault {
     /// Prepares a fault before the rules exist, because it concerns their first alert.
     pub fn prepare(self, stage: &Stage, random: &mut Rng) -> Result<()> {
         match self {
-            Fault::MailClosed | Fault::MailSilent | Fault::MailDeferred | Fault::MailAnswerLost => {
+            Fault::MailClosed
+            | Fault::MailSilent
+            | Fault::MailDeferred
+            | Fault::MailAnswerLost
+            | Fault::MailLossy => {
                 mail::prepare(self, stage, random);
             }
             // Some crashes shall come in the middle of a mail.
@@ -154,6 +173,7 @@ impl Fault {
     pub fn play(self, scene: &mut Scene) -> Result<Observed> {
         let (effect, report) = match self {
             Fault::TailerKilled => processes::kill_tailers(scene),
+            Fault::BothKilled => processes::kill_both(scene),
             Fault::WorkerKilled => processes::kill_worker(scene),
             Fault::WorkerTerminated => processes::terminate_worker(scene),
             Fault::IngestKilled => processes::kill_ingest(scene),
@@ -169,6 +189,8 @@ impl Fault {
             Fault::MailClosed | Fault::MailSilent | Fault::MailDeferred | Fault::MailAnswerLost => {
                 mail::look(scene)
             }
+            Fault::MailLossy => mail::look_at_failures(scene),
+            Fault::CloneBeside => clone::look(scene),
             Fault::WebhookHanging => channels::look_at_webhook(scene),
             Fault::LogFlooded => channels::look_at_log(scene),
             Fault::AdvisoryLocks => sessions::hold_advisory_locks(scene),

@@ -24,6 +24,27 @@ pub fn kill_tailers(scene: &mut Scene) -> Result<(String, String)> {
     Ok((killed, said))
 }
 
+/// Tailer and server die, in either order, and come back in either order.
+pub fn kill_both(scene: &mut Scene) -> Result<(String, String)> {
+    if scene.random.bool() {
+        let tailer = scene.tailers.kill()?;
+        let silence = scene.wait_for_silence()?;
+        let server = kill_server(scene)?;
+        last(scene);
+        scene.tailers.start_missing(&scene.stage.server)?;
+        scene.tailers.wait_for_words(RETRIES)?;
+        scene.stage.server.start()?;
+        return Ok((format!("{tailer}, then {server}"), silence));
+    }
+    let server = kill_server(scene)?;
+    let said = scene.tailers.wait_for_words(RETRIES)?;
+    let tailer = scene.tailers.kill()?;
+    last(scene);
+    scene.stage.server.start()?;
+    scene.tailers.start_missing(&scene.stage.server)?;
+    Ok((format!("{server}, then {tailer}"), said))
+}
+
 /// To PostgreSQL a killed worker is a crash: every session ends, the server recovers.
 pub fn kill_worker(scene: &mut Scene) -> Result<(String, String)> {
     let from = scene.stage.server.log().len();
@@ -90,9 +111,13 @@ fn ingesting(server: &Server, more: &str) -> Result<i32> {
 }
 
 pub fn kill_postmaster(scene: &mut Scene) -> Result<(String, String)> {
+    Ok((kill_server(scene)?, away(scene)?))
+}
+
+fn kill_server(scene: &mut Scene) -> Result<String> {
     let status = scene.stage.server.kill()?;
     anyhow::ensure!(status.signal() == Some(libc::SIGKILL), "the postmaster: {status}");
-    Ok((format!("the postmaster: {status}"), away(scene)?))
+    Ok(format!("the postmaster: {status}"))
 }
 
 pub fn shut_down(scene: &mut Scene) -> Result<(String, String)> {

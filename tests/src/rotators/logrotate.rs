@@ -1,10 +1,7 @@
 //! logrotate's options and debianutils' savelog.
 
-use anyhow::Result;
-
-use super::play;
-use super::rig::Mode::{Down, Once};
-use super::rig::Row;
+use super::Mode::{Down, Once};
+use super::Row;
 use super::writers::Clock::{Always, Seconds};
 use super::writers::{Clock, Reopen, Rotate, Rotator};
 
@@ -48,9 +45,8 @@ fn copies(name: &str, patterns: &'static [&'static str], options: &'static str) 
     logrotate(name, patterns, Reopen::Never, Always, options)
 }
 
-#[test]
-fn logrotate_that_renames_loses_nothing() -> Result<()> {
-    play(vec![
+pub fn renaming() -> Vec<Row> {
+    vec![
         renames("create", LIVE, "create\nrotate 9"),
         renames("create family", FAMILY, "create\nrotate 9"),
         renames("nocreate", LIVE, "nocreate\nrotate 9"),
@@ -94,12 +90,11 @@ fn logrotate_that_renames_loses_nothing() -> Result<()> {
         consumes("rotate 0", LIVE, "create\nrotate 0").destroys(&[Once, Down]),
         consumes("shred", LIVE, "create\nrotate 2\nshred").destroys(&[Down]),
         consumes("renamecopy", LIVE, "renamecopy\nrotate 9"),
-    ])
+    ]
 }
 
-#[test]
-fn logrotate_that_compresses_loses_and_repeats_nothing() -> Result<()> {
-    play(vec![
+pub fn compressing() -> Vec<Row> {
+    vec![
         renames("gzip delayed", LIVE, "create\nrotate 9\ncompress\ndelaycompress"),
         renames(
             "gzip delayed family",
@@ -144,7 +139,7 @@ fn logrotate_that_compresses_loses_and_repeats_nothing() -> Result<()> {
             LIVE,
             "create\nrotate 9\ncompress\ncompresscmd /usr/bin/bzip2\ncompressext .bz2",
         ),
-    ])
+    ]
 }
 
 fn dates_and_gzip() -> Row {
@@ -155,9 +150,8 @@ fn dates_and_gzip() -> Row {
     )
 }
 
-#[test]
-fn logrotate_that_copies_loses_nothing() -> Result<()> {
-    play(vec![
+pub fn copying() -> Vec<Row> {
+    vec![
         copies("copytruncate", LIVE, "copytruncate\nrotate 9"),
         copies("copytruncate family", FAMILY, "copytruncate\nrotate 9"),
         copies("copytruncate gzip", LIVE, "copytruncate\nrotate 9\ncompress"),
@@ -183,10 +177,10 @@ fn logrotate_that_copies_loses_nothing() -> Result<()> {
         copies("copy", LIVE, "copy\nrotate 9"),
         copies("copy family", FAMILY, "copy\nrotate 9"),
         copies("copy gzip family", FAMILY, "copy\nrotate 9\ncompress"),
-    ])
+    ]
 }
 
-fn savelog(name: &str, patterns: &'static [&'static str], options: &[&str]) -> Row {
+fn saved(name: &str, patterns: &'static [&'static str], options: &[&str]) -> Row {
     let words = ["/usr/bin/savelog"]
         .iter()
         .chain(options)
@@ -200,15 +194,14 @@ fn savelog(name: &str, patterns: &'static [&'static str], options: &[&str]) -> R
     Row::new(&format!("savelog {name}"), patterns, rotator)
 }
 
-#[test]
-fn savelog_loses_and_repeats_nothing() -> Result<()> {
-    play(vec![
-        savelog("-n", LIVE, &["-n", "-c", "9"]),
-        savelog("gzip", LIVE, &["-c", "9"]),
-        savelog("gzip family", FAMILY, &["-c", "9"]),
-        savelog("-l", LIVE, &["-l", "-c", "9"]),
-        savelog("bzip2", LIVE, &["-j", "-c", "9"]),
-        savelog("xz family", FAMILY, &["-J", "-c", "9"]),
-        savelog("-c 2", LIVE, &["-l", "-c", "2"]).destroys(&[Down]),
-    ])
+pub fn savelog() -> Vec<Row> {
+    vec![
+        saved("-n", LIVE, &["-n", "-c", "9"]),
+        saved("gzip", LIVE, &["-c", "9"]),
+        saved("gzip family", FAMILY, &["-c", "9"]),
+        saved("-l", LIVE, &["-l", "-c", "9"]),
+        saved("bzip2", LIVE, &["-j", "-c", "9"]),
+        saved("xz family", FAMILY, &["-J", "-c", "9"]),
+        saved("-c 2", LIVE, &["-l", "-c", "2"]).destroys(&[Down]),
+    ]
 }

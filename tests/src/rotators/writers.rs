@@ -8,11 +8,12 @@ use std::process::{Child, ChildStdin, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, SystemTime};
 
+use crate::programs;
+use crate::wait::wait_until;
 use anyhow::{Context, Result, ensure};
-use logwatch_tests::programs;
-use logwatch_tests::wait::wait_until;
 
-use crate::SOON;
+/// The longest time that a program may take to end on a busy machine.
+const SOON: Duration = Duration::from_secs(30);
 
 /// Does to the files of a folder what a rotator would, and returns the file to write to from then
 /// on. It is called with 0 before the first line.

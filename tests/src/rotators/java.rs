@@ -5,12 +5,11 @@ use std::path::PathBuf;
 use std::process::Command;
 use std::sync::OnceLock;
 
+use crate::programs;
 use anyhow::{Context, Result, ensure};
-use logwatch_tests::programs;
 
-use super::play;
-use super::rig::Mode::{Down, Once};
-use super::rig::Row;
+use super::Mode::{Down, Once};
+use super::Row;
 use super::writers::Clock::{Always, Seconds};
 use super::writers::{Clock, Rotator, unpacked};
 
@@ -40,7 +39,7 @@ fn classes() -> Result<PathBuf> {
         let output = Command::new("javac")
             .args(["-cp", &class_path(), "-d"])
             .arg(&folder)
-            .args(sources.map(|name| programs::checkout().join("tests/scenarios/rotators").join(name)))
+            .args(sources.map(|name| programs::checkout().join("tests/src/rotators").join(name)))
             .output()
             .context("cannot start javac; did make missing-test run?")?;
         ensure!(
@@ -74,7 +73,7 @@ fn java(
     Ok(Row::new(name, patterns, Rotator::Program { command, clock }))
 }
 
-fn log4j(name: &str, patterns: &'static [&'static str], clock: Clock, appender: &str) -> Result<Row> {
+fn by_log4j(name: &str, patterns: &'static [&'static str], clock: Clock, appender: &str) -> Result<Row> {
     let xml = format!(
         "<Configuration status=\"error\" shutdownHook=\"disable\"><Appenders>{appender}</Appenders>\
          <Loggers><Root level=\"info\"><AppenderRef ref=\"A\"/></Root></Loggers></Configuration>"
@@ -97,38 +96,37 @@ fn by_size(pattern: &str, strategy: &str) -> String {
     )
 }
 
-#[test]
-fn log4j2_loses_and_repeats_nothing() -> Result<()> {
-    play(vec![
-        log4j("max", LIVE, Always, &by_size("app-%i.log", "max=\"20\""))?,
-        log4j(
+pub fn log4j2() -> Result<Vec<Row>> {
+    Ok(vec![
+        by_log4j("max", LIVE, Always, &by_size("app-%i.log", "max=\"20\""))?,
+        by_log4j(
             "min",
             LIVE,
             Always,
             &by_size("app-%i.log", "max=\"20\" fileIndex=\"min\""),
         )?,
-        log4j("max 3", LIVE, Always, &by_size("app-%i.log.gz", "max=\"3\""))?.destroys(&[Down]),
-        log4j(
+        by_log4j("max 3", LIVE, Always, &by_size("app-%i.log.gz", "max=\"3\""))?.destroys(&[Down]),
+        by_log4j(
             "min gz family",
             FAMILY,
             Always,
             &by_size("app-%i.log.gz", "max=\"20\" fileIndex=\"min\""),
         )?,
-        log4j(
+        by_log4j(
             "nomax gz",
             LIVE,
             Always,
             &by_size("app-%d{yyyy-MM-dd}-%i.log.gz", "fileIndex=\"nomax\""),
         )?,
-        log4j("zip", LIVE, Always, &by_size("app-%i.log.zip", "max=\"20\""))?.destroys(&[Once, Down]),
-        log4j(
+        by_log4j("zip", LIVE, Always, &by_size("app-%i.log.zip", "max=\"20\""))?.destroys(&[Once, Down]),
+        by_log4j(
             "month folder",
             LIVE,
             Always,
             &by_size("$${date:yyyy-MM}/app-%i.log", "max=\"20\""),
         )?
         .destroys(&[Once, Down]),
-        log4j(
+        by_log4j(
             "direct write",
             &["log/app-*.log"],
             Seconds(1),
@@ -138,7 +136,7 @@ fn log4j2_loses_and_repeats_nothing() -> Result<()> {
     ])
 }
 
-fn logback(name: &str, patterns: &'static [&'static str], clock: Clock, policies: &str) -> Result<Row> {
+fn by_logback(name: &str, patterns: &'static [&'static str], clock: Clock, policies: &str) -> Result<Row> {
     let xml = format!(
         "<configuration><appender name=\"A\" class=\"ch.qos.logback.core.rolling.RollingFileAppender\">{policies}\
          <encoder><pattern>%msg%n</pattern></encoder></appender><root level=\"info\"><appender-ref ref=\"A\"/></root></configuration>"
@@ -177,43 +175,42 @@ fn size_and_time(pattern: &str) -> String {
     )
 }
 
-#[test]
-fn logback_loses_and_repeats_nothing() -> Result<()> {
+pub fn logback() -> Result<Vec<Row>> {
     const SPRING_BOOT: &str = "app.log.%d{yyyy-MM-dd}.%i.gz";
-    play(vec![
-        logback("fixed", LIVE, Always, &fixed_window("app.%i.log"))?,
-        logback("fixed gz family", FAMILY, Always, &fixed_window("app.%i.log.gz"))?,
-        logback(
+    Ok(vec![
+        by_logback("fixed", LIVE, Always, &fixed_window("app.%i.log"))?,
+        by_logback("fixed gz family", FAMILY, Always, &fixed_window("app.%i.log.gz"))?,
+        by_logback(
             "time",
             LIVE,
             Seconds(1),
             &time_based(FILE, "app.%d{yyyyMMdd-HHmmss}.log"),
         )?,
-        logback(
+        by_logback(
             "time gz",
             LIVE,
             Seconds(1),
             &time_based(FILE, "app.%d{yyyyMMdd-HHmmss}.log.gz"),
         )?,
-        logback(
+        by_logback(
             "time gz family",
             FAMILY,
             Seconds(1),
             &time_based(FILE, "app.%d{yyyyMMdd-HHmmss}.log.gz"),
         )?,
-        logback(
+        by_logback(
             "time no file",
             &["log/app*.log"],
             Seconds(1),
             &time_based("", "app.%d{yyyyMMdd-HHmmss}.log"),
         )?,
-        logback("spring boot", LIVE, Always, &size_and_time(SPRING_BOOT))?,
-        logback(
+        by_logback("spring boot", LIVE, Always, &size_and_time(SPRING_BOOT))?,
+        by_logback(
             "spring boot family",
             &["log/app.log*"],
             Always,
             &size_and_time(SPRING_BOOT),
         )?,
-        logback("spring boot *", &["log/*"], Always, &size_and_time(SPRING_BOOT))?,
+        by_logback("spring boot *", &["log/*"], Always, &size_and_time(SPRING_BOOT))?,
     ])
 }

@@ -8,9 +8,8 @@ use std::process::Command;
 
 use anyhow::{Result, ensure};
 
-use super::play;
-use super::rig::Mode::{Down, Once};
-use super::rig::Row;
+use super::Mode::{Down, Once};
+use super::Row;
 use super::writers::Clock::Always;
 use super::writers::{Imitation, Reopen, Rotate, Rotator};
 
@@ -169,11 +168,10 @@ fn labelled(folder: &Path, rotation: usize) -> Result<PathBuf> {
     Ok(live)
 }
 
-#[test]
-fn files_by_day_are_read_once_and_forgotten_in_silence() -> Result<()> {
+pub fn files_by_day() -> Vec<Row> {
     const DAYS: &[&str] = &["log/app-*.log"];
     const LINK: &[&str] = &["log/current.log"];
-    play(vec![
+    vec![
         imitated("winston days", DAYS, Reopen::Late, by_day),
         imitated("winston days family", &["log/app-*"], Reopen::Late, by_day),
         imitated("winston maxFiles", DAYS, Reopen::AtOnce, by_day_three_kept).destroys(&[Down]),
@@ -187,12 +185,11 @@ fn files_by_day_are_read_once_and_forgotten_in_silence() -> Result<()> {
             by_weekday,
         )
         .destroys(&[Down]),
-    ])
+    ]
 }
 
-#[test]
-fn renames_and_links_of_other_rotators_lose_and_repeat_nothing() -> Result<()> {
-    play(vec![
+pub fn renames_and_links() -> Vec<Row> {
+    vec![
         imitated(
             "winston zipped",
             &["log/app*"],
@@ -216,5 +213,5 @@ fn renames_and_links_of_other_rotators_lose_and_repeat_nothing() -> Result<()> {
         imitated("kubelet", &["log/containers/*.log"], Reopen::Late, in_a_pod).known(&["log/**"]),
         imitated("labels current", &["log/current"], Reopen::Late, labelled),
         imitated("labels *", &["log/*"], Reopen::Late, labelled),
-    ])
+    ]
 }

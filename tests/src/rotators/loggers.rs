@@ -1,14 +1,11 @@
 //! Programs that rotate what they write: daemontools' multilog, runit's svlogd, s6-log, Apache's
 //! rotatelogs, cronolog, and the handlers of Python.
 
-use anyhow::Result;
-
-use super::play;
-use super::rig::Mode::{Down, Once};
-use super::rig::Row;
+use super::Mode::{Down, Once};
+use super::Row;
 use super::writers::Clock::{Always, Seconds};
 use super::writers::{Clock, Rotator, unpacked};
-use logwatch_tests::programs;
+use crate::programs;
 
 const CURRENT: &[&str] = &["log/current"];
 const ALL: &[&str] = &["log/*"];
@@ -23,16 +20,16 @@ fn program(name: &str, patterns: &'static [&'static str], clock: Clock, script: 
     Row::new(name, patterns, Rotator::Program { command, clock })
 }
 
-#[test]
-fn multilog_loses_and_repeats_nothing() -> Result<()> {
-    play(vec![
+pub fn multilog() -> Vec<Row> {
+    vec![
         program(
             "multilog current",
             CURRENT,
             Always,
             "exec @multilog t s4096 n20 {}/log",
-        ),
-        program("multilog *", ALL, Always, "exec @multilog t s4096 n20 {}/log"),
+        )
+        .labels(),
+        program("multilog *", ALL, Always, "exec @multilog t s4096 n20 {}/log").labels(),
         program(
             "multilog n2 current",
             CURRENT,
@@ -42,36 +39,37 @@ fn multilog_loses_and_repeats_nothing() -> Result<()> {
         .destroys(&[Once, Down]),
         // On a busy machine two rotations can come between two runs.
         program("multilog n2 *", ALL, Always, "exec @multilog t s4096 n2 {}/log").destroys(&[Once, Down]),
-    ])
+    ]
 }
 
-#[test]
-fn s6_log_loses_and_repeats_nothing() -> Result<()> {
-    play(vec![
+pub fn s6_log() -> Vec<Row> {
+    vec![
         program(
             "s6-log current",
             CURRENT,
             Always,
             "exec @s6-log t s4096 n20 {}/log",
-        ),
-        program("s6-log *", ALL, Always, "exec @s6-log t s4096 n20 {}/log"),
+        )
+        .labels(),
+        program("s6-log *", ALL, Always, "exec @s6-log t s4096 n20 {}/log").labels(),
         program(
             "s6-log gzip current",
             CURRENT,
             Always,
             "exec @s6-log T s4096 n20 '!gzip -nq9' {}/log",
-        ),
+        )
+        .labels(),
         program(
             "s6-log gzip *",
             ALL,
             Always,
             "exec @s6-log T s4096 n20 '!gzip -nq9' {}/log",
-        ),
-    ])
+        )
+        .labels(),
+    ]
 }
 
-#[test]
-fn svlogd_loses_and_repeats_nothing() -> Result<()> {
+pub fn svlogd() -> Vec<Row> {
     const SIZE: &str = "printf 's4096\\nn20\\n' >{}/log/config; exec @svlogd";
     const GZIP: &str = "printf 's4096\\nn20\\n!gzip\\n' >{}/log/config; exec @svlogd";
     const TWO: &str = "printf 's4096\\nn2\\n' >{}/log/config; exec @svlogd";
@@ -83,21 +81,20 @@ fn svlogd_loses_and_repeats_nothing() -> Result<()> {
             &format!("{script} {flags} {{}}/log"),
         )
     };
-    play(vec![
+    vec![
         svlogd("current", CURRENT, SIZE, ""),
-        svlogd("-t current", CURRENT, SIZE, "-t"),
-        svlogd("-tt current", CURRENT, SIZE, "-tt"),
-        svlogd("gzip current", CURRENT, GZIP, "-ttt"),
+        svlogd("-t current", CURRENT, SIZE, "-t").labels(),
+        svlogd("-tt current", CURRENT, SIZE, "-tt").labels(),
+        svlogd("gzip current", CURRENT, GZIP, "-ttt").labels(),
         svlogd("*", ALL, SIZE, ""),
-        svlogd("-tt *", ALL, SIZE, "-tt"),
-        svlogd("gzip *", ALL, GZIP, "-ttt"),
+        svlogd("-tt *", ALL, SIZE, "-tt").labels(),
+        svlogd("gzip *", ALL, GZIP, "-ttt").labels(),
         svlogd("n2 current", CURRENT, TWO, "").destroys(&[Down]),
         svlogd("n2 *", ALL, TWO, "").destroys(&[Down]),
-    ])
+    ]
 }
 
-#[test]
-fn rotatelogs_loses_and_repeats_nothing() -> Result<()> {
+pub fn rotatelogs() -> Vec<Row> {
     let rotatelogs = |name: &str, patterns, words: &str| {
         program(
             &format!("rotatelogs {name}"),
@@ -106,7 +103,7 @@ fn rotatelogs_loses_and_repeats_nothing() -> Result<()> {
             &format!("exec @rotatelogs {words}"),
         )
     };
-    play(vec![
+    vec![
         rotatelogs("seconds family", FAMILY, "{}/log/app.log 1"),
         rotatelogs(
             "dated family",
@@ -130,11 +127,10 @@ fn rotatelogs_loses_and_repeats_nothing() -> Result<()> {
             "printf '#!/bin/sh\\n[ -z \"$2\" ] || gzip \"$2\"\\n' >{}/pack; chmod +x {}/pack; \
              exec @rotatelogs -p {}/pack {}/log/app.log.%s 1",
         ),
-    ])
+    ]
 }
 
-#[test]
-fn cronolog_loses_and_repeats_nothing() -> Result<()> {
+pub fn cronolog() -> Vec<Row> {
     let cronolog = |name: &str, patterns, words: &str| {
         program(
             &format!("cronolog {name}"),
@@ -143,7 +139,7 @@ fn cronolog_loses_and_repeats_nothing() -> Result<()> {
             &format!("exec @cronolog {words}"),
         )
     };
-    play(vec![
+    vec![
         cronolog(
             "link",
             &["log/current.log"],
@@ -166,12 +162,11 @@ fn cronolog_loses_and_repeats_nothing() -> Result<()> {
             "-H {}/log/current.log {}/log/app-%Y%m%d-%H%M%S.log",
         ),
         cronolog("tree", &["log/**/*.log"], "{}/log/%Y/%m/app-%H%M%S.log").known(&["log/**"]),
-    ])
+    ]
 }
 
-#[test]
-fn pythons_handlers_lose_and_repeat_nothing() -> Result<()> {
-    let script = programs::checkout().join("tests/scenarios/rotators/rotate.py");
+pub fn python() -> Vec<Row> {
+    let script = programs::checkout().join("tests/src/rotators/rotate.py");
     let python = |kind: &str, patterns: &'static [&'static str], clock| {
         let command = [
             "/usr/bin/python3",
@@ -186,7 +181,7 @@ fn pythons_handlers_lose_and_repeat_nothing() -> Result<()> {
             Rotator::Program { command, clock },
         )
     };
-    play(vec![
+    vec![
         python("size", LIVE, Always),
         python("size-2", LIVE, Always).destroys(&[Down]),
         python("size-gz", LIVE, Always),
@@ -197,5 +192,5 @@ fn pythons_handlers_lose_and_repeat_nothing() -> Result<()> {
         python("concurrent", LIVE, Always),
         python("concurrent-gz", LIVE, Always),
         python("concurrent-gz", FAMILY, Always),
-    ])
+    ]
 }
