@@ -8,11 +8,15 @@ mod options;
 
 use std::ffi::OsString;
 use std::io;
+use std::str::FromStr;
 use std::time::Duration;
 
 use clap::{ArgAction, Parser, ValueEnum};
 use clap_complete::Shell;
+use jiff::tz::TimeZone;
+use logwatch_record::{DateOrder, Level};
 
+use crate::records::multiline::Multiline;
 pub use options::{JOURNAL, Mode, Options, Output, Pipe, fixed_part};
 
 /// The exit codes and their meanings.
@@ -92,7 +96,7 @@ pub struct Args {
 
     /// Store the records and the offsets under this name [default: HOST:FILE, or HOST:DIRECTORY/ of
     /// several files].
-    #[arg(long, value_name = "NAME", help_heading = "Files")]
+    #[arg(long, value_name = "NAME", value_parser = options::source_name, help_heading = "Files")]
     source: Option<String>,
 
     /// Read a new file from its beginning. This is the default.
@@ -123,9 +127,10 @@ pub struct Args {
         long,
         value_name = "auto|off|REGEX",
         default_value = "auto",
+        value_parser = Multiline::from_str,
         help_heading = "Records"
     )]
-    multiline: String,
+    multiline: Multiline,
 
     /// Read lines in this format: the name of a program, a pattern with the groups `(?<time>…)`,
     /// `(?<level>…)`, `(?<message>…)`, `(?<error>…)` and `(?<fatal>…)`, or an lnav format file
@@ -135,12 +140,12 @@ pub struct Args {
     format: Vec<String>,
 
     /// Give records that name no level this one.
-    #[arg(long, value_name = "LEVEL", help_heading = "Records")]
-    level: Option<String>,
+    #[arg(long, value_name = "LEVEL", value_parser = Level::from_str, help_heading = "Records")]
+    level: Option<Level>,
 
     /// Read times without a zone in this zone, such as Europe/Berlin [default: this host's].
-    #[arg(long, value_name = "ZONE", help_heading = "Records")]
-    tz: Option<String>,
+    #[arg(long, value_name = "ZONE", value_parser = options::zone, help_heading = "Records")]
+    tz: Option<(TimeZone, String)>,
 
     /// Read dates such as 03/12/2026 in this order. The default takes the order that is nearest to
     /// the file's other times and to now.
@@ -148,14 +153,15 @@ pub struct Args {
         long,
         value_name = "nearest|day-first|month-first",
         default_value = "nearest",
+        value_parser = options::date_order,
         help_heading = "Records"
     )]
-    date_order: String,
+    date_order: DateOrder,
 
     /// Keep records of this level and above [default: logwatch.min_level of the database; ERROR in
     /// a dry run].
-    #[arg(long, value_name = "LEVEL", help_heading = "Records")]
-    min_level: Option<String>,
+    #[arg(long, value_name = "LEVEL", value_parser = Level::from_str, help_heading = "Records")]
+    min_level: Option<Level>,
 
     /// Connect to this database, or by a connection string: "postgresql://…" or "host=… dbname=…".
     #[arg(short = 'd', long, value_name = "DBNAME", help_heading = "Connection")]
@@ -238,11 +244,8 @@ impl Args {
 
     /// Prints the completions or the manual page, when that was asked for.
     pub fn document(&self) -> Option<io::Result<()>> {
-        match (self.completions, self.man) {
-            (Some(shell), _) => Some(document::print_completions(shell)),
-            (None, true) => Some(document::print_man()),
-            (None, false) => None,
-        }
+        let man = || self.man.then(document::print_man);
+        self.completions.map(document::print_completions).or_else(man)
     }
 }
 

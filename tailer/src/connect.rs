@@ -7,16 +7,14 @@
 mod attempts;
 pub mod conninfo;
 pub mod functions;
-mod hosts;
 mod invalid;
 pub mod pgpass;
 pub mod service;
 pub mod settings;
-mod sslmode;
 mod tls;
 mod trouble;
-mod values;
 
+use postgres::config::SslMode;
 use postgres::types::{ToSql, Type};
 use postgres::{Client, NoTls, Row, SimpleQueryMessage};
 
@@ -76,11 +74,11 @@ pub fn connect(settings: &Settings, zone_name: &str) -> Result<Session, Trouble>
 }
 
 fn open(attempt: &Attempt, settings: &Settings, zone_name: &str) -> Result<Session, Trouble> {
-    let client = match &attempt.tls {
-        None => attempt.config.connect(NoTls),
-        Some((check, identity)) => {
-            let connector =
-                tls::connector(check, identity.as_ref()).map_err(|error| Trouble::Final(error.into()))?;
+    let client = match attempt.config.get_ssl_mode() {
+        SslMode::Disable => attempt.config.connect(NoTls),
+        _ => {
+            let connector = tls::connector(&settings.check, settings.identity.as_ref())
+                .map_err(|error| Trouble::Final(error.into()))?;
             attempt.config.connect(connector)
         }
     };

@@ -4,7 +4,6 @@
 use std::ffi::OsString;
 use std::os::unix::fs::FileTypeExt;
 use std::path::{Component, Path, PathBuf};
-use std::str::FromStr;
 use std::time::Duration;
 
 use jiff::SignedDuration;
@@ -98,11 +97,6 @@ impl Args {
         let host = gethostname::gethostname().to_string_lossy().into_owned();
         let is_source_named = self.source.is_some();
         let source = match self.source {
-            Some(name) if name.trim().is_empty() || name.contains('\0') => {
-                return Err(Failure::Usage(
-                    "--source must not be empty; give a name".to_owned(),
-                ));
-            }
             Some(name) => name,
             None if inputs.is_empty() => {
                 return Err(Failure::Usage(
@@ -111,27 +105,16 @@ impl Args {
             }
             None => default_source(&host, &inputs),
         };
-        let (zone, zone_name) = zone(self.tz.as_deref())?;
-        let min_level = match &self.min_level {
-            None => None,
-            Some(word) => {
-                Some(Level::from_str(word).map_err(|error| Failure::Usage(format!("--min-level: {error}")))?)
-            }
-        };
-        let level = match &self.level {
-            None => None,
-            Some(word) => {
-                Some(Level::from_str(word).map_err(|error| Failure::Usage(format!("--level: {error}")))?)
-            }
-        };
+        let (zone, zone_name) = self.tz.unwrap_or_else(system_zone);
         let output = if self.dry_run {
             Output::DryRun
         } else {
-            let mut flags = Vec::new();
-            for (key, value) in [("host", self.host), ("port", self.port), ("user", self.username)] {
-                flags.extend(value.map(|value| (key, value)));
-            }
-            Output::Database(Box::new(Settings::resolve(self.dbname.as_deref(), flags)?))
+            let flags = [("host", self.host), ("port", self.port), ("user", self.username)];
+            let flags = flags.into_iter().filter_map(|(key, value)| Some((key, value?)));
+            Output::Database(Box::new(Settings::resolve(
+                self.dbname.as_deref(),
+                flags.collect(),
+            )?))
         };
         Ok(Options {
             exclude: self.exclude.iter().map(exclusion).collect::<Result<_, _>>()?,
@@ -151,27 +134,32 @@ impl Args {
             max_runtime: self.max_runtime,
             from_end: self.from_end,
             rotate_wait: self.rotate_wait,
-            multiline: Multiline::from_str(&self.multiline)?,
-            format: PathFormats::of_options(&self.format, level)?,
-            date_order: date_order(&self.date_order)?,
+            multiline: self.multiline,
+            format: PathFormats::of_options(&self.format, self.level)?,
+            date_order: self.date_order,
             zone,
             zone_name,
-            min_level,
+            min_level: self.min_level,
             output,
         })
     }
 }
 
+/// Reads `--source`.
+pub(super) fn source_name(name: &str) -> Result<String, String> {
+    if name.trim().is_empty() || name.contains('\0') {
+        return Err("a source needs a name".to_owned());
+    }
+    Ok(name.to_owned())
+}
+
 /// Reads `--date-order`.
-fn date_order(name: &str) -> Result<DateOrder, Failure> {
+pub(super) fn date_order(name: &str) -> Result<DateOrder, String> {
     let names = DateOrder::NAMES;
     let found = names.iter().find(|(known, _)| *known == name);
-    found.map(|(_, order)| *order).ok_or_else(|| {
-        let names = names.map(|(name, _)| name).join(", ");
-        Failure::Usage(format!(
-            "unknown date order \"{name}\" in --date-order; use one of {names}"
-        ))
-    })
+    found
+        .map(|(_, order)| *order)
+        .ok_or_else(|| format!("use one of {}", names.map(|(name, _)| name).join(", ")))
 }
 
 /// Parses a time of at most a day: a number of seconds, or with a unit (`90s`, `5m`, `1h 30m`).
@@ -208,18 +196,18 @@ fn exclusion(pattern: &OsString) -> Result<PathBuf, Failure> {
     }
 }
 
-/// The pipe to read, if the inputs are one.
+/// Returns the pipe to read, if the inputs are one.
 fn pipe(inputs: &[PathBuf]) -> Result<Option<Pipe>, Failure> {
-    let is_pipe = |input: &PathBuf| {
-        input.as_os_str() == "-"
-            || input.as_os_str() == JOURNAL
-            || std::fs::metadata(input).is_ok_and(|metadata| metadata.file_type().is_fifo())
+    let pipe = |input: &PathBuf| match input.to_str() {
+        Some("-") => Some(Pipe::StandardInput),
+        Some(JOURNAL) => Some(Pipe::Journal),
+        _ => std::fs::metadata(input)
+            .is_ok_and(|metadata| metadata.file_type().is_fifo())
+            .then(|| Pipe::Fifo(input.clone())),
     };
     match inputs {
-        [input] if input.as_os_str() == "-" => Ok(Some(Pipe::StandardInput)),
-        [input] if input.as_os_str() == JOURNAL => Ok(Some(Pipe::Journal)),
-        [input] if is_pipe(input) => Ok(Some(Pipe::Fifo(input.clone()))),
-        inputs => match inputs.iter().find(|input| is_pipe(input)) {
+        [input] => Ok(pipe(input)),
+        inputs => match inputs.iter().find(|input| pipe(input).is_some()) {
             Some(input) => Err(Failure::Usage(format!(
                 "cannot read \"{}\" together with other inputs; start a second tailer for it, with a --source of its own",
                 input.display()
@@ -240,20 +228,15 @@ fn default_source(host: &str, inputs: &[PathBuf]) -> String {
 
 /// Returns the deepest directory that holds all inputs, before any wildcard.
 fn common_directory(inputs: &[PathBuf]) -> PathBuf {
-    let mut common: Option<PathBuf> = None;
-    for input in inputs {
-        let directory = fixed_part(input.parent().unwrap_or(Path::new("/")));
-        common = Some(match common {
-            None => directory,
-            Some(common) => {
-                let parts = common.components().zip(directory.components());
-                parts
-                    .take_while(|(one, other)| one == other)
-                    .map(|(part, _)| part)
-                    .collect()
-            }
-        });
-    }
+    let directories = inputs
+        .iter()
+        .map(|input| fixed_part(input.parent().unwrap_or(Path::new("/"))));
+    let common = directories.reduce(|common, directory| {
+        let parts = common.components().zip(directory.components());
+        parts
+            .map_while(|(one, other)| (one == other).then_some(one))
+            .collect()
+    });
     common.unwrap_or_default()
 }
 
@@ -266,23 +249,17 @@ pub fn fixed_part(pattern: &Path) -> PathBuf {
     pattern.components().take_while(is_plain).collect()
 }
 
-fn zone(name: Option<&str>) -> Result<(TimeZone, String), Failure> {
-    match name {
-        Some(name) => match TimeZone::get(name) {
-            Ok(zone) => Ok((zone, name.to_owned())),
-            Err(_) => Err(Failure::Usage(format!(
-                "unknown time zone \"{name}\" in --tz; use a name such as Europe/Berlin or UTC"
-            ))),
-        },
-        None => {
-            let zone = TimeZone::system();
-            let name = match zone.iana_name() {
-                Some(name) => name.to_owned(),
-                None => posix_name(&zone),
-            };
-            Ok((zone, name))
-        }
-    }
+/// Reads `--tz`.
+pub(super) fn zone(name: &str) -> Result<(TimeZone, String), String> {
+    TimeZone::get(name)
+        .map(|zone| (zone, name.to_owned()))
+        .map_err(|_| "use a name such as Europe/Berlin or UTC".to_owned())
+}
+
+fn system_zone() -> (TimeZone, String) {
+    let zone = TimeZone::system();
+    let name = zone.iana_name().map_or_else(|| posix_name(&zone), str::to_owned);
+    (zone, name)
 }
 
 /// A zone without a name, as its present offset in the POSIX notation, whose sign is the other way
@@ -300,7 +277,9 @@ mod tests {
     use clap::Parser;
 
     fn options(words: &[&str]) -> Result<Options, Failure> {
-        Args::parse_from(["logwatch-tailer"].iter().chain(words)).resolve()
+        Args::try_parse_from(["logwatch-tailer"].iter().chain(words))
+            .map_err(|error| Failure::Usage(error.to_string()))?
+            .resolve()
     }
 
     #[test]
@@ -344,6 +323,27 @@ mod tests {
             &["--status"],
         ] {
             assert!(matches!(options(words), Err(Failure::Usage(_))), "{words:?}");
+        }
+    }
+
+    #[test]
+    fn a_wrong_value_is_named_with_its_option_and_what_to_use() {
+        for (option, value, hint) in [
+            ("--tz", "Mars/Olympus", "use a name such as Europe/Berlin or UTC"),
+            ("--min-level", "loud", "use DEBUG, INFO, WARN, ERROR or FATAL"),
+            (
+                "--date-order",
+                "backwards",
+                "use one of nearest, day-first, month-first",
+            ),
+            ("--multiline", "(", "use auto, off or a pattern"),
+        ] {
+            let error = options(&["--dry-run", option, value, "a"])
+                .map(|_| ())
+                .unwrap_err();
+            let error = error.to_string();
+            assert!(error.contains(option) && error.contains(value), "{error}");
+            assert!(error.contains(hint), "{error}");
         }
     }
 

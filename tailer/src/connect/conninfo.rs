@@ -28,47 +28,41 @@ pub fn parse(text: &str) -> Result<Pairs, Invalid> {
     }
 }
 
-/// `host=db1 password='it''s \'quoted\''`: blanks around the sign, quotes around a value, a
-/// backslash before either.
+/// `host=db1 password='it''s \'quoted\''`: blanks around the sign, quotes around a value.
 fn parse_pairs(text: &str) -> Result<Pairs, Invalid> {
     let mut pairs = Pairs::new();
     let mut rest = text.trim_start();
     while !rest.is_empty() {
-        let (key, after) = rest.split_once('=').ok_or_else(|| {
-            Invalid::NoEqualsSign(rest.split_whitespace().next().unwrap_or(rest).to_owned())
-        })?;
+        let (key, after) = rest.split_once('=').unwrap_or((rest, ""));
         let key = key.trim_end();
-        if key.is_empty() || key.contains(char::is_whitespace) {
-            return Err(Invalid::NoEqualsSign(key.to_owned()));
+        if key.is_empty() || key.len() == rest.len() || key.contains(char::is_whitespace) {
+            let word = key.split_whitespace().next().unwrap_or_default();
+            return Err(Invalid::NoEqualsSign(word.to_owned()));
         }
-        let after = after.trim_start();
-        let quoted = after.starts_with('\'');
-        let mut value = String::new();
-        let mut chars = after[usize::from(quoted)..].char_indices();
-        let mut end = after.len();
-        let mut closed = !quoted;
-        while let Some((at, c)) = chars.next() {
-            match c {
-                '\\' => value.extend(chars.next().map(|(_, escaped)| escaped)),
-                '\'' if quoted => {
-                    end = at + 2;
-                    closed = true;
-                    break;
-                }
-                c if !quoted && c.is_whitespace() => {
-                    end = at;
-                    break;
-                }
-                c => value.push(c),
-            }
-        }
-        if !closed {
-            return Err(Invalid::UnterminatedQuote);
-        }
+        let value;
+        (value, rest) = split_value(after.trim_start())?;
         pairs.push((key.to_owned(), value));
-        rest = after[end..].trim_start();
+        rest = rest.trim_start();
     }
     Ok(pairs)
+}
+
+/// Splits a value from the text behind it. A backslash makes the next character a plain one.
+fn split_value(text: &str) -> Result<(String, &str), Invalid> {
+    let (text, quoted) = text.strip_prefix('\'').map_or((text, false), |text| (text, true));
+    let mut value = String::new();
+    let mut chars = text.chars();
+    loop {
+        match chars.next() {
+            Some('\\') => value.extend(chars.next()),
+            Some('\'') if quoted => break,
+            Some(c) if !quoted && c.is_whitespace() => break,
+            Some(c) => value.push(c),
+            None if quoted => return Err(Invalid::UnterminatedQuote),
+            None => break,
+        }
+    }
+    Ok((value, chars.as_str()))
 }
 
 /// `postgresql://user:password@host1:port1,host2/dbname?key=value&…`, everything percent-encoded

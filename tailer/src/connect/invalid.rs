@@ -50,6 +50,16 @@ pub enum Invalid {
     Tls(String),
 }
 
+impl Invalid {
+    pub(super) fn value(option: &str, value: &str, allowed: &'static str) -> Invalid {
+        Invalid::Value {
+            option: option.to_owned(),
+            value: value.to_owned(),
+            allowed,
+        }
+    }
+}
+
 impl From<Invalid> for Failure {
     fn from(invalid: Invalid) -> Failure {
         Failure::Usage(invalid.to_string())

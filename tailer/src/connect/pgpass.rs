@@ -52,49 +52,38 @@ fn is_credential(file: &Path) -> bool {
 }
 
 fn password_of(line: &str, wanted: &Wanted) -> Option<String> {
-    if line.starts_with('#') {
-        return None;
-    }
-    let fields = fields(line);
-    let [host, port, dbname, user, password] = fields.as_slice() else {
-        return None;
-    };
-    let fits = |field: &str, value: &str| field == "*" || unescape(field) == value;
-    (fits(host, wanted.host)
-        && fits(port, &wanted.port.to_string())
-        && fits(dbname, wanted.dbname)
-        && fits(user, wanted.user))
-    .then(|| unescape(password))
+    let fields = [wanted.host, &wanted.port.to_string(), wanted.dbname, wanted.user];
+    let password = fields
+        .iter()
+        .try_fold(line, |line, value| skip_field(line, value))?;
+    (!line.starts_with('#')).then(|| unescape(password))
 }
 
-/// The five fields, still escaped. What follows a fifth colon belongs to the password.
-fn fields(line: &str) -> Vec<&str> {
-    let mut fields = Vec::with_capacity(5);
-    let mut start = 0;
-    let mut escaped = false;
-    for (at, byte) in line.bytes().enumerate() {
-        match byte {
-            b'\\' if !escaped => escaped = true,
-            b':' if !escaped && fields.len() < 4 => {
-                fields.push(&line[start..at]);
-                start = at + 1;
-            }
-            _ => escaped = false,
+/// Returns what follows the first field of a line and its colon, if the field is `*` or this value.
+fn skip_field<'a>(line: &'a str, value: &str) -> Option<&'a str> {
+    if let Some(rest) = line.strip_prefix("*:") {
+        return Some(rest);
+    }
+    let mut chars = line.chars();
+    for wanted in value.chars() {
+        let next = match chars.next()? {
+            '\\' => chars.next()?,
+            plain => plain,
+        };
+        if next != wanted {
+            return None;
         }
     }
-    fields.push(&line[start..]);
-    fields
+    chars.as_str().strip_prefix(':')
 }
 
+/// Removes the backslashes that escape. A fifth colon belongs to the password.
 fn unescape(field: &str) -> String {
     let mut text = String::with_capacity(field.len());
     let mut chars = field.chars();
     while let Some(c) = chars.next() {
-        text.push(if c == '\\' {
-            chars.next().unwrap_or('\\')
-        } else {
-            c
-        });
+        let is_escape = c == '\\';
+        text.push(if is_escape { chars.next().unwrap_or(c) } else { c });
     }
     text
 }
@@ -152,6 +141,13 @@ mod tests {
             Some("x")
         );
         assert_eq!(password_of("db1:5432:app:me", &WANTED), None);
+        let wanted = Wanted {
+            host: "::1",
+            ..WANTED
+        };
+        for line in ["::1:5432:app:me:x:y", r"\:\:1:*:*:*:x\:y"] {
+            assert_eq!(password_of(line, &wanted).as_deref(), Some("x:y"), "{line}");
+        }
     }
 
     #[test]

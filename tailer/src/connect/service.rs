@@ -24,29 +24,24 @@ pub fn find(name: &str, files: &[&Path]) -> Result<Pairs, Invalid> {
 
 /// Returns the settings of a service in the text of such a file, or None where it is missing.
 pub fn section(text: &str, name: &str, file: &Path) -> Result<Option<Pairs>, Invalid> {
-    let mut found: Option<Pairs> = None;
-    for (number, line) in text.lines().enumerate() {
-        let line = line.trim();
-        if line.is_empty() || line.starts_with('#') {
-            continue;
-        }
-        if let Some(header) = line.strip_prefix('[').and_then(|line| line.strip_suffix(']')) {
-            if found.is_some() {
-                break;
-            }
-            if header == name {
-                found = Some(Pairs::new());
-            }
-        } else if let Some(pairs) = &mut found {
-            let (key, value) = line.split_once('=').ok_or_else(|| Invalid::ServiceLine {
-                file: file.display().to_string(),
-                line: number + 1,
-                text: line.to_owned(),
-            })?;
-            pairs.push((key.trim().to_owned(), value.trim().to_owned()));
-        }
+    let header = format!("[{name}]");
+    let mut lines = (1..).zip(text.lines().map(str::trim));
+    if !lines.any(|(_, line)| line == header) {
+        return Ok(None);
     }
-    Ok(found)
+    lines
+        .take_while(|(_, line)| !(line.starts_with('[') && line.ends_with(']')))
+        .filter(|(_, line)| !line.is_empty() && !line.starts_with('#'))
+        .map(|(number, line)| match line.split_once('=') {
+            Some((key, value)) => Ok((key.trim().to_owned(), value.trim().to_owned())),
+            None => Err(Invalid::ServiceLine {
+                file: file.display().to_string(),
+                line: number,
+                text: line.to_owned(),
+            }),
+        })
+        .collect::<Result<_, _>>()
+        .map(Some)
 }
 
 #[cfg(test)]

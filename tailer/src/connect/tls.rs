@@ -1,4 +1,5 @@
-//! TLS to the server: what each sslmode checks of its certificate.
+//! TLS to the server: `sslmode` and `sslrootcert`, whether to encrypt, and what to check of the
+//! server's certificate.
 //!
 //! As in libpq (PostgreSQL manual, 34.19), `prefer` and `require` encrypt and check nothing;
 //! `require` checks the chain when a root certificate is there. `verify-ca` checks the chain,
@@ -7,6 +8,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+use postgres::config::SslMode;
 use rustls::client::WebPkiServerVerifier;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{
@@ -42,21 +44,52 @@ pub struct Identity {
     pub key: PathBuf,
 }
 
+/// Returns how to encrypt, in the order in which it is tried, and what to check. `root_in_home` is
+/// the file that libpq takes when sslrootcert is not given.
+pub(super) fn of_options(
+    mode: Option<&str>,
+    root: Option<&str>,
+    root_in_home: Option<PathBuf>,
+) -> Result<(&'static [SslMode], Check), Invalid> {
+    let is_system = root == Some("system");
+    let mode = mode.unwrap_or(if is_system { "verify-full" } else { "prefer" });
+    let encryption: &[SslMode] = match mode {
+        "disable" => &[SslMode::Disable],
+        "allow" => &[SslMode::Disable, SslMode::Require],
+        "prefer" => &[SslMode::Prefer, SslMode::Disable],
+        "require" | "verify-ca" | "verify-full" => &[SslMode::Require],
+        other => {
+            let allowed = "disable, allow, prefer, require, verify-ca or verify-full";
+            return Err(Invalid::value("sslmode", other, allowed));
+        }
+    };
+    if is_system && mode != "verify-full" {
+        return Err(Invalid::SystemNeedsName);
+    }
+    let file = root.map(PathBuf::from).or(root_in_home).unwrap_or_default();
+    let roots = match is_system {
+        true => Some(Roots::System),
+        false => file.exists().then(|| Roots::File(file.clone())),
+    };
+    let check = match (mode, roots) {
+        ("verify-full", Some(roots)) => Check::ChainAndName(roots),
+        ("verify-ca" | "require", Some(roots)) => Check::Chain(roots),
+        ("verify-ca" | "verify-full", None) => return Err(Invalid::RootMissing(file)),
+        _ => Check::Nothing,
+    };
+    Ok((encryption, check))
+}
+
 pub fn connector(check: &Check, identity: Option<&Identity>) -> Result<MakeRustlsConnect, Invalid> {
     let provider = Arc::new(rustls::crypto::ring::default_provider());
     let builder = ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
         .map_err(|error| Invalid::Tls(error.to_string()))?;
     let algorithms = provider.signature_verification_algorithms;
+    let any_name = |chain| AnyName { chain, algorithms };
     let verifier: Arc<dyn ServerCertVerifier> = match check {
-        Check::Nothing => Arc::new(Lenient {
-            leniency: Leniency::Anyone,
-            algorithms,
-        }),
-        Check::Chain(roots) => Arc::new(Lenient {
-            leniency: Leniency::AnyName(chain(roots, provider)?),
-            algorithms,
-        }),
+        Check::Nothing => Arc::new(any_name(None)),
+        Check::Chain(roots) => Arc::new(any_name(Some(chain(roots, provider)?))),
         Check::ChainAndName(roots) => chain(roots, provider)?,
     };
     let builder = builder.dangerous().with_custom_certificate_verifier(verifier);
@@ -106,22 +139,14 @@ fn unusable(what: &'static str, path: &Path, error: &dyn std::fmt::Display) -> I
     }
 }
 
-/// How much of the certificate is checked. The signature of the handshake is checked in every case.
+/// Checks the signature of the handshake, and the chain if one is given, but not the name.
 #[derive(Debug)]
-enum Leniency {
-    /// `verify-ca`: check the chain, but not the name.
-    AnyName(Arc<WebPkiServerVerifier>),
-    /// `prefer` and `require`: accept any certificate, as libpq does.
-    Anyone,
-}
-
-#[derive(Debug)]
-struct Lenient {
-    leniency: Leniency,
+struct AnyName {
+    chain: Option<Arc<WebPkiServerVerifier>>,
     algorithms: WebPkiSupportedAlgorithms,
 }
 
-impl ServerCertVerifier for Lenient {
+impl ServerCertVerifier for AnyName {
     fn verify_server_cert(
         &self,
         end_entity: &CertificateDer<'_>,
@@ -130,10 +155,10 @@ impl ServerCertVerifier for Lenient {
         ocsp_response: &[u8],
         now: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let Leniency::AnyName(verifier) = &self.leniency else {
+        let Some(chain) = &self.chain else {
             return Ok(ServerCertVerified::assertion());
         };
-        match verifier.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
+        match chain.verify_server_cert(end_entity, intermediates, server_name, ocsp_response, now) {
             // The name is checked last, so the chain is good.
             Err(Error::InvalidCertificate(
                 CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. },
@@ -162,5 +187,33 @@ impl ServerCertVerifier for Lenient {
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
         self.algorithms.supported_schemes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn verify_modes_need_a_root_certificate() {
+        let root = tempfile::NamedTempFile::new().unwrap();
+        let path = root.path();
+        let with = |mode| of_options(Some(mode), path.to_str(), None).unwrap().1;
+        assert_eq!(with("verify-ca"), Check::Chain(Roots::File(path.into())));
+        assert_eq!(with("verify-full"), Check::ChainAndName(Roots::File(path.into())));
+        assert_eq!(with("require"), Check::Chain(Roots::File(path.into())));
+        assert_eq!(with("prefer"), Check::Nothing);
+        assert!(matches!(
+            of_options(Some("verify-full"), None, Some(Path::new("/nowhere").into())),
+            Err(Invalid::RootMissing(file)) if file == Path::new("/nowhere")
+        ));
+        assert_eq!(
+            of_options(None, Some("system"), None).unwrap().1,
+            Check::ChainAndName(Roots::System)
+        );
+        assert!(matches!(
+            of_options(Some("require"), Some("system"), None),
+            Err(Invalid::SystemNeedsName)
+        ));
     }
 }

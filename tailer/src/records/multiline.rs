@@ -18,7 +18,6 @@ use std::time::Duration;
 
 use regex::bytes::Regex;
 
-use crate::failure::Failure;
 use crate::timing::{LONG_WAIT, SHORT_WAIT};
 
 /// How lines are joined.
@@ -54,17 +53,15 @@ impl Multiline {
 }
 
 impl FromStr for Multiline {
-    type Err = Failure;
+    type Err = String;
 
-    fn from_str(text: &str) -> Result<Multiline, Failure> {
+    fn from_str(text: &str) -> Result<Multiline, String> {
         match text {
             "auto" => Ok(Multiline::Auto),
             "off" => Ok(Multiline::Off),
-            pattern => Regex::new(pattern).map(Multiline::FirstLine).map_err(|error| {
-                Failure::Usage(format!(
-                    "--multiline: auto, off or a pattern that can be read: {error}"
-                ))
-            }),
+            pattern => Regex::new(pattern)
+                .map(Multiline::FirstLine)
+                .map_err(|error| format!("use auto, off or a pattern that can be read: {error}")),
         }
     }
 }

@@ -71,12 +71,8 @@ fn check_input(input: &Path, options: &Options) -> Result<Vec<Finding>, Failure>
     Ok(seen.iter().map(check_file).chain(refused).collect())
 }
 
-/// Returns a problem of the look-up with what to type, where a permission or an owner is the
-/// reason.
+/// Returns a problem of the look-up, with what to type where a permission is the reason.
 fn refused(path: &Path, problem: &impl Display) -> Finding {
-    if let Some(hint) = permission::refused_link(path) {
-        return bad(format!("{}: {hint}", path.display()));
-    }
     match open(path) {
         Err(failure) => Finding::Bad(failure),
         Ok(_) => bad(format!("{}: {problem}", path.display())),
@@ -123,9 +119,6 @@ fn bad(text: String) -> Finding {
 
 fn check_file(seen: &Seen) -> Finding {
     let path = seen.path.display();
-    if let Some(hint) = permission::refused_link(&seen.path) {
-        return bad(format!("{path}: {hint}"));
-    }
     open(&seen.path)
         .and_then(|mut file| {
             file.read(&mut [0])

@@ -1,4 +1,4 @@
-//! Hints for files that may not be read, and the rule for symbolic links.
+//! Hints for files that may not be read.
 
 use std::fs::{self, Metadata};
 use std::io::ErrorKind;
@@ -72,52 +72,13 @@ fn group_name(gid: u32) -> String {
     name.unwrap_or_else(|| gid.to_string())
 }
 
-/// Returns why a tailer that runs as root does not follow a symbolic link, and what to type.
-///
-/// Another user who can write the link's directory could point it at any file, such as /etc/shadow.
-/// So link and target must then have the same owner.
-pub fn refused_link(path: &Path) -> Option<String> {
-    let link = fs::symlink_metadata(path).ok()?;
-    let target = fs::metadata(path).ok()?;
-    let directory = fs::metadata(path.parent()?).ok()?;
-    let is_root = whoami::username().is_ok_and(|name| name == "root");
-    let is_refused = is_root && link.is_symlink() && refuses(&directory, link.uid(), target.uid());
-    is_refused.then(|| {
-        format!(
-            "as root the tailer does not follow this symbolic link: its directory can be written by others, and link and \
-             target have different owners; type: chown -h --reference={} {}",
-            fs::canonicalize(path).as_deref().unwrap_or(path).display(),
-            path.display()
-        )
-    })
-}
-
-fn refuses(directory: &Metadata, link: u32, target: u32) -> bool {
-    let is_writable_by_others = directory.uid() != 0 || directory.mode() & 0o022 != 0;
-    is_writable_by_others && link != target
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn groups_are_named_as_in_etc_group() {
         assert_eq!(group_name(0), "root");
         assert_eq!(group_name(4_000_000_000), "4000000000");
-    }
-
-    #[test]
-    fn a_link_of_another_owner_is_refused_where_others_can_write() {
-        let directory = tempfile::tempdir().unwrap();
-        let metadata = |mode| {
-            fs::set_permissions(directory.path(), fs::Permissions::from_mode(mode)).unwrap();
-            fs::metadata(directory.path()).unwrap()
-        };
-        assert!(refuses(&metadata(0o777), 1, 0));
-        assert!(!refuses(&metadata(0o777), 7, 7));
-        // Only root can write: whoever made the link was root.
-        assert_eq!(refuses(&metadata(0o755), 1, 0), metadata(0o755).uid() != 0);
     }
 }

@@ -262,10 +262,10 @@ fn place_of(path: &Path) -> Result<PathBuf, String> {
     let is_shared = folder.is_some_and(|folder| folder.uid() != 0 || folder.mode() & 0o022 != 0);
     if link.is_symlink() && is_shared && link.uid() != target.uid() {
         return Err(format!(
-            "the link is not followed: it belongs to user {}, the file {} to user {}",
-            link.uid(),
+            "as root the tailer does not follow this symbolic link: its directory can be written by others, and link and \
+             target have different owners; type: chown -h --reference={} {}",
             real.display(),
-            target.uid()
+            path.display()
         ));
     }
     Ok(real)
