@@ -93,6 +93,11 @@ pub(crate) struct Shaped {
 }
 
 impl Shaped {
+    /// Returns true if the row decides the level: the general reading would find another one.
+    pub(crate) fn is_decisive(&self) -> bool {
+        self.row.says.is_decisive()
+    }
+
     /// Returns true if the message may begin with a level of its own.
     pub(crate) fn has_level_in_message(&self) -> bool {
         matches!(self.row.says, Says::Start | Says::Message)
@@ -107,8 +112,7 @@ impl Shaped {
     }
 }
 
-/// Returns the shape of a line if it decides the line's level: the general reading would find
-/// another one. Does not allocate.
+/// Returns the shape of a line if it decides the line's level. Does not allocate.
 pub(crate) fn decisive(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
     TABLE.read(line, lead, &TABLE.decisive)
 }
@@ -134,13 +138,17 @@ struct Table {
 /// A bit for each row, in the order of the table.
 type Rows = u128;
 
-/// The rows that three bytes of a line allow: the first two, and the first of the next word. Behind
-/// a time these are those of the text after it.
+/// The rows that six bytes of a line allow: the first two and the last of each of its first two
+/// words. Behind a time these are the words of the text after it.
 struct Index {
     /// By the bracket before the time; the last are the rows that begin without a time.
     first: [[Rows; 256]; 4],
     second: [Rows; 256],
-    next_word: [Rows; 256],
+    last: [Rows; 256],
+    /// The same of the second word.
+    next_first: [Rows; 256],
+    next_second: [Rows; 256],
+    next_last: [Rows; 256],
 }
 
 impl Table {
@@ -154,7 +162,10 @@ impl Table {
             let mut index = Index {
                 first: [[0; 256]; 4],
                 second: [0; 256],
-                next_word: [0; 256],
+                last: [0; 256],
+                next_first: [0; 256],
+                next_second: [0; 256],
+                next_last: [0; 256],
             };
             for (at, (row, template)) in rows.iter().enumerate() {
                 if takes(row) {
@@ -165,7 +176,7 @@ impl Table {
         };
         Table {
             all: index(&|_| true),
-            decisive: index(&|row| !matches!(row.says, Says::Word | Says::Message)),
+            decisive: index(&|row| row.says.is_decisive()),
             rows,
         }
     }
@@ -175,12 +186,7 @@ impl Table {
             None => (NO_TIME, line),
             Some(lead) => (lead.bracket, &line[lead.end..]),
         };
-        let text = &text[template::blanks(text)..];
-        let byte = |at: usize| usize::from(text.get(at).copied().unwrap_or(b'\n'));
-        let mut bits = index.first[place][byte(0)] & index.second[byte(1)];
-        if bits != 0 {
-            bits &= index.next_word[byte(template::next_word(text))];
-        }
+        let mut bits = index.rows(place, &text[template::blanks(text)..]);
         while bits != 0 {
             let (row, template) = &self.rows[bits.trailing_zeros() as usize];
             if let Some(shaped) = template.read(row, line, lead) {
@@ -199,16 +205,48 @@ impl Index {
     fn add(&mut self, bit: Rows, row: &Row, template: &Template) {
         let place = template.lead().unwrap_or(NO_TIME);
         for byte in 0..=255 {
-            let [first, second, next_word] = template.may_have(row.says, byte);
-            let at = usize::from(byte);
-            self.first[place][at] |= if first { bit } else { 0 };
-            self.second[at] |= if second { bit } else { 0 };
-            self.next_word[at] |= if next_word { bit } else { 0 };
+            let rows = [
+                &mut self.first[place],
+                &mut self.second,
+                &mut self.last,
+                &mut self.next_first,
+                &mut self.next_second,
+                &mut self.next_last,
+            ];
+            for (rows, may_have) in rows.into_iter().zip(template.may_have(row.says, byte)) {
+                rows[usize::from(byte)] |= if may_have { bit } else { 0 };
+            }
         }
+    }
+
+    /// Returns the rows that a text allows. Most texts are told by their first bytes.
+    fn rows(&self, place: usize, text: &[u8]) -> Rows {
+        let byte = |at: usize| usize::from(text.get(at).copied().unwrap_or(b'\n'));
+        let mut rows = self.first[place][byte(0)] & self.second[byte(1)];
+        if rows == 0 {
+            return rows;
+        }
+        let end = template::word_len(text);
+        rows &= self.last[byte(end.wrapping_sub(1))];
+        if rows == 0 {
+            return rows;
+        }
+        let next = end + template::blanks(&text[end..]);
+        rows &= self.next_first[byte(next)] & self.next_second[byte(next + 1)];
+        if rows == 0 {
+            return rows;
+        }
+        let next_end = next + template::word_len(&text[next..]);
+        rows & self.next_last[byte(next_end.wrapping_sub(1))]
     }
 }
 
 impl Says {
+    /// Returns true if the general reading would find another level.
+    fn is_decisive(self) -> bool {
+        !matches!(self, Says::Word | Says::Message)
+    }
+
     /// Returns the level that a `{level}` names, None if the row is not for such a line.
     fn of_word(self, word: &[u8]) -> Option<Level> {
         let listed = |words: &[(&str, Level)]| {
@@ -302,6 +340,26 @@ mod tests {
             let shaped = read(line, lead(line).as_ref());
             let name = shaped.map(|shaped| shaped.row.name);
             assert_eq!(name, Some(row.name), "{}", row.example);
+        }
+    }
+
+    #[test]
+    fn the_index_leaves_out_no_row_that_fits() {
+        let fits = |line: &[u8], lead: Option<&Lead>| {
+            let place = lead.map(|lead| lead.bracket);
+            let mut rows = TABLE.rows.iter().filter(|(_, template)| template.lead() == place);
+            rows.find_map(|(row, template)| template.read(row, line, lead).map(|_| row.name))
+        };
+        for (row, _) in &TABLE.rows {
+            let line = row.example.trim_start();
+            let cuts = (0..line.len()).filter_map(|at| line.get(..at)).map(str::to_owned);
+            let wider =
+                (0..line.len()).filter_map(|at| Some(format!("{}  {}", line.get(..at)?, &line[at..])));
+            for line in cuts.chain(wider) {
+                let lead = lead(line.as_bytes());
+                let indexed = read(line.as_bytes(), lead.as_ref()).map(|shaped| shaped.row.name);
+                assert_eq!(indexed, fits(line.as_bytes(), lead.as_ref()), "{line}");
+            }
         }
     }
 

@@ -22,8 +22,7 @@ pub(crate) enum Evidence {
 #[inline]
 pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
     const LONGEST: usize = 13;
-    let first = word.first()?.to_ascii_lowercase();
-    if word.len() > LONGEST || LENGTHS[usize::from(first.wrapping_sub(b'a')).min(26)] & 1 << word.len() == 0 {
+    if word.len() > LONGEST || lengths(*word.first()?) & 1 << word.len() == 0 {
         return None;
     }
     let mut lower = [0; LONGEST];
@@ -58,6 +57,11 @@ pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
     })
 }
 
+/// Returns true if a level word may begin with this byte.
+pub(crate) fn may_begin_with(byte: u8) -> bool {
+    lengths(byte) != 0
+}
+
 /// Returns the level that the value of a key names: a word, in colours perhaps (`\u001b[31merror`),
 /// or with slog's distance from it (`ERROR+4`).
 pub(crate) fn value_level(value: &[u8]) -> Option<Level> {
@@ -86,7 +90,11 @@ pub(crate) fn value_level(value: &[u8]) -> Option<Level> {
     word_level(word.trim_ascii()).map(|(level, _)| level)
 }
 
-/// For each first letter, a bit for each length that its words below have: most words of a line are
+fn lengths(first: u8) -> u16 {
+    LENGTHS[usize::from(first.to_ascii_lowercase().wrapping_sub(b'a')).min(26)]
+}
+
+/// For each first letter, a bit for each length that its words above have: most words of a line are
 /// told by these two.
 const LENGTHS: [u16; 27] = {
     const fn bits(lengths: &[u16]) -> u16 {

@@ -10,11 +10,14 @@
 //! blanks or tabs, `~` for none or more, `^` for one blank, every other character for itself.
 
 use super::{Lead, MOST_FIELDS, Row, Says, Shaped};
+use crate::level::{Level, words};
 use crate::names::is_dotted;
 use crate::time;
 
 /// The longest part of a head that is believed.
 const LONGEST: usize = 100;
+/// A word of such parts is shorter than this.
+const LONGEST_WORD: usize = 1024;
 
 pub(super) struct Template {
     parts: Vec<Part>,
@@ -97,49 +100,41 @@ impl Template {
         })
     }
 
-    /// Tells whether a line of this template may have a byte in each of three places: the first two
-    /// of the text (behind a time, of the text after it and a blank), and the first of its next
-    /// word.
-    pub(super) fn may_have(&self, says: Says, byte: u8) -> [bool; 3] {
-        let parts: Vec<Part> = self
-            .after_lead()
+    /// Tells whether a line of this template may have a byte in each of these places: the first
+    /// two and the last of its first word, then of its second word. Behind a time these are the
+    /// words of the text after it and its blanks.
+    pub(super) fn may_have(&self, says: Says, byte: u8) -> [bool; 6] {
+        let parts = self.after_lead().iter().filter(|part| **part != Part::Here);
+        let mut parts: Vec<Part> = parts.flat_map(Part::split_at_blanks).collect();
+        if self.lead().is_some() && matches!(parts.first(), Some(Part::Blank | Part::AnyBlank)) {
+            parts.remove(0);
+        }
+        // Nothing is known behind a part that may hold blanks.
+        let known = parts
             .iter()
-            .filter(|part| **part != Part::Here)
-            .cloned()
-            .collect();
-        // A blank behind the time is not looked at.
-        let parts: Vec<Part> = match (self.lead(), &parts[..]) {
-            (Some(_), [Part::Blank | Part::AnyBlank, parts @ ..]) => parts.to_vec(),
-            (Some(_), [Part::Text(text), parts @ ..]) if text[0] == b' ' => match &text[1..] {
-                [] => parts.to_vec(),
-                text => [&[Part::Text(text.to_vec())], parts].concat(),
-            },
-            (_, parts) => parts.to_vec(),
+            .position(Part::may_hold_blanks)
+            .unwrap_or(parts.len());
+        let blank = |from: usize| {
+            let word = parts.get(from..known)?;
+            Some(from + word.iter().position(|part| *part == Part::Blank)?)
         };
-        let parts = &parts[..];
-        let one_byte = |part: &Part| match part {
-            Part::Text(text) => text.len() == 1,
-            Part::Level => matches!(says, Says::Letter),
-            Part::Blank => false,
-            _ => false,
-        };
-        let second = match parts {
-            [Part::Text(text), ..] if text.len() > 1 => text[1] == byte,
-            [first, second, ..] if one_byte(first) => second.may_begin_with(says, byte),
+        let begins = |at: usize| parts.get(at).is_none_or(|part| part.may_begin_with(says, byte));
+        let second = |at: usize| match parts.get(at) {
+            Some(Part::Text(text)) if text.len() > 1 => text[1] == byte,
+            Some(part) if part.is_one_byte(says) => begins(at + 1),
             _ => true,
         };
-        // A word ends at the first blank that no part can hold.
-        let blank = parts.iter().position(|part| match part {
-            Part::Blank | Part::AnyBlank | Part::Message | Part::Time | Part::Field(_, Kind::Any) => true,
-            Part::Text(text) => text.contains(&b' '),
-            _ => false,
-        });
-        let next_word = match blank.map(|at| &parts[at..]) {
-            Some([Part::Blank, next, ..]) => next.may_begin_with(says, byte),
-            _ => true,
-        };
-        let first = parts.first().is_none_or(|part| part.may_begin_with(says, byte));
-        [first, second, next_word]
+        let ends = |blank: usize| parts[blank - 1].may_end_with(says, byte);
+        let first_end = blank(0);
+        let next = first_end.map(|blank| blank + 1);
+        [
+            begins(0),
+            second(0),
+            first_end.is_none_or(ends),
+            next.is_none_or(begins),
+            next.is_none_or(second),
+            next.and_then(blank).is_none_or(ends),
+        ]
     }
 
     /// Compares a line with the template.
@@ -255,14 +250,10 @@ pub(super) fn blanks(bytes: &[u8]) -> usize {
     bytes.iter().take_while(|b| matches!(b, b' ' | b'\t')).count()
 }
 
-/// Returns the position of the word after the first blanks.
-pub(super) fn next_word(text: &[u8]) -> usize {
-    let word = text
-        .iter()
-        .take(LONGEST)
-        .position(|b| matches!(b, b' ' | b'\t'))
-        .unwrap_or(text.len());
-    word + blanks(&text[word..])
+/// Returns the length of the word at the start.
+pub(super) fn word_len(text: &[u8]) -> usize {
+    let text = &text[..text.len().min(LONGEST_WORD)];
+    memchr::memchr2(b' ', b'\t', text).unwrap_or(text.len())
 }
 
 /// Returns the length of a field at the start of `rest`, which ends before the next part.
@@ -274,10 +265,7 @@ fn field_len(rest: &[u8], kind: Kind, next: Option<&Part>) -> Option<usize> {
         }
         (Kind::Digits, _) => head.iter().take_while(|b| b.is_ascii_digit()).count(),
         (Kind::Hex, _) => head.iter().take_while(|b| b.is_ascii_hexdigit()).count(),
-        (Kind::Upper, _) => head
-            .iter()
-            .take_while(|b| b.is_ascii_uppercase() || b.is_ascii_digit() || matches!(b, b'_' | b'-'))
-            .count(),
+        (Kind::Upper, _) => head.iter().take_while(|b| is_upper(**b)).count(),
         (_, Some(Part::Text(text))) => head
             .iter()
             .position(|b| *b == text[0] || b.is_ascii_whitespace())
@@ -316,25 +304,86 @@ fn is_place(text: &[u8]) -> bool {
 }
 
 impl Part {
+    /// Returns the words and the blanks of a text, any other part as it is.
+    fn split_at_blanks(&self) -> Vec<Part> {
+        let Part::Text(text) = self else {
+            return vec![self.clone()];
+        };
+        let runs = text.chunk_by(|a, b| (*a == b' ') == (*b == b' '));
+        runs.map(|run| match run[0] {
+            b' ' => Part::Blank,
+            _ => Part::Text(run.to_vec()),
+        })
+        .collect()
+    }
+
+    /// Returns true for a part that is one byte long in every line.
+    fn is_one_byte(&self, says: Says) -> bool {
+        match self {
+            Part::Text(text) => text.len() == 1,
+            Part::Level => match says {
+                Says::Only(words) => words.iter().all(|(word, _)| word.len() == 1),
+                says => matches!(says, Says::Letter),
+            },
+            _ => false,
+        }
+    }
+
+    fn may_hold_blanks(&self) -> bool {
+        matches!(
+            self,
+            Part::AnyBlank
+                | Part::Message
+                | Part::Time
+                | Part::Epoch
+                | Part::GlogTime
+                | Part::Field(_, Kind::Any)
+        )
+    }
+
     /// Returns true if a line's part may begin with this byte.
     fn may_begin_with(&self, says: Says, byte: u8) -> bool {
         match self {
             Part::Text(text) => text[0] == byte,
             Part::Blank => matches!(byte, b' ' | b'\t'),
-            Part::Time | Part::Epoch => byte.is_ascii_alphanumeric() || byte == b'@',
-            Part::GlogTime | Part::Field(_, Kind::Digits) => byte.is_ascii_digit(),
+            Part::Time => byte.is_ascii_digit() || byte.is_ascii_uppercase() || byte == b'@',
+            Part::Epoch | Part::GlogTime | Part::Field(_, Kind::Digits) => byte.is_ascii_digit(),
             Part::Field(_, Kind::Hex) => byte.is_ascii_hexdigit(),
             Part::Field(_, Kind::Upper) => byte.is_ascii_uppercase() || byte.is_ascii_digit(),
             Part::Field(_, Kind::Dotted | Kind::Method) => {
                 byte.is_ascii_alphabetic() || matches!(byte, b'_' | b'$')
             }
-            Part::Level => match says {
-                Says::Only(words) => words.iter().any(|(word, _)| word.as_bytes()[0] == byte),
-                Says::Letter => byte.is_ascii_uppercase(),
-                _ => byte.is_ascii_alphanumeric() || !byte.is_ascii(),
-            },
+            Part::Level => {
+                let begins =
+                    |words: &[(&str, Level)]| words.iter().any(|(word, _)| word.as_bytes()[0] == byte);
+                match says {
+                    Says::Only(words) => begins(words),
+                    Says::Letter => byte.is_ascii_uppercase(),
+                    Says::Words(words) => words::may_begin_with(byte) || begins(words),
+                    _ => words::may_begin_with(byte),
+                }
+            }
             Part::Field(_, Kind::Token | Kind::Place) => !byte.is_ascii_whitespace(),
             Part::Field(_, Kind::Any) | Part::AnyBlank | Part::Here | Part::Message => true,
         }
     }
+
+    /// Returns true if a line's part may end with this byte.
+    fn may_end_with(&self, says: Says, byte: u8) -> bool {
+        match self {
+            Part::Text(text) => text.last() == Some(&byte),
+            Part::Field(_, Kind::Digits) => byte.is_ascii_digit(),
+            Part::Field(_, Kind::Hex) => byte.is_ascii_hexdigit(),
+            Part::Field(_, Kind::Upper) => is_upper(byte),
+            Part::Level => match says {
+                Says::Letter => byte.is_ascii_uppercase(),
+                _ => byte.is_ascii_alphanumeric() || byte == b'_',
+            },
+            _ => !matches!(byte, b' ' | b'\t'),
+        }
+    }
+}
+
+fn is_upper(byte: u8) -> bool {
+    byte.is_ascii_uppercase() || byte.is_ascii_digit() || matches!(byte, b'_' | b'-')
 }
