@@ -9,6 +9,7 @@
 
 #![forbid(unsafe_code)]
 
+mod bytes;
 mod expected;
 mod flags;
 pub mod formats;

@@ -11,7 +11,8 @@ mod token;
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 use crate::Level;
-use quotes::{cause_len, curly, may_be_cause, names_cause, quoted};
+use crate::bytes::{self, LETTER, TOKEN, TOKEN_OR_COLON};
+use quotes::{cause_len, curly, quoted};
 use token::{is_digits, is_host, is_whole};
 
 /// The version of the masking. It is part of every fingerprint, so that a changed masking never
@@ -37,6 +38,7 @@ pub fn is_earlier(fingerprint: i64, level: Level, template: &str) -> bool {
     (1..VERSION).any(|version| fingerprint_of(version, level, template) == fingerprint)
 }
 
+#[inline]
 fn fingerprint_of(version: u8, level: Level, template: &str) -> i64 {
     let seed = u64::from(version) << 8 | level as u64;
     xxh3_64_with_seed(template.as_bytes(), seed).cast_signed()
@@ -52,47 +54,7 @@ pub fn template(message: &str) -> String {
     let mut at = code_len(bytes);
     out.push_str(&message[..at]);
     while at < bytes.len() && out.len() < MAX_TEMPLATE {
-        let byte = bytes[at];
-        if byte == b'<' && bytes[at..].starts_with(MASK.as_bytes()) {
-            mask(&mut out);
-            at += MASK.len();
-        } else if may_be_cause(byte, &out)
-            && names_cause(&out)
-            && let Some(len) = cause_len(&bytes[at..])
-        {
-            // A constraint or an SQLSTATE tells errors apart.
-            out.push_str(&message[at..at + len]);
-            at += len;
-        } else if let Some((open, end, close)) = curly(bytes, at) {
-            out.push_str(&message[at..at + open]);
-            out.push_str(MASK);
-            out.push_str(&message[end - close..end]);
-            at = end;
-        } else if let Some(end) = quoted(bytes, at) {
-            // The quotes stay: `key "<*>" exists` reads better than `key <*> exists`.
-            out.push(byte as char);
-            out.push_str(MASK);
-            out.push(byte as char);
-            at = end;
-        } else if byte.is_ascii_whitespace() {
-            if !out.ends_with(' ') {
-                out.push(' ');
-            }
-            at += 1;
-        } else if byte.is_ascii_alphabetic()
-            && let Some(len) = plain_word(&bytes[at..])
-        {
-            out.push_str(&message[at..at + len]);
-            at += len;
-        } else if starts_token(byte) {
-            let end = at + token_len(&bytes[at..]);
-            mask_token(&message[at..end], &mut out);
-            at = end;
-        } else {
-            let len = char_len(byte);
-            out.push_str(&message[at..at + len]);
-            at += len;
-        }
+        at += part(message, at, &mut out);
     }
     // A mask that the limit would cut in two is left out.
     if out.len() > MAX_TEMPLATE {
@@ -105,13 +67,48 @@ pub fn template(message: &str) -> String {
     out
 }
 
-fn char_len(first: u8) -> usize {
-    match first {
+/// Adds the part of a message that begins at `at`, and returns its length.
+fn part(message: &str, at: usize, out: &mut String) -> usize {
+    let bytes = &message.as_bytes()[at..];
+    let kept = match bytes[0] {
+        // A constraint or an SQLSTATE tells errors apart.
+        b'"' | b'\'' | b'`' | b'0'..=b'9' | b'A'..=b'Z' if let Some(len) = cause_len(bytes, out) => len,
+        b'A'..=b'Z' | b'a'..=b'z' if let Some(len) = plain_words(bytes) => len,
+        // The quotes stay: `key "<*>" exists` reads better than `key <*> exists`.
+        b'"' | b'\'' | b'`' if let Some(len) = quoted(message.as_bytes(), at) => {
+            out.push_str(&message[at..at + 1]);
+            out.push_str(MASK);
+            out.push_str(&message[at..at + 1]);
+            return len;
+        }
+        0x80.. if let Some((open, len, close)) = curly(bytes) => {
+            out.push_str(&message[at..at + open]);
+            out.push_str(MASK);
+            out.push_str(&message[at + len - close..at + len]);
+            return len;
+        }
+        b'<' if bytes.starts_with(MASK.as_bytes()) => {
+            mask(out);
+            return MASK.len();
+        }
+        byte if byte.is_ascii_whitespace() => {
+            if !out.ends_with(' ') {
+                out.push(' ');
+            }
+            return 1;
+        }
+        byte if starts_token(byte) => {
+            let len = token_len(bytes);
+            mask_token(&message[at..at + len], out);
+            return len;
+        }
         0xF0.. => 4,
         0xE0.. => 3,
         0xC0.. => 2,
         _ => 1,
-    }
+    };
+    out.push_str(&message[at..at + kept]);
+    kept
 }
 
 /// Returns an error code at the start is what the message is about: `ORA-00942: …`, `AH00124: …`,
@@ -145,37 +142,17 @@ fn starts_token(b: u8) -> bool {
 /// Returns the length of the token at the start: up to a blank, a quote, a bracket or another
 /// separator.
 fn token_len(bytes: &[u8]) -> usize {
-    let end = |b: &u8| {
-        b.is_ascii_whitespace()
-            || !b.is_ascii()
-            || matches!(
-                b,
-                b'"' | b'\''
-                    | b'`'
-                    | b'('
-                    | b')'
-                    | b'['
-                    | b']'
-                    | b'{'
-                    | b'}'
-                    | b'<'
-                    | b'>'
-                    | b','
-                    | b';'
-                    | b'|'
-                    | b'='
-            )
-    };
-    let mut len = bytes.iter().position(end).unwrap_or(bytes.len());
+    let mut len = bytes::run(TOKEN, bytes);
     // A URL keeps its query, a number its thousands' commas.
-    let colon = memchr::memchr(b':', &bytes[..len]);
-    if colon.is_some_and(|at| bytes[at..len].starts_with(b"://")) {
+    if bytes[len..].starts_with(b"://") {
         let stop = |b: &u8| {
             b.is_ascii_whitespace()
                 || matches!(b, b'"' | b'\'' | b'`' | b'<' | b'>' | b')' | b']' | b'}' | b'|')
         };
-        len = bytes.iter().position(stop).unwrap_or(bytes.len());
-    } else if bytes[0].is_ascii_digit() && bytes[..len].iter().all(u8::is_ascii_digit) {
+        return bytes.iter().position(stop).unwrap_or(bytes.len());
+    }
+    len += bytes::run(TOKEN_OR_COLON, &bytes[len..]);
+    if bytes.get(len) == Some(&b',') && bytes[..len].iter().all(u8::is_ascii_digit) {
         while bytes.get(len) == Some(&b',')
             && bytes
                 .get(len + 1..len + 4)
@@ -188,11 +165,18 @@ fn token_len(bytes: &[u8]) -> usize {
     len
 }
 
-/// Returns the length of a word of letters and its blank, which most of a message is made of. None
-/// for anything else.
-fn plain_word(bytes: &[u8]) -> Option<usize> {
-    let len = bytes.iter().position(|b| !b.is_ascii_alphabetic())?;
-    (bytes[len] == b' ' && bytes.get(len + 1) != Some(&b' ')).then_some(len + 1)
+/// Returns the length of the words of letters at the start, each with the blank behind it: most of
+/// a message is made of them. None for anything else.
+fn plain_words(bytes: &[u8]) -> Option<usize> {
+    let bytes = &bytes[..bytes.len().min(MAX_TEMPLATE)];
+    let mut end = 0;
+    loop {
+        let len = bytes::run(LETTER, &bytes[end..]);
+        match bytes.get(end + len..end + len + 2) {
+            Some([b' ', next]) if len > 0 && *next != b' ' => end += len + 1,
+            _ => return (end > 0).then_some(end),
+        }
+    }
 }
 
 /// Returns adds a mask, one for a run of them.
@@ -204,6 +188,10 @@ fn mask(out: &mut String) {
 
 /// Returns adds a token, masked as what it is.
 fn mask_token(text: &str, out: &mut String) {
+    if bytes::run(LETTER, text.as_bytes()) == text.len() {
+        out.push_str(text);
+        return;
+    }
     // The punctuation of the sentence is not the token's.
     let bare = text.trim_end_matches(['.', ':', '!', '?', ',', ';']);
     let tail = &text[bare.len()..];

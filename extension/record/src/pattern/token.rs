@@ -3,14 +3,16 @@
 /// Returns true for the random part of a pod's name: `x2x4z` at its end, `7d9f8b6c5f` before that.
 /// Kubernetes draws them from an alphabet without vowels, so that they are never words.
 pub(super) fn is_pod_part(bytes: &[u8], at: usize, len: usize) -> bool {
-    let is_random = |part: &[u8]| part.iter().all(|b| b"bcdfghjklmnpqrstvwxz2456789".contains(b));
-    if at == 0 || bytes[at - 1] != b'-' || !is_random(&bytes[at..at + len]) {
+    let random = |b: &u8| matches!(b, b'b'..=b'd' | b'f'..=b'h' | b'j'..=b'n' | b'p'..=b't' | b'v'..=b'x' | b'z' | b'2' | b'4'..=b'9');
+    let is_random = |part: &[u8]| part.iter().all(random);
+    let part = &bytes[at..at + len];
+    let rest = &bytes[at + len..];
+    if at == 0 || bytes[at - 1] != b'-' {
         return false;
     }
-    let rest = &bytes[at + len..];
     match len {
-        5 => !rest.starts_with(b"-") && &bytes[at..at + len] != b"https",
-        8..=10 => {
+        5 => !rest.starts_with(b"-") && is_random(part) && part != b"https",
+        8..=10 if is_random(part) => {
             let next = rest.strip_prefix(b"-").unwrap_or_default();
             let next_len = next.iter().take_while(|b| b.is_ascii_alphanumeric()).count();
             next_len == 5 && is_random(&next[..5])

@@ -1,41 +1,41 @@
 //! logfmt lines: `key=value key="quoted value"`. Their level is found without allocating.
 
 use std::borrow::Cow;
+use std::ops::Range;
 
-use memchr::memchr;
+use memchr::{memchr, memchr2};
 use serde_json::Value;
 
 use super::json_level::{blanks, string};
 use super::{Parts, STACK, TIME, take_text};
+use crate::bytes::{self, KEY};
 use crate::level::Level;
 use crate::level::words::value_level;
 use crate::{Context, text, time};
 
-/// One `key=value` of a logfmt line, as written; `quoted` values are still escaped.
-struct Pair<'a> {
-    key: &'a [u8],
-    value: &'a [u8],
+/// The places of one `key=value` of a logfmt line; `quoted` values are still escaped. Keys and
+/// values begin and end beside ASCII.
+struct Pair {
+    key: Range<usize>,
+    value: Range<usize>,
     quoted: bool,
 }
 
-/// Returns the pair at the start of `bytes` and the position after it with its blanks. None when
-/// what stands there is no pair.
-fn pair(bytes: &[u8]) -> Option<(Pair<'_>, usize)> {
-    let key_len = bytes
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || matches!(b, b'_' | b'.' | b'-' | b'@' | b'/')))
-        .filter(|len| *len > 0 && bytes[*len] == b'=')?;
-    let key = &bytes[..key_len];
-    let start = key_len + 1;
-    let (value, end, quoted) = if bytes.get(start) == Some(&b'"') {
+/// Returns the pair that begins at `at`, and the position after it with its blanks. None when what
+/// stands there is no pair.
+fn pair(bytes: &[u8], at: usize) -> Option<(Pair, usize)> {
+    let key = at..at + bytes::run(KEY, &bytes[at..]);
+    if key.is_empty() || bytes.get(key.end) != Some(&b'=') {
+        return None;
+    }
+    let start = key.end + 1;
+    let quoted = bytes.get(start) == Some(&b'"');
+    let (value, end) = if quoted {
         let (value, end) = string(bytes, start)?;
-        (value, end, true)
+        (start + 1..start + 1 + value.len(), end)
     } else {
-        let len = bytes[start..]
-            .iter()
-            .position(|b| matches!(b, b' ' | b'\t'))
-            .unwrap_or(bytes.len() - start);
-        (&bytes[start..start + len], start + len, false)
+        let end = memchr2(b' ', b'\t', &bytes[start..]).map_or(bytes.len(), |len| start + len);
+        (start..end, end)
     };
     let next = blanks(bytes, end);
     // `a="b"c` is no pair.
@@ -66,18 +66,18 @@ pub(crate) fn names_message(key: &[u8]) -> bool {
 
 /// Returns the level of a line that starts with `key=value` pairs, two at least or nothing else.
 pub(crate) fn level(bytes: &[u8]) -> Option<Level> {
-    let mut rest = bytes;
+    let mut at = 0;
     let mut level = None;
     let mut pairs = 0;
-    while let Some((pair, next)) = pair(rest) {
+    while let Some((pair, next)) = pair(bytes, at) {
         pairs += 1;
-        if level.is_none() && names_level(pair.key) {
-            level = value_level(pair.value);
+        if level.is_none() && names_level(&bytes[pair.key]) {
+            level = value_level(&bytes[pair.value]);
         }
         if level.is_some() && pairs >= 2 {
             break;
         }
-        rest = &rest[next..];
+        at = next;
     }
     level.filter(|_| pairs >= 2)
 }
@@ -87,28 +87,27 @@ pub(crate) fn level(bytes: &[u8]) -> Option<Level> {
 pub(crate) fn read(line: &str, context: &Context) -> Option<Parts> {
     let bytes = line.as_bytes();
     // Most lines are told by their first word.
-    pair(bytes)?;
-    let mut pairs = Vec::new();
-    let mut at = 0;
+    let (first, mut at) = pair(bytes, 0)?;
+    let mut pairs = vec![first];
     while at < bytes.len() {
-        let (pair, next) = pair(&bytes[at..])?;
+        let (pair, next) = pair(bytes, at)?;
         pairs.push(pair);
-        at += next;
+        at = next;
     }
-    if pairs.len() < 2
-        || !pairs
-            .iter()
-            .any(|pair| names_level(pair.key) || names_message(pair.key))
-    {
+    let names = |pair: &Pair| {
+        let key = &bytes[pair.key.clone()];
+        names_level(key) || names_message(key)
+    };
+    if pairs.len() < 2 || !pairs.iter().any(names) {
         return None;
     }
     let mut parts = Parts::default();
     for pair in pairs {
-        let key = String::from_utf8_lossy(pair.key);
+        let (key, value) = (line.get(pair.key)?, line.get(pair.value)?);
         let value = if pair.quoted {
-            unquote(&String::from_utf8_lossy(pair.value)).into_owned()
+            unquote(value).into_owned()
         } else {
-            String::from_utf8_lossy(pair.value).into_owned()
+            value.to_owned()
         };
         let value = match text::without_nul(&value) {
             Some(clean) => {
@@ -117,17 +116,18 @@ pub(crate) fn read(line: &str, context: &Context) -> Option<Parts> {
             }
             None => value,
         };
+        let bytes = key.as_bytes();
         if parts.time.is_none()
-            && TIME.contains(&&*key)
+            && TIME.contains(&key)
             && let Some(moment) = time::whole(&value, context)
         {
             parts.time = Some(moment);
-        } else if parts.message.is_none() && names_message(pair.key) && !value.trim().is_empty() {
+        } else if parts.message.is_none() && names_message(bytes) && !value.trim().is_empty() {
             parts.message = Some(value);
-        } else if parts.detail.is_none() && STACK.contains(&&*key) && value.contains('\n') {
+        } else if parts.detail.is_none() && STACK.contains(&key) && value.contains('\n') {
             parts.detail = Some(value);
-        } else if !(names_level(pair.key) && value_level(value.as_bytes()).is_some()) {
-            parts.fields.insert(key.into_owned(), Value::String(value));
+        } else if !(names_level(bytes) && value_level(value.as_bytes()).is_some()) {
+            parts.fields.insert(key.to_owned(), Value::String(value));
         }
     }
     if parts.message.is_none() {
