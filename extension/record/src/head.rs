@@ -12,8 +12,9 @@ use jiff::Timestamp;
 use serde_json::{Map, Value};
 
 use crate::level::detect::{self, Word};
+use crate::level::long_prefix;
 use crate::shapes::{self, Shaped};
-use crate::{Context, time};
+use crate::{Context, Level, time};
 use cursor::Cursor;
 
 /// A level further behind the start of a line than this does not end a head.
@@ -28,29 +29,31 @@ pub(crate) struct Head<'a> {
     /// The rest of the line. May be empty.
     pub(crate) body: &'a str,
     pub(crate) fields: Map<String, Value>,
+    /// The level, unless a container has wrapped the line.
+    pub(crate) level: Option<Level>,
 }
 
 /// Reads the head of a line.
 pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
+    let bytes = line.as_bytes();
     let mut cursor = Cursor {
         line,
-        bytes: line.as_bytes(),
+        bytes,
         at: 0,
         end: line.len(),
         head: Head::default(),
         timed: false,
-        lead: shapes::lead(line.as_bytes()),
+        lead: None,
+        first: None,
         context,
     };
-    match shapes::read(cursor.bytes, cursor.lead.as_ref()) {
-        Some(shaped) => cursor.shaped(&shaped),
-        None => {
-            if let Some((len, _)) = detect::pri_head(cursor.bytes) {
-                cursor.at = len;
-                cursor.syslog_after_pri();
-            }
-            cursor.worded();
-        }
+    if let Some((len, level)) = detect::pri_head(bytes) {
+        cursor.head.level = Some(level);
+        cursor.at = len;
+        cursor.syslog_after_pri();
+        cursor.worded();
+    } else {
+        cursor.plain();
     }
     // Monolog's empty message: the head took blanks that stand after its end.
     cursor.head.body = line[cursor.at.min(cursor.end)..cursor.end].trim();
@@ -58,6 +61,18 @@ pub(crate) fn read<'a>(line: &'a str, context: &Context) -> Head<'a> {
 }
 
 impl<'a> Cursor<'a, '_> {
+    /// Takes the head of a line without a syslog priority.
+    fn plain(&mut self) {
+        let lead = shapes::lead(self.bytes);
+        let shaped = shapes::read(self.bytes, lead.as_ref());
+        (self.head.level, self.first) = detect::plain_of(self.bytes, lead.as_ref(), shaped.as_ref());
+        self.lead = lead;
+        match shaped {
+            Some(shaped) => self.shaped(&shaped),
+            None => self.worded(),
+        }
+    }
+
     /// Takes the parts of a head that a row of the table describes.
     fn shaped(&mut self, shaped: &Shaped) {
         if let Some(stamp) = shaped.stamp {
@@ -112,7 +127,7 @@ impl<'a> Cursor<'a, '_> {
         let mut word = self.level_word();
         if word.is_none()
             && self.at == 0
-            && let Some((_, end)) = detect::far(self.bytes)
+            && let Some((_, end)) = long_prefix::severity(self.bytes)
         {
             return self.far(end);
         }
@@ -157,9 +172,12 @@ impl<'a> Cursor<'a, '_> {
     /// Returns the first level word from the cursor on, if it looks like one and no key said the
     /// level before it.
     fn level_word(&self) -> Option<Word> {
-        let word = detect::first(self.rest(), self.lead.as_ref().filter(|_| self.at == 0))?
-            .word
-            .filter(|word| word.shaped)?;
+        let first = if self.at == 0 {
+            self.first
+        } else {
+            detect::first(self.rest(), None)
+        };
+        let word = first?.word.filter(|word| word.shaped)?;
         let (start, end) = (word.start + self.at, word.end + self.at);
         // `level=error` is part of the message.
         let value = start > 0 && self.bytes[start - 1] == b'=' && start > self.at + 1;

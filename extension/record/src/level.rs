@@ -3,6 +3,7 @@
 pub(crate) mod crash;
 pub(crate) mod detect;
 mod evidence;
+pub(crate) mod long_prefix;
 pub mod needles;
 pub(crate) mod translated;
 pub(crate) mod words;

@@ -1,6 +1,6 @@
 //! The look of a logger, a thread or a source position, and the brackets around it.
 
-use memchr::memchr2;
+use memchr::memchr;
 
 /// The longest host, program, thread or logger that is believed.
 pub(crate) const LONGEST: usize = 80;
@@ -48,28 +48,36 @@ pub(crate) fn is_name(text: &str) -> bool {
 /// Returns a logger that no sentence would hold: `com.example.Class`, `o.a.k.Foo`,
 /// `my_crate::module`, `Acme\Foo`.
 pub(crate) fn is_dotted(text: &str) -> bool {
-    let bytes = text.as_bytes();
-    if memchr2(b'.', b':', bytes).is_none()
-        || !is_name(text)
-        || bytes.iter().any(|b| matches!(b, b'@' | b'/' | b'<' | b'>'))
-    {
-        return false;
+    if memchr(b':', text.as_bytes()).is_some() {
+        return is_name(text)
+            && text.contains("::")
+            && !text.bytes().any(|b| matches!(b, b'@' | b'/' | b'<' | b'>'))
+            && text.split("::").all(|part| !part.is_empty());
     }
-    if bytes.windows(2).any(|two| two == b"::") {
-        return text.split("::").all(|part| !part.is_empty());
+    let mut dots = 0;
+    let mut before = b'.';
+    let mut last = b'.';
+    for byte in text.bytes() {
+        let begins = before == b'.';
+        let fits = match byte {
+            b'A'..=b'Z' | b'a'..=b'z' | b'_' | b'$' => true,
+            b'0'..=b'9' | b'-' | b'#' | b'.' => !begins,
+            _ => false,
+        };
+        if !fits {
+            return false;
+        }
+        if begins {
+            last = byte;
+        }
+        dots += usize::from(byte == b'.');
+        before = byte;
     }
-    let parts = text.split('.');
-    let fits = |part: &str| {
-        part.bytes()
-            .next()
-            .is_some_and(|b| b.is_ascii_alphabetic() || b == b'_' || b == b'$')
-            && !part.contains(':')
-    };
-    let count = parts.clone().count();
-    let last = text.rsplit('.').next().unwrap_or_default();
-    count >= 2
-        && parts.clone().all(fits)
-        && (count >= 3 || last.bytes().next().is_some_and(|b| b.is_ascii_uppercase()))
+    let is_class = last.is_ascii_uppercase();
+    before != b'.'
+        && text.len() <= LONGEST
+        && (dots >= 2 || dots == 1 && is_class)
+        && (is_class || text.bytes().any(|b| b.is_ascii_alphabetic()))
 }
 
 /// Returns true for `file.go:12`, `src/main.rs:3`.

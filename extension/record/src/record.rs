@@ -68,12 +68,12 @@ pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
         .find(|line| !line.trim().is_empty())
         .unwrap_or_default();
     let text = trim(text);
-    let level = if line::opens_object(first.as_bytes()) {
-        detect::object_level(text.as_bytes())
-    } else {
-        detect::level(first.as_bytes())
-    };
-    let mut record = match undressed(text) {
+    let undressed = undressed(text);
+    // The head of a plain line that nothing wraps has its level.
+    let is_plain = undressed.is_none()
+        && detect::unwrapped(first.as_bytes())
+            .is_some_and(|line| line[0] != b'{' && std::ptr::eq(line, first.trim().as_bytes()));
+    let mut record = match undressed {
         Some(inner) if !inner.text.trim().is_empty() => {
             let mut record = owned(read(trim(&inner.text), context));
             if record.logged_at.is_none() {
@@ -87,7 +87,11 @@ pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
         }
         _ => read(text, context),
     };
-    record.level = level;
+    if line::opens_object(first.as_bytes()) {
+        record.level = detect::object_level(text.as_bytes());
+    } else if !is_plain {
+        record.level = detect::level(first.as_bytes());
+    }
     if record.message.starts_with(TRACEBACK) {
         traceback(&mut record);
     }
@@ -172,7 +176,7 @@ fn owned(record: Record) -> Record<'static> {
     }
 }
 
-/// Reads a text that nothing wraps. The level is left to the caller.
+/// Reads a text that nothing wraps. The level is that of a plain headline.
 fn read<'a>(text: &'a str, context: &Context) -> Record<'a> {
     let (headline, rest) = headline(text);
     let line = headline.trim();
@@ -244,7 +248,7 @@ fn plain_record<'a>(line: &'a str, head: Head<'a>, rest: &'a str) -> Record<'a> 
     }
     let fields = (!fields.is_empty()).then_some(fields);
     Record {
-        level: None,
+        level: head.level,
         logged_at: head.time,
         message,
         detail,
@@ -291,7 +295,7 @@ fn structured_record<'a>(line: &'a str, head: Head<'a>, parts: Parts, rest: &'a 
     let message = stored(message, &mut flags);
     let fields = (!fields.is_empty()).then_some(fields);
     Record {
-        level: None,
+        level: head.level,
         logged_at: parts.time.or(head.time),
         message,
         detail,

@@ -43,8 +43,17 @@ pub(crate) enum Stamp {
     Clock,
 }
 
-/// Returns the time at the start of `bytes`, and how many bytes it takes with its zone.
+/// Returns the time at the start of `bytes`, and how many bytes it takes with its zone. Most words
+/// are told by their first letter.
+#[inline]
 pub(crate) fn scan(bytes: &[u8]) -> Option<(Stamp, usize)> {
+    match bytes.first()? {
+        b'0'..=b'9' | b'A'..=b'Z' | b'@' => scan_any(bytes),
+        _ => None,
+    }
+}
+
+fn scan_any(bytes: &[u8]) -> Option<(Stamp, usize)> {
     let mut s = Scanner::new(bytes);
     let stamp = match bytes.first()? {
         b'0'..=b'9' => date::numeric(&mut s)?,

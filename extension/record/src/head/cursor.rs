@@ -3,9 +3,11 @@
 
 use jiff::SignedDuration;
 use serde_json::Value;
+use serde_json::map::Entry;
 
 use super::Head;
 use crate::Context;
+use crate::level::detect::FirstLevel;
 use crate::shapes::Lead;
 use crate::time::{self, Stamp};
 
@@ -24,6 +26,8 @@ pub(crate) struct Cursor<'a, 'c> {
     pub(super) timed: bool,
     /// The time that the line begins with.
     pub(super) lead: Option<Lead>,
+    /// The first level that the whole line names.
+    pub(super) first: Option<FirstLevel>,
     pub(super) context: &'c Context,
 }
 
@@ -50,16 +54,17 @@ impl<'a> Cursor<'a, '_> {
         if value.is_empty() || value == "-" {
             return;
         }
-        match self.head.fields.get_mut(key) {
-            Some(Value::String(old)) if old != value => {
-                old.push(' ');
-                old.push_str(value);
+        match self.head.fields.entry(key) {
+            Entry::Vacant(entry) => {
+                entry.insert(Value::String(value.to_owned()));
             }
-            Some(_) => {}
-            None => {
-                self.head
-                    .fields
-                    .insert(key.to_owned(), Value::String(value.to_owned()));
+            Entry::Occupied(mut entry) => {
+                if let Value::String(old) = entry.get_mut()
+                    && old != value
+                {
+                    old.push(' ');
+                    old.push_str(value);
+                }
             }
         }
     }

@@ -2,6 +2,10 @@
 //!
 //! A crash is an ERROR, and FATAL where the process ends by it.
 
+use std::sync::LazyLock;
+
+use memchr::memmem::Finder;
+
 use super::Level;
 
 /// The beginnings of a crash's first line.
@@ -65,12 +69,16 @@ pub(crate) fn level(line: &[u8]) -> Option<Level> {
         .map(|(_, level)| *level)
 }
 
-/// Returns the level of a report by the kernel or systemd, which stands behind a head.
-pub(crate) fn report(line: &[u8]) -> Option<Level> {
-    let line = &line[..line.len().min(512)];
+/// Returns the level of a report by the kernel or systemd, which stands behind a head of this
+/// length.
+pub(crate) fn report(line: &[u8], head: usize) -> Option<Level> {
+    static TEXTS: LazyLock<[Finder; 8]> = LazyLock::new(|| REPORTS.map(|(text, _)| Finder::new(text)));
+    let line = line.get(head..line.len().min(512))?;
     REPORTS
         .iter()
-        .find(|(text, _)| memchr::memmem::find(line, text.as_bytes()).is_some())
+        .zip(&*TEXTS)
+        .find(|(_, text)| text.find(line).is_some())
+        .map(|(report, _)| report)
         // The kernel says the kind of access behind the addresses.
         .filter(|(text, _)| !text.contains("segfault") || memchr::memmem::find(line, b" error ").is_some())
         .map(|(_, level)| *level)
@@ -148,7 +156,7 @@ mod tests {
             "[ 1234.567890] BUG: kernel NULL pointer dereference, address: 0000000000000000",
             "[ 1234.567890] watchdog: BUG: soft lockup - CPU#1 stuck for 22s! [x:1]",
         ] {
-            assert_eq!(report(line.as_bytes()), Some(Level::Error), "{line}");
+            assert_eq!(report(line.as_bytes(), 0), Some(Level::Error), "{line}");
         }
     }
 }

@@ -6,27 +6,23 @@
 //! [`shapes`] knows the programs that say it in another way.
 
 use super::words::{Evidence, syslog_level, word_level};
-use super::{Level, crash, evidence, translated};
+use super::{Level, crash, evidence, long_prefix, translated};
+use crate::bytes::{self, WORD};
 use crate::line::tagged;
-use crate::shapes::{self, Lead};
+use crate::shapes::{self, Lead, Shaped};
 use crate::structured::json_level::{self, Json};
 use crate::structured::{container, logfmt};
 use crate::text;
 
 /// A level word starts within this many bytes.
-const LEVEL_WITHIN: usize = 128;
-/// PostgreSQL's severity starts within this many bytes.
-const LONGEST_PREFIX: usize = 1024;
+pub(super) const LEVEL_WITHIN: usize = 128;
 /// The bytes of a container's line that are looked at.
 const UNESCAPED: usize = 4096;
 
 /// Returns the level of a record by its first line, None when there is none. Does not allocate.
 pub fn level(line: &[u8]) -> Option<Level> {
     let line = start(line);
-    let line = match container::cri(line) {
-        Some(cri) => start(cri.body),
-        None => container::compose(line).map_or(line, |(_, len)| start(&line[len..])),
-    };
+    let line = container::line_inside(line).map_or(line, start);
     match line.first()? {
         b'{' => match json_level::json(line) {
             Json::Level(level) => Some(level),
@@ -53,6 +49,13 @@ pub fn level(line: &[u8]) -> Option<Level> {
     }
 }
 
+/// Returns the text of a line that no container has wrapped, as [`level`] reads it; None for an
+/// empty one.
+pub(crate) fn unwrapped(line: &[u8]) -> Option<&[u8]> {
+    let line = start(line);
+    (!line.is_empty() && container::line_inside(line).is_none()).then_some(line)
+}
+
 /// Returns the level of a JSON object that is printed over several lines.
 pub fn object_level(text: &[u8]) -> Option<Level> {
     match json_level::json(start(text)) {
@@ -74,7 +77,7 @@ fn start(line: &[u8]) -> &[u8] {
 /// Returns the length of a syslog `<PRI>` at the start of a line, and its severity.
 pub(crate) fn pri_head(line: &[u8]) -> Option<(usize, Level)> {
     let digits = line
-        .get(1..)?
+        .strip_prefix(b"<")?
         .iter()
         .take(4)
         .position(|b| *b == b'>')
@@ -84,7 +87,7 @@ pub(crate) fn pri_head(line: &[u8]) -> Option<(usize, Level)> {
         pri = pri * 10 + u64::from(b.is_ascii_digit().then(|| b - b'0')?);
     }
     // 23 facilities of 8 severities.
-    if pri > 191 || line.first() != Some(&b'<') {
+    if pri > 191 {
         return None;
     }
     Some((digits + 2, syslog_level(pri % 8)?))
@@ -96,55 +99,57 @@ fn pri(line: &[u8]) -> Option<Level> {
 
 fn plain(line: &[u8]) -> Option<Level> {
     let lead = shapes::lead(line);
-    if let Some(shaped) = shapes::decisive(line, lead.as_ref()) {
-        return shaped.level;
+    match shapes::decisive(line, lead.as_ref()) {
+        Some(shaped) => shaped.level,
+        None => unshaped(line, lead.as_ref(), first(line, lead.as_ref())),
     }
+}
+
+/// Returns the level of a line that no row of the table decides.
+fn unshaped(line: &[u8], lead: Option<&Lead>, first: Option<FirstLevel>) -> Option<Level> {
     if lead.is_none()
         && let Some(level) = crash::level(line)
     {
         return Some(level);
     }
-    let named = first(line, lead.as_ref()).map(|found| found.level);
-    named.or_else(|| far(line).map(|(level, _)| level)).or_else(|| {
-        let kernel_s = lead.is_some() || line.first() == Some(&b'[');
-        let report = kernel_s.then(|| crash::report(line)).flatten();
-        report.or_else(|| crash::level(tagged::text(line)?))
-    })
-}
-
-/// Returns the severity that PostgreSQL writes behind a long `log_line_prefix`, and the position
-/// after its colon. Two blanks after the colon tell it from a word of a sentence.
-pub(crate) fn far(line: &[u8]) -> Option<(Level, usize)> {
-    if line.len() <= LEVEL_WITHIN {
-        return None;
+    if let Some(found) = first {
+        return Some(found.level);
     }
-    let head = &line[..line.len().min(LONGEST_PREFIX)];
-    csv(head).or_else(|| behind_prefix(head))
+    if let Some((level, _)) = long_prefix::severity(line) {
+        return Some(level);
+    }
+    // The kernel and systemd write behind a time, the kernel's own in brackets.
+    let behind = match lead {
+        Some(lead) => lead.end,
+        None if line.first() == Some(&b'[') => 0,
+        None => return None,
+    };
+    crash::report(line, behind).or_else(|| {
+        let lead = lead.filter(|lead| lead.start == 0)?;
+        crash::level(tagged::text_behind(line, lead.end)?)
+    })
 }
 
-/// Returns the severity of a line of csvlog, in front of its SQLSTATE, and the position after both.
-fn csv(line: &[u8]) -> Option<(Level, usize)> {
-    let mut start = 0;
-    memchr::memchr_iter(b',', line).find_map(|comma| {
-        let word = &line[std::mem::replace(&mut start, comma + 1)..comma];
-        if !translated::is_state(&line[comma + 1..]) {
-            return None;
+/// Returns the level of a plain line whose time and row of the table are known, and the first level
+/// that it names; the latter is None if a row decides the level.
+pub(crate) fn plain_of(
+    line: &[u8],
+    lead: Option<&Lead>,
+    shaped: Option<&Shaped>,
+) -> (Option<Level>, Option<FirstLevel>) {
+    // A row further down the table may decide the level of a line whose head is of another one.
+    let decisive = match shaped {
+        Some(shaped) if shaped.is_decisive() => Some(shaped.level),
+        Some(_) => shapes::decisive(line, lead).map(|shaped| shaped.level),
+        None => None,
+    };
+    match decisive {
+        Some(level) => (level, None),
+        None => {
+            let first = first(line, lead);
+            (unshaped(line, lead, first), first)
         }
-        let level = word_level(word).map(|(level, _)| level);
-        Some((level.or_else(|| translated::severity(word))?, comma + 7))
-    })
-}
-
-fn behind_prefix(head: &[u8]) -> Option<(Level, usize)> {
-    memchr::memmem::find_iter(head, b":  ").find_map(|colon| {
-        let word = head[..colon]
-            .iter()
-            .rposition(|b| !(b.is_ascii_uppercase() || b.is_ascii_digit()))
-            .map_or(0, |at| at + 1);
-        let stands = word == 0 || matches!(head[word - 1], b' ' | b']' | b':' | b',' | b'|' | b'>');
-        let (level, _) = word_level(&head[word..colon]).filter(|_| stands)?;
-        Some((level, colon + 1))
-    })
+    }
 }
 
 /// The first level of a line of text.
@@ -187,38 +192,32 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
     let mut looked_for_pairs = false;
     let mut level_key = false;
     while at < line.len().min(LEVEL_WITHIN) {
-        let byte = line[at];
-        if byte == 0x1b {
-            at = after_escape(line, at);
-            continue;
-        }
-        if !byte.is_ascii_alphabetic() {
-            if byte == b'{'
-                && line.get(at + 1) == Some(&b'"')
-                && let Json::Level(level) = json_level::json(&line[at..])
+        let (start, byte) = (at, line[at]);
+        let len = bytes::run(WORD, &line[at..]);
+        if len == 0 {
+            at += 1;
+            if byte == 0x1b {
+                at = after_escape(line, start);
+            } else if byte == b'{'
+                && line.get(at) == Some(&b'"')
+                && let Json::Level(level) = json_level::json(&line[start..])
             {
                 return Some(FirstLevel { level, word: None });
-            }
-            if !byte.is_ascii() {
-                let letter = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii();
-                let end = at + line[at..].iter().take_while(|b| letter(b)).count();
-                if let Some(level) = translated::level(line, at, end) {
-                    return Some(FirstLevel::shaped(level, at, end));
+            } else if !byte.is_ascii() {
+                let end = start + letters(&line[start..]);
+                if let Some(level) = translated::level(line, start, end) {
+                    return Some(FirstLevel::shaped(level, start, end));
                 }
-                at += line[at..].iter().take_while(|b| !b.is_ascii()).count();
-                continue;
+                at = start + line[start..].iter().take_while(|b| !b.is_ascii()).count();
             }
-            // A digit or an underscore belongs to the word that it starts.
-            at += if byte.is_ascii_digit() || byte == b'_' {
-                word_len(&line[at..])
-            } else {
-                1
-            };
             continue;
         }
-        let len = word_len(&line[at..]);
-        let (start, mut end) = (at, at + len);
+        let mut end = start + len;
         at = end;
+        // A digit or an underscore belongs to the word that it starts.
+        if !byte.is_ascii_alphabetic() {
+            continue;
+        }
         let next = line.get(end).copied();
         if next == Some(b'=') && !matches!(line.get(end + 1), None | Some(b'=' | b' ')) {
             // A query's parameter is no key, and the text of a key says nothing:
@@ -255,10 +254,14 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
                 }),
             });
         }
+        // The other words begin with a capital.
+        if !byte.is_ascii_uppercase() {
+            level_key = false;
+            continue;
+        }
         // `BŁĄD`, `PÂNICO`: the word goes on beyond ASCII.
-        if byte.is_ascii_uppercase() && next.is_some_and(|b| !b.is_ascii()) {
-            let letter = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii();
-            end += line[end..].iter().take_while(|b| letter(b)).count();
+        if next.is_some_and(|b| !b.is_ascii()) {
+            end += letters(&line[end..]);
             if let Some(level) = translated::level(line, start, end) {
                 return Some(FirstLevel::shaped(level, start, end));
             }
@@ -270,7 +273,6 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
             _ => false,
         };
         if shaped
-            && byte.is_ascii_uppercase()
             && len >= 3
             && let Some(level) = translated::level(line, start, end)
         {
@@ -290,11 +292,10 @@ fn after_quoted(line: &[u8], at: usize) -> usize {
     json_level::string(line, at).map_or(at + 1, |(_, end)| end)
 }
 
-fn word_len(bytes: &[u8]) -> usize {
-    bytes
-        .iter()
-        .position(|b| !(b.is_ascii_alphanumeric() || *b == b'_'))
-        .unwrap_or(bytes.len())
+/// Returns the length of a word of any language.
+fn letters(bytes: &[u8]) -> usize {
+    let letter = |b: &u8| b.is_ascii_alphanumeric() || !b.is_ascii();
+    bytes.iter().take_while(|b| letter(b)).count()
 }
 
 /// Returns the position after the terminal's escape sequence at `at`.

@@ -144,9 +144,8 @@ fn is_name_of(line: &[u8], start: usize, end: usize, upper: bool) -> bool {
     let Some(head) = line[..start].strip_suffix(b" ") else {
         return false;
     };
-    let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
     // `user error: …` is a kind of error all the same.
-    BEFORE.iter().any(|name| word.eq_ignore_ascii_case(name)) && line.get(end) != Some(&b':')
+    line.get(end) != Some(&b':') && BEFORE.iter().any(|name| ends_with_word(head, name))
 }
 
 /// Returns true if an address in brackets follows: `downstream error (192.0.2.1:53)`.
@@ -173,6 +172,13 @@ fn denied(line: &[u8], start: usize, upper: bool) -> bool {
     let Some(head) = line[..start].strip_suffix(b" ") else {
         return false;
     };
-    let word = &head[head.iter().rposition(|b| *b == b' ').map_or(0, |i| i + 1)..];
-    word.eq_ignore_ascii_case(b"no") || word.eq_ignore_ascii_case(b"without") || (!upper && word == b"0")
+    ends_with_word(head, b"no") || ends_with_word(head, b"without") || !upper && ends_with_word(head, b"0")
+}
+
+/// Returns true if the last word of a text is this one, in any case.
+fn ends_with_word(text: &[u8], word: &[u8]) -> bool {
+    text.split_at_checked(text.len().wrapping_sub(word.len()))
+        .is_some_and(|(before, last)| {
+            matches!(before.last(), None | Some(b' ')) && last.eq_ignore_ascii_case(word)
+        })
 }

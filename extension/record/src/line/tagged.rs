@@ -1,6 +1,8 @@
 //! Texts in several lines of which syslog has stored each line by itself, with a head of its own:
 //! `Nov 28 01:35:33 web1 app[42]:   File "/app/x.py", line 3, in f`.
 
+use memchr::memchr;
+
 use super::continues;
 use crate::time;
 
@@ -12,7 +14,10 @@ fn tag(line: &[u8]) -> Option<(usize, usize)> {
     if !line.first()?.is_ascii_alphanumeric() {
         return None;
     }
-    let (_, time) = time::scan(line)?;
+    time::scan(line).and_then(|(_, time)| tag_behind(line, time))
+}
+
+fn tag_behind(line: &[u8], time: usize) -> Option<(usize, usize)> {
     let start = time + 1;
     (line.get(time) == Some(&b' ')).then_some(())?;
     let host = word_len(&line[start..]);
@@ -47,6 +52,11 @@ pub(crate) fn text(line: &[u8]) -> Option<&[u8]> {
     tag(line).map(|(_, text)| &line[text..])
 }
 
+/// Returns the same of a line that begins with a time of this length.
+pub(crate) fn text_behind(line: &[u8], time: usize) -> Option<&[u8]> {
+    tag_behind(line, time).map(|(_, text)| &line[text..])
+}
+
 /// Returns the text of a line that has the tag of another one.
 pub(super) fn text_of_same<'a>(line: &'a [u8], other: &[u8]) -> Option<&'a [u8]> {
     let ((start, text), (begin, end)) = (tag(line)?, tag(other)?);
@@ -64,12 +74,13 @@ pub(super) fn continues_after(line: &[u8], last: &[u8]) -> bool {
 /// Returns a record in several lines without the tags that repeat the one of its first line. None
 /// if it has none of those.
 pub(crate) fn without_tags(text: &str) -> Option<String> {
-    let (first, rest) = text.split_once('\n')?;
+    // Most records have one line.
+    let (first, rest) = text.split_at(memchr(b'\n', text.as_bytes())?);
     let (begin, end) = tag(first.as_bytes())?;
     let wanted = first.get(begin..end)?.trim_end();
     let mut plain = first.to_owned();
     let mut found = false;
-    for line in rest.split('\n') {
+    for line in rest[1..].split('\n') {
         plain.push('\n');
         let inner = tag(line.as_bytes())
             .filter(|(start, text)| {

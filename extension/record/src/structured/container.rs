@@ -40,6 +40,17 @@ pub(crate) fn cri(line: &[u8]) -> Option<Cri<'_>> {
     })
 }
 
+/// Returns the text of a line that CRI or docker compose has wrapped. Most lines are told by their
+/// first byte.
+#[inline]
+pub(crate) fn line_inside(line: &[u8]) -> Option<&[u8]> {
+    match line.first()? {
+        b'0'..=b'9' => cri(line).map(|cri| cri.body),
+        b'a'..=b'z' => compose(line).map(|(_, len)| &line[len..]),
+        _ => None,
+    }
+}
+
 /// Returns the length of the container's name that docker compose puts before a line, and the
 /// length with its bar: `web-1  | `, `shop_db_1 | `.
 pub(crate) fn compose(line: &[u8]) -> Option<(usize, usize)> {
@@ -48,6 +59,10 @@ pub(crate) fn compose(line: &[u8]) -> Option<(usize, usize)> {
     }
     let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
     let name = line.iter().take(80).take_while(|b| is_name(b)).count();
+    // Most words are told by what follows them.
+    if line.get(name) != Some(&b' ') {
+        return None;
+    }
     let digits = line[..name]
         .iter()
         .rev()
@@ -58,7 +73,7 @@ pub(crate) fn compose(line: &[u8]) -> Option<(usize, usize)> {
     let rest = &line[name + blanks..];
     // An empty line may have lost its last blank.
     let bar = if rest == b"|" { 1 } else { 2 };
-    (counted && blanks > 0 && (bar == 1 || rest.starts_with(b"| "))).then_some((name, name + blanks + bar))
+    (counted && (bar == 1 || rest.starts_with(b"| "))).then_some((name, name + blanks + bar))
 }
 
 /// Docker's json-file:
@@ -165,12 +180,10 @@ pub(crate) fn piece(line: &[u8]) -> Option<(&[u8], bool)> {
 
 /// Returns the start of a wrapped line's text, which tells whether it continues a record. None when
 /// it is not wrapped.
+#[inline]
 pub(crate) fn inner_start<'b>(line: &'b [u8], buffer: &'b mut [u8]) -> Option<&'b [u8]> {
-    if let Some(cri) = cri(line) {
-        return Some(cri.body);
-    }
-    if let Some((_, len)) = compose(line) {
-        return Some(&line[len..]);
+    if line.first() != Some(&b'{') {
+        return line_inside(line);
     }
     let raw = line.strip_prefix(b"{\"log\":\"")?;
     let start = super::json_level::unescape(raw, buffer);

@@ -37,10 +37,12 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
         nul,
         ..Parts::default()
     };
-    if let Some(message) = fields.get("MESSAGE").and_then(journald) {
+    let keys = Keys::of(&fields);
+    if keys.may_hold("MESSAGE")
+        && let Some(message) = fields.get("MESSAGE").and_then(journald)
+    {
         fields.insert("MESSAGE".to_owned(), Value::String(message));
     }
-    let keys = Keys::of(&fields);
     for key in TIME.into_iter().filter(|key| keys.may_hold(key)) {
         if let Some(moment) = fields.get(key).and_then(|value| json_time(value, context)) {
             parts.time = Some(moment);
@@ -75,7 +77,8 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
         }
     }
     // MongoDB's one-letter severity.
-    if matches!(fields.get("s"), Some(Value::String(letter)) if matches!(letter.as_str(), "F" | "E" | "W" | "I" | "D"))
+    if keys.may_hold("s")
+        && matches!(fields.get("s"), Some(Value::String(letter)) if matches!(letter.as_str(), "F" | "E" | "W" | "I" | "D"))
     {
         fields.remove("s");
     }

@@ -67,12 +67,12 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
                 return Zone::Abbreviation(name);
             }
             // PHP: `[22-Nov-2026 10:00:00 Europe/Berlin]`. The zone of the host, so the reader's.
-            let name = word
-                .iter()
-                .take_while(|b| b.is_ascii_alphabetic() || matches!(b, b'/' | b'_'))
-                .count();
-            if word.get(name) == Some(&b']') && word[..name].contains(&b'/') {
-                s.skip(1 + name);
+            let is_name = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b'/' | b'_');
+            if word.get(letters).is_some_and(is_name) {
+                let name = word.iter().take_while(|b| is_name(b)).count();
+                if word.get(name) == Some(&b']') && word[..name].contains(&b'/') {
+                    s.skip(1 + name);
+                }
             }
             Zone::Local
         }
