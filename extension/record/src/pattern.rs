@@ -111,8 +111,8 @@ fn part(message: &str, at: usize, out: &mut String) -> usize {
     kept
 }
 
-/// Returns an error code at the start is what the message is about: `ORA-00942: …`, `AH00124: …`,
-/// `E11000 …`.
+/// Returns the length of an error code at the start, which tells what the message is about:
+/// `ORA-00942: …`, `AH00124: …`, `E11000 …`.
 fn code_len(bytes: &[u8]) -> usize {
     let letters = bytes
         .iter()
@@ -179,14 +179,14 @@ fn plain_words(bytes: &[u8]) -> Option<usize> {
     }
 }
 
-/// Returns adds a mask, one for a run of them.
+/// Adds a mask, one for a run of them.
 fn mask(out: &mut String) {
     if !out.ends_with(MASK) {
         out.push_str(MASK);
     }
 }
 
-/// Returns adds a token, masked as what it is.
+/// Adds a token, masked as what it is.
 fn mask_token(text: &str, out: &mut String) {
     if bytes::run(LETTER, text.as_bytes()) == text.len() {
         out.push_str(text);
@@ -216,7 +216,7 @@ fn mask_token(text: &str, out: &mut String) {
     out.push_str(tail);
 }
 
-/// Returns adds a name, with the numbers and the random parts in it masked: `blk_-123` and
+/// Adds a name, with the numbers and the random parts in it masked: `blk_-123` and
 /// `blk_123` give `blk_<*>`.
 fn words(text: &str, out: &mut String) {
     let bytes = text.as_bytes();
@@ -246,7 +246,7 @@ fn words(text: &str, out: &mut String) {
     }
 }
 
-/// Returns adds a run of letters and digits.
+/// Adds a run of letters and digits.
 fn word(text: &str, out: &mut String) {
     let bytes = text.as_bytes();
     let digits = bytes.iter().filter(|b| b.is_ascii_digit()).count();

@@ -195,7 +195,7 @@ fn nginx(cursor: &mut Cursor) -> bool {
     true
 }
 
-/// Returns apache: `[pid 1234:tid 5678] [client 192.0.2.1:5000] message`, with perhaps an errno in
+/// Apache: `[pid 1234:tid 5678] [client 192.0.2.1:5000] message`, with perhaps an errno in
 /// between.
 fn apache(cursor: &mut Cursor) -> bool {
     let mut found = false;

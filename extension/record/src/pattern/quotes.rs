@@ -45,8 +45,8 @@ pub(super) fn curly(bytes: &[u8]) -> Option<(usize, usize, usize)> {
     })
 }
 
-/// Returns the length of the quoted text that opens at `at`, with its quotes. An apostrophe inside a word opens
-/// nothing.
+/// Returns the length of the quoted text that opens at `at`, with its quotes. An apostrophe inside
+/// a word opens nothing.
 pub(super) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     let quote = bytes[at];
     if !matches!(quote, b'"' | b'\'' | b'`') || ends_word(&bytes[..at]) {
@@ -70,8 +70,9 @@ pub(super) fn quoted(bytes: &[u8], at: usize) -> Option<usize> {
     }
 }
 
-/// Returns a mask counts as the word that it stands for, here and in [`starts_word`], so that a
-/// template is its own template (but for texts whose quotes do not pair up).
+/// Returns true if a text ends with a word. A mask counts as the word that it stands for, here and
+/// in [`starts_word`], so that a template is its own template (but for texts whose quotes do not
+/// pair up).
 fn ends_word(bytes: &[u8]) -> bool {
     bytes.last().is_some_and(u8::is_ascii_alphanumeric) || bytes.ends_with(MASK.as_bytes())
 }

@@ -256,7 +256,7 @@ pub(super) fn named(s: &mut Scanner) -> Option<Stamp> {
     civil(year, month, day, clock, zone)
 }
 
-/// Returns after a date: `T`, a blank or what else programs write, the clock, the zone.
+/// Reads what follows a date: `T`, a blank or what else programs write, the clock, the zone.
 fn date_then_clock(s: &mut Scanner, year: Option<i16>, month: u64, day: u64) -> Option<Stamp> {
     match s.peek()? {
         // MariaDB pads hours with a blank.
