@@ -8,9 +8,10 @@
 //!   SEED     the seed of the first one (1); the next ones count up
 //!   JOBS     how many rounds at a time (2)
 //!   MINUTES  how long the load afterwards lasts (5)
+//!   LIMIT    minutes after which nothing new is begun, rounds and load together (57)
 //!   FAULT    words: only faults whose names have them. The same seed is then another round
 //!
-//! All of it stays below an hour: when the time is over no more rounds are begun. `make load
+//! All of it stays below an hour, unless LIMIT says otherwise. `make load
 //! MINUTES=30` is the load alone, with a release build.
 
 mod clock;
@@ -39,8 +40,8 @@ use signal_hook::iterator::Signals;
 use faults::Fault;
 use players::Rounds;
 
-/// The whole of it, with some minutes for what is being done when it is over.
-const LIMIT: Duration = Duration::from_secs(57 * 60);
+/// Minutes for the whole of it, with some more for what is being done when they are over.
+const LIMIT: u64 = 57;
 
 fn main() -> ExitCode {
     // First of all: what is mounted here must be gone with this program.
@@ -92,7 +93,7 @@ fn run(may_mount: Result<()>) -> Result<bool> {
     let rounds = Rounds {
         count: number("ROUNDS", 500)?,
         first: number("SEED", 1)?,
-        limit: LIMIT.saturating_sub(Duration::from_secs(60 * minutes)),
+        limit: Duration::from_secs(60 * number("LIMIT", LIMIT)?.saturating_sub(minutes)),
         faults,
         may_mount: may_mount.is_ok(),
         rotators: rotators.unwrap_or_default(),

@@ -116,6 +116,18 @@ impl Stage {
         Ok((line.trim_end().to_owned(), connection))
     }
 
+    /// Ends the connections that wait to be taken.
+    pub fn hang_up(&self) -> Result<()> {
+        self.hanging.set_nonblocking(true)?;
+        loop {
+            match self.hanging.accept() {
+                Ok(connection) => drop(connection),
+                Err(error) if error.kind() == ErrorKind::WouldBlock => return Ok(()),
+                Err(error) => return Err(error.into()),
+            }
+        }
+    }
+
     pub fn begin(&mut self) -> Result<()> {
         self.server.start_with_extension()?;
         // Each round has rules of its own; these would see all rounds as one.
@@ -156,11 +168,24 @@ impl Stage {
     /// Waits until a row of `logwatch_status()` is in this state and has these words in its
     /// message. Returns what it says.
     pub fn wait_for_status(&self, component: &str, name: &str, state: &str, words: &str) -> Result<String> {
+        self.wait_for_status_while(component, name, state, words, || Ok(()))
+    }
+
+    /// The same; does `meanwhile` before each look.
+    pub fn wait_for_status_while(
+        &self,
+        component: &str,
+        name: &str,
+        state: &str,
+        words: &str,
+        meanwhile: impl Fn() -> Result<()>,
+    ) -> Result<String> {
         let mut last = String::new();
         wait_for(
             SOON,
             &format!("the status of {component} {name}: {state}, {words:?}"),
             || {
+                meanwhile()?;
                 let (now, message) = self.status(component, name)?;
                 last = format!("{component} {now}: {message}");
                 Ok((now == state && message.contains(words)).then(|| last.clone()))

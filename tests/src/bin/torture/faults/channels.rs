@@ -13,7 +13,7 @@ const FLOOD: usize = 3000;
 /// the other channel far more.
 const LATE: &str = "10 seconds";
 /// The webhook may take longer than that.
-const WEBHOOK_TIMEOUT: &str = "'60s'";
+const WEBHOOK_TIMEOUT: &str = "'30s'";
 
 /// The first alerts of the round meet the fault.
 pub fn prepare(fault: Fault, stage: &Stage) -> Result<()> {
@@ -35,14 +35,17 @@ pub fn look_at_webhook(scene: &mut Scene) -> Result<(String, String)> {
     let (request, open) = scene.stage.hanging_request()?;
     mails_are_on_time(scene)?;
     drop(open);
-    let seen = scene
-        .stage
-        .wait_for_status("channel", "webhook", "failing", "last error: ")?;
-    set_webhook(scene.stage, "DEFAULT", "DEFAULT")?;
-    scene
-        .stage
-        .server
-        .sql("DELETE FROM logwatch.notifications WHERE channel = 'webhook'")?;
+    let stage = &*scene.stage;
+    let seen = stage.wait_for_status_while("channel", "webhook", "failing", "last error: ", || {
+        stage.hang_up()
+    })?;
+    set_webhook(stage, "DEFAULT", "DEFAULT")?;
+    let sending = "DELETE FROM logwatch.notifications WHERE channel = 'webhook' AND state <> 'sending';
+                   SELECT count(*) FROM logwatch.notifications WHERE channel = 'webhook'";
+    wait_until(SOON, "the webhook to be left alone", || {
+        stage.hang_up()?;
+        Ok(stage.server.sql(sending)? == "0")
+    })?;
     Ok((format!("no reply to: {request}"), seen))
 }
 
