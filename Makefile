@@ -52,6 +52,7 @@ demo: build
 test: missing-test build
 	$(private) cargo test -p logwatch $(features)
 	RUST_BACKTRACE=0 RUST_TEST_THREADS=2 cargo test --no-fail-fast -p logwatch-record -p logwatch-tailer -p logwatch-fuzz -p logwatch-tests
+	@cat target/real_programs.txt
 
 # ROUNDS=, SEED=, JOBS=, MINUTES= and FAULT= on the command line reach tests/src/bin/torture.
 torture: missing-test build

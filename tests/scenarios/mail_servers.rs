@@ -153,12 +153,14 @@ impl MailServer {
         let (here, there) = (dir.path().display().to_string(), programs.display().to_string());
         let (config, start) = describe(port, sink, &here, &there);
         fs::write(dir.path().join("config"), config)?;
-        let mut users = fs::read_to_string("/etc/passwd")?;
-        let mut groups = fs::read_to_string("/etc/group")?;
+        let (mut users, mut groups) = (String::new(), String::new());
+        // The first of a name counts: the machine may have packages of these servers.
         for (name, id) in [("Debian-exim", 901), ("opensmtpd", 902), ("opensmtpq", 903)] {
             users += &format!("{name}:x:{id}:{id}::/var/lib/opensmtpd/empty:/usr/sbin/nologin\n");
             groups += &format!("{name}:x:{id}:\n");
         }
+        users += &fs::read_to_string("/etc/passwd")?;
+        groups += &fs::read_to_string("/etc/group")?;
         fs::write(dir.path().join("passwd"), users)?;
         fs::write(dir.path().join("group"), groups)?;
         let libraries: PathBuf = programs

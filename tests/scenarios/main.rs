@@ -60,6 +60,7 @@ mod pg_upgrade;
 mod postfix;
 mod privileges;
 mod readme_pictures;
+mod real_programs;
 mod receiver_consumers;
 mod receivers;
 mod recipes;
