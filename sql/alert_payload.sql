@@ -80,9 +80,13 @@ CREATE FUNCTION logwatch_private.alert_payload(alert logwatch.alerts, reason tex
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    r logwatch.rules;
+    acked_by constant text := (SELECT k.acked_by FROM logwatch.acknowledgements AS k WHERE k.alert_id = alert.id ORDER BY k.id DESC LIMIT 1);
 BEGIN
+    SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = alert.rule;
     RETURN (
-    WITH counted AS (
+    WITH counted AS MATERIALIZED (
         SELECT * FROM logwatch_private.counted(alert)
     ), top AS (
         SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
@@ -98,15 +102,14 @@ BEGIN
     )
     SELECT jsonb_build_object(
         'reason', reason, 'state', alert.state, 'host', logwatch_private.host(), 'database', current_database(),
-        'schema', logwatch_private.schema(), 'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'),
-        'expects', logwatch_private.expected_line_of(alert.rule),
-        'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = alert.rule), 'warning'), 'worst', alert.worst,
-        'acked_by', (logwatch_private.last_ack(alert.id)).acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch_private.group_label(alert.group_by, alert.group_key), 'level', alert.level,
+        'schema', logwatch_private.schema(), 'alert_id', alert.id, 'closed', alert.closed, 'rule', alert.rule, 'kind', COALESCE(r.kind, 'threshold'),
+        'expects', CASE WHEN logwatch_private.expects_lines(r) THEN r.match END, 'severity', COALESCE(r.severity, 'warning'), 'worst', alert.worst,
+        'acked_by', acked_by, 'group_by', alert.group_by, 'group_key', alert.group_key, 'group', logwatch_private.group_label(alert.group_by, alert.group_key), 'level', alert.level,
         'count', alert.count, 'peak', alert.peak, 'threshold', alert.threshold,
         'within', extract(epoch FROM alert.within)::bigint, 'episodes', alert.episodes,
         'started_at', logwatch_private.rfc3339(alert.started_at), 'met_until', logwatch_private.rfc3339(alert.met_until),
         'fired_at', logwatch_private.rfc3339(alert.fired_at), 'resolved_at', logwatch_private.rfc3339(alert.resolved_at),
-        'zone', logwatch_private.zone(), 'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = alert.rule),
+        'zone', logwatch_private.zone(), 'runbook', r.runbook,
         'total', (SELECT COALESCE(sum(n), 0) FROM counted),
         'first_at', (SELECT logwatch_private.rfc3339(min(second)) FROM counted),
         'last_at', (SELECT logwatch_private.rfc3339(max(second)) FROM counted),
@@ -134,12 +137,11 @@ COMMENT ON FUNCTION logwatch_private.alert_payload(logwatch.alerts, text) IS 'Da
 
 CREATE FUNCTION logwatch_private.rfc3339(at timestamptz) RETURNS text
     LANGUAGE sql STABLE STRICT
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
+    -- Part of the query that calls it: a message has many times.
+    AS $$ SELECT pg_catalog.to_char(at AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') $$;
 COMMENT ON FUNCTION logwatch_private.rfc3339(timestamptz) IS 'A time as RFC 3339 text in UTC';
 
 CREATE FUNCTION logwatch_private.zone() RETURNS text
     LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT current_setting('log_timezone') $$;
+    AS $$ SELECT pg_catalog.current_setting('log_timezone') $$;
 COMMENT ON FUNCTION logwatch_private.zone() IS 'Time zone of the times in messages: log_timezone';

@@ -96,6 +96,7 @@ CREATE TABLE logwatch.notifications (
     UNIQUE (alert_id, channel, recipient, seq)
 );
 CREATE INDEX notifications_due_idx ON logwatch.notifications (channel, next_attempt_at) WHERE state IN ('queued', 'sending');
+CREATE INDEX notifications_urgency_idx ON logwatch.notifications (channel, urgency DESC, id) WHERE state IN ('queued', 'sending');
 CREATE INDEX notifications_sending_idx ON logwatch.notifications (id) WHERE state = 'sending';
 CREATE INDEX notifications_sent_with_idx ON logwatch.notifications (sent_with) WHERE sent_with IS NOT NULL;
 CREATE INDEX notifications_created_at_idx ON logwatch.notifications (created_at);

@@ -126,27 +126,6 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.evaluate(logwatch_private.frame[], integer) IS 'Returns the episodes of these frames; a rule that takes too long is left out until it is changed';
 
-CREATE FUNCTION logwatch_private.worst_of(alert logwatch.alerts) RETURNS logwatch.level
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-DECLARE
-    known constant integer := (SELECT s.id FROM logwatch_private.known_rules AS k JOIN logwatch_private.selections AS s ON s.id = k.selection
-                                WHERE k.name = alert.rule AND s.group_by = alert.group_by AND s.since <= alert.started_at - alert.within);
-BEGIN
-    IF known IS NULL THEN
-        RETURN (SELECT max(c.level) FROM logwatch_private.counted(alert) AS c);
-    END IF;
-    RETURN (SELECT max(o.level) FROM logwatch_private.rolled AS o
-             WHERE o.selection = known AND o.grp = logwatch_private.group_number(alert.group_by, alert.group_key) AND o.level >= alert.level
-               AND o.minute > alert.started_at - alert.within - interval '1 minute' AND o.minute <= alert.met_until
-               AND EXISTS (SELECT FROM unnest(o.points) AS p
-                            WHERE o.minute + make_interval(secs => p % 60) > alert.started_at - alert.within
-                              AND o.minute + make_interval(secs => p % 60) <= alert.met_until));
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.worst_of(logwatch.alerts) IS 'Returns the highest level among an alert''s records';
-
 CREATE FUNCTION logwatch_private.keep_alerts(met logwatch_private.episode[], asof timestamptz) RETURNS bigint[]
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -326,66 +305,14 @@ $$;
 COMMENT ON FUNCTION logwatch_private.keep_alerts(logwatch_private.episode[], timestamptz)
     IS 'Makes of episodes what they mean for alerts, and ends what is over; returns the ids of alerts whose state it changed';
 
-CREATE FUNCTION logwatch_private.follow_alerts(frames logwatch_private.frame[], touched logwatch_private.touch[], changed bigint[], asof timestamptz) RETURNS void
-    LANGUAGE plpgsql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    SET jit = off
-    SET plan_cache_mode = force_generic_plan
-    SET enable_nestloop = off
-    SET enable_mergejoin = off
-    AS $$
-BEGIN
-    -- When the alerts that were looked at must be looked at again if nothing new comes.
-    UPDATE logwatch.alerts AS u
-       SET holds_until = CASE WHEN u.met_until < asof THEN u.met_until
-                              -- The usual, and how many sources there are, change with the time.
-                              WHEN r.kind IN ('threshold', 'new_pattern') AND r.min_sources = 1 AND f.selection IS NOT NULL
-                              -- The latest second since which the threshold is held: the count
-                              -- falls below it when that second leaves the window. A pattern is new
-                              -- for the length of a window.
-                              THEN COALESCE((SELECT max(q.second) + r.within
-                                               FROM (SELECT v.second, sum(v.n) OVER (ORDER BY v.second DESC) AS kept
-                                                       FROM (SELECT o.minute + make_interval(secs => p % 60) AS second, p / 60 AS n
-                                                               FROM (SELECT k.minute, k.points,
-                                                                            sum(k.n) OVER (ORDER BY k.minute DESC RANGE BETWEEN UNBOUNDED PRECEDING AND '1 second' PRECEDING) AS newer
-                                                                       FROM logwatch_private.rolled AS k
-                                                                      WHERE k.selection = f.selection AND k.grp = f.grp AND k.level >= r.level::logwatch.level
-                                                                        AND k.minute > asof - r.within - interval '1 minute' AND k.minute <= asof) AS o
-                                                              CROSS JOIN LATERAL unnest(o.points) AS p
-                                                              WHERE o.newer IS NULL OR o.newer < r.threshold OR r.kind = 'new_pattern') AS v
-                                                      WHERE v.second > asof - r.within AND v.second <= asof
-                                                        AND (r.kind <> 'new_pattern'
-                                                             OR v.second < (SELECT p.first_seen FROM logwatch.patterns AS p WHERE p.fingerprint = f.grp) + r.within)) AS q
-                                              WHERE q.kept >= r.threshold), u.met_until) END
-      FROM unnest(frames) AS f JOIN logwatch.rules AS r ON r.name = f.rule
-     WHERE u.rule = f.rule AND u.group_key = f.group_key AND u.state <> 'resolved' AND f.to_at >= asof
-       AND u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.rule IN (SELECT g.rule FROM unnest(frames) AS g) FOR UPDATE SKIP LOCKED);
-    UPDATE logwatch.alerts AS u SET met_until = asof
-     WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k
-                     WHERE k.state <> 'resolved' AND k.holds_until > asof AND k.met_until < asof - interval '5 seconds' FOR UPDATE SKIP LOCKED);
-
-    -- Notes patterns and levels that have joined an open alert since its announcement.
-    UPDATE logwatch.alerts AS u SET worst = logwatch_private.worst_of(u) WHERE u.id = ANY (changed) AND u.state = 'firing';
-    UPDATE logwatch.alerts AS u
-       SET worst = greatest(u.worst, CASE WHEN j.worst > u.worst THEN logwatch_private.worst_of(u) END), joined_at = greatest(u.joined_at, j.first_seen)
-      FROM (SELECT o.id, t.worst, t.first_seen
-              FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
-              JOIN logwatch.alerts AS o ON o.rule = k.name AND o.group_key = t.group_key
-             WHERE o.state = 'firing'
-               AND (t.worst > o.worst OR t.first_seen > o.notified_at AND o.joined_at IS DISTINCT FROM greatest(o.joined_at, t.first_seen))
-               FOR UPDATE OF o SKIP LOCKED) AS j
-     WHERE u.id = j.id;
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.follow_alerts(logwatch_private.frame[], logwatch_private.touch[], bigint[], timestamptz)
-    IS 'Notes when open alerts must be looked at again, and what has joined them';
-
-CREATE FUNCTION logwatch_private.check(asof timestamptz DEFAULT clock_timestamp())
+CREATE FUNCTION logwatch_private.check(asof timestamptz DEFAULT clock_timestamp(), tells boolean DEFAULT true)
     RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
     SET plan_cache_mode = force_generic_plan
+    -- Thousands of groups, or the sums of a new rule, must not go to the disk.
+    SET work_mem = '64MB'
     AS $$
 #variable_conflict use_column
 DECLARE
@@ -402,8 +329,10 @@ BEGIN
     END IF;
     -- After the clock was set back, an alert that reaches into the future continues from now and
     -- ends like any other.
-    UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof, holds_until = NULL
-     WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.met_until > asof + interval '5 seconds' FOR UPDATE SKIP LOCKED);
+    IF EXISTS (SELECT FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.met_until > asof + interval '5 seconds') THEN
+        UPDATE logwatch.alerts AS u SET started_at = least(u.started_at, asof), met_until = asof, holds_until = NULL
+         WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.met_until > asof + interval '5 seconds' FOR UPDATE SKIP LOCKED);
+    END IF;
 
     PERFORM logwatch_private.note_interruption(asof);
     IF NOT logwatch_private.renew_patterns() THEN
@@ -439,17 +368,22 @@ BEGIN
     PERFORM logwatch_private.announce(asof);
     UPDATE logwatch.progress AS p SET checked_at = asof, took = clock_timestamp() - asof;
 
+    -- The worker has no use for words.
+    IF NOT tells THEN
+        RETURN;
+    END IF;
     RETURN QUERY
         SELECT now_is.id, now_is.rule, now_is.group_key,
                CASE WHEN now_is.state = 'resolved' AND now_is.fired_at = now_is.resolved_at THEN 'late' ELSE now_is.state END,
                now_is.count,
-               logwatch_private.alert_message(now_is)
+               logwatch_private.alert_message(now_is, r)
           FROM (SELECT c.id, min(c.position) AS position FROM unnest(changed) WITH ORDINALITY AS c (id, position) GROUP BY c.id) AS was
           JOIN logwatch.alerts AS now_is ON now_is.id = was.id
+          LEFT JOIN logwatch.rules AS r ON r.name = now_is.rule
          ORDER BY was.position;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.check(timestamptz) IS 'What logwatch_check() does';
+COMMENT ON FUNCTION logwatch_private.check(timestamptz, boolean) IS 'What logwatch_check() does; returns what changed when asked to';
 
 CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER

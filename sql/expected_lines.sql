@@ -25,12 +25,6 @@ CREATE FUNCTION logwatch_private.expects_lines(r logwatch.rules) RETURNS boolean
     AS $$ SELECT r.kind = 'absence' AND r.absence_of = 'match' $$;
 COMMENT ON FUNCTION logwatch_private.expects_lines(logwatch.rules) IS 'Whether a rule is met while a line does not come';
 
-CREATE FUNCTION logwatch_private.expected_line_of(rule text) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT r.match FROM logwatch.rules AS r WHERE r.name = $1 AND logwatch_private.expects_lines(r) $$;
-COMMENT ON FUNCTION logwatch_private.expected_line_of(text) IS 'Returns the match of a rule that expects a line; NULL for others';
-
 CREATE FUNCTION logwatch_private.lines_for(source text) RETURNS text[]
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

@@ -1,21 +1,20 @@
 -- Outbox: finds the announcements that are due, queues them as rows, and delivers these: claim,
 -- send, settle.
 
-CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts) RETURNS text
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    SELECT logwatch_private.rule_message(COALESCE((SELECT r.kind FROM logwatch.rules AS r WHERE r.name = alert.rule), 'threshold'), alert.state, alert.rule, logwatch_private.group_label(alert.group_by, alert.group_key), alert.level::text,
-                                 CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
-                                 alert.threshold, extract(epoch FROM alert.within)::bigint, logwatch_private.expected_line_of(alert.rule))
-    $$;
-COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts) IS 'Summary of an alert in one line';
-
+-- This one and the next are part of the query that calls them: there can be thousands of alerts.
 CREATE FUNCTION logwatch_private.group_label(group_by text, group_key text) RETURNS text
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE regexp_replace(group_by, '^field:', '') || ' ' || group_key END $$;
+    AS $$ SELECT CASE WHEN group_by = 'none' THEN '' ELSE pg_catalog.regexp_replace(group_by, '^field:', '') || ' ' || group_key END $$;
 COMMENT ON FUNCTION logwatch_private.group_label(text, text) IS 'Label of a group: the kind of its key, and the key';
+
+CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts, r logwatch.rules) RETURNS text
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT logwatch_private.rule_message(COALESCE(r.kind, 'threshold'), alert.state, alert.rule, logwatch_private.group_label(alert.group_by, alert.group_key), alert.level::text,
+                                 CASE WHEN alert.state = 'resolved' THEN alert.peak ELSE alert.count END,
+                                 alert.threshold, extract(epoch FROM alert.within)::bigint, CASE WHEN logwatch_private.expects_lines(r) THEN r.match END)
+    $$;
+COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts, logwatch.rules) IS 'Summary of an alert of a rule in one line; the rule is NULL when it was deleted';
 
 CREATE FUNCTION logwatch_private.is_held(r logwatch.rules, reason text, asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
@@ -33,6 +32,8 @@ CREATE FUNCTION logwatch_private.due_announcements(asof timestamptz)
     SET search_path = pg_catalog, pg_temp
     AS $$
 #variable_conflict use_column
+DECLARE
+    any_silence constant boolean := logwatch_private.any_silence(asof);
 BEGIN
     -- Compares an alert's state with the announced one: a silence only delays the difference.
     RETURN QUERY
@@ -66,8 +67,10 @@ BEGIN
              WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
              -- Finds the reason once.
              OFFSET 0) AS due
-     WHERE due.reason IS NOT NULL AND NOT logwatch_private.is_silenced(due.alert, asof)
-       AND NOT logwatch_private.is_held(due.rule, due.reason, asof);
+     WHERE due.reason IS NOT NULL
+       -- Mostly nothing holds a notification back; there can be thousands of alerts.
+       AND NOT (any_silence AND logwatch_private.is_silenced(due.alert, asof))
+       AND NOT (((due.rule).inhibited_by IS NOT NULL OR (due.rule).notify_during IS NOT NULL) AND logwatch_private.is_held(due.rule, due.reason, asof));
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts whose notification is due, with the reason';
@@ -127,14 +130,13 @@ COMMENT ON FUNCTION logwatch_private.announcement_sets(timestamptz, integer)
 
 CREATE FUNCTION logwatch_private.mail_order(n logwatch.notifications) RETURNS integer[]
     LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT ARRAY[(n.reason IN ('resolved', 'late', 'held'))::integer, -n.urgency,
                  -COALESCE(array_position(enum_range(NULL::logwatch.level), (n.payload ->> 'worst')::logwatch.level), 0)]
     $$;
 COMMENT ON FUNCTION logwatch_private.mail_order(logwatch.notifications) IS 'Place of a notification in a mail about several: the worst alert that is firing first';
 
-CREATE FUNCTION logwatch_private.bundle(queued bigint[], most integer DEFAULT 50) RETURNS void
+CREATE FUNCTION logwatch_private.bundle(mails bigint[], most integer DEFAULT 50) RETURNS void
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
@@ -144,7 +146,10 @@ CREATE FUNCTION logwatch_private.bundle(queued bigint[], most integer DEFAULT 50
       FROM (SELECT r.id, first_value(r.id) OVER mail AS lead_id, first_value(r.message_id) OVER mail AS message_id
               FROM (SELECT s.id, s.message_id, s.recipient,
                            row_number() OVER (PARTITION BY s.recipient ORDER BY logwatch_private.mail_order(s.notification), s.id) AS number
-                      FROM logwatch_private.sendable AS s WHERE s.id = ANY (queued) AND s.channel = 'email') AS r
+                      FROM (SELECT unnest(array_agg(k.id)) AS id
+                              FROM unnest(mails) AS q (id) JOIN logwatch.notifications AS k ON k.id = q.id
+                             GROUP BY k.recipient HAVING count(*) > 1 OFFSET 0) AS m
+                      JOIN logwatch_private.sendable AS s ON s.id = m.id) AS r
             WINDOW mail AS (PARTITION BY r.recipient, (r.number - 1) / most ORDER BY r.number)) AS m
      WHERE n.id = m.id AND m.id <> m.lead_id
     $$;
@@ -160,7 +165,7 @@ DECLARE
     thread bigint;                 -- the alert that the notifications of a set belong to
     body jsonb;
     free bigint;
-    queued bigint[] := '{}';
+    mails bigint[] := '{}';
 BEGIN
     FOR due IN SELECT d.lead_id, d.reason, d.alert_ids FROM logwatch_private.announcement_sets(asof) AS d LOOP
         -- Leaves an alert that another session has locked to the next tick.
@@ -192,15 +197,15 @@ BEGIN
                body
           FROM logwatch_private.audience(a, due.reason) AS t
         ON CONFLICT DO NOTHING
-        RETURNING id
+        RETURNING id, channel
         )
-        SELECT queued || array_agg(added.id) INTO queued FROM added;
+        SELECT mails || array_agg(added.id) FILTER (WHERE added.channel = 'email') INTO mails FROM added;
         -- Any role may LISTEN, so the payload has no details.
         PERFORM pg_notify('logwatch', jsonb_build_object('alert_id', u.id, 'state', u.state)::text)
            FROM logwatch.alerts AS u WHERE u.id = ANY (due.alert_ids);
     END LOOP;
-    IF cardinality(queued) > 1 THEN
-        PERFORM logwatch_private.bundle(queued);
+    IF cardinality(mails) > 1 THEN
+        PERFORM logwatch_private.bundle(mails);
     END IF;
 END
 $$;
@@ -220,45 +225,67 @@ COMMENT ON FUNCTION logwatch_private.targets(text[], text[]) IS 'Targets of a no
 
 CREATE FUNCTION logwatch_private.new_message_id() RETURNS text
     LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT format('<%s.logwatch@%s>', gen_random_uuid(), logwatch_private.mail_domain()) $$;
+    -- Part of the query that calls it: a check can queue thousands.
+    AS $$ SELECT pg_catalog.format('<%s.logwatch@%s>', pg_catalog.gen_random_uuid(), logwatch_private.mail_domain()) $$;
 COMMENT ON FUNCTION logwatch_private.new_message_id() IS 'A Message-ID (RFC 5322) that no other message has';
 
-CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20, most_in_all integer DEFAULT 300) RETURNS void
-    LANGUAGE plpgsql VOLATILE
+CREATE FUNCTION logwatch_private.mails_above_limits(most integer, most_in_all integer) RETURNS TABLE (id bigint, first_at timestamptz)
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- Thousands can be queued: each is to be compared with its recipient's others by a hash.
+    SET enable_nestloop = off
+    SET enable_mergejoin = off
+    SET jit = off
     AS $$
+#variable_conflict use_column
 BEGIN
-    -- The hourly limits hold per recipient and for all together; one digest lists the rest after
-    -- the hour.
+    RETURN QUERY
     WITH had AS (
         SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
           FROM logwatch.notifications AS n
-         WHERE n.channel = 'email' AND n.reason <> 'digest' AND n.sent_with IS NULL
+         -- No mail is sent later than 48 hours after it was queued.
+         WHERE n.created_at > clock_timestamp() - interval '50 hours' AND n.channel = 'email' AND n.reason <> 'digest' AND n.sent_with IS NULL
            AND (n.state = 'sent' AND n.sent_at > clock_timestamp() - interval '1 hour' OR n.state = 'sending')
          GROUP BY n.recipient
     ), waiting AS (
-        SELECT n.id, n.recipient, h.first_at,
+        SELECT n.id, h.first_at,
                row_number() OVER (PARTITION BY n.recipient ORDER BY n.urgency DESC, n.id) + COALESCE(h.n, 0) AS number,
                row_number() OVER (ORDER BY n.urgency DESC, n.id) + (SELECT COALESCE(sum(had.n), 0) FROM had) AS number_in_all
           FROM logwatch.notifications AS n LEFT JOIN had AS h ON h.recipient = n.recipient
          WHERE n.channel = 'email' AND n.state = 'queued' AND n.reason <> 'digest' AND n.sent_with IS NULL AND n.next_attempt_at <= clock_timestamp()
-    ), part AS (
-        SELECT w.id AS lead_id, w.id, w.first_at FROM waiting AS w WHERE w.number > most OR w.number_in_all > most_in_all
+    )
+    SELECT w.id, w.first_at FROM waiting AS w WHERE w.number > most OR w.number_in_all > most_in_all;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.mails_above_limits(integer, integer)
+    IS 'Mails that are due and above the limit of their recipient, or of all together, and when the first mail of the recipient''s hour was sent';
+
+CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20, most_in_all integer DEFAULT logwatch_private.setting('mails_per_hour')::integer) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET plan_cache_mode = force_generic_plan
+    AS $$
+BEGIN
+    -- The hourly limits hold per recipient and for all together; one digest lists the rest after
+    -- the hour.
+    WITH above AS MATERIALIZED (
+        SELECT * FROM logwatch_private.mails_above_limits(most, most_in_all)
+    ), part AS MATERIALIZED (
+        SELECT a.id AS lead_id, a.id, a.first_at FROM above AS a
         UNION ALL
-        SELECT w.id, n.id, w.first_at FROM waiting AS w JOIN logwatch.notifications AS n ON n.sent_with = w.id
-         WHERE w.number > most OR w.number_in_all > most_in_all
+        SELECT a.id, n.id, a.first_at FROM above AS a JOIN logwatch.notifications AS n ON n.sent_with = a.id
+    ), kept AS MATERIALIZED (
+        -- The end of an alert is not kept back from those who know of it, by a mail or a digest.
+        SELECT q.lead_id FROM part AS q JOIN logwatch.notifications AS r ON r.id = q.id
+          JOIN logwatch.notifications AS o ON o.alert_id = r.alert_id AND o.channel = r.channel AND o.recipient = r.recipient
+         WHERE r.reason = 'resolved'
+           AND (o.state = 'sent'
+                OR o.state = 'suppressed' AND EXISTS (SELECT FROM logwatch.notifications AS d
+                                                       WHERE d.channel = o.channel AND d.recipient = o.recipient AND d.reason = 'digest'
+                                                         AND d.state = 'sent' AND d.sent_at > o.created_at))
     ), too_many AS (
         UPDATE logwatch.notifications AS n SET state = 'suppressed'
-          FROM part AS p WHERE n.id = p.id AND n.state = 'queued'
-           -- The end of an alert is not kept back from those who know of it, by a mail or a digest.
-           AND NOT EXISTS (SELECT FROM part AS q JOIN logwatch.notifications AS r ON r.id = q.id
-                             JOIN logwatch.notifications AS o ON o.alert_id = r.alert_id AND o.channel = r.channel AND o.recipient = r.recipient
-                            WHERE q.lead_id = p.lead_id AND r.reason = 'resolved'
-                              AND (o.state = 'sent'
-                                   OR o.state = 'suppressed' AND EXISTS (SELECT FROM logwatch.notifications AS d
-                                                                          WHERE d.channel = o.channel AND d.recipient = o.recipient AND d.reason = 'digest'
-                                                                            AND d.state = 'sent' AND d.sent_at > o.created_at)))
+          FROM part AS p WHERE n.id = p.id AND n.state = 'queued' AND p.lead_id NOT IN (SELECT kept.lead_id FROM kept)
         RETURNING n.id, n.recipient, n.payload, p.first_at
     )
     INSERT INTO logwatch.notifications AS d (channel, recipient, reason, message_id, next_attempt_at, payload)
@@ -275,15 +302,12 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.suppress(integer, integer) IS 'Puts mails above the hourly limits into one digest';
 
-CREATE FUNCTION logwatch_private.is_abandoned(n logwatch.notifications) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- A process that is younger than the lease has reused the pid.
-    SELECT n.state = 'sending'
-       AND NOT EXISTS (SELECT FROM pg_stat_get_activity(n.leased_by) AS p WHERE p.pid = n.leased_by AND p.backend_start <= n.leased_at)
-    $$;
-COMMENT ON FUNCTION logwatch_private.is_abandoned(logwatch.notifications) IS 'Whether the process that was sending a notification is gone';
+CREATE VIEW logwatch_private.abandoned AS
+    SELECT l.leased_by
+      FROM (SELECT n.leased_by, min(n.leased_at) AS leased_at FROM logwatch.notifications AS n WHERE n.state = 'sending' GROUP BY n.leased_by) AS l
+     -- A process that is younger than the lease has reused the pid.
+     WHERE NOT EXISTS (SELECT FROM pg_stat_get_activity(l.leased_by) AS p WHERE p.pid = l.leased_by AND p.backend_start <= l.leased_at);
+COMMENT ON VIEW logwatch_private.abandoned IS 'Processes that were sending notifications and are gone';
 
 CREATE FUNCTION logwatch_private.take_over() RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -291,7 +315,8 @@ CREATE FUNCTION logwatch_private.take_over() RETURNS void
     AS $$
 BEGIN
     WITH abandoned AS (
-        SELECT n.id FROM logwatch.notifications AS n WHERE n.state = 'sending' AND logwatch_private.is_abandoned(n) FOR UPDATE SKIP LOCKED
+        SELECT n.id FROM logwatch.notifications AS n
+         WHERE n.state = 'sending' AND n.leased_by IN (SELECT a.leased_by FROM logwatch_private.abandoned AS a) FOR UPDATE SKIP LOCKED
     ), noted AS (
         INSERT INTO logwatch.attempts (notification_id, outcome, answer)
         SELECT a.id, 'retry', 'the server process that was sending it is gone; whether it was sent is not known' FROM abandoned AS a
@@ -312,11 +337,12 @@ CREATE VIEW logwatch_private.sendable AS
     SELECT n.*, n AS notification FROM logwatch.notifications AS n
      WHERE n.state IN ('queued', 'sending') AND n.sent_with IS NULL
        -- With OR, the unique index is asked for each row: thousands of reports can be queued, and
-       -- a join of all with all would hold up every tick.
+       -- a join of all with all would hold up every tick. The states are written so that no
+       -- partial index fits, which would find all that wait for each.
        AND (n.alert_id IS NULL
             OR NOT EXISTS (SELECT FROM logwatch.notifications AS o
                             WHERE o.alert_id = n.alert_id AND o.channel = n.channel AND o.recipient = n.recipient AND o.seq < n.seq
-                              AND o.state IN ('queued', 'sending')));
+                              AND o.state NOT IN ('sent', 'failed', 'suppressed')));
 COMMENT ON VIEW logwatch_private.sendable
     IS 'Notifications that wait or are being sent, each with a mail of its own, without those behind an earlier one of the same alert to the same recipient: these arrive in order';
 
@@ -324,6 +350,9 @@ CREATE FUNCTION logwatch_private.claim(channel text, most integer)
     RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text[], created_at text, payload jsonb)
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    -- As in record_attempts().
+    SET plan_cache_mode = force_custom_plan
+    SET jit = off
     AS $$
 #variable_conflict use_column
 BEGIN
@@ -369,29 +398,44 @@ CREATE FUNCTION logwatch_private.renew_leases(ids bigint[]) RETURNS void
     $$;
 COMMENT ON FUNCTION logwatch_private.renew_leases(bigint[]) IS 'Extends the leases of notifications that are being sent by two minutes';
 
-CREATE FUNCTION logwatch_private.settle(id bigint, message_id text, outcome text, code integer, answer text) RETURNS void
+CREATE FUNCTION logwatch_private.record_attempts(ids bigint[], message_ids text[], outcomes text[], codes integer[], answers text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
+    -- A kept plan may come from a time with few notifications.
+    SET plan_cache_mode = force_custom_plan
+    SET jit = off
     AS $$
 BEGIN
-    INSERT INTO logwatch.attempts (notification_id, outcome, code, answer, duration)
-    SELECT n.id, $3, $4, left($5, 1000), clock_timestamp() - n.leased_at
-      FROM logwatch.notifications AS n WHERE (n.id = $1 OR n.sent_with = $1) AND n.message_id = $2;
+    WITH ended AS MATERIALIZED (
+        SELECT u.id, u.message_id, u.outcome, u.code, left(u.answer, 1000) AS answer
+          FROM unnest(ids, message_ids, outcomes, codes, answers) AS u (id, message_id, outcome, code, answer)
+    ), part AS MATERIALIZED (
+        SELECT n.id, n.leased_at, n.message_id, e.outcome, e.code, e.answer
+          FROM ended AS e JOIN logwatch.notifications AS n ON n.id = e.id AND n.message_id = e.message_id
+        UNION ALL
+        SELECT n.id, n.leased_at, n.message_id, e.outcome, e.code, e.answer
+          FROM ended AS e JOIN logwatch.notifications AS n ON n.sent_with = e.id AND n.message_id = e.message_id
+    ), noted AS (
+        INSERT INTO logwatch.attempts (notification_id, outcome, code, answer, duration)
+        SELECT p.id, p.outcome, p.code, p.answer, clock_timestamp() - p.leased_at FROM part AS p
+    )
     UPDATE logwatch.notifications AS n
-       SET state = CASE WHEN $3 = 'sent' THEN 'sent'
-                        WHEN $3 = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
+       SET state = CASE WHEN p.outcome = 'sent' THEN 'sent'
+                        WHEN p.outcome = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
                         ELSE 'queued' END,
            next_attempt_at = clock_timestamp() + logwatch_private.retry_after(n.attempts),
            leased_at = NULL,
            leased_by = NULL,
-           last_code = $4,
-           last_error = CASE WHEN $3 <> 'sent' THEN left($5, 1000) END,
-           ended_at = CASE WHEN $3 <> 'retry' OR clock_timestamp() > n.created_at + interval '48 hours' THEN clock_timestamp() END,
-           sent_at = CASE WHEN $3 = 'sent' THEN clock_timestamp() END
-     WHERE (n.id = $1 OR n.sent_with = $1) AND n.message_id = $2 AND n.state = 'sending';
+           last_code = p.code,
+           last_error = CASE WHEN p.outcome <> 'sent' THEN p.answer END,
+           ended_at = CASE WHEN p.outcome <> 'retry' OR clock_timestamp() > n.created_at + interval '48 hours' THEN clock_timestamp() END,
+           sent_at = CASE WHEN p.outcome = 'sent' THEN clock_timestamp() END
+      FROM part AS p
+     WHERE n.id = p.id AND n.state = 'sending';
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.settle(bigint, text, text, integer, text) IS 'Records the outcome of an attempt for all notifications of the mail: sent, failed (final) or retry';
+COMMENT ON FUNCTION logwatch_private.record_attempts(bigint[], text[], text[], integer[], text[])
+    IS 'Records how attempts ended, for all notifications of each mail: sent, failed (final) or retry';
 
 CREATE FUNCTION logwatch_private.retry_after(attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
@@ -412,18 +456,35 @@ CREATE FUNCTION logwatch_private.retry_now() RETURNS void
 COMMENT ON FUNCTION logwatch_private.retry_now() IS 'Makes every retry due: called at a reload, which may have corrected the settings';
 
 CREATE FUNCTION logwatch_private.due_channels() RETURNS TABLE (channel text, seconds double precision)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
+    -- Thousands can be queued: the index finds the next one of a channel, and its last one.
+    SET jit = off
+    SET enable_sort = off
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
     AS $$
-    SELECT n.channel,
-           -- Thousands can be queued; few are being sent.
-           CASE WHEN logwatch_private.is_misdated(max(n.next_attempt_at))
-                     OR bool_or(CASE WHEN n.state = 'sending' THEN logwatch_private.is_abandoned(n.notification) ELSE false END) THEN 0
-                ELSE extract(epoch FROM min(n.next_attempt_at) - clock_timestamp()) END::double precision
-      FROM logwatch_private.sendable AS n
-     GROUP BY n.channel
-     ORDER BY n.channel
-    $$;
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    WITH RECURSIVE present AS (
+        (SELECT n.channel FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending') ORDER BY n.channel LIMIT 1)
+        UNION ALL
+        SELECT (SELECT n.channel FROM logwatch.notifications AS n
+                 WHERE n.state IN ('queued', 'sending') AND n.channel > present.channel ORDER BY n.channel LIMIT 1)
+          FROM present WHERE present.channel IS NOT NULL
+    )
+    SELECT c.channel,
+           CASE WHEN logwatch_private.is_misdated(last.at)
+                     OR EXISTS (SELECT FROM logwatch.notifications AS n
+                                 WHERE n.state = 'sending' AND n.channel = c.channel AND n.leased_by IN (SELECT a.leased_by FROM logwatch_private.abandoned AS a)) THEN 0
+                ELSE extract(epoch FROM next.at - clock_timestamp()) END::double precision
+      FROM present AS c
+     CROSS JOIN LATERAL (SELECT s.next_attempt_at AS at FROM logwatch_private.sendable AS s WHERE s.channel = c.channel ORDER BY s.next_attempt_at LIMIT 1) AS next
+     CROSS JOIN LATERAL (SELECT s.next_attempt_at AS at FROM logwatch_private.sendable AS s WHERE s.channel = c.channel ORDER BY s.next_attempt_at DESC LIMIT 1) AS last
+     ORDER BY c.channel;
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.due_channels() IS 'Channels that have something to send, and the seconds until the next one is due';
 
 CREATE PROCEDURE logwatch_deliver()

@@ -74,13 +74,18 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
     ), counted AS MATERIALIZED (
         -- The timeline has 48 slots.
         SELECT c.* FROM logwatch_private.page_counts(ARRAY(SELECT asof - period + i * (period / 48) FROM generate_series(0, 47) AS i), asof) AS c
-    ), alert AS (
-        SELECT a AS one, a.id, a.started_at, a.state, a.met_until, k.acked_by, k.note AS ack_note, a.rule, s.silenced,
-               CASE WHEN a.state = 'firing' AND NOT s.silenced THEN 0 WHEN a.state = 'firing' THEN 1 WHEN a.state = 'pending' THEN 2 ELSE 3 END AS place
-          FROM logwatch.alerts AS a CROSS JOIN LATERAL (SELECT logwatch_private.is_silenced(a, asof) AS silenced) AS s
-         CROSS JOIN LATERAL logwatch_private.last_ack(a.id) AS k
+    ), shown AS MATERIALIZED (
+        SELECT a AS one, s.silenced, CASE WHEN a.state = 'firing' AND NOT s.silenced THEN 0 WHEN a.state = 'firing' THEN 1 WHEN a.state = 'pending' THEN 2 ELSE 3 END AS place
+          FROM logwatch.alerts AS a
+         CROSS JOIN (SELECT logwatch_private.any_silence(asof) AS any_silence OFFSET 0) AS e
+         CROSS JOIN LATERAL (SELECT e.any_silence AND logwatch_private.is_silenced(a, asof) AS silenced) AS s
          WHERE a.state <> 'resolved' OR a.met_until > asof - period
          ORDER BY place, a.started_at DESC, a.id DESC LIMIT 30
+    ), alert AS (
+        SELECT s.one, (s.one).id, (s.one).started_at, (s.one).state, (s.one).met_until, k.acked_by, k.note AS ack_note, r AS rule, r.severity, r.runbook, s.silenced, s.place
+          FROM shown AS s
+          LEFT JOIN logwatch.rules AS r ON r.name = (s.one).rule
+         CROSS JOIN LATERAL logwatch_private.last_ack((s.one).id) AS k
     ), status AS MATERIALIZED (
         SELECT s.component, s.name, s.state, s.count, s.message FROM logwatch.status AS s
     ), source AS (
@@ -113,11 +118,10 @@ CREATE FUNCTION logwatch_private.read_page(period interval, asof timestamptz) RE
                        FROM status AS s WHERE s.component <> 'source'),
         'alerts', (SELECT COALESCE(jsonb_agg(jsonb_build_object(
                               'id', a.id, 'state', CASE WHEN a.silenced AND a.state <> 'resolved' THEN 'silenced' ELSE a.state END,
-                              'severity', COALESCE((SELECT r.severity FROM logwatch.rules AS r WHERE r.name = a.rule), 'warning'),
-                              'message', logwatch_private.alert_message(a.one), 'started_at', logwatch_private.rfc3339(a.started_at),
+                              'severity', COALESCE(a.severity, 'warning'), 'message', logwatch_private.alert_message(a.one, a.rule), 'started_at', logwatch_private.rfc3339(a.started_at),
                               'until', CASE WHEN a.state = 'resolved' THEN logwatch_private.rfc3339(a.met_until) END,
                               'acked_by', a.acked_by, 'ack_note', a.ack_note,
-                              'runbook', (SELECT r.runbook FROM logwatch.rules AS r WHERE r.name = a.rule)) ORDER BY a.place, a.started_at DESC, a.id DESC), '[]') FROM alert AS a),
+                              'runbook', a.runbook) ORDER BY a.place, a.started_at DESC, a.id DESC), '[]') FROM alert AS a),
         'patterns', (SELECT c.patterns FROM counted AS c),
         'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.name, 'host', s.host, 'n', s.n, 'state', s.state, 'message', s.message, 'gaps', s.gaps, 'files', s.files,
                               'heard', extract(epoch FROM asof - s.heard_at)::bigint, 'delay', greatest(s.delay, 0)) ORDER BY s.n DESC, s.name), '[]') FROM source AS s),

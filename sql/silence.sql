@@ -89,6 +89,12 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.silence_of(logwatch.alerts, timestamptz) IS 'Returns a silence that holds back an alert''s notifications now, or NULL';
 
+CREATE FUNCTION logwatch_private.any_silence(asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$ SELECT EXISTS (SELECT FROM logwatch.silences AS s WHERE s.ends_at > asof OR s.repeat_every IS NOT NULL) $$;
+COMMENT ON FUNCTION logwatch_private.any_silence(timestamptz) IS 'Whether a silence may hold: spares a look at each alert';
+
 CREATE FUNCTION logwatch_private.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

@@ -162,20 +162,20 @@ BEGIN
     END IF;
     IF rolled THEN
         -- The fullest group of each rule's present window. Only the minutes at its ends must be
-        -- looked into.
+        -- looked into. Sums of floats are exact up to 9e15, and much quicker than numeric ones.
         RETURN QUERY
         SELECT summed.name, max(summed.n)::bigint FROM (
         SELECT grouped.name, grouped.grp, sum(grouped.n) AS n
           FROM (SELECT r.name, o.grp,
-                       sum(CASE WHEN o.minute > asof - r.within AND o.minute + interval '59 seconds' <= asof THEN o.n
-                                ELSE (SELECT COALESCE(sum(p / 60), 0) FROM unnest(o.points) AS p
+                       sum(CASE WHEN o.minute > asof - r.within AND o.minute + interval '59 seconds' <= asof THEN o.n::float8
+                                ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(o.points) AS p
                                        WHERE o.minute + make_interval(secs => p % 60) > asof - r.within AND o.minute + make_interval(secs => p % 60) <= asof) END) AS n
                   FROM logwatch.rules AS r
                   JOIN logwatch_private.known_rules AS k ON k.name = r.name
                   JOIN logwatch_private.rolled AS o ON o.selection = k.selection
                    AND o.minute > asof - r.within - interval '1 minute' AND o.minute <= asof AND o.level >= r.level::logwatch.level
                  GROUP BY 1, 2
-                 UNION ALL SELECT w.rule, w.grp, w.n FROM logwatch_private.waiting_counts(asof) AS w) AS grouped
+                 UNION ALL SELECT w.rule, w.grp, w.n::float8 FROM logwatch_private.waiting_counts(asof) AS w) AS grouped
          GROUP BY 1, 2) AS summed GROUP BY 1;
         RETURN;
     END IF;
@@ -202,6 +202,8 @@ CREATE FUNCTION logwatch_private.read_status(asof timestamptz)
     SET plan_cache_mode = force_generic_plan
     AS $$
 #variable_conflict use_column
+DECLARE
+    any_silence constant boolean := logwatch_private.any_silence(asof);
 BEGIN
     PERFORM logwatch_private.hold();
     RETURN QUERY
@@ -214,12 +216,12 @@ BEGIN
       LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (
            SELECT CASE WHEN NOT r.enabled THEN 'disabled'
-                       WHEN bool_or(a.state = 'firing') THEN CASE WHEN bool_and(logwatch_private.is_silenced(a, asof)) FILTER (WHERE a.state = 'firing') THEN 'silenced' ELSE 'firing' END
+                       WHEN bool_or(a.state = 'firing') THEN CASE WHEN bool_and(any_silence AND logwatch_private.is_silenced(a, asof)) FILTER (WHERE a.state = 'firing') THEN 'silenced' ELSE 'firing' END
                        WHEN bool_or(a.state = 'pending') THEN 'pending'
                        ELSE 'ok' END AS state,
                   COALESCE(min(a.started_at), (SELECT max(q.resolved_at) FROM logwatch.alerts AS q WHERE q.rule = r.name)) AS since,
                   count(a.id) AS groups,
-                  COALESCE(max(logwatch_private.group_label(a.group_by, a.group_key)), '') AS grouped_by
+                  COALESCE(logwatch_private.group_label(max(a.group_by), max(a.group_key)), '') AS grouped_by
              FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved') AS s
      CROSS JOIN LATERAL (SELECT logwatch_private.rule_problem(r.name) AS text) AS problem
      -- A check would have made an alert of it; the other kinds compare more than a count.

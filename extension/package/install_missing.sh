@@ -19,6 +19,9 @@ PGRX=0.18.1
 CARGO_FUZZ=0.13.2
 CARGO_DENY=0.20.2
 
+# Debian's packages of syslog-ng and rsyslog exclude each other, the programs do not.
+syslog_ng=(syslog-ng-core libivykis0 libnet1 libjson-c5 libpcre3 libwrap0)
+
 fail() {
 	printf 'install_missing.sh: %s\n' "$@" >&2
 	exit 1
@@ -88,8 +91,9 @@ install_for() {
 	fi
 	if [[ $1 == bench ]]; then
 		# The bench leaves out programs that are not installed.
-		find_missing grep ripgrep curl rsyslog rsyslog-pgsql mtail prometheus prometheus-alertmanager sec
+		find_missing grep ripgrep curl rsyslog rsyslog-pgsql mtail prometheus prometheus-alertmanager sec libdbd-pgsql
 		((${#missing[@]} == 0)) || install_packages || echo "Going on without ${missing[*]}."
+		unpack syslog-ng-sql usr/sbin/syslog-ng "${syslog_ng[@]}" syslog-ng-mod-sql
 	fi
 	[[ $1 == test ]] || return 0
 	# Postfix would displace another mail server, systemd another init. The scenario that needs one of
@@ -100,8 +104,7 @@ install_for() {
 		echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
 		install_packages || echo "Going on without ${missing[*]}."
 	fi
-	# Debian's packages of syslog-ng and rsyslog exclude each other, the programs do not.
-	unpack syslog-ng usr/sbin/syslog-ng syslog-ng-core libivykis0 libnet1 libjson-c5 libpcre3 libwrap0
+	unpack syslog-ng usr/sbin/syslog-ng "${syslog_ng[@]}"
 	# Programs that rotate logs. Some of their packages supervise services.
 	unpack rotators usr/bin/cronolog runit s6 libs6-2.11 libskarnet2.13 libexecline2.9 daemontools \
 		apache2-utils libapr1 libaprutil1 python3-concurrent-log-handler python3-portalocker \

@@ -146,7 +146,8 @@ extension_sql_file!(
     name = "episodes",
     requires = ["renewal"]
 );
-extension_sql_file!("../../sql/check.sql", name = "check", requires = ["episodes"]);
+extension_sql_file!("../../sql/follow.sql", name = "follow", requires = ["episodes"]);
+extension_sql_file!("../../sql/check.sql", name = "check", requires = ["follow"]);
 extension_sql_file!("../../sql/backtest.sql", name = "backtest", requires = ["check"]);
 extension_sql_file!(
     "../../sql/check_rule.sql",

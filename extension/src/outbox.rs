@@ -74,19 +74,19 @@ pub fn claim(channel: &str, most: usize) -> spi::Result<Vec<Notification>> {
 
 /// Records how attempts ended.
 pub fn record(ended: &[Ended]) -> spi::Result<()> {
-    for one in ended {
-        Spi::run_with_args(
-            "SELECT logwatch_private.settle($1, $2, $3, $4, $5)",
-            &[
-                one.id.into(),
-                one.message_id.as_str().into(),
-                one.outcome.verdict.word().into(),
-                one.outcome.code.into(),
-                one.outcome.answer.as_str().into(),
-            ],
-        )?;
+    fn column<'a, T>(ended: &'a [Ended], read: impl Fn(&'a Ended) -> T) -> Vec<T> {
+        ended.iter().map(read).collect()
     }
-    Ok(())
+    Spi::run_with_args(
+        "SELECT logwatch_private.record_attempts($1, $2, $3, $4, $5)",
+        &[
+            column(ended, |one| one.id).into(),
+            column(ended, |one| one.message_id.as_str()).into(),
+            column(ended, |one| one.outcome.verdict.word()).into(),
+            column(ended, |one| one.outcome.code).into(),
+            column(ended, |one| one.outcome.answer.as_str()).into(),
+        ],
+    )
 }
 
 /// Keeps other senders from notifications that wait for their server for long.

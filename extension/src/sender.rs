@@ -28,8 +28,12 @@ const MOST_THREADS: usize = 4;
 const LONGEST_QUEUE: Duration = Duration::from_secs(60);
 /// How often a lease is renewed: half of the time that `logwatch_private.claim` gives it.
 const RENEW_EVERY: Duration = Duration::from_secs(60);
-/// Notifications of a channel that are claimed at the same time.
-const MOST_CLAIMED: usize = 20;
+/// Notifications of a channel that are claimed at the same time: as few as that at first, and where
+/// the server is quick, up to so many. What is claimed for a slow one would wait here.
+const FEWEST_CLAIMED: usize = 20;
+const MOST_CLAIMED: usize = 160;
+/// The connection stays open for this long for the next notification.
+const KEEP_OPEN: Duration = Duration::from_secs(2);
 
 /// The settings of a channel, as they were when a notification was claimed.
 #[derive(Clone)]
@@ -106,6 +110,8 @@ pub struct Sender {
     under_way: HashMap<String, UnderWay>,
     reports: Reports<Report>,
     results: Receiver<Report>,
+    /// How many it takes at the same time.
+    most_claimed: usize,
 }
 
 enum Report {
@@ -121,6 +127,7 @@ impl Default for Sender {
             under_way: HashMap::new(),
             reports,
             results,
+            most_claimed: FEWEST_CLAIMED,
         }
     }
 }
@@ -128,7 +135,7 @@ impl Default for Sender {
 impl Sender {
     /// Returns how many notifications it can take.
     pub fn room(&self) -> usize {
-        MOST_CLAIMED.saturating_sub(self.under_way.len())
+        self.most_claimed.saturating_sub(self.under_way.len())
     }
 
     /// Whether everything it was given has ended.
@@ -180,6 +187,8 @@ impl Sender {
                 }
             }
         }
+        let is_slow = self.under_way.values().any(|one| one.since.elapsed() >= PATIENCE);
+        self.most_claimed = next_claim(self.most_claimed, ended.len(), is_slow);
         ended.extend(self.take_back(|one| {
             let (limit, why) = if one.running {
                 (one.route.longest_attempt(), "the attempt did not end")
@@ -275,6 +284,16 @@ impl Sender {
     }
 }
 
+/// Returns how many notifications to claim at the same time, after so many have ended since the
+/// last look.
+fn next_claim(most: usize, ended: usize, is_slow: bool) -> usize {
+    match ended {
+        _ if is_slow => FEWEST_CLAIMED,
+        ended if ended * 2 >= most => MOST_CLAIMED.min(most * 2),
+        _ => most,
+    }
+}
+
 impl Drop for Sender {
     fn drop(&mut self) {
         let mut queue = self.shared.queue();
@@ -365,7 +384,7 @@ fn report(shared: &Shared, reports: &Reports<Report>, job: &Job, outcome: &Outco
     received
 }
 
-/// Waits for a job; before it waits it closes the connection. None when the thread is to end.
+/// Waits for a job; the connection is closed when none comes soon. None when the thread is to end.
 fn next_job(shared: &Shared, is_first: bool, open: &mut Option<Open>) -> Option<Job> {
     let mut queue = shared.queue();
     loop {
@@ -375,19 +394,27 @@ fn next_job(shared: &Shared, is_first: bool, open: &mut Option<Open>) -> Option<
         if !queue.jobs.is_empty() {
             return Some(queue.jobs.remove(0));
         }
+        if is_first {
+            let limit = if open.is_some() { KEEP_OPEN } else { Duration::MAX };
+            queue.idle += 1;
+            let (woken, waited) = shared
+                .news
+                .wait_timeout(queue, limit)
+                .unwrap_or_else(PoisonError::into_inner);
+            queue = woken;
+            queue.idle -= 1;
+            if !waited.timed_out() || !queue.jobs.is_empty() {
+                continue;
+            }
+        }
         if let Some(mut way) = open.take() {
             // Without the lock: the server may be slow to say goodbye.
             drop(queue);
             way.channel.close();
             queue = shared.queue();
-            continue;
-        }
-        if !is_first {
+        } else if !is_first {
             return None;
         }
-        queue.idle += 1;
-        queue = shared.news.wait(queue).unwrap_or_else(PoisonError::into_inner);
-        queue.idle -= 1;
     }
 }
 
@@ -411,5 +438,21 @@ pub fn spawn(name: &str, body: impl FnOnce() + Send + 'static) -> std::io::Resul
         let started = builder.spawn(body).map(drop);
         libc::pthread_sigmask(libc::SIG_SETMASK, &old, std::ptr::null_mut());
         started
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_quick_server_gets_more_at_a_time_and_a_slow_one_few() {
+        let mut most = FEWEST_CLAIMED;
+        for expected in [40, 80, 160, MOST_CLAIMED, MOST_CLAIMED] {
+            most = next_claim(most, most, false);
+            assert_eq!(most, expected);
+        }
+        assert_eq!(next_claim(80, 39, false), 80);
+        assert_eq!(next_claim(80, 80, true), FEWEST_CLAIMED);
     }
 }

@@ -71,6 +71,7 @@ static WEBHOOK_HEADERS_FILE: Text = Text::new(None);
 static RECEIVERS_FILE: Text = Text::new(None);
 static HEARTBEAT_URL: Text = Text::new(None);
 static SMTP_TIMEOUT: GucSetting<i32> = GucSetting::<i32>::new(20);
+static MAILS_PER_HOUR: GucSetting<i32> = GucSetting::<i32>::new(300);
 
 /// Defines the settings. Outside preload `logwatch.database` cannot be one that needs a restart:
 /// PostgreSQL would end the session.
@@ -229,6 +230,14 @@ pub fn init(preloading: bool) {
         1,
         60,
         GucFlags::UNIT_S,
+    );
+    number(
+        c"logwatch.mails_per_hour",
+        c"Sets how many mails all recipients together get in an hour; a digest lists the rest.",
+        &MAILS_PER_HOUR,
+        1,
+        1_000_000,
+        GucFlags::default(),
     );
     text(
         c"logwatch.webhook_url",

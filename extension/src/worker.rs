@@ -467,8 +467,7 @@ pub fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
 fn evaluate() -> spi::Result<bool> {
     // A check that a crash undoes is repeated. Nothing is sent before the claim, whose commit waits
     // for the disk.
-    const CHECK: &str =
-        "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check()";
+    const CHECK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check(tells => false)";
     const CHECKED: &str =
         "SELECT p.checked_at OPERATOR(pg_catalog.>=) pg_catalog.now() FROM logwatch.progress AS p";
     Spi::connect_mut(|client| {

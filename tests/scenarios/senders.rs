@@ -402,7 +402,7 @@ fn three_thousand_groups_of_a_rule_are_one_mail() -> Result<()> {
 #[test]
 fn three_hundred_mails_an_hour_leave_the_server() -> Result<()> {
     let sink = MailSink::plain()?;
-    let server = Server::without_worker(&[
+    let mut server = Server::without_worker(&[
         ("logwatch.smtp_url", &sink.url()),
         ("logwatch.email_to", "ops@example.com"),
     ])?;
@@ -427,6 +427,16 @@ fn three_hundred_mails_an_hour_leave_the_server() -> Result<()> {
         )?,
         "11"
     );
+    server.sql(
+        "INSERT INTO logwatch.notifications (channel, recipient, reason, message_id, payload)
+         SELECT n.channel, format('more%s@example.com', g), n.reason, format('<more%s@db.test>', g), n.payload
+           FROM (SELECT * FROM logwatch.notifications WHERE reason = 'report' LIMIT 1) AS n, generate_series(1, 5) AS g",
+    )?;
+    server.set(&[("logwatch.mails_per_hour", "304")])?;
+    server.sql("SELECT pg_reload_conf()")?;
+    server.wait_for_sql(SOON, "SHOW logwatch.mails_per_hour", "304")?;
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(sink.mails().len(), 304);
     Ok(())
 }
 

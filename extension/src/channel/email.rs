@@ -22,6 +22,13 @@ pub struct EmailMemory {
     tokens: TokenSource,
 }
 
+/// Why a mail was not handed over.
+enum SendError {
+    /// There is no conversation with a server.
+    Unreached(Error),
+    Failed(Error),
+}
+
 /// One thread's way to the mail server.
 pub struct EmailChannel {
     settings: Arc<Email>,
@@ -107,29 +114,38 @@ impl EmailChannel {
         opened
     }
 
-    fn transaction(&mut self, to: &str, mail: &str) -> Outcome {
+    /// Hands a mail over. A server may have closed a conversation that was kept open: then the mail
+    /// begins another one at once.
+    fn send(&mut self, to: &str, mail: &str) -> Result<(Reply, String), SendError> {
         let from = self.settings.from.email.to_string();
-        let accepts = Arc::clone(&self.memory.accepts);
-        let session = match self.session() {
-            Ok(session) => session,
-            // The rest of the queue need not wait for the same.
-            Err(error) => {
-                return Outcome {
-                    code: error.code().map(Into::into),
-                    ..Outcome::unreached(explain(&error))
-                };
+        loop {
+            let was_open = self.session.is_some();
+            let session = self.session().map_err(SendError::Unreached)?;
+            match session.send(&from, to, mail) {
+                Ok(reply) => return Ok((reply, session.server())),
+                Err(why) if was_open && is_end_of_conversation(&why) => self.session = None,
+                Err(why) => return Err(SendError::Failed(why)),
             }
-        };
-        match session.send(&from, to, mail) {
-            Ok(reply) => {
+        }
+    }
+
+    fn transaction(&mut self, to: &str, mail: &str) -> Outcome {
+        let accepts = Arc::clone(&self.memory.accepts);
+        match self.send(to, mail) {
+            // The rest of the queue need not wait for the same.
+            Err(SendError::Unreached(error)) => Outcome {
+                code: error.code().map(Into::into),
+                ..Outcome::unreached(explain(&error))
+            },
+            Ok((reply, server)) => {
                 accepts.store(true, Ordering::Relaxed);
                 Outcome {
                     code: Some(reply.code.into()),
-                    server: Some(session.server()),
+                    server: Some(server),
                     ..Outcome::sent(reply.to_string())
                 }
             }
-            Err(error) => {
+            Err(SendError::Failed(error)) => {
                 if refused_after_recipient(&error) {
                     accepts.store(true, Ordering::Relaxed);
                 }
@@ -143,9 +159,12 @@ impl EmailChannel {
                 if matches!(error, Error::NoSmtpUtf8) {
                     return outcome;
                 }
-                if error.code().is_none_or(|code| code == 421) || session.reset().is_err() {
-                    self.session = None;
-                }
+                let goes_on = error.code().is_some_and(|code| code != 421);
+                self.session = self
+                    .session
+                    .take()
+                    .filter(|_| goes_on)
+                    .and_then(|mut session| session.reset().is_ok().then_some(session));
                 outcome
             }
         }
@@ -200,6 +219,15 @@ fn protection(
         Security::StartTls => Protection::StartTls(config()?),
         Security::ImplicitTls => Protection::ImplicitTls(config()?),
     })
+}
+
+/// Whether the server has ended the conversation before a mail began.
+fn is_end_of_conversation(error: &Error) -> bool {
+    match error {
+        Error::Closed(step) | Error::Io(step, _) => *step == Step::MailFrom,
+        Error::Refused(Step::MailFrom, reply) => reply.code == 421,
+        _ => false,
+    }
 }
 
 /// Whether the server has taken the recipient before it refused.

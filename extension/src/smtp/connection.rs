@@ -157,6 +157,8 @@ pub struct Connection {
     handle: Handle,
     /// How long a reply may take once it has begun.
     tail: Duration,
+    /// Bytes behind the last reply that was read: replies to commands that were sent together.
+    received: Vec<u8>,
 }
 
 /// A reply that did not arrive in full: the bytes so far, and the reason.
@@ -192,6 +194,7 @@ impl Connection {
                         deadline,
                         handle: handle.clone(),
                         tail: wait,
+                        received: Vec::new(),
                     });
                 }
                 Err(why) => failed = why,
@@ -214,6 +217,8 @@ impl Connection {
         let Stream::Plain(plain) = &self.stream else {
             return Ok(());
         };
+        // Bytes from before the handshake must not count as encrypted.
+        self.received.clear();
         let tcp = plain.tcp.try_clone().map_err(Error::Connect)?;
         let until = self.deadline.min(Instant::now() + wait);
         let name = ServerName::try_from(host.to_owned())
@@ -231,8 +236,10 @@ impl Connection {
         Ok(())
     }
 
-    /// Sends a command, or a whole mail.
+    /// Sends a command, several at once, or a whole mail. Forgets replies that nothing has asked
+    /// for.
     pub fn write(&mut self, step: Step, bytes: &[u8], wait: Duration) -> Result<(), Error> {
+        self.received.clear();
         self.stream.socket().until = self.deadline.min(Instant::now() + wait);
         let written = self.stream.io().write_all(bytes);
         written
@@ -244,29 +251,42 @@ impl Connection {
     /// ordinary time.
     pub fn read(&mut self, step: Step, wait: Duration) -> Result<Reply, Incomplete> {
         self.stream.socket().until = self.deadline.min(Instant::now() + wait);
-        let mut bytes = Vec::new();
+        let mut bytes = std::mem::take(&mut self.received);
         loop {
-            let mut piece = [0_u8; 1024];
-            let why = match self.stream.io().read(&mut piece) {
-                Ok(0) if self.handle.is_cancelled() => Error::Cancelled,
-                Ok(0) => Error::Closed(step),
+            let why = match reply::parse(&bytes) {
+                Ok(Some((reply, length))) => {
+                    self.received = bytes.split_off(length);
+                    return Ok(reply);
+                }
+                Ok(None) if bytes.len() <= MAX_REPLY => match self.receive(step, &mut bytes, wait) {
+                    Ok(()) => continue,
+                    Err(why) => why,
+                },
+                Ok(None) => Error::TooLong(step),
+                Err(line) => Error::NotSmtp(step, line.chars().take(200).collect()),
+            };
+            return Err(Incomplete { bytes, why });
+        }
+    }
+
+    /// Waits for more of a reply.
+    fn receive(&mut self, step: Step, bytes: &mut Vec<u8>, wait: Duration) -> Result<(), Error> {
+        let mut piece = [0_u8; 1024];
+        loop {
+            match self.stream.io().read(&mut piece) {
+                Ok(0) if self.handle.is_cancelled() => return Err(Error::Cancelled),
+                Ok(0) => return Err(Error::Closed(step)),
                 Ok(n) => {
                     if bytes.is_empty() {
                         let socket = self.stream.socket();
                         socket.until = socket.until.min(Instant::now() + self.tail);
                     }
                     bytes.extend_from_slice(&piece[..n]);
-                    match reply::parse(&bytes) {
-                        Ok(Some(reply)) => return Ok(reply),
-                        Ok(None) if bytes.len() <= MAX_REPLY => continue,
-                        Ok(None) => Error::TooLong(step),
-                        Err(line) => Error::NotSmtp(step, line.chars().take(200).collect()),
-                    }
+                    return Ok(());
                 }
-                Err(why) if why.kind() == ErrorKind::Interrupted => continue,
-                Err(why) => self.io_error(step, why, wait),
-            };
-            return Err(Incomplete { bytes, why });
+                Err(why) if why.kind() == ErrorKind::Interrupted => {}
+                Err(why) => return Err(self.io_error(step, why, wait)),
+            }
         }
     }
 

@@ -49,13 +49,15 @@ pub fn leading_code(bytes: &[u8]) -> Option<u16> {
     )
 }
 
-/// Returns the reply that bytes hold in full, `Ok(None)` while its last line has not ended, and the
-/// line that is no reply line as an error. Bytes that are not UTF-8 are replaced. The code is the
-/// first line's.
-pub fn parse(bytes: &[u8]) -> Result<Option<Reply>, String> {
+/// Returns the reply that bytes begin with and its length, `Ok(None)` while its last line has not
+/// ended, and the line that is no reply line as an error. Bytes that are not UTF-8 are replaced.
+/// The code is the first line's.
+pub fn parse(bytes: &[u8]) -> Result<Option<(Reply, usize)>, String> {
     let mut lines = Vec::new();
+    let mut length = 0;
     let first = leading_code(bytes);
     for line in bytes.split_inclusive(|byte| *byte == b'\n') {
+        length += line.len();
         let Some(ended) = line.strip_suffix(b"\n") else {
             return Ok(None);
         };
@@ -66,7 +68,7 @@ pub fn parse(bytes: &[u8]) -> Result<Option<Reply>, String> {
             Some(b'-') => lines.push(text(&ended[4..])),
             None | Some(b' ') => {
                 lines.push(text(ended.get(4..).unwrap_or_default()));
-                return Ok(Some(Reply { code, lines }));
+                return Ok(Some((Reply { code, lines }, length)));
             }
             Some(_) => return Err(text(ended)),
         }
@@ -89,9 +91,13 @@ mod tests {
     fn a_reply_ends_with_the_line_that_has_no_hyphen() {
         assert_eq!(parse(b"250-a\r\n250-b\r\n"), Ok(None));
         assert_eq!(parse(b"250-a\r\n250 b"), Ok(None));
-        assert_eq!(parse(b"250-a\r\n250 b\r\n"), Ok(Some(reply(250, &["a", "b"]))));
-        assert_eq!(parse(b"250\r\n"), Ok(Some(reply(250, &[""]))));
-        assert_eq!(parse(b"250 \xff\n"), Ok(Some(reply(250, &["\u{fffd}"]))));
+        assert_eq!(
+            parse(b"250-a\r\n250 b\r\n"),
+            Ok(Some((reply(250, &["a", "b"]), 14)))
+        );
+        assert_eq!(parse(b"250\r\n"), Ok(Some((reply(250, &[""]), 5))));
+        assert_eq!(parse(b"250 a\r\n354 b\r\n"), Ok(Some((reply(250, &["a"]), 7))));
+        assert_eq!(parse(b"250 \xff\n"), Ok(Some((reply(250, &["\u{fffd}"]), 6))));
         assert_eq!(parse(b"HTTP/1.1 400 Bad\r\n"), Err("HTTP/1.1 400 Bad".to_owned()));
         assert_eq!(parse(b"2500 x\r\n"), Err("2500 x".to_owned()));
     }

@@ -143,15 +143,47 @@ impl Session {
         } else {
             return Err(Error::NoSmtpUtf8);
         };
-        self.command(Step::MailFrom, &format!("MAIL FROM:<{from}>{parameter}"))?;
-        self.command(Step::Rcpt, &format!("RCPT TO:<{to}>"))?;
-        self.ask(Step::Data, "DATA")?;
+        let mail_from = format!("MAIL FROM:<{from}>{parameter}");
+        let rcpt = format!("RCPT TO:<{to}>");
+        if self.has("PIPELINING") {
+            self.envelope(&mail_from, &rcpt)?;
+        } else {
+            self.command(Step::MailFrom, &mail_from)?;
+            self.command(Step::Rcpt, &rcpt)?;
+            self.ask(Step::Data, "DATA")?;
+        }
         if !self.handle.commit() {
             return Err(Error::Cancelled);
         }
         let reply = self.hand_over(mail);
         self.handle.uncommit();
         reply
+    }
+
+    /// Sends the commands before a mail at once (RFC 2920) and reads their replies. The error is
+    /// the first refusal.
+    fn envelope(&mut self, mail_from: &str, rcpt: &str) -> Result<(), Error> {
+        let wait = self.waits.reply;
+        let commands = format!("{mail_from}\r\n{rcpt}\r\nDATA\r\n");
+        self.connection.write(Step::MailFrom, commands.as_bytes(), wait)?;
+        let mut refused = None;
+        let mut asked_for_mail = false;
+        for (step, class) in [(Step::MailFrom, 2), (Step::Rcpt, 2), (Step::Data, 3)] {
+            match self.expect(step, wait, class) {
+                Ok(_) => asked_for_mail = step == Step::Data,
+                Err(why @ Error::Refused(..)) => refused = refused.or(Some(why)),
+                // After a refusal the server may close the connection.
+                Err(why) => return Err(refused.unwrap_or(why)),
+            }
+        }
+        let Some(why) = refused else {
+            return Ok(());
+        };
+        if asked_for_mail {
+            // It goes to nobody: an empty one ends that.
+            self.exchange(Step::Other, ".", 2).ok();
+        }
+        Err(why)
     }
 
     fn hand_over(&mut self, mail: &str) -> Result<Reply, Error> {

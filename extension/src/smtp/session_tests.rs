@@ -24,7 +24,8 @@ fn server(replies: &[&[u8]]) -> (Server, JoinHandle<()>) {
             let _ = write_reply(&stream, &reply);
             let mut line = String::new();
             let in_mail = reply.starts_with(b"354");
-            while reader.read_line(&mut line).unwrap_or(0) > 0 && in_mail && !line.ends_with("\r\n.\r\n") {}
+            let at_end = |mail: &str| mail == ".\r\n" || mail.ends_with("\r\n.\r\n");
+            while reader.read_line(&mut line).unwrap_or(0) > 0 && in_mail && !at_end(&line) {}
         }
         let mut rest = Vec::new();
         let _ = std::io::Read::read_to_end(&mut reader, &mut rest);
@@ -43,14 +44,27 @@ fn write_reply(mut stream: &TcpStream, reply: &[u8]) -> std::io::Result<()> {
 
 /// Sends one mail to a server that replies `last` to its end.
 fn send(last: &[u8], waits: Waits) -> Result<Reply, Error> {
-    let (server, thread) = server(&[
-        b"220 hi\r\n",
-        b"250-sink\r\n250 SIZE\r\n",
-        b"250 ok\r\n",
-        b"250 ok\r\n",
-        b"354 go\r\n",
-        last,
-    ]);
+    converse(
+        &[
+            b"220 hi\r\n",
+            b"250-sink\r\n250 SIZE\r\n",
+            b"250 ok\r\n",
+            b"250 ok\r\n",
+            b"354 go\r\n",
+            last,
+        ],
+        waits,
+        |_| Ok(()),
+    )
+}
+
+/// Sends one mail to a server that makes these replies, and goes on with `then` where it refuses.
+fn converse(
+    replies: &[&[u8]],
+    waits: Waits,
+    then: impl FnOnce(&mut Session) -> Result<(), Error>,
+) -> Result<Reply, Error> {
+    let (server, thread) = server(replies);
     let handle = Handle::default();
     let sent = Session::open(
         &server,
@@ -61,7 +75,13 @@ fn send(last: &[u8], waits: Waits) -> Result<Reply, Error> {
         &handle,
         Instant::now(),
     )
-    .and_then(|mut session| session.send("a@db01", "b@db01", "Subject: x\r\n\r\n.\r\n"));
+    .and_then(|mut session| {
+        let sent = session.send("a@db01", "b@db01", "Subject: x\r\n\r\n.\r\n");
+        if sent.is_err() {
+            then(&mut session)?;
+        }
+        sent
+    });
     // The session is gone, and its socket with it: the server ends.
     thread.join().unwrap();
     sent
@@ -123,6 +143,57 @@ fn the_deadline_of_the_conversation_ends_any_wait() {
         Err(Error::Timeout(Step::EndOfData, _))
     ));
     assert!(began.elapsed() < SHORT * 8, "{:?}", began.elapsed());
+}
+
+#[test]
+fn replies_to_commands_that_were_sent_together_may_come_together() {
+    let accepted = converse(
+        &[
+            b"220 hi\r\n",
+            b"250-sink\r\n250 PIPELINING\r\n",
+            b"250 ok\r\n250-2.1.5 ok\r\n250 yes\r\n354 go\r\n",
+            b"",
+            b"",
+            b"250 kept\r\n",
+        ],
+        Waits::impatient(SHORT),
+        |_| Ok(()),
+    );
+    assert_eq!(accepted.map(|reply| reply.lines).unwrap(), ["kept"]);
+}
+
+#[test]
+fn the_first_refusal_of_a_pipeline_counts_and_the_conversation_goes_on() {
+    for (replies, refused_at) in [
+        // The server asks for a mail to nobody: it gets an empty one.
+        (
+            [
+                b"250 ok\r\n".as_slice(),
+                b"550 5.1.1 no\r\n",
+                b"354 go\r\n",
+                b"554 5.5.1 no recipients\r\n",
+            ],
+            Step::Rcpt,
+        ),
+        (
+            [
+                b"451 later\r\n",
+                b"503 5.5.1 MAIL first\r\n",
+                b"503 5.5.1 RCPT first\r\n",
+                b"250 reset\r\n",
+            ],
+            Step::MailFrom,
+        ),
+    ] {
+        let mut script: Vec<&[u8]> = vec![b"220 hi\r\n", b"250-sink\r\n250 PIPELINING\r\n"];
+        script.extend(replies);
+        script.push(b"250 reset\r\n");
+        let refusal = converse(&script, Waits::impatient(SHORT), Session::reset);
+        assert!(
+            matches!(&refusal, Err(Error::Refused(step, _)) if *step == refused_at),
+            "{refusal:?}"
+        );
+    }
 }
 
 #[test]

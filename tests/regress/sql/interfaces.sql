@@ -22,6 +22,6 @@ INSERT INTO logwatch.notifications (channel, recipient, reason, message_id, payl
 SELECT recipient FROM logwatch_private.claim('email', 100);
 SELECT reason, jsonb_array_length(payload -> 'suppressed') AS suppressed FROM logwatch.notifications WHERE reason = 'digest';
 -- Every attempt leaves a trace.
-SELECT logwatch_private.settle(n.id, n.message_id, 'retry', 451, 'greylisted') FROM logwatch.notifications AS n WHERE message_id = '<1@test>';
+SELECT logwatch_private.record_attempts(ARRAY[n.id], ARRAY[n.message_id], '{retry}', '{451}', '{greylisted}') FROM logwatch.notifications AS n WHERE message_id = '<1@test>';
 SELECT outcome, code, answer, duration >= interval '0' AS timed FROM logwatch.attempts;
 TRUNCATE logwatch.alerts, logwatch.notifications, logwatch.attempts, logwatch.minutes, logwatch.batches, logwatch.entries, logwatch.patterns, logwatch.sources;

@@ -76,6 +76,7 @@ enum Encryption {
 /// The state that connections share.
 struct Shared {
     encryption: Encryption,
+    offers_pipelining: bool,
     tls: Option<Arc<rustls::ServerConfig>>,
     login: Option<(String, String)>,
     /// The mechanism that takes a token, such as XOAUTH2.
@@ -138,12 +139,17 @@ pub struct MailSink {
 impl MailSink {
     /// Without encryption and login.
     pub fn plain() -> Result<MailSink> {
-        MailSink::start(Encryption::None, None, None, None)
+        MailSink::start(Encryption::None, false, None, None, None)
+    }
+
+    /// The same, and takes several commands at once (RFC 2920), as most servers do.
+    pub fn pipelining() -> Result<MailSink> {
+        MailSink::start(Encryption::None, true, None, None, None)
     }
 
     /// Wants a login by this mechanism, XOAUTH2 or OAUTHBEARER, with the token of `accept_token`.
     pub fn with_token(mechanism: &str) -> Result<MailSink> {
-        MailSink::start(Encryption::None, None, None, Some(mechanism))
+        MailSink::start(Encryption::None, false, None, None, Some(mechanism))
     }
 
     /// From now on takes this user's token and no other one.
@@ -153,16 +159,17 @@ impl MailSink {
 
     /// Offers STARTTLS; with `login`, wants AUTH with this user and password before it takes mail.
     pub fn starttls(certificate: &Certificate, login: Option<(&str, &str)>) -> Result<MailSink> {
-        MailSink::start(Encryption::StartTls, Some(certificate), login, None)
+        MailSink::start(Encryption::StartTls, false, Some(certificate), login, None)
     }
 
     /// Encrypted from the first byte.
     pub fn implicit_tls(certificate: &Certificate, login: Option<(&str, &str)>) -> Result<MailSink> {
-        MailSink::start(Encryption::Implicit, Some(certificate), login, None)
+        MailSink::start(Encryption::Implicit, false, Some(certificate), login, None)
     }
 
     fn start(
         encryption: Encryption,
+        offers_pipelining: bool,
         certificate: Option<&Certificate>,
         login: Option<(&str, &str)>,
         bearer: Option<&str>,
@@ -171,6 +178,7 @@ impl MailSink {
         let address = listener.local_addr()?;
         let shared = Arc::new(Shared {
             encryption,
+            offers_pipelining,
             tls: certificate.map(Certificate::server_config),
             login: login.map(|(user, password)| (user.to_owned(), password.to_owned())),
             bearer: bearer.map(str::to_owned),
@@ -240,6 +248,21 @@ impl MailSink {
     /// All mails so far.
     pub fn mails(&self) -> Vec<Mail> {
         self.shared.state().mails.clone()
+    }
+
+    /// How many mails have come.
+    pub fn count(&self) -> usize {
+        self.shared.state().mails.len()
+    }
+
+    /// The first mail to this address.
+    pub fn mail_to(&self, address: &str) -> Option<Mail> {
+        let state = self.shared.state();
+        let found = state
+            .mails
+            .iter()
+            .find(|mail| mail.to.iter().any(|to| to == address));
+        found.cloned()
     }
 
     /// The mails whose subject contains `text`.

@@ -159,6 +159,9 @@ impl Session<'_> {
         }
         self.reset();
         let mut answer = "250-sink.test\r\n250-8BITMIME\r\n250-ENHANCEDSTATUSCODES\r\n".to_owned();
+        if self.shared.offers_pipelining {
+            answer += "250-PIPELINING\r\n";
+        }
         if self.shared.encryption == Encryption::StartTls && !self.encrypted() {
             answer += "250-STARTTLS\r\n";
         }

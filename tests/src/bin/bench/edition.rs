@@ -8,6 +8,7 @@ use std::sync::OnceLock;
 use anyhow::{Context, Result, ensure};
 use logwatch_tests::programs;
 use logwatch_tests::server::Server;
+use logwatch_tests::tailer::Tailer;
 
 /// A release build of one edition.
 pub struct Edition {
@@ -61,6 +62,17 @@ impl Edition {
     /// Returns the path of this edition's tailer.
     pub fn tailer_path(&self) -> &Path {
         &self.tailer
+    }
+
+    /// Starts this edition's tailer against a server.
+    pub fn start_tailer(&self, server: &Server, args: &[&str]) -> Result<Tailer> {
+        let mut command = Command::new(&self.tailer);
+        command
+            .env_clear()
+            .env("PATH", "/usr/bin:/bin")
+            .envs(server.env())
+            .args(args);
+        Tailer::spawn(command)
     }
 }
 

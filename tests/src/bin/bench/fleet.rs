@@ -10,6 +10,7 @@ use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::wait_until;
 
+use crate::edition::Edition;
 use crate::measure::{cpu_of, percentile, short};
 use crate::table::{Contract, Table};
 use crate::{input, latency};
@@ -86,7 +87,8 @@ impl Kind {
 /// From a line on an edge to the end of the centre's mail.
 fn lag(table: &mut Table, centre: &Server, edge: &Edge, sink: &MailSink) -> Result<()> {
     let samples = usize::try_from(input::size("BENCH_FLEET_MAILS", 50)?)?;
-    let mut times = latency::mails(samples, &edge.server, centre, sink)?;
+    centre.sql("UPDATE logwatch.rules SET enabled = false")?;
+    let mut times = latency::mails(&Edition::now()?, samples, &edge.server, centre, sink)?;
     centre.sql("DELETE FROM logwatch.rules WHERE NOT builtin; UPDATE logwatch.rules SET enabled = true")?;
     for (name, part) in [("p50", 0.5), ("p99", 0.99)] {
         table.value(

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use logwatch_tests::process::Process;
+use logwatch_tests::programs;
 use logwatch_tests::server::{Server, Stop};
 use logwatch_tests::wait::wait_until;
 
@@ -23,19 +24,29 @@ struct Peer {
     name: &'static str,
     /// The table's name, whose column `message` has the lines.
     table: &'static str,
+    /// A file without which it cannot run, below the root or this checkout.
+    needs: Option<&'static str>,
     start: fn(&Server, &Path, &Path) -> Result<Process>,
 }
 
-const PEERS: [Peer; 2] = [
+const PEERS: [Peer; 3] = [
     Peer {
         name: "logwatch",
         table: "logwatch.entries",
+        needs: None,
         start: logwatch,
     },
     Peer {
         name: "rsyslog, ompgsql in batches",
         table: "public.syslog",
+        needs: Some("/usr/sbin/rsyslogd"),
         start: rsyslog,
+    },
+    Peer {
+        name: "syslog-ng, sql() in batches",
+        table: "public.syslog",
+        needs: Some("target/syslog-ng-sql/usr/sbin/syslog-ng"),
+        start: syslog_ng,
     },
 ];
 
@@ -45,8 +56,12 @@ pub fn run(table: &mut Table) -> Result<()> {
     let file = input::spread_log(directory.path(), lines)?;
     let mut ours = 0.0;
     for peer in &PEERS {
-        if peer.table != PEERS[0].table && !others::installed("rsyslogd") {
-            table.skipped(peer.name, "rsyslogd is not installed");
+        let is_missing = |file: &&str| !programs::checkout().join(file).exists();
+        if let Some(file) = peer.needs.filter(is_missing) {
+            table.skipped(
+                peer.name,
+                &format!("there is no {file} (extension/package/install_missing.sh bench)"),
+            );
             continue;
         }
         let rate = speed(table, peer, &file, lines, ours)?;
@@ -56,8 +71,8 @@ pub fn run(table: &mut Table) -> Result<()> {
         killed(table, peer, &file, lines)?;
     }
     table.skipped(
-        "syslog-ng's SQL destination, Vector",
-        "there is no script for them here",
+        "Vector, Fluent Bit, Filebeat, the OpenTelemetry Collector",
+        "neither Debian 12 nor PyPI, npm or crates.io has one that writes to PostgreSQL",
     );
     Ok(())
 }
@@ -74,7 +89,15 @@ fn logwatch(server: &Server, file: &Path, _: &Path) -> Result<Process> {
 }
 
 fn rsyslog(server: &Server, file: &Path, directory: &Path) -> Result<Process> {
-    let mut command = others::script("rsyslog.sh", directory);
+    script("rsyslog.sh", server, file, directory)
+}
+
+fn syslog_ng(server: &Server, file: &Path, directory: &Path) -> Result<Process> {
+    script("syslog_ng.sh", server, file, directory)
+}
+
+fn script(name: &str, server: &Server, file: &Path, directory: &Path) -> Result<Process> {
+    let mut command = others::script(name, directory);
     command.arg(file).envs(server.env());
     others::start(command)
 }

@@ -7,10 +7,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
+use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::server::Server;
 
 use crate::edition::Edition;
 use crate::input;
+use crate::latency;
 use crate::measure::{ms, percentile};
 use crate::table::{Contract, Table, in_unit};
 
@@ -27,6 +29,8 @@ const RULES: &str = "
 /// Records a second.
 const RATE: u64 = 800;
 const PER_CALL: u64 = 8;
+/// Lines whose mails are waited for.
+const MAILS: usize = 100;
 
 /// Milliseconds.
 struct Checks {
@@ -87,7 +91,45 @@ pub fn run(table: &mut Table) -> Result<()> {
             added.first(&in_unit(read(theirs), "ms"));
         }
     }
+    let mut mails = line_to_mail(&now, time / 5, MAILS)?;
+    let mut first_mails = match first {
+        Some(first) => line_to_mail(first, time / 10, MAILS / 10)?,
+        None => Vec::new(),
+    };
+    for (name, part, contract) in [
+        ("p50", 0.5, Contract::None),
+        ("p99", 0.99, Contract::AtMost(300.0)),
+    ] {
+        let added = table.value(
+            &format!("line to mail in this storm, {name}"),
+            percentile(&mut mails, part),
+            "ms",
+            "–",
+            contract,
+        );
+        if !first_mails.is_empty() {
+            added.first(&in_unit(percentile(&mut first_mails, part), "ms"));
+        }
+    }
     Ok(())
+}
+
+/// Milliseconds from a line to its mail while such records come. The windows fill first.
+fn line_to_mail(edition: &Edition, time: Duration, samples: usize) -> Result<Vec<f64>> {
+    let sink = MailSink::pipelining()?;
+    let server = latency::mailing_server(edition, &sink)?;
+    server.sql(RULES)?;
+    let over = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        let writer = scope.spawn(|| write(&server, &over));
+        std::thread::sleep(time);
+        let times = latency::mails(edition, samples, &server, &server, &sink);
+        over.store(true, Ordering::Relaxed);
+        writer
+            .join()
+            .map_err(|_| anyhow::anyhow!("the writer panicked"))??;
+        times
+    })
 }
 
 /// The first check of the cookbook's rule for each host, and the median of those that follow a new

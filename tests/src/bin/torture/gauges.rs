@@ -117,7 +117,13 @@ impl<'a> Gauges<'a> {
     }
 
     /// Summarises the samples.
-    pub fn report(&self, written: u64, behind: Duration) -> Result<Report> {
+    pub fn report(
+        &self,
+        written: u64,
+        behind: Duration,
+        checks: Vec<f64>,
+        mails: Vec<f64>,
+    ) -> Result<Report> {
         let third = (self.samples.len() / 3).max(1);
         let part = |n: usize| {
             &self.samples[(n * third).min(self.samples.len())..((n + 1) * third).min(self.samples.len())]
@@ -139,6 +145,8 @@ impl<'a> Gauges<'a> {
             longest_lock: self.longest_lock,
             lock_waits: self.server.log().matches("still waiting for").count(),
             longest_check: self.longest_check,
+            checks: Spread::of(checks),
+            mails: Spread::of(mails),
             dead,
             bytes: (cost(self.samples.get(third)), cost(self.samples.last())),
         })
@@ -154,6 +162,35 @@ fn rate(samples: &[Sample]) -> f64 {
     (last.stored - first.stored) as f64 / seconds
 }
 
+/// How some times in milliseconds are spread.
+struct Spread(Vec<f64>);
+
+impl Spread {
+    fn of(mut times: Vec<f64>) -> Self {
+        times.sort_by(f64::total_cmp);
+        Self(times)
+    }
+
+    /// Returns the time below which the share `part` of all lies.
+    fn at(&self, part: f64) -> f64 {
+        let index = (self.0.len().saturating_sub(1) as f64 * part).round() as usize;
+        self.0.get(index).copied().unwrap_or(f64::NAN)
+    }
+}
+
+impl Display for Spread {
+    fn fmt(&self, out: &mut Formatter) -> fmt::Result {
+        write!(
+            out,
+            "p50 {:.0} ms, p99 {:.0} ms, longest {:.0} ms, of {}",
+            self.at(0.5),
+            self.at(0.99),
+            self.at(1.0),
+            self.0.len()
+        )
+    }
+}
+
 pub struct Report {
     written: u64,
     seconds: f64,
@@ -165,6 +202,9 @@ pub struct Report {
     longest_lock: Duration,
     lock_waits: usize,
     longest_check: Duration,
+    checks: Spread,
+    /// From a line to its mail.
+    mails: Spread,
     /// Tables with more dead rows than live ones.
     dead: String,
     bytes: (u64, u64),
@@ -217,6 +257,8 @@ impl Display for Report {
             "| longest transaction of the worker | {:.2} s |",
             self.longest_check.as_secs_f32()
         )?;
+        writeln!(out, "| check | {} |", self.checks)?;
+        writeln!(out, "| line to mail | {} |", self.mails)?;
         writeln!(
             out,
             "| tables with more dead rows than live ones | {} |",

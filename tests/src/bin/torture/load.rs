@@ -6,7 +6,7 @@ use std::fs::File;
 use std::io::Write as _;
 use std::path::Path;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Context, Result};
 use fastrand::Rng;
@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
-use logwatch_tests::wait::wait_until;
+use logwatch_tests::wait::{wait_for, wait_until};
 
 use crate::gauges::{Gauges, Sample};
 
@@ -25,6 +25,11 @@ const PATTERNS: u64 = 100_000;
 const RULES: usize = 1000;
 /// The number of rules whose condition holds at times; that of the others never holds.
 const FIRING: usize = 20;
+
+/// Time between two lines whose mails are waited for. Each has a rule and a recipient of its own.
+const BETWEEN_PROBES: Duration = Duration::from_secs(10);
+/// Time between two looks at the last check.
+const LOOK: Duration = Duration::from_millis(25);
 
 /// Records in a burst, and the pause after it. Together some 700 records a second from files and
 /// 200 by SQL.
@@ -37,15 +42,19 @@ pub const STORED: &str = "SELECT (SELECT coalesce(sum(n), 0) FROM logwatch.batch
 
 /// After the writers have stopped, what is behind must come in within this time.
 const CATCH_UP: Duration = Duration::from_secs(180);
+/// A mail that takes longer is lost.
+const LONGEST_MAIL: Duration = Duration::from_secs(120);
 
 /// Runs the load for `minutes` and prints what it did. True when everything stayed within its
 /// bounds.
 pub fn run(minutes: u64) -> Result<bool> {
-    let mail = MailSink::plain()?;
+    let mail = MailSink::pipelining()?;
+    let probes = usize::try_from(60 * minutes / BETWEEN_PROBES.as_secs())?;
     let url = mail.url();
     let server = Server::with_worker(&[
         ("logwatch.smtp_url", &url),
         ("logwatch.email_to", "ops@example.com"),
+        ("logwatch.mails_per_hour", "10000"),
         ("max_connections", "200"),
         // PostgreSQL's own word on every lock that somebody waits for longer than this.
         ("log_lock_waits", "on"),
@@ -53,7 +62,7 @@ pub fn run(minutes: u64) -> Result<bool> {
         // So that minutes are enough to see whether autovacuum keeps up.
         ("autovacuum_naptime", "10s"),
     ])?;
-    insert_rules(&server)?;
+    insert_rules(&server, probes)?;
     let dir = tempfile::Builder::new().prefix("logwatch-load-").tempdir()?;
     let file = |n: usize| dir.path().join(format!("app{n}.log"));
     let tailers = (0..TAILERS)
@@ -68,8 +77,11 @@ pub fn run(minutes: u64) -> Result<bool> {
     let written = AtomicU64::new(0);
     let (over, started) = (AtomicBool::new(false), Instant::now());
     let mut gauges = Gauges::new(&server, &tailers);
-    std::thread::scope(|scope| -> Result<()> {
+    let (checks, mails) = std::thread::scope(|scope| -> Result<_> {
         let (over, written, server) = (&over, &written, &server);
+        let (mail, first) = (&mail, file(0));
+        let checks = scope.spawn(move || times_of_checks(server, over));
+        let mails = scope.spawn(move || times_to_mail(&first, mail, probes, written, over));
         let mut writers = Vec::new();
         for n in 0..TAILERS {
             let path = file(n);
@@ -83,7 +95,9 @@ pub fn run(minutes: u64) -> Result<bool> {
         for writer in writers {
             writer.join().expect("a writer does not panic")?;
         }
-        gauged
+        gauged?;
+        let checks = checks.join().expect("the looker does not panic")?;
+        Ok((checks, mails.join().expect("the prober does not panic")?))
     })?;
     let written = written.load(Ordering::Relaxed);
     let stopped = Instant::now();
@@ -93,7 +107,7 @@ pub fn run(minutes: u64) -> Result<bool> {
     .with_context(|| format!("{} are stored", server.sql(STORED).unwrap_or_default()))?;
     let behind = stopped.elapsed();
     let exact = server.sql("SELECT count(*) || ' ' || count(DISTINCT message) FROM logwatch.entries")?;
-    let report = gauges.report(written, behind)?;
+    let report = gauges.report(written, behind, checks, mails)?;
     println!("{report}");
     let mut good = report.is_good();
     if exact != format!("{written} {written}") {
@@ -109,7 +123,7 @@ pub fn run(minutes: u64) -> Result<bool> {
 }
 
 /// Most rules look at one source each, a tenth at the text as well.
-fn insert_rules(server: &Server) -> Result<()> {
+fn insert_rules(server: &Server, probes: usize) -> Result<()> {
     server.sql("UPDATE logwatch.rules SET enabled = false")?;
     server.sql(&format!(
         "INSERT INTO logwatch.rules (name, source, threshold, match, channels) \
@@ -118,27 +132,90 @@ fn insert_rules(server: &Server) -> Result<()> {
          INSERT INTO logwatch.rules (name, source, channels) \
          SELECT 'met ' || n, 'load' || n, '{{log}}' FROM generate_series(0, {FIRING} - 1) AS n"
     ))?;
+    for probe in 0..probes {
+        let word = word(probe as u64);
+        server.sql(&format!(
+            "INSERT INTO logwatch.rules (name, match, channels, recipients) \
+             VALUES ('probe {word}', 'probe {word}', '{{email}}', '{{{word}@example.com}}')"
+        ))?;
+    }
     Ok(())
+}
+
+/// Reads how long each check took, in milliseconds, as long as the load lasts.
+fn times_of_checks(server: &Server, over: &AtomicBool) -> Result<Vec<f64>> {
+    let mut client = server.client()?;
+    let (mut times, mut last) = (Vec::new(), String::new());
+    while !over.load(Ordering::Relaxed) {
+        std::thread::sleep(LOOK);
+        let row = client.query_one(
+            "SELECT checked_at::text, 1000 * extract(epoch FROM took)::float8 FROM logwatch.progress",
+            &[],
+        )?;
+        let at: String = row.get(0);
+        if let Some(took) = row.get::<_, Option<f64>>(1).filter(|_| at != last) {
+            times.push(took);
+            last = at;
+        }
+    }
+    Ok(times)
+}
+
+/// Writes lines for which a rule waits; returns the milliseconds from each to its mail.
+fn times_to_mail(
+    path: &Path,
+    sink: &MailSink,
+    probes: usize,
+    written: &AtomicU64,
+    over: &AtomicBool,
+) -> Result<Vec<f64>> {
+    let mut file = File::options().append(true).open(path)?;
+    let mut times = Vec::new();
+    let mut next = Instant::now();
+    for probe in 0..probes {
+        next += BETWEEN_PROBES;
+        while Instant::now() < next && !over.load(Ordering::Relaxed) {
+            std::thread::sleep(LOOK);
+        }
+        if over.load(Ordering::Relaxed) {
+            break;
+        }
+        let (word, number) = (word(probe as u64), written.fetch_add(1, Ordering::Relaxed));
+        let began = SystemTime::now();
+        let now = Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f");
+        file.write_all(format!("{now} ERROR probe {word} failed for order {number}\n").as_bytes())?;
+        let recipient = format!("{word}@example.com");
+        let arrived = wait_for(LONGEST_MAIL, &format!("the mail about {word}"), || {
+            Ok(sink.mail_to(&recipient).map(|mail| mail.at))
+        })?;
+        times.push(arrived.duration_since(began)?.as_secs_f64() * 1000.0);
+    }
+    Ok(times)
+}
+
+/// Five letters that no hexadecimal number could have: those are masked.
+fn word(mut number: u64) -> String {
+    let mut word = String::new();
+    for _ in 0..5 {
+        let letter = u8::try_from(number % 20).unwrap_or_default();
+        word.push(char::from(b'g' + letter));
+        number /= 20;
+    }
+    word
 }
 
 /// A line of one of the patterns; no two lines are the same.
 fn line(random: &mut Rng, number: u64) -> String {
     // The first hundred thousand records have a pattern each, the later ones any of them.
-    let mut pattern = if number < PATTERNS {
+    let pattern = if number < PATTERNS {
         number
     } else {
         random.u64(..PATTERNS)
     };
-    let mut word = String::new();
-    for _ in 0..5 {
-        let letter = u8::try_from(pattern % 20).unwrap_or_default();
-        // No letter that a hexadecimal number could have: those are masked.
-        word.push(char::from(b'g' + letter));
-        pattern /= 20;
-    }
     format!(
-        "{} ERROR module {word} failed for order {number}",
-        Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f")
+        "{} ERROR module {} failed for order {number}",
+        Timestamp::now().strftime("%Y-%m-%d %H:%M:%S%.3f"),
+        word(pattern)
     )
 }
 
