@@ -102,7 +102,7 @@ fn no_mail_is_lost(
 fn bring_to(point: Point, sink: &MailSink, server: &Server) -> Result<()> {
     let (step, before) = match point {
         BeforeClaim => (None, 0),
-        AfterClaim => (Some(Step::Greeting), sink.reached(&Step::Greeting)),
+        AfterClaim => (Some(Step::MailFrom), sink.reached(&Step::MailFrom)),
         AfterRecipient => (Some(Step::Data), sink.reached(&Step::Data)),
         _ => (Some(Step::EndOfData), sink.reached(&Step::EndOfData)),
     };

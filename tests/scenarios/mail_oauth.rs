@@ -111,6 +111,7 @@ fn a_token_is_fetched_once_and_used_by_either_mechanism() -> Result<()> {
         let mail = sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
         assert_eq!(mail.user.as_deref(), Some(USER));
         server.wait_for_sql(SOON, EMAIL, "sent|1")?;
+        sink.wait_until_idle(SOON)?;
         server.sql("SELECT logwatch_report('email')")?;
         sink.wait_for_subject(SOON, "status of")?;
         assert_eq!(sink.reached(&Step::Auth), 2, "two conversations");
@@ -135,6 +136,7 @@ fn a_token_that_the_server_refuses_is_replaced_at_once() -> Result<()> {
     server.sql(INGEST_FATAL)?;
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     server.wait_for_sql(SOON, EMAIL, "sent|1")?;
+    sink.wait_until_idle(SOON)?;
     endpoint.gives("new", 3600);
     sink.accept_token(USER, "new");
     server.sql("SELECT logwatch_report('email')")?;
@@ -158,6 +160,7 @@ fn an_expired_token_is_fetched_anew() -> Result<()> {
     server.sql(INGEST_FATAL)?;
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     server.wait_for_sql(SOON, EMAIL, "sent|1")?;
+    sink.wait_until_idle(SOON)?;
     endpoint.gives("second", 30);
     sink.accept_token(USER, "second");
     server.sql("SELECT logwatch_report('email')")?;

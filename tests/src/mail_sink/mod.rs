@@ -14,7 +14,7 @@ use std::time::Duration;
 use anyhow::Result;
 
 use crate::certificate::Certificate;
-use crate::wait::wait_for;
+use crate::wait::{wait_for, wait_until};
 
 pub use mail::Mail;
 
@@ -248,6 +248,13 @@ impl MailSink {
     /// All mails so far.
     pub fn mails(&self) -> Vec<Mail> {
         self.shared.state().mails.clone()
+    }
+
+    /// Waits until no conversation is open: the next mail begins another one.
+    pub fn wait_until_idle(&self, limit: Duration) -> Result<()> {
+        wait_until(limit, "the end of all conversations", || {
+            Ok(self.shared.state().sessions.iter().all(JoinHandle::is_finished))
+        })
     }
 
     /// How many mails have come.

@@ -7,7 +7,7 @@ use fastrand::Rng;
 use logwatch_tests::mail_sink::{Action, Step};
 
 use super::{Fault, Scene};
-use crate::stage::Stage;
+use crate::stage::{SOON, Stage};
 
 /// The steps of a conversation without encryption and login.
 const STEPS: [Step; 6] = [
@@ -34,11 +34,12 @@ fn prompt_step(random: &mut Rng) -> Step {
     STEPS[random.usize(1..STEPS.len() - 1)].clone()
 }
 
-/// The next mails of the round meet the fault.
-pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) {
+/// The next mails of the round meet the fault, in a conversation of their own.
+pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) -> Result<()> {
+    stage.mail.wait_until_idle(SOON)?;
     if fault == Fault::MailLossy {
         lose_and_delay(stage, random);
-        return;
+        return Ok(());
     }
     let step = step(random);
     let (step, action) = match fault {
@@ -49,6 +50,7 @@ pub fn prepare(fault: Fault, stage: &Stage, random: &mut Rng) {
         _ => (step, Action::Close),
     };
     stage.mail.times(random.usize(1..4), step, action);
+    Ok(())
 }
 
 /// Breaks some conversations, each in another way, and delays every step.

@@ -157,7 +157,7 @@ impl Fault {
             | Fault::MailDeferred
             | Fault::MailAnswerLost
             | Fault::MailLossy => {
-                mail::prepare(self, stage, random);
+                mail::prepare(self, stage, random)?;
             }
             // Some crashes shall come in the middle of a mail.
             Fault::WorkerKilled | Fault::PostmasterKilled | Fault::ImmediateShutdown if random.bool() => {
