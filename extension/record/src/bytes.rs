@@ -3,23 +3,25 @@
 
 /// A letter, a digit or an underscore.
 pub(crate) const WORD: u8 = 1;
-pub(crate) const ALPHANUMERIC: u8 = 2;
 /// A byte of a key of logfmt.
-pub(crate) const KEY: u8 = 4;
-pub(crate) const LETTER: u8 = 8;
+pub(crate) const KEY: u8 = 2;
+pub(crate) const LETTER: u8 = 4;
 /// A byte of a token of a message: no blank, quote, bracket or other separator.
-pub(crate) const TOKEN: u8 = 16;
-pub(crate) const TOKEN_OR_COLON: u8 = 32;
+pub(crate) const TOKEN: u8 = 8;
+pub(crate) const TOKEN_OR_COLON: u8 = 16;
+/// A byte of a container's name.
+pub(crate) const NAME: u8 = 32;
 
 const CLASSES: [u8; 256] = {
     let mut classes = [0; 256];
     let mut byte = 0;
     while byte < 256 {
         classes[byte] = match byte as u8 {
-            b'0'..=b'9' => WORD | ALPHANUMERIC | KEY | TOKEN | TOKEN_OR_COLON,
-            b'A'..=b'Z' | b'a'..=b'z' => WORD | ALPHANUMERIC | KEY | LETTER | TOKEN | TOKEN_OR_COLON,
-            b'_' => WORD | KEY | TOKEN | TOKEN_OR_COLON,
-            b'.' | b'-' | b'@' | b'/' => KEY | TOKEN | TOKEN_OR_COLON,
+            b'0'..=b'9' => WORD | KEY | NAME | TOKEN | TOKEN_OR_COLON,
+            b'A'..=b'Z' | b'a'..=b'z' => WORD | KEY | NAME | LETTER | TOKEN | TOKEN_OR_COLON,
+            b'_' => WORD | KEY | NAME | TOKEN | TOKEN_OR_COLON,
+            b'.' | b'-' => KEY | NAME | TOKEN | TOKEN_OR_COLON,
+            b'@' | b'/' => KEY | TOKEN | TOKEN_OR_COLON,
             b':' => TOKEN_OR_COLON,
             b' ' | b'\t' | b'\n' | b'\x0c' | b'\r' | 0x80.. => 0,
             b'"' | b'\'' | b'`' | b'(' | b')' | b'[' | b']' | b'{' | b'}' | b'<' | b'>' => 0,

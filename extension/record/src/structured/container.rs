@@ -9,6 +9,8 @@ use memchr::memchr;
 use memchr::memmem::Finder;
 use serde::Deserialize;
 
+use crate::bytes::{self, NAME};
+
 /// A line in the CRI format: `2026-11-22T10:00:00.123456789Z stderr F message`.
 pub(crate) struct Cri<'a> {
     pub(crate) time: &'a [u8],
@@ -57,8 +59,7 @@ pub(crate) fn compose(line: &[u8]) -> Option<(usize, usize)> {
     if !line.first()?.is_ascii_lowercase() {
         return None;
     }
-    let is_name = |b: &u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'_' | b'.');
-    let name = line.iter().take(80).take_while(|b| is_name(b)).count();
+    let name = bytes::run(NAME, &line[..line.len().min(80)]);
     // Most words are told by what follows them.
     if line.get(name) != Some(&b' ') {
         return None;
