@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds the first edition of logwatch (git d6d4b48) for release, once, in target/first-edition.
-# Prints the path of the pg_config that it is installed for, and that of its tailer. Exits with 3
-# where the repository does not have that commit, as in a shallow clone.
+# Prints the paths of its source, of the pg_config that it is installed for, and of its tailer.
+# Exits with 3 where the repository does not have that commit, as in a shallow clone.
 set -euo pipefail
 
 commit=d6d4b48
@@ -22,4 +22,4 @@ if [[ ! -e $tree/target/installed ]]; then
 	cargo build --release --package logwatch-tailer >&2
 	touch "$tree/target/installed"
 fi
-printf '%s\n' "$pg_config" "$tree/target/release/logwatch-tailer"
+printf '%s\n' "$tree" "$pg_config" "$tree/target/release/logwatch-tailer"

@@ -12,6 +12,7 @@ use logwatch_tests::tailer::Tailer;
 
 /// A release build of one edition.
 pub struct Edition {
+    checkout: PathBuf,
     pg_config: PathBuf,
     tailer: PathBuf,
 }
@@ -27,6 +28,7 @@ impl Edition {
     /// Returns the edition of this checkout.
     pub fn now() -> Result<Self> {
         Ok(Self {
+            checkout: programs::checkout().to_owned(),
             pg_config: programs::pg_config()?.to_owned(),
             tailer: programs::built("logwatch-tailer")?,
         })
@@ -57,6 +59,11 @@ impl Edition {
         let mut settings = vec![("shared_preload_libraries", "logwatch")];
         settings.extend_from_slice(more);
         self.server(&settings)
+    }
+
+    /// Returns the directory of this edition's source.
+    pub fn checkout(&self) -> &Path {
+        &self.checkout
     }
 
     /// Returns the path of this edition's tailer.
@@ -96,6 +103,7 @@ fn build_first() -> Result<Option<Edition>> {
     let mut lines = text.lines().map(PathBuf::from);
     let mut next = || lines.next().context("first_edition.sh printed too few lines");
     Ok(Some(Edition {
+        checkout: next()?,
         pg_config: next()?,
         tailer: next()?,
     }))
