@@ -82,15 +82,25 @@ CREATE FUNCTION logwatch_private.check_frames(touched logwatch_private.touch[], 
     AS $$
 BEGIN
     RETURN QUERY
-    WITH touch AS MATERIALIZED (
-        SELECT * FROM unnest(touched) AS t WHERE NOT isempty(t.seconds)
-    ), rule AS MATERIALIZED (
+    WITH rule AS MATERIALIZED (
         SELECT r.name, r.kind, r.level::logwatch.level AS level, r.within, r.threshold, r.group_by, logwatch_private.around(r) AS around, k.selection, s.since,
                r.name = ANY (changed) AS changed, date_trunc('second', r.created_at) + r.learn_for AS learned_at
           FROM logwatch.rules AS r
           JOIN logwatch_private.known_rules AS k ON k.name = r.name
           JOIN logwatch_private.selections AS s ON s.id = k.selection
          WHERE r.enabled AND k.problem IS NULL
+    ), reach AS MATERIALIZED (
+        SELECT rule.selection, max(rule.within + 2 * rule.around) AS longest, min(rule.level) AS level, min(rule.since) AS since FROM rule GROUP BY 1
+    ), touch AS MATERIALIZED (
+        -- No window with new records can hold more than all records near them. Hundreds of rules can
+        -- share a selection: most groups are told by that once for all of them.
+        SELECT t.selection, t.grp, t.group_key, t.seconds, t.first_seen,
+               CASE WHEN lower(t.seconds) - reach.longest >= reach.since
+                    THEN (SELECT COALESCE(sum(o.n), 0) FROM logwatch_private.rolled AS o
+                           WHERE o.selection = t.selection AND o.grp = t.grp AND o.level >= reach.level
+                             AND o.minute > lower(t.seconds) - reach.longest - interval '1 minute' AND o.minute <= upper(t.seconds) + reach.longest)
+                    ELSE 'infinity' END AS near
+          FROM unnest(touched) AS t JOIN reach ON reach.selection = t.selection WHERE NOT isempty(t.seconds)
     ), open AS MATERIALIZED (
         SELECT a.rule, a.group_by, a.group_key, tstzmultirange(tstzrange(least(a.met_until, asof), asof + interval '1 second', '[]')) AS seconds,
                a.holds_until IS NULL OR a.holds_until <= asof AS is_due
@@ -99,7 +109,7 @@ BEGIN
         -- Groups with new records. A pattern that was seen before is new to no rule.
         SELECT rule.name, touch.grp, touch.group_key, touch.seconds
           FROM touch JOIN rule ON rule.selection = touch.selection
-         WHERE rule.kind <> 'new_pattern' OR touch.first_seen >= rule.learned_at
+         WHERE touch.near >= rule.threshold AND (rule.kind <> 'new_pattern' OR touch.first_seen >= rule.learned_at)
         UNION ALL
         -- Alerts that may end now, or go on with what is new, from where they were left.
         SELECT rule.name, logwatch_private.group_number(open.group_by, open.group_key), open.group_key, open.seconds
@@ -231,12 +241,17 @@ BEGIN
     SELECT s.frame, s.at, COALESCE(lead(s.at) OVER by_time, s.to_at), (sum(s.n) OVER by_time)::bigint, max(s.came_at) OVER by_time
       FROM (SELECT p.frame, f.to_at, change.at, sum(change.n) AS n, max(p.came_at) FILTER (WHERE change.n > 0) AS came_at
               FROM logwatch_private.points(frames) AS p
-              JOIN unnest(frames) WITH ORDINALITY AS f (rule, selection, grp, group_key, from_at, to_at, stretches, number) ON f.number = p.frame
-              JOIN logwatch.rules AS r ON r.name = f.rule
-              LEFT JOIN logwatch.patterns AS k ON r.kind = 'new_pattern' AND k.fingerprint = f.grp
-             CROSS JOIN LATERAL (VALUES (greatest(p.second, f.from_at), p.n), (COALESCE(p.came_at, f.to_at) + r.within, -p.n)) AS change (at, n)
-             WHERE change.at <= f.to_at
-               AND (r.kind <> 'new_pattern' OR k.first_seen >= date_trunc('second', r.created_at) + r.learn_for AND p.second < k.first_seen + r.within)
+              JOIN (SELECT u.number, u.from_at, u.to_at, r.within,
+                           -- A pattern is new for the length of a window, and only once the rule
+                           -- has learned. One that was seen before is new at no time.
+                           CASE WHEN r.kind = 'new_pattern'
+                                THEN COALESCE((SELECT k.first_seen + r.within FROM logwatch.patterns AS k
+                                                WHERE k.fingerprint = u.grp AND k.first_seen >= date_trunc('second', r.created_at) + r.learn_for), '-infinity')
+                                ELSE 'infinity' END AS counts_until
+                      FROM unnest(frames) WITH ORDINALITY AS u (rule, selection, grp, group_key, from_at, to_at, stretches, number)
+                      JOIN logwatch.rules AS r ON r.name = u.rule OFFSET 0) AS f ON f.number = p.frame
+             CROSS JOIN LATERAL (VALUES (greatest(p.second, f.from_at), p.n), (COALESCE(p.came_at, f.to_at) + f.within, -p.n)) AS change (at, n)
+             WHERE change.at <= f.to_at AND p.second < f.counts_until
              GROUP BY 1, 2, 3) AS s
     WINDOW by_time AS (PARTITION BY s.frame ORDER BY s.at);
 END

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use logwatch_tests::mail_sink::MailSink;
+use logwatch_tests::manuals;
 use logwatch_tests::server::Server;
 
 use crate::edition::Edition;
@@ -91,9 +92,10 @@ pub fn run(table: &mut Table) -> Result<()> {
             added.first(&in_unit(read(theirs), "ms"));
         }
     }
-    let mut mails = line_to_mail(&now, time / 5, MAILS)?;
+    let cookbook = manuals::block_with("Anything fatal, at once")?;
+    let mut mails = line_to_mail(&now, &cookbook, time / 5, MAILS)?;
     let mut first_mails = match first {
-        Some(first) => line_to_mail(first, time / 10, MAILS / 10)?,
+        Some(first) => line_to_mail(first, "", time / 10, MAILS / 10)?,
         None => Vec::new(),
     };
     for (name, part, contract) in [
@@ -101,7 +103,7 @@ pub fn run(table: &mut Table) -> Result<()> {
         ("p99", 0.99, Contract::AtMost(300.0)),
     ] {
         let added = table.value(
-            &format!("line to mail in this storm, {name}"),
+            &format!("line to mail in this storm, with the cookbook's rules, {name}"),
             percentile(&mut mails, part),
             "ms",
             "–",
@@ -114,11 +116,13 @@ pub fn run(table: &mut Table) -> Result<()> {
     Ok(())
 }
 
-/// Milliseconds from a line to its mail while such records come. The windows fill first.
-fn line_to_mail(edition: &Edition, time: Duration, samples: usize) -> Result<Vec<f64>> {
+/// Milliseconds from a line to its mail while such records come, with more rules. The windows fill
+/// first.
+fn line_to_mail(edition: &Edition, rules: &str, time: Duration, samples: usize) -> Result<Vec<f64>> {
     let sink = MailSink::pipelining()?;
     let server = latency::mailing_server(edition, &sink)?;
     server.sql(RULES)?;
+    server.sql(rules)?;
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| write(&server, &over));
