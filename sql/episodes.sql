@@ -92,8 +92,8 @@ BEGIN
     ), reach AS MATERIALIZED (
         SELECT rule.selection, max(rule.within + 2 * rule.around) AS longest, min(rule.level) AS level, min(rule.since) AS since FROM rule GROUP BY 1
     ), touch AS MATERIALIZED (
-        -- No window with new records can hold more than all records near them. Hundreds of rules can
-        -- share a selection: most groups are told by that once for all of them.
+        -- No window with new records can hold more than all records near them. Hundreds of rules
+        -- can share a selection: most groups are told by that once for all of them.
         SELECT t.selection, t.grp, t.group_key, t.seconds, t.first_seen,
                CASE WHEN lower(t.seconds) - reach.longest >= reach.since
                     THEN (SELECT COALESCE(sum(o.n), 0) FROM logwatch_private.rolled AS o
