@@ -133,6 +133,8 @@ CREATE FUNCTION logwatch_private.keep_alerts(met logwatch_private.episode[], aso
     SET plan_cache_mode = force_generic_plan
     SET enable_nestloop = off
     SET enable_mergejoin = off
+    -- Alerts of a month are kept: the indexes find those of a group.
+    SET enable_seqscan = off
     AS $$
 #variable_conflict use_column
 DECLARE

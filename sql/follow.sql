@@ -107,7 +107,7 @@ BEGIN
              WHERE o.state = 'firing'
                AND (t.worst > o.worst OR t.first_seen > o.notified_at AND o.joined_at IS DISTINCT FROM greatest(o.joined_at, t.first_seen))
                FOR UPDATE OF o SKIP LOCKED) AS j
-     WHERE u.id = j.id;
+     WHERE u.id = j.id AND u.state <> 'resolved';
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.follow_alerts(logwatch_private.frame[], logwatch_private.touch[], bigint[], timestamptz)

@@ -115,7 +115,8 @@ CREATE FUNCTION logwatch_private.announcement_sets(asof timestamptz, most intege
         SELECT d.alert_id, d.reason, a.announced_with, count(*) OVER together AS groups,
                first_value(d.alert_id) OVER (together ORDER BY a.worst DESC NULLS LAST, a.peak DESC, d.alert_id) AS lead_id
           FROM logwatch_private.due_announcements(asof) AS d
-          JOIN logwatch.alerts AS a ON a.id = d.alert_id
+         -- Alerts of a month are kept: only those that are due are read.
+         CROSS JOIN LATERAL (SELECT k.* FROM logwatch.alerts AS k WHERE k.id = d.alert_id OFFSET 0) AS a
         WINDOW together AS (PARTITION BY a.rule, d.reason, a.announced_with)
     )
     SELECT s.lead_id, s.reason, array_agg(s.alert_id ORDER BY s.alert_id <> s.lead_id, s.alert_id)
