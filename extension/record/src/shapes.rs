@@ -100,7 +100,10 @@ impl Shaped {
 
     /// Returns true if the message may begin with a level of its own.
     pub(crate) fn has_level_in_message(&self) -> bool {
-        matches!(self.row.says, Says::Start | Says::Message)
+        match self.row.says {
+            Says::Start => self.level.is_some(),
+            says => matches!(says, Says::Message),
+        }
     }
 
     /// Returns the parts of the head, by name.

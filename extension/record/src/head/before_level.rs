@@ -20,6 +20,8 @@ pub(crate) fn all_certain(cursor: &mut Cursor, end: usize, timed: bool) -> bool 
         let part;
         if let Some((inside, after)) = group(rest) {
             (part, next) = (("", inside), after);
+        } else if let Some((inside, after)) = braced_position(rest) {
+            (part, next) = (("caller", inside), after);
         } else {
             let len = rest
                 .find(|c: char| c.is_whitespace() || matches!(c, '|' | '['))
@@ -77,6 +79,12 @@ pub(crate) fn all_certain(cursor: &mut Cursor, end: usize, timed: bool) -> bool 
         }
     }
     true
+}
+
+/// Returns Airflow's `{taskinstance.py:1824}` and the text after it.
+fn braced_position(text: &str) -> Option<(&str, &str)> {
+    let (inside, after) = text.strip_prefix('{')?.split_once('}')?;
+    is_position(inside).then_some((inside, after))
 }
 
 /// Takes `nginx: ` and `zabbix_server [4711]: ` from the start of a line.

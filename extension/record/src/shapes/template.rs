@@ -5,9 +5,10 @@
 //! last parts. Any other `{name}` is a part without blanks, which is kept in `fields` unless its
 //! name begins with `_`. It may be narrowed: `{pid.digits}`, `{thread.hex}`, `{logger.dotted}`
 //! (`com.example.Class`), `{logger.method}` (`com.example.Class.method`), `{id.upper}` (capitals,
-//! digits, `_` and `-`), `{caller.place}` (`cmd/web.go:123:runWeb()`), or widened: `{thread.any}`
-//! goes up to the next character of the template, over blanks. A blank stands for one or more
-//! blanks or tabs, `~` for none or more, `^` for one blank, every other character for itself.
+//! digits, `_` and `-`), `{caller.place}` (`cmd/web.go:123:runWeb()`), `{program.from:postfix}`
+//! (`postfix/smtpd`), or widened: `{thread.any}` goes up to the next character of the template,
+//! over blanks. A blank stands for one or more blanks or tabs, `~` for none or more, `^` for one
+//! blank, every other character for itself.
 
 use super::{Lead, MOST_FIELDS, Row, Says, Shaped};
 use crate::level::{Level, words};
@@ -47,6 +48,8 @@ pub(super) enum Kind {
     Method,
     Upper,
     Place,
+    /// Begins with this text.
+    From(&'static str),
     Any,
 }
 
@@ -233,7 +236,7 @@ fn field(inside: &'static str) -> Part {
         "upper" => Kind::Upper,
         "place" => Kind::Place,
         "any" => Kind::Any,
-        _ => Kind::Token,
+        kind => kind.strip_prefix("from:").map_or(Kind::Token, Kind::From),
     };
     match name {
         "time" => Part::Time,
@@ -280,6 +283,7 @@ fn field_len(rest: &[u8], kind: Kind, next: Option<&Part>) -> Option<usize> {
             Kind::Dotted => std::str::from_utf8(&rest[..len]).is_ok_and(is_dotted),
             Kind::Method => std::str::from_utf8(&rest[..len]).is_ok_and(is_method),
             Kind::Place => is_place(&rest[..len]),
+            Kind::From(text) => rest.starts_with(text.as_bytes()),
             _ => true,
         };
     fits.then_some(len)
@@ -363,6 +367,7 @@ impl Part {
                     _ => words::may_begin_with(byte),
                 }
             }
+            Part::Field(_, Kind::From(text)) => text.as_bytes()[0] == byte,
             Part::Field(_, Kind::Token | Kind::Place) => !byte.is_ascii_whitespace(),
             Part::Field(_, Kind::Any) | Part::AnyBlank | Part::Here | Part::Message => true,
         }

@@ -43,6 +43,16 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
             let (minutes, len) = match minutes {
                 Some(minutes) if ends(gap + 5 + colon) => (minutes, 5 + colon),
                 None if gap == 0 && ends(3) && rest.get(3) != Some(&b'-') => (0, 3),
+                // Db2 counts minutes: `+060 `, `-300 `.
+                None if matches!(rest, [_, _, _, b'0'..=b'9', b' ', ..]) && gap == 0 => {
+                    let minutes = 10 * hours + i32::from(rest[3] - b'0');
+                    s.skip(4);
+                    return Zone::Offset(if *sign == b'-' {
+                        -60 * minutes
+                    } else {
+                        60 * minutes
+                    });
+                }
                 // PostgreSQL's zones without a name: ` -03 [4711]`.
                 None if gap == 1 && rest.get(4..6) == Some(b" [") => (0, 3),
                 _ => return Zone::Local,
