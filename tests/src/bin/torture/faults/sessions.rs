@@ -5,7 +5,7 @@ use logwatch_tests::server::run;
 use logwatch_tests::wait::{wait_for, wait_until};
 
 use super::Scene;
-use super::channels::mails_are_on_time;
+use super::channels::mails_are_sent;
 use crate::stage::SOON;
 
 /// Any role may take advisory locks. This one may do nothing else.
@@ -29,7 +29,7 @@ pub fn hold_advisory_locks(scene: &mut Scene) -> Result<(String, String)> {
     let seen = scene
         .stage
         .wait_for_status("worker", "worker", "running", "The last check ran")?;
-    mails_are_on_time(scene)?;
+    mails_are_sent(scene)?;
     Ok((format!("{held} advisory locks are held"), seen))
 }
 
@@ -57,7 +57,7 @@ pub fn hold_acknowledgement(scene: &mut Scene) -> Result<(String, String)> {
     let seen = scene
         .stage
         .wait_for_status("worker", "worker", "running", "The last check ran")?;
-    mails_are_on_time(scene)?;
+    mails_are_sent(scene)?;
     let acknowledged = format!("SELECT count(*) FROM logwatch.acknowledgements WHERE alert_id = {alert}");
     ensure!(
         scene.stage.server.sql(&acknowledged)? == "0",
