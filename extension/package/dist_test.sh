@@ -10,6 +10,10 @@ cd "$(dirname "$0")/../.."
 
 step() { printf -- '-- %s\n' "$*"; }
 
+git rev-parse --verify --quiet HEAD >/dev/null || {
+	echo "skipped: a checkout without its history has no archive for PGXN"
+	exit
+}
 pgxn=$PWD/target/python/pgxn
 [[ -x $pgxn/bin/pgxn ]] || {
 	echo "dist_test.sh: PGXN's client is missing; type make missing-test" >&2

@@ -130,6 +130,8 @@ install_for() {
 	# Alertmanager's body need older versions of what the others use.
 	install_python services slack-sdk==3.48.0 aiogram==3.31.0 apprise==2.3.0 pagerduty==7.2.0
 	install_python alerta alerta-server==9.1.0 psycopg2-binary==2.9.13 prometheus-alert-model==1.0.0
+	# PGXN's client, for dist_test.sh.
+	install_python pgxn pgxnclient==1.3.2
 	install_node services @discordjs/builders@1.15.0 adaptivecards@3.0.6
 }
 
