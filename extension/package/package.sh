@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds the Debian packages postgresql-MAJOR-logwatch and logwatch-tailer, the tailer as a static
-# program, the bills of materials, the archive for PGXN and SHA256SUMS, into target/package/.
+# program in a tarball and in an .rpm, the bills of materials, the archive for PGXN and SHA256SUMS,
+# into target/package/.
 #
 #   extension/package/package.sh PG_CONFIG [release|debug]
 #
@@ -146,6 +147,7 @@ fi
 # For distributions without dpkg. Not part of a debug build, which is that of the test.
 if [[ $profile == release ]]; then
 	extension/package/static_tailer.sh "$out"
+	extension/package/rpm_tailer.sh "$out"
 fi
 extension/package/sbom.sh logwatch --no-default-features --features "pg$major" >"$out/logwatch.cdx.json"
 extension/package/sbom.sh logwatch-tailer >"$out/logwatch-tailer.cdx.json"
