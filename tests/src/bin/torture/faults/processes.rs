@@ -67,9 +67,17 @@ pub fn terminate_worker(scene: &mut Scene) -> Result<(String, String)> {
     let from = scene.stage.server.log().len();
     let pid = scene.stage.server.wait_for_worker(SOON, None)?;
     signal_pid(pid, libc::SIGTERM);
-    let said = scene
-        .stage
-        .wait_for_status("worker", "worker", "starting", "not running")?;
+    // The next worker may be there before anyone has looked.
+    let said = wait_for(SOON, "the status of the worker that has ended", || {
+        let (state, message) = scene.stage.status("worker", "worker")?;
+        if state == "starting" {
+            return Ok(Some(format!("worker {state}: {message}")));
+        }
+        let next = scene.stage.server.sql(&format!(
+            "SELECT pid FROM pg_stat_activity WHERE backend_type = 'logwatch worker' AND pid <> {pid}"
+        ))?;
+        Ok((!next.is_empty()).then(|| format!("worker {state}: as PID {next}")))
+    })?;
     scene.stage.server.wait_for_worker(SOON, Some(pid))?;
     scene.stage.wait_for_status("worker", "worker", "running", "")?;
     let ended = scene
