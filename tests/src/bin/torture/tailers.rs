@@ -77,8 +77,8 @@ impl Tailers {
         Ok(ends.join(", "))
     }
 
-    /// SIGTERM to all, which must leave promptly and in good order. A busy machine may need seconds;
-    /// a tailer that waits for the database would take a minute.
+    /// SIGTERM to all, which must leave promptly and in good order. A busy machine may need
+    /// seconds; a tailer that waits for the database would take a minute.
     pub fn stop(&mut self) -> Result<()> {
         for slot in &mut self.slots {
             if let Some(mut tailer) = slot.tailer.take() {
