@@ -24,10 +24,11 @@ use std::time::{Instant, SystemTime};
 
 use crate::source::bytes::Bytes;
 use crate::source::directory::{Candidate, Directories, Kin};
-use crate::source::identity::{Proof, proof_at};
+use crate::source::identity::{Proof, Sample, proof_at};
 use crate::source::inputs::{Inode, Inputs, Mark, Seen, mark};
 use crate::source::names;
-use plan::{OpenFile, Setting, Step, World, plan};
+use identify::OpenFile;
+use plan::{Setting, Step, World, plan};
 use state::{FileRow, Life, draw_id};
 
 pub use file::{Look, TrackedFile};
@@ -77,8 +78,10 @@ pub struct TrackedFiles {
     pub notes: Vec<Note>,
     pub inputs: Inputs,
     pub directories: Directories,
-    /// The rows of the database; `None` before the first attach.
-    rows: Option<HashMap<i64, FileRow>>,
+    /// The rows of the database.
+    rows: HashMap<i64, FileRow>,
+    /// The database said which rows it has.
+    is_informed: bool,
     settled: HashMap<Inode, Settled>,
     /// Inputs that the database knew when this run began.
     begun: HashSet<PathBuf>,
@@ -94,6 +97,8 @@ pub struct TrackedFiles {
     pub unmatched: Vec<PathBuf>,
     /// Number of files that may be held open.
     handles: usize,
+    /// Number of files that are held open; may be too high between two looks.
+    held: usize,
     /// Some candidates were left for the next look.
     is_cut: bool,
 }
@@ -119,7 +124,8 @@ impl TrackedFiles {
             notes: Vec::new(),
             inputs,
             directories: Directories::default(),
-            rows: None,
+            rows: HashMap::new(),
+            is_informed: false,
             settled: HashMap::new(),
             begun: HashSet::new(),
             errors: HashMap::new(),
@@ -129,6 +135,7 @@ impl TrackedFiles {
             is_empty: true,
             unmatched: Vec::new(),
             handles,
+            held: 0,
             is_cut: false,
         }
     }
@@ -138,57 +145,46 @@ impl TrackedFiles {
     }
 
     pub fn is_informed(&self) -> bool {
-        self.rows.is_some()
+        self.is_informed
     }
 
-    /// All rows of the database, as far as their files are not being read.
-    fn rows(&self) -> impl Iterator<Item = &FileRow> {
-        self.rows.iter().flat_map(HashMap::values)
-    }
-
-    /// Returns true when an event at this place is about a file that is held open: then the
-    /// directory needs no look.
-    pub fn reads(&self, place: &Path) -> bool {
+    /// Returns true when the file that grew at this place is known: then the directory needs no
+    /// look.
+    pub fn reads(&mut self, place: &Path) -> bool {
         // A rotated file without another name has lost this one.
-        let has_place = |file: &TrackedFile| {
-            file.row.place == place && (!file.is_rotated() || file.row.place != file.row.path)
+        let is_here = |file: &&mut TrackedFile| {
+            let has_place = !file.is_rotated() || file.row.place != file.row.path;
+            file.row.place == place && has_place && !file.is_overwritten()
         };
-        self.files
-            .iter()
-            .any(|file| has_place(file) && !file.is_parked() && !file.is_overwritten())
+        let Some(file) = self.files.iter_mut().find(is_here) else {
+            return false;
+        };
+        if file.is_parked() {
+            file.look_again();
+        }
+        true
     }
 
     /// Looks which files there are, and what became of those that are being read.
     pub fn look(&mut self) {
-        for file in &mut self.files {
-            if file.is_replaced() {
-                say_overwritten(file);
-                file.set_overwritten();
-            }
-        }
+        self.check_bytes();
         let (candidates, mut problems) = self.directories.look(&mut self.inputs);
         self.is_empty = !candidates.iter().any(|candidate| candidate.kin == Kin::Covered);
-        self.wake_parked(&candidates);
-        let there: HashMap<Inode, Mark> = candidates
-            .iter()
-            .map(|candidate| (candidate.seen.inode, candidate.seen.mark()))
-            .collect();
+        let there: HashMap<Inode, &Seen> = candidates.iter().map(|it| (it.seen.inode, &it.seen)).collect();
+        self.wake_parked(&there);
         self.settled
-            .retain(|inode, settled| there.get(inode) == Some(&settled.mark));
-        self.check_copies();
+            .retain(|inode, settled| there.get(inode).is_some_and(|seen| seen.mark() == settled.mark));
+        self.tend_copies();
         if !self.has_looked {
             self.find_begun();
         }
         let steps = {
             let ids: HashSet<i64> = self.files.iter().map(|file| file.row.id).collect();
-            let mut rows: Vec<FileRow> = self
-                .rows()
-                .filter(|row| !ids.contains(&row.id))
-                .cloned()
-                .collect();
+            let rows = self.rows.values().filter(|row| !ids.contains(&row.id));
+            let mut rows: Vec<&FileRow> = rows.collect();
             rows.sort_by_key(|row| row.id);
             let (settled, begun, inputs) = (&self.settled, &self.begun, &self.inputs);
-            let (has_looked, held) = (self.has_looked, self.held());
+            let (has_looked, held) = (self.has_looked, self.held);
             let mut setting = Setting {
                 has_begun: &|base| {
                     has_looked
@@ -224,34 +220,38 @@ impl TrackedFiles {
                 );
             }
         }
-        self.note_copies();
+        self.tend_copies();
         self.park_some();
-        self.end_missing(&candidates);
+        self.end_missing(&there);
         problems.extend(self.inputs.problems());
         self.set_errors(problems);
     }
 
-    /// Something to store about a file that is not read.
-    fn note(&mut self, row: FileRow, gap: Option<&str>) {
-        let from = self
-            .rows
-            .as_ref()
-            .and_then(|rows| rows.get(&row.id))
-            .map_or(row.proof.offset, |stored| stored.proof.offset);
-        if let Some(rows) = &mut self.rows {
-            rows.insert(row.id, row.clone());
+    /// Finds the files whose bytes are not where they were read.
+    fn check_bytes(&mut self) {
+        for file in &mut self.files {
+            if file.is_replaced() {
+                let (path, position) = (file.row.path.display(), file.reader.position());
+                log::info!("{path}: truncated or overwritten after byte {position}");
+                file.set_overwritten();
+            }
         }
+    }
+
+    /// Something to store about a file that is not read, as far as it is stored.
+    fn note(&mut self, row: FileRow, gap: Option<&str>) {
+        self.note_from(row.proof.offset, row, gap);
+    }
+
+    /// The same, of bytes from this offset on.
+    fn note_from(&mut self, from: u64, row: FileRow, gap: Option<&str>) {
+        self.rows.insert(row.id, row.clone());
         self.notes.push(Note {
             row,
             from,
             gap: gap.map(str::to_owned),
             copy_of: None,
         });
-    }
-
-    /// To be decided on again: what was said of this file does not hold any more.
-    fn unsettle(&mut self, inode: Inode) {
-        self.settled.remove(&inode);
     }
 
     /// Records bytes that were seen of this file after its boundary as a separate gap: the file's
@@ -278,12 +278,7 @@ impl TrackedFiles {
             life: Life::Removed,
             ..file.row.clone()
         };
-        self.notes.push(Note {
-            row,
-            from,
-            gap: Some(TRUNCATED.to_owned()),
-            copy_of: None,
-        });
+        self.note_from(from, row, Some(TRUNCATED));
     }
 
     /// Ends a file that is read to its end, or whose bytes are gone for good.
@@ -299,25 +294,23 @@ impl TrackedFiles {
                 },
             );
         }
-        if let Some(rows) = self.rows.as_mut().filter(|_| file.is_known) {
+        if file.is_known {
             file.row.life = life;
-            rows.insert(file.row.id, file.row);
+            self.rows.insert(file.row.id, file.row);
         }
     }
 
     /// At the first look: which inputs the database knows.
     fn find_begun(&mut self) {
-        let rows: Vec<&Path> = self.rows().map(|row| row.path.as_path()).collect();
-        let begun = self
-            .inputs
-            .each()
-            .filter(|(text, covers)| {
-                rows.iter().any(|path| {
-                    path == text || covers(path) || names::bases(path).iter().any(|base| covers(base))
-                })
-            })
-            .map(|(text, _)| text.to_path_buf())
+        let paths = self.rows.values().map(|row| &row.path);
+        let known: HashSet<PathBuf> = paths
+            .flat_map(|path| names::bases(path).into_iter().chain([path.clone()]))
             .collect();
+        let begun = self.inputs.each().filter(|(text, covers)| {
+            let is_pattern = !self.inputs.is_name(text);
+            known.contains(*text) || is_pattern && known.iter().any(|path| covers(path))
+        });
+        let begun = begun.map(|(text, _)| text.to_path_buf()).collect();
         self.begun = begun;
     }
 
@@ -346,13 +339,20 @@ impl TrackedFiles {
                 }
             }
         }
+        let files: HashMap<&Path, &TrackedFile> =
+            self.files.iter().map(|it| (it.row.path.as_path(), it)).collect();
+        let there: HashMap<&Path, &Candidate> =
+            candidates.iter().map(|it| (it.seen.path.as_path(), it)).collect();
         let mut rows = Vec::new();
         for (text, covers) in self.inputs.each() {
             if self.begun.contains(text) {
                 continue;
             }
-            let file = self.files.iter().find(|file| covers(&file.row.path));
-            let seen = candidates.iter().find(|candidate| covers(&candidate.seen.path));
+            let (mut file, mut seen) = (files.get(text).copied(), there.get(text).copied());
+            if !self.inputs.is_name(text) {
+                file = file.or_else(|| self.files.iter().find(|file| covers(&file.row.path)));
+                seen = seen.or_else(|| candidates.iter().find(|it| covers(&it.seen.path)));
+            }
             rows.push(match (file, seen) {
                 (Some(file), _) => FileRow {
                     life: Life::Live,
@@ -369,18 +369,7 @@ impl TrackedFiles {
             });
         }
         for row in rows {
-            let from = row.proof.offset;
-            if let Some(rows) = &mut self.rows
-                && !self.files.iter().any(|file| file.row.id == row.id)
-            {
-                rows.insert(row.id, row.clone());
-            }
-            self.notes.push(Note {
-                row,
-                from,
-                gap: None,
-                copy_of: None,
-            });
+            self.note(row, None);
         }
     }
 }
@@ -400,14 +389,6 @@ fn open_file(file: &mut TrackedFile) -> OpenFile<'_, Bytes> {
     }
 }
 
-fn say_overwritten(file: &TrackedFile) {
-    log::info!(
-        "{}: truncated or overwritten after byte {}",
-        file.row.path.display(),
-        file.reader.position()
-    );
-}
-
 /// The name still leads to this file.
 fn leads_to(path: &Path, inode: Inode) -> bool {
     Seen::at(path)
@@ -424,4 +405,31 @@ fn instant_of(modified: SystemTime) -> Instant {
         .ok()
         .and_then(|age| now.checked_sub(age))
         .unwrap_or(now)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_that_is_done_and_still_there_stays_done() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("app.log");
+        std::fs::write(&path, "ERROR first\n").unwrap();
+        let inputs = Inputs::new(&[path], &[], &[]).unwrap();
+        let mut tracked = TrackedFiles::new(inputs, false, 100);
+        tracked.inform(Vec::new());
+        tracked.look();
+        let file = &mut tracked.files[0];
+        file.row.proof = proof_at(file.bytes().unwrap(), 12).unwrap().unwrap().0;
+        file.is_known = true;
+        tracked.end(0, Life::Done);
+        tracked.notes.clear();
+        for _ in 0..3 {
+            tracked.look();
+        }
+        let lives: Vec<Life> = tracked.rows.values().map(|row| row.life).collect();
+        assert_eq!(lives, [Life::Done]);
+        assert!(tracked.files.is_empty() && tracked.notes.is_empty());
+    }
 }

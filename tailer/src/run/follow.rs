@@ -4,6 +4,7 @@
 //! buffer. After every reconnect the database says again how far each file is stored, and what was
 //! read beyond that is forgotten and read again.
 
+use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
@@ -16,7 +17,7 @@ use crate::report::systemd::Service;
 use crate::sink::{Sink, Stretch};
 use crate::source::inputs::Inputs;
 use crate::source::wake::Waker;
-use crate::timing::{FIRST_PAUSE, LONGEST_PAUSE, LOOK, POLL};
+use crate::timing::{FIRST_PAUSE, LONGEST_PAUSE, LOOK, LOOK_SHARE, POLL};
 use crate::tracked::state::Life;
 use crate::tracked::{Buffer, TrackedFiles};
 
@@ -86,10 +87,8 @@ impl<'a> Follow<'a> {
         }
         let mut next_look = Instant::now();
         while !self.waker.is_stopping() {
-            let now = Instant::now();
-            if now >= next_look {
-                next_look = now + LOOK;
-                self.look();
+            if Instant::now() >= next_look {
+                next_look = self.look_now();
             }
             let mut limit = POLL;
             match self.attach().and_then(|()| self.round()) {
@@ -235,6 +234,13 @@ impl<'a> Follow<'a> {
         pause
     }
 
+    /// Looks at the directories; returns when to do so again.
+    fn look_now(&mut self) -> Instant {
+        let start = Instant::now();
+        self.look();
+        Instant::now() + LOOK.max(start.elapsed() * LOOK_SHARE)
+    }
+
     /// Looks at the directories, and watches what belongs to them by now.
     pub(super) fn look(&mut self) {
         if !self.tracked.is_informed() {
@@ -285,8 +291,7 @@ impl<'a> Follow<'a> {
                 return;
             }
             if now >= *next_look {
-                *next_look = now + LOOK;
-                self.look();
+                *next_look = self.look_now();
             }
         }
     }
@@ -333,15 +338,10 @@ impl<'a> Follow<'a> {
             })
             .collect();
         self.sink.store_rows(&stretches)?;
-        for note in std::mem::take(&mut self.tracked.notes) {
-            if let Some(file) = self
-                .tracked
-                .files
-                .iter_mut()
-                .find(|file| file.row.id == note.row.id)
-            {
-                file.is_known = true;
-            }
+        let notes = std::mem::take(&mut self.tracked.notes);
+        let noted: HashSet<i64> = notes.iter().map(|note| note.row.id).collect();
+        for file in &mut self.tracked.files {
+            file.is_known |= noted.contains(&file.row.id);
         }
         Ok(())
     }

@@ -33,7 +33,7 @@ impl Follow<'_> {
             let look = file.look(&mut self.buffer, search, &mut self.batch);
             self.progress.count(file.reader.position().saturating_sub(before));
             match look {
-                Ok(Look::Same | Look::End) => break,
+                Ok(Look::End) => break,
                 Ok(Look::Full) => self.store(index, Life::Live)?,
                 Ok(Look::More) => {
                     if file.reader.boundary() - file.row.proof.offset >= UNSTORED_BYTES {

@@ -15,151 +15,91 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 
 use super::compression::{Compressed, Compression};
-use super::identity::Sample;
+use super::identity::{Sample, fill};
 use super::inputs::{Inode, Seen};
 use super::utf16::{self, Utf16};
 
 /// Where a tar archive's header has its magic.
 const TAR: (usize, &[u8]) = (257, b"ustar");
 
-pub enum Bytes {
+/// The bytes as they are on disk, or were before they were compressed.
+enum Raw {
     Plain(File),
     Compressed(Box<Compressed>),
-    Utf16(Box<Utf16>),
+}
+
+impl Raw {
+    fn metadata(&self) -> io::Result<Metadata> {
+        match self {
+            Raw::Plain(file) => file.metadata(),
+            Raw::Compressed(compressed) => compressed.metadata(),
+        }
+    }
+
+    fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+        match self {
+            Raw::Plain(file) => file.read_at(buffer, offset),
+            Raw::Compressed(compressed) => compressed.read_at(offset, buffer),
+        }
+    }
+}
+
+pub struct Bytes {
+    raw: Raw,
+    utf16: Option<Utf16>,
 }
 
 impl Bytes {
     pub fn open(path: &Path) -> io::Result<Bytes> {
         let file = File::open(path)?;
         let mut magic = [0; 6];
-        let mut filled = 0;
-        while let count @ 1.. = file.read_at(&mut magic[filled..], filled as u64)? {
-            filled += count;
-        }
-        let mut content = match Compression::of(&magic[..filled]) {
-            Some(kind) => Bytes::Compressed(Box::new(Compressed::new(file, kind)?)),
-            None => Bytes::Plain(file),
+        let filled = fill(&mut magic, |at, rest| file.read_at(rest, at))?;
+        let raw = match Compression::of(&magic[..filled]) {
+            Some(kind) => Raw::Compressed(Box::new(Compressed::new(file, kind)?)),
+            None => Raw::Plain(file),
         };
+        let mut bytes = Bytes { raw, utf16: None };
         // A compressed file that is damaged at its very start says so when it is read.
-        let _ = content.heed_mark();
-        Ok(content)
+        let _ = bytes.heed_mark();
+        Ok(bytes)
+    }
+
+    /// Opens the file that was seen at the path, not one that took its name meanwhile.
+    pub fn open_seen(seen: &Seen) -> io::Result<Bytes> {
+        let bytes = Bytes::open(&seen.path)?;
+        if Inode::of(&bytes.metadata()?) != seen.inode {
+            return Err(io::Error::new(
+                io::ErrorKind::NotFound,
+                "renamed while it was looked at",
+            ));
+        }
+        Ok(bytes)
     }
 
     /// Decodes the file from now on if it starts with the mark of UTF-16. To be called again for a
     /// file that was empty.
     pub fn heed_mark(&mut self) -> io::Result<()> {
         let mut mark = [0; 2];
-        if matches!(self, Bytes::Utf16(_)) || !self.fill_at(0, &mut mark)? {
-            return Ok(());
-        }
-        if let Some(order) = utf16::Order::of(mark) {
-            let raw = match self {
-                Bytes::Plain(file) => Bytes::Plain(file.try_clone()?),
-                Bytes::Compressed(compressed) => Bytes::Compressed(Box::new(compressed.again()?)),
-                Bytes::Utf16(_) => return Ok(()),
-            };
-            *self = Bytes::Utf16(Box::new(Utf16::new(raw, order)));
+        if self.utf16.is_none() && self.fill_at(0, &mut mark)? {
+            self.utf16 = utf16::Order::of(mark).map(Utf16::new);
         }
         Ok(())
     }
 
-    /// Returns what the file is when it is an archive, which is never read as a log.
-    pub fn archive(&mut self) -> Option<&'static str> {
-        let mut start = [0; TAR.0 + TAR.1.len()];
-        if self.fill_at(0, &mut start).unwrap_or(false) && start[TAR.0..] == *TAR.1 {
-            return Some("a tar archive");
-        }
-        let mut magic = [0; 4];
-        if matches!(self, Bytes::Plain(_)) && self.fill_at(0, &mut magic).unwrap_or(false) {
-            return match &magic {
-                b"PK\x03\x04" | b"PK\x05\x06" => Some("a zip archive"),
-                b"7z\xbc\xaf" => Some("a 7z archive"),
-                b"Rar!" => Some("a rar archive"),
-                b"\x04\x22\x4d\x18" => Some("compressed by lz4"),
-                [0x1f, 0x9d, ..] => Some("compressed by compress"),
-                _ => None,
-            };
-        }
-        None
-    }
-
-    /// Opens the file that was seen at the path, not one that took its name meanwhile.
-    pub fn open_seen(seen: &Seen) -> io::Result<Bytes> {
-        let content = Bytes::open(&seen.path)?;
-        if Inode::of(&content.metadata()?) != seen.inode {
-            return Err(io::Error::new(
-                io::ErrorKind::NotFound,
-                "renamed while it was looked at",
-            ));
-        }
-        Ok(content)
-    }
-
     pub fn metadata(&self) -> io::Result<Metadata> {
-        match self {
-            Bytes::Plain(file) => file.metadata(),
-            Bytes::Compressed(compressed) => compressed.metadata(),
-            Bytes::Utf16(text) => text.raw.metadata(),
-        }
-    }
-
-    pub fn is_compressed(&self) -> bool {
-        match self {
-            Bytes::Plain(_) => false,
-            Bytes::Compressed(_) => true,
-            Bytes::Utf16(text) => text.raw.is_compressed(),
-        }
+        self.raw.metadata()
     }
 
     /// True when the bytes on disk are the bytes of the text.
     pub fn is_plain(&self) -> bool {
-        matches!(self, Bytes::Plain(_))
+        matches!(self.raw, Raw::Plain(_)) && self.utf16.is_none()
     }
 
     /// Reads what is there at `offset`, as `read` does: 0 is the end of the file.
     pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
-        match self {
-            Bytes::Plain(file) => file.read_at(buffer, offset),
-            Bytes::Compressed(compressed) => compressed.read_at(offset, buffer),
-            Bytes::Utf16(text) => text.read_at(offset, buffer),
-        }
-    }
-
-    /// Fills the buffer from `offset`; false when the file ends before.
-    pub fn fill_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
-        fill(|from, rest| self.read_at(from, rest), offset, buffer)
-    }
-
-    /// The number of bytes that the file has on disk.
-    pub fn size(&self) -> io::Result<u64> {
-        self.metadata().map(|metadata| metadata.len())
-    }
-
-    /// The number of bytes of the plain text.
-    pub fn plain_size(&mut self) -> io::Result<u64> {
-        match self {
-            Bytes::Plain(file) => Ok(file.metadata()?.len()),
-            Bytes::Compressed(compressed) => compressed.skip_to_end(),
-            Bytes::Utf16(text) => text.length(),
-        }
-    }
-
-    /// Returns true when a compressed file says itself that its plain text has this length. A no is
-    /// not sure.
-    pub fn says_length(&self, length: u64) -> bool {
-        match self {
-            Bytes::Compressed(compressed) => compressed.says_length(length),
-            Bytes::Plain(_) | Bytes::Utf16(_) => false,
-        }
-    }
-
-    /// Reads a compressed file to its end, which holds a checksum: an error means that it is
-    /// damaged or still being written.
-    pub fn check_to_end(&mut self) -> io::Result<()> {
-        match self {
-            Bytes::Plain(_) => Ok(()),
-            Bytes::Compressed(compressed) => compressed.skip_to_end().map(|_| ()),
-            Bytes::Utf16(text) => text.raw.check_to_end(),
+        match &mut self.utf16 {
+            Some(utf16) => utf16.read_at(|at, raw| self.raw.read_at(at, raw), offset, buffer),
+            None => self.raw.read_at(offset, buffer),
         }
     }
 
@@ -170,7 +110,7 @@ impl Bytes {
         let nuls = vec![0; BLOCK];
         let mut buffer = vec![0; BLOCK];
         loop {
-            if let Bytes::Plain(file) = self {
+            if let (Raw::Plain(file), None) = (&self.raw, &self.utf16) {
                 match data_after(file, offset) {
                     Some(data) => offset = data,
                     None => return Ok(None),
@@ -181,10 +121,9 @@ impl Bytes {
                 return Ok(None);
             }
             // Comparing blocks is quick even where nothing is optimised.
-            if buffer[..count] != nuls[..count]
-                && let Some(at) = buffer[..count].iter().position(|&byte| byte != 0)
-            {
-                return Ok(Some(offset + at as u64));
+            if buffer[..count] != nuls[..count] {
+                let at = buffer[..count].iter().position(|byte| *byte != 0);
+                return Ok(at.map(|at| offset + at as u64));
             }
             offset += count as u64;
         }
@@ -193,41 +132,44 @@ impl Bytes {
 
 impl Sample for Bytes {
     fn fill_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<bool> {
-        Bytes::fill_at(self, offset, buffer)
+        let filled = fill(buffer, |at, rest| self.read_at(offset + at, rest))?;
+        Ok(filled == buffer.len())
     }
 
     fn plain_size(&mut self) -> io::Result<u64> {
-        Bytes::plain_size(self)
+        match (&mut self.utf16, &mut self.raw) {
+            (Some(utf16), raw) => utf16.length(|at, buffer| raw.read_at(at, buffer)),
+            (None, Raw::Plain(file)) => Ok(file.metadata()?.len()),
+            (None, Raw::Compressed(compressed)) => compressed.skip_to_end(),
+        }
     }
 
     fn is_compressed(&self) -> bool {
-        Bytes::is_compressed(self)
+        matches!(self.raw, Raw::Compressed(_))
     }
 
     fn says_length(&self, length: u64) -> bool {
-        Bytes::says_length(self, length)
+        matches!((&self.utf16, &self.raw), (None, Raw::Compressed(file)) if file.says_length(length))
     }
 
     fn archive(&mut self) -> Option<&'static str> {
-        Bytes::archive(self)
-    }
-}
-
-fn fill(
-    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<usize>,
-    offset: u64,
-    buffer: &mut [u8],
-) -> io::Result<bool> {
-    let mut filled = 0;
-    while filled < buffer.len() {
-        match read(offset + filled as u64, &mut buffer[filled..]) {
-            Ok(0) => return Ok(false),
-            Ok(count) => filled += count,
-            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-            Err(error) => return Err(error),
+        let mut start = [0; TAR.0 + TAR.1.len()];
+        if self.fill_at(0, &mut start).unwrap_or(false) && start[TAR.0..] == *TAR.1 {
+            return Some("a tar archive");
+        }
+        let mut magic = [0; 4];
+        if !self.is_plain() || !self.fill_at(0, &mut magic).unwrap_or(false) {
+            return None;
+        }
+        match &magic {
+            b"PK\x03\x04" | b"PK\x05\x06" => Some("a zip archive"),
+            b"7z\xbc\xaf" => Some("a 7z archive"),
+            b"Rar!" => Some("a rar archive"),
+            b"\x04\x22\x4d\x18" => Some("compressed by lz4"),
+            [0x1f, 0x9d, ..] => Some("compressed by compress"),
+            _ => None,
         }
     }
-    Ok(true)
 }
 
 /// The next offset that holds data; None when only a hole is left. A file system that knows no
@@ -280,13 +222,13 @@ mod tests {
         file.write_all(&whole[..whole.len() - 4]).unwrap();
         let mut content = Bytes::open(file.path()).unwrap();
         for _ in 0..3 {
-            assert!(content.check_to_end().is_err());
+            assert!(content.plain_size().is_err());
             assert_eq!(content.read_at(0, &mut [0; 2000]).unwrap(), 1000);
             assert!(content.read_at(1000, &mut [0; 10]).is_err());
             assert!(content.fill_at(0, &mut [0; 1000]).unwrap());
         }
         file.write_all(&whole[whole.len() - 4..]).unwrap();
-        content.check_to_end().unwrap();
+        content.plain_size().unwrap();
         assert_eq!(content.read_at(1000, &mut [0; 10]).unwrap(), 0);
     }
 

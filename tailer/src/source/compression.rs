@@ -71,7 +71,7 @@ impl Compressed {
     }
 
     /// Returns the same file, to be read from its beginning.
-    pub fn again(&self) -> io::Result<Compressed> {
+    fn again(&self) -> io::Result<Compressed> {
         Compressed::new(self.file.try_clone()?, self.kind)
     }
 

@@ -5,6 +5,7 @@
 //! relation of a file's name to a watched one is its `Kin`: a hint what to look at first.
 
 use std::collections::{HashMap, HashSet};
+use std::ffi::OsStr;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
@@ -28,9 +29,6 @@ pub enum Kin {
 pub struct Candidate {
     pub seen: Seen,
     pub kin: Kin,
-    /// It has a rotated name, and the file of that log is not in its directory: it may come from
-    /// another one.
-    pub is_moved: bool,
 }
 
 impl Candidate {
@@ -53,14 +51,22 @@ struct Listing {
     files: Vec<Seen>,
 }
 
+/// The other names of a directory.
+#[derive(Default)]
+struct Names {
+    /// As the inputs know it.
+    given: HashSet<PathBuf>,
+    /// Those of the directories that its files may come from, itself included.
+    from: HashSet<PathBuf>,
+}
+
 #[derive(Default)]
 pub struct Directories {
+    folders: HashMap<PathBuf, Names>,
     listings: HashMap<PathBuf, Listing>,
-    /// For the directories of links' targets: the kind of their names, and the path of the link.
-    targets: HashMap<PathBuf, HashMap<Vec<u8>, PathBuf>>,
-    /// Names of rotated files that were proved by their bytes, without their digits, and the path
-    /// of the live file.
-    proved: HashMap<(PathBuf, Vec<u8>), PathBuf>,
+    /// For each directory the kinds of names that belong to a path of the inputs: that of a link's
+    /// target, and without their digits those of rotated files that were proved by their bytes.
+    kinds: HashMap<PathBuf, HashMap<Vec<u8>, PathBuf>>,
     /// Where the given directories are.
     real: HashMap<PathBuf, PathBuf>,
     links: Links,
@@ -101,119 +107,94 @@ impl Directories {
     /// Returns every file that may be of interest, each inode once, and what cannot be read.
     pub fn look(&mut self, inputs: &mut Inputs) -> (Vec<Candidate>, Vec<(PathBuf, String)>) {
         let (covered, problems) = inputs.look();
-        // Where each directory is, and under which names the inputs know it.
-        let mut given: HashMap<PathBuf, HashSet<PathBuf>> = HashMap::new();
-        let mut real = HashMap::new();
-        let mut links = Links::default();
-        let mut know = |folder: &Path| {
-            if !real.contains_key(folder) {
-                // A link to a directory that moves is followed: that is one look-up a second for
-                // each.
-                let place = fs::canonicalize(folder).unwrap_or_else(|_| folder.to_path_buf());
-                if place != folder {
-                    links.follow(folder);
-                }
-                given
-                    .entry(place.clone())
-                    .or_default()
-                    .insert(folder.to_path_buf());
-                real.insert(folder.to_path_buf(), place);
-            }
-        };
-        for folder in inputs.directories() {
-            know(&folder);
-        }
-        for seen in &covered {
-            if let Some(folder) = seen.path.parent() {
-                know(folder);
-            }
-        }
-        let all: HashSet<PathBuf> = real.keys().cloned().collect();
-        self.real = real;
-        self.links = links;
+        let mut given = inputs.directories();
+        given.extend(
+            covered
+                .iter()
+                .filter_map(|it| Some(it.path.parent()?.to_path_buf())),
+        );
+        self.find_folders(given, inputs);
         for seen in &covered {
             self.know_target(&seen.path, &seen.place);
         }
-        let mut inodes: HashMap<Inode, (PathBuf, PathBuf)> = covered
-            .iter()
-            .map(|seen| (seen.inode, (seen.path.clone(), seen.place.clone())))
-            .collect();
-        let mut candidates: Vec<Candidate> = covered
-            .into_iter()
-            .map(|seen| Candidate {
-                seen,
-                kin: Kin::Covered,
-                is_moved: false,
-            })
-            .collect();
-        let mut folders: HashSet<PathBuf> = given.keys().cloned().collect();
-        folders.extend(self.targets.keys().cloned());
-        folders.extend(self.links.releases.keys().cloned());
+        let covered = covered.into_iter().map(|seen| Candidate {
+            seen,
+            kin: Kin::Covered,
+        });
+        let mut candidates: Vec<Candidate> = covered.collect();
+        let inodes = candidates.iter().enumerate();
+        let mut inodes: HashMap<Inode, usize> = inodes.map(|(at, it)| (it.seen.inode, at)).collect();
+        let mut folders: HashSet<PathBuf> = self.folders.keys().cloned().collect();
+        folders.extend(self.kinds.keys().cloned());
         self.listings.retain(|folder, _| folders.contains(folder));
         for folder in &folders {
-            let none = HashSet::new();
-            let names = given.get(folder).unwrap_or(&none);
-            let is_moved_to = inputs
-                .rotated_to()
-                .iter()
-                .any(|to| self.real.get(to) == Some(folder));
-            let mut from = if is_moved_to { all.clone() } else { names.clone() };
-            from.extend(self.links.releases.get(folder).cloned());
             self.list(folder);
-            let files = self.listings.get(folder).map(|listing| listing.files.clone());
-            let files = files.unwrap_or_default();
-            for seen in &files {
-                // The other name of a hard link is like the target of a link.
-                if let Some((path, place)) = inodes.get(&seen.inode)
-                    && *place != seen.place
-                {
-                    let kinds = self.targets.entry(folder.clone()).or_default();
-                    kinds.insert(names::kind(&seen.place), path.clone());
+            let files = self
+                .listings
+                .get(folder)
+                .map_or(&[][..], |listing| &listing.files);
+            let mut others = Vec::new();
+            for seen in files {
+                match inodes.get(&seen.inode) {
+                    // The other name of a hard link is like the target of a link.
+                    Some(at) if candidates[*at].seen.place != seen.place => {
+                        let kinds = self.kinds.entry(folder.clone()).or_default();
+                        kinds.insert(names::kind(&seen.place), candidates[*at].seen.path.clone());
+                    }
+                    Some(_) => {}
+                    None => others.push(seen.clone()),
                 }
             }
-            for seen in files {
-                let kin = self.kin(&seen, (folder, names, &from), inputs);
-                // A hard link of a covered file, or the file itself.
+            for seen in others {
+                let kin = self.kin(&seen.place, inputs);
                 if kin != Kin::Covered && !inputs.is_excluded(&seen.path) && !inodes.contains_key(&seen.inode)
                 {
-                    inodes.insert(seen.inode, (seen.path.clone(), seen.place.clone()));
-                    candidates.push(Candidate {
-                        seen,
-                        kin,
-                        is_moved: false,
-                    });
+                    inodes.insert(seen.inode, candidates.len());
+                    candidates.push(Candidate { seen, kin });
                 }
             }
         }
-        find_moved(&mut candidates);
         (candidates, problems)
+    }
+
+    /// Finds where each directory is, and under which names the inputs know it.
+    fn find_folders(&mut self, given: HashSet<PathBuf>, inputs: &Inputs) {
+        self.links = Links::default();
+        self.folders.clear();
+        self.real.clear();
+        for folder in &given {
+            // A link to a directory that moves is followed: that is one look-up a second for each.
+            let place = fs::canonicalize(folder).unwrap_or_else(|_| folder.clone());
+            if place != *folder {
+                self.links.follow(folder);
+            }
+            let names = self.folders.entry(place.clone()).or_default();
+            names.given.insert(folder.clone());
+            names.from.insert(folder.clone());
+            self.real.insert(folder.clone(), place);
+        }
+        for (other, folder) in &self.links.releases {
+            let names = self.folders.entry(other.clone()).or_default();
+            names.from.insert(folder.clone());
+        }
+        for to in inputs.rotated_to().iter().filter_map(|to| self.real.get(to)) {
+            self.folders
+                .entry(to.clone())
+                .or_default()
+                .from
+                .extend(given.iter().cloned());
+        }
     }
 
     /// The directories in which something may happen that matters.
     pub fn watched(&self) -> impl Iterator<Item = &PathBuf> {
         let links = &self.links.holders;
-        self.real.values().chain(self.targets.keys()).chain(links)
+        self.real.values().chain(self.kinds.keys()).chain(links)
     }
 
     /// Returns true when a file at this place is, or may be, one of the inputs' files.
     pub fn matters(&self, place: &Path, inputs: &Inputs) -> bool {
-        let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
-            return false;
-        };
-        let given = self.real.iter().filter(|(_, real)| *real == folder);
-        let given = given
-            .map(|(given, _)| given)
-            .chain(self.links.releases.get(folder));
-        given
-            .map(|given| given.join(name))
-            .any(|path| inputs.covers(&path) || names::bases(&path).iter().any(|base| inputs.covers(base)))
-            || self
-                .targets
-                .get(folder)
-                .is_some_and(|kinds| kinds.contains_key(&names::kind(place)))
-            || self
-                .proved
-                .contains_key(&(folder.to_path_buf(), names::skeleton(place)))
+        self.kin(place, inputs) != Kin::Stranger
     }
 
     /// Lists a directory again at the next look.
@@ -233,25 +214,24 @@ impl Directories {
     /// Notes that the file which `base` led to was found here: other files whose names differ only
     /// in digits are rotations of it too. Returns true when that is new.
     pub fn prove(&mut self, place: &Path, base: &Path) -> bool {
-        let folder = place.parent().unwrap_or(Path::new("/")).to_path_buf();
         let skeleton = names::skeleton(place);
-        skeleton.contains(&b'#')
-            && self
-                .proved
-                .insert((folder, skeleton), base.to_path_buf())
-                .is_none()
+        skeleton.contains(&b'#') && self.know(place, skeleton, base)
     }
 
     /// Notes where a watched path leads, or led when its file was stored last.
     pub fn know_target(&mut self, path: &Path, place: &Path) {
         let folder = path.parent().and_then(|folder| self.real.get(folder));
-        let is_link = folder.is_none_or(|folder| folder.join(path.file_name().unwrap_or_default()) != *place);
-        if let (true, Some(target)) = (is_link, place.parent()) {
-            self.targets
-                .entry(target.to_path_buf())
-                .or_default()
-                .insert(names::kind(place), path.to_path_buf());
+        if folder.is_none_or(|folder| folder.join(path.file_name().unwrap_or_default()) != *place) {
+            self.know(place, names::kind(place), path);
         }
+    }
+
+    /// Files beside this place with names of this kind belong to the path. Returns true when that
+    /// is new.
+    fn know(&mut self, place: &Path, kind: Vec<u8>, path: &Path) -> bool {
+        let folder = place.parent().unwrap_or(Path::new("/")).to_path_buf();
+        let kinds = self.kinds.entry(folder).or_default();
+        kinds.insert(kind, path.to_path_buf()).is_none()
     }
 
     fn list(&mut self, folder: &Path) {
@@ -262,64 +242,39 @@ impl Directories {
             return;
         }
         let is_settled = modified.is_some_and(|at| at.elapsed().is_ok_and(|age| age > RACY));
-        let files = entries(folder)
-            .iter()
-            .filter_map(|path| {
-                // The target of a link is in another directory.
-                let is_file = fs::symlink_metadata(path).is_ok_and(|metadata| metadata.is_file());
-                is_file.then(|| Seen::at(path).ok().flatten())?
-            })
-            .collect();
+        let files = entries(folder).into_iter();
         let listing = Listing {
             at: Instant::now(),
             modified: modified.filter(|_| is_settled),
-            files,
+            // The target of a link is in another directory.
+            files: files
+                .filter_map(|path| Seen::of(&path, &fs::symlink_metadata(&path).ok()?))
+                .collect(),
         };
         self.listings.insert(folder.to_path_buf(), listing);
     }
 
-    /// `folder`: the directory, the names that the inputs have for it, and those of the directories
-    /// that its files may come from.
-    fn kin(
-        &self,
-        seen: &Seen,
-        (folder, names, from): (&Path, &HashSet<PathBuf>, &HashSet<PathBuf>),
-        inputs: &Inputs,
-    ) -> Kin {
-        let name = seen.path.file_name().unwrap_or_default();
-        let covered = |folders: &HashSet<PathBuf>, name: &std::ffi::OsStr| {
+    fn kin(&self, place: &Path, inputs: &Inputs) -> Kin {
+        let (Some(folder), Some(name)) = (place.parent(), place.file_name()) else {
+            return Kin::Stranger;
+        };
+        let none = Names::default();
+        let names = self.folders.get(folder).unwrap_or(&none);
+        let covered = |folders: &HashSet<PathBuf>, name: &OsStr| {
             let mut paths = folders.iter().map(|folder| folder.join(name));
             paths.find(|path| inputs.covers(path))
         };
-        if covered(names, name).is_some() {
+        if covered(&names.given, name).is_some() {
             return Kin::Covered;
         }
-        let bases = names::bases(&seen.path);
-        let base = bases
-            .iter()
-            .find_map(|base| covered(from, base.file_name().unwrap_or_default()))
-            .or_else(|| covered(from, name));
-        let target = || {
-            let kinds = self.targets.get(folder)?;
-            kinds.get(&names::kind(&seen.path)).cloned()
+        let bases = names::bases(place);
+        let bases = bases.iter().filter_map(|base| base.file_name());
+        let base = bases.chain([name]).find_map(|base| covered(&names.from, base));
+        let known = || {
+            let kinds = self.kinds.get(folder)?;
+            let known = [names::kind(place), names::skeleton(place)];
+            known.iter().find_map(|kind| kinds.get(kind)).cloned()
         };
-        let proved = || {
-            self.proved
-                .get(&(folder.to_path_buf(), names::skeleton(&seen.path)))
-                .cloned()
-        };
-        match base.or_else(target).or_else(proved) {
-            Some(base) => Kin::Rotation(base),
-            None => Kin::Stranger,
-        }
-    }
-}
-
-/// Finds the files with a rotated name whose log is in no file beside them.
-pub fn find_moved(candidates: &mut [Candidate]) {
-    let places: HashSet<PathBuf> = candidates.iter().map(|it| it.seen.place.clone()).collect();
-    for candidate in candidates {
-        let bases = names::bases(&candidate.seen.place);
-        candidate.is_moved = !bases.is_empty() && !bases.iter().any(|base| places.contains(base));
+        base.or_else(known).map_or(Kin::Stranger, Kin::Rotation)
     }
 }

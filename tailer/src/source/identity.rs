@@ -26,6 +26,24 @@ pub trait Sample {
     fn archive(&mut self) -> Option<&'static str>;
 }
 
+/// Fills the buffer as far as the file goes, and returns how far. `read` gets the place in the
+/// buffer.
+pub(super) fn fill(
+    buffer: &mut [u8],
+    mut read: impl FnMut(u64, &mut [u8]) -> io::Result<usize>,
+) -> io::Result<usize> {
+    let mut filled = 0;
+    while filled < buffer.len() {
+        match read(filled as u64, &mut buffer[filled..]) {
+            Ok(0) => break,
+            Ok(count) => filled += count,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(filled)
+}
+
 /// The proof of a file at an offset.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Proof {

@@ -56,30 +56,34 @@ impl Seen {
     /// Returns what is at the path; `None` when nothing is there, or something that is no plain
     /// file.
     pub fn at(path: &Path) -> io::Result<Option<Seen>> {
-        let metadata = match fs::metadata(path) {
-            Ok(metadata) => metadata,
-            Err(error)
-                if matches!(
-                    error.kind(),
-                    io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-                ) =>
-            {
-                return Ok(None);
-            }
-            Err(error) => return Err(error),
-        };
-        Ok(metadata.is_file().then(|| Seen {
+        match fs::metadata(path) {
+            Ok(metadata) => Ok(Seen::of(path, &metadata)),
+            Err(error) if is_absent(&error) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Returns a plain file.
+    pub fn of(path: &Path, metadata: &Metadata) -> Option<Seen> {
+        metadata.is_file().then(|| Seen {
             path: path.to_path_buf(),
             place: path.to_path_buf(),
-            inode: Inode::of(&metadata),
+            inode: Inode::of(metadata),
             size: metadata.len(),
-            modified: mark(&metadata).1,
-        }))
+            modified: mark(metadata).1,
+        })
     }
 
     pub fn mark(&self) -> Mark {
         (self.size, self.modified)
     }
+}
+
+fn is_absent(error: &io::Error) -> bool {
+    matches!(
+        error.kind(),
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
+    )
 }
 
 /// One name or pattern of the command line.
@@ -104,6 +108,9 @@ enum Part {
 /// The inputs: paths and patterns of the command line.
 pub struct Inputs {
     inputs: Vec<Input>,
+    /// The same for a quick answer: a shell may have made thousands of names of a pattern.
+    names: HashSet<PathBuf>,
+    patterns: Vec<GlobMatcher>,
     excluded: Vec<GlobMatcher>,
     /// Directories that rotation moves files to.
     rotated_to: Vec<PathBuf>,
@@ -113,11 +120,21 @@ pub struct Inputs {
 
 impl Inputs {
     pub fn new(paths: &[PathBuf], excluded: &[PathBuf], rotated_to: &[PathBuf]) -> Result<Inputs, Failure> {
+        let inputs: Vec<Input> = paths
+            .iter()
+            .map(|path| Input::new(path))
+            .collect::<Result<_, _>>()?;
+        let (mut names, mut patterns) = (HashSet::new(), Vec::new());
+        for input in &inputs {
+            match input {
+                Input::Name(path) => drop(names.insert(path.clone())),
+                Input::Pattern { whole, .. } => patterns.push(whole.clone()),
+            }
+        }
         Ok(Inputs {
-            inputs: paths
-                .iter()
-                .map(|path| Input::new(path))
-                .collect::<Result<_, _>>()?,
+            inputs,
+            names,
+            patterns,
             excluded: excluded
                 .iter()
                 .map(|pattern| matcher(pattern))
@@ -171,7 +188,8 @@ impl Inputs {
 
     /// Returns true when a file of this path would be read if it were there.
     pub fn covers(&self, path: &Path) -> bool {
-        !self.is_excluded(path) && self.inputs.iter().any(|input| input.covers(path))
+        !self.is_excluded(path)
+            && (self.names.contains(path) || self.patterns.iter().any(|it| it.is_match(path)))
     }
 
     pub fn is_excluded(&self, path: &Path) -> bool {
@@ -195,6 +213,11 @@ impl Inputs {
             Input::Name(path) => Some(path.as_path()),
             Input::Pattern { .. } => None,
         })
+    }
+
+    /// Returns true for a file that was named, not found by a pattern.
+    pub fn is_name(&self, path: &Path) -> bool {
+        self.names.contains(path)
     }
 
     /// Returns the patterns that none of these files matches.

@@ -6,7 +6,7 @@
 
 use std::io;
 
-use super::bytes::Bytes;
+use super::identity::fill;
 
 /// Number of bytes of the file that are decoded at once.
 const CHUNK: usize = 64 * 1024;
@@ -48,24 +48,28 @@ struct Place {
 }
 
 pub struct Utf16 {
-    pub raw: Bytes,
     order: Order,
     places: Vec<Place>,
 }
 
 impl Utf16 {
-    /// `raw` starts with the mark of this order.
-    pub fn new(raw: Bytes, order: Order) -> Utf16 {
+    /// The text of a file that starts with the mark of this order.
+    pub fn new(order: Order) -> Utf16 {
         Utf16 {
-            raw,
             order,
             places: vec![Place { text: 0, raw: MARK }],
         }
     }
 
-    pub fn read_at(&mut self, offset: u64, buffer: &mut [u8]) -> io::Result<usize> {
+    /// Reads text. `raw` reads bytes of the file.
+    pub fn read_at(
+        &mut self,
+        raw: impl FnMut(u64, &mut [u8]) -> io::Result<usize>,
+        offset: u64,
+        buffer: &mut [u8],
+    ) -> io::Result<usize> {
         let mut count = 0;
-        let end = self.decode(offset, |at, text| {
+        let end = self.decode(raw, offset, |at, text| {
             // Skips the text before `offset`.
             let skip = usize::try_from(offset.saturating_sub(at)).unwrap_or(usize::MAX);
             let fresh = text.get(skip..).unwrap_or_default();
@@ -79,9 +83,9 @@ impl Utf16 {
     }
 
     /// The number of bytes of the text.
-    pub fn length(&mut self) -> io::Result<u64> {
+    pub fn length(&mut self, raw: impl FnMut(u64, &mut [u8]) -> io::Result<usize>) -> io::Result<u64> {
         let mut length = 0;
-        self.decode(u64::MAX, |at, text| {
+        self.decode(raw, u64::MAX, |at, text| {
             length = at + text.len() as u64;
             true
         })?;
@@ -90,17 +94,28 @@ impl Utf16 {
 
     /// Hands out pieces of text with their offsets, from one at or before `offset` on, until `take`
     /// has enough or the file ends.
-    fn decode(&mut self, offset: u64, mut take: impl FnMut(u64, &[u8]) -> bool) -> io::Result<()> {
+    fn decode(
+        &mut self,
+        mut read: impl FnMut(u64, &mut [u8]) -> io::Result<usize>,
+        offset: u64,
+        mut take: impl FnMut(u64, &[u8]) -> bool,
+    ) -> io::Result<()> {
         let after = self.places.partition_point(|place| place.text <= offset);
         let mut place = self.places[after.saturating_sub(1)];
         let mut raw = vec![0; CHUNK];
         let mut text = Vec::with_capacity(CHUNK * 3 / 2);
         loop {
-            let (count, end) = self.fill(place.raw, &mut raw);
+            // As many bytes as there are, perhaps before an error.
+            let mut count = 0;
+            let end = fill(&mut raw, |at, rest| {
+                let more = read(place.raw + at, rest)?;
+                count += more;
+                Ok(more)
+            });
             text.clear();
             let used = decode_whole(&raw[..count], self.order, &mut text);
             if used == 0 {
-                return end;
+                return end.map(|_| ());
             }
             let enough = !take(place.text, &text);
             place = Place {
@@ -118,20 +133,6 @@ impl Utf16 {
                 return Ok(());
             }
         }
-    }
-
-    /// As many bytes as there are, perhaps before an error.
-    fn fill(&mut self, from: u64, buffer: &mut [u8]) -> (usize, io::Result<()>) {
-        let mut filled = 0;
-        while filled < buffer.len() {
-            match self.raw.read_at(from + filled as u64, &mut buffer[filled..]) {
-                Ok(0) => break,
-                Ok(count) => filled += count,
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) => return (filled, Err(error)),
-            }
-        }
-        (filled, Ok(()))
     }
 }
 
@@ -154,6 +155,8 @@ fn decode_whole(raw: &[u8], order: Order, text: &mut Vec<u8>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::source::bytes::Bytes;
+    use crate::source::identity::Sample;
     use std::io::Write;
 
     fn encoded(text: &str, order: Order) -> Vec<u8> {

@@ -59,37 +59,45 @@ impl Waker {
     /// When the time is over the loop ends, and after `GRACE` the process: a call to the database,
     /// or opening a FIFO, may never return.
     pub fn heed_limit(&self, limit: Duration) -> std::io::Result<()> {
-        let stopping = Arc::clone(&self.stopping);
-        let sender = self.sender.clone();
-        thread::Builder::new().name("limit".to_owned()).spawn(move || {
+        let is_over = move || {
             thread::sleep(limit);
-            stopping.store(true, Ordering::Relaxed);
-            let _ = sender.try_send(Word::Stop);
-            thread::sleep(GRACE);
+            true
+        };
+        self.end_after("limit", is_over, || {
             let failure = Failure::Unreachable(
                 "--max-runtime is over, and something is still waited for; what is not stored yet is left to the next run".to_owned(),
             );
             log::error!("{failure}");
-            std::process::exit(failure.status().into());
-        })?;
-        Ok(())
+            failure.status()
+        })
     }
 
     /// From now on SIGTERM and SIGINT end the loop, and after `GRACE` the process.
     pub fn heed_signals(&self) -> std::io::Result<()> {
         let mut signals = Signals::new([SIGTERM, SIGINT])?;
-        let stopping = Arc::clone(&self.stopping);
-        let sender = self.sender.clone();
-        thread::Builder::new().name("signals".to_owned()).spawn(move || {
-            if signals.forever().next().is_some() {
+        self.end_after("signals", move || signals.forever().next().is_some(), || 0)
+    }
+
+    fn end_after(
+        &self,
+        name: &str,
+        wait: impl FnOnce() -> bool + Send + 'static,
+        status: impl FnOnce() -> u8 + Send + 'static,
+    ) -> std::io::Result<()> {
+        let (stopping, sender) = (Arc::clone(&self.stopping), self.sender.clone());
+        let end = move || {
+            if wait() {
                 stopping.store(true, Ordering::Relaxed);
                 // A full queue wakes the loop just as well.
                 let _ = sender.try_send(Word::Stop);
                 thread::sleep(GRACE);
-                std::process::exit(0);
+                std::process::exit(status().into());
             }
-        })?;
-        Ok(())
+        };
+        thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(end)
+            .map(|_| ())
     }
 
     pub fn is_stopping(&self) -> bool {

@@ -1,69 +1,55 @@
 //! Doing what the plan says.
 
-use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 use std::time::Instant;
 
-use super::plan::{From, Step};
+use super::plan::{From, How, Step};
 use super::state::{Event, FileRow, Life};
 use super::{Copy, REMOVED, Settled, TRUNCATED, TrackedFile, TrackedFiles, instant_of};
 use crate::source::bytes::Bytes;
 use crate::source::directory::{Candidate, Kin};
-use crate::source::identity::{Proof, Proven, proof_at};
+use crate::source::identity::{Proof, Proven, Sample, proof_at};
 use crate::source::names;
 
 use super::state::draw_id;
 
 impl TrackedFiles {
     pub(super) fn apply(&mut self, steps: Vec<Step<Bytes>>, problems: &mut Vec<(PathBuf, String)>) {
-        // Ids that the plan drew, and the rows that were there before their files had any bytes.
-        let mut alias: HashMap<i64, i64> = HashMap::new();
         for step in steps {
             match step {
                 Step::Named {
-                    id,
+                    open,
                     candidate,
                     is_old,
-                } => self.name(id, &candidate, is_old),
-                Step::Nameless { id } => {
-                    if let Some(file) = self.file(id) {
-                        file.row.life = file.row.life.after(Event::NameLost(Instant::now()));
-                    }
-                }
-                Step::Resume {
+                } => self.name(open, &candidate, is_old),
+                Step::Nameless { open } => self.files[open].meet(Event::NameLost(Instant::now())),
+                Step::Read {
                     id,
                     candidate,
                     file,
-                    after,
+                    how,
                     is_old,
                 } => {
-                    self.resume(id, &candidate, file);
-                    self.place(id, after.map(|id| *alias.get(&id).unwrap_or(&id)), is_old);
-                }
-                Step::StartAfter {
-                    id,
-                    candidate,
-                    file,
-                    after,
-                    is_old,
-                    from,
-                    replaces,
-                } => {
-                    let row = self.start(&candidate, file, from);
-                    alias.insert(id, row);
-                    if let Some(file) = self.file(row) {
-                        file.is_after_truncation = replaces;
+                    match how {
+                        How::Resume => self.resume(id, &candidate, file),
+                        How::GoOn => self.go_on_in(id, &candidate, file),
+                        How::Start { from, replaces } => self.start(id, &candidate, file, (from, replaces)),
                     }
-                    self.place(row, after.map(|id| *alias.get(&id).unwrap_or(&id)), is_old);
+                    if let (Some(file), false) = (self.file(id), how == How::GoOn) {
+                        file.is_old = is_old;
+                    }
                 }
-                Step::GoOnIn { id, candidate, file } => self.go_on_in(id, &candidate, file),
+                Step::Order(before) => {
+                    for file in &mut self.files {
+                        file.after = before.get(&file.row.id).copied();
+                    }
+                }
                 Step::CopyOf { id, candidate, proof } => {
-                    let of = *alias.get(&id).unwrap_or(&id);
                     log::info!("{}: a copy of what is being read", candidate.seen.path.display());
                     let copy = Copy {
                         path: candidate.seen.path.clone(),
                         place: candidate.seen.place.clone(),
-                        of,
+                        of: id,
                         proof,
                     };
                     self.settle(&candidate, Some(copy));
@@ -94,11 +80,8 @@ impl TrackedFiles {
                 }
                 Step::Gap { id, is_overwritten } => self.lose(id, is_overwritten),
                 Step::Gone { id } => {
-                    let row = self.rows.as_ref().and_then(|rows| rows.get(&id)).cloned();
-                    // Nobody knows what is in a folder that cannot be read.
-                    if let Some(row) =
-                        row.filter(|row| row.place.parent().is_none_or(|folder| folder.read_dir().is_ok()))
-                    {
+                    let row = self.rows.get(&id).filter(|row| is_listed(&row.place)).cloned();
+                    if let Some(row) = row {
                         let life = row.life.after(Event::Deleted);
                         self.note(FileRow { life, ..row }, None);
                     }
@@ -107,20 +90,20 @@ impl TrackedFiles {
         }
     }
 
-    pub(super) fn file(&mut self, id: i64) -> Option<&mut TrackedFile> {
-        self.files.iter_mut().find(|file| file.row.id == id)
+    /// New files are the last ones.
+    fn file(&mut self, id: i64) -> Option<&mut TrackedFile> {
+        self.files.iter_mut().rfind(|file| file.row.id == id)
     }
 
-    fn name(&mut self, id: i64, candidate: &Candidate, is_old: bool) {
-        let Some(file) = self.file(id) else { return };
+    fn name(&mut self, open: usize, candidate: &Candidate, is_old: bool) {
+        let file = &mut self.files[open];
         let place = candidate.seen.place.clone();
         if candidate.kin == Kin::Covered {
             file.row.path.clone_from(&candidate.seen.path);
-            file.row.life = file.row.life.after(Event::NameBack);
+            file.meet(Event::NameBack);
             file.is_old = is_old;
         } else {
-            let event = Event::NameLost(Instant::now());
-            file.row.life = file.row.life.after(event);
+            file.meet(Event::NameLost(Instant::now()));
         }
         let path = file.row.path.clone();
         if std::mem::replace(&mut file.row.place, place.clone()) != place && candidate.kin != Kin::Covered {
@@ -134,7 +117,7 @@ impl TrackedFiles {
     }
 
     fn resume(&mut self, id: i64, candidate: &Candidate, mut file: Bytes) {
-        let Some(mut row) = self.rows.as_ref().and_then(|rows| rows.get(&id)).cloned() else {
+        let Some(mut row) = self.rows.get(&id).cloned() else {
             return;
         };
         let Ok(Some(proven)) = row.proof.check(&mut file) else {
@@ -145,33 +128,45 @@ impl TrackedFiles {
             candidate.seen.path.display(),
             row.proof.offset
         );
-        row.life = Life::Live;
-        row.inode = candidate.seen.inode;
-        row.place.clone_from(&candidate.seen.place);
         if candidate.kin == Kin::Covered {
             row.path.clone_from(&candidate.seen.path);
         } else {
-            row.life = Life::Rotated(instant_of(candidate.seen.modified));
-            self.prove(&row.place, &row.path);
+            self.prove(&candidate.seen.place, &row.path);
         }
-        let mut file = TrackedFile::new(row, file, proven);
-        file.is_known = true;
-        file.found_at(candidate);
-        self.settled.remove(&candidate.seen.inode);
+        self.track(row, candidate, file, proven);
+    }
+
+    /// Reads a file from the row's offset on. The database knows it if it has the row, perhaps from
+    /// a time when the file had no bytes.
+    fn track(&mut self, row: FileRow, candidate: &Candidate, bytes: Bytes, proven: Proven) {
+        let seen = &candidate.seen;
+        let is_covered = candidate.kin == Kin::Covered;
+        let changed = instant_of(seen.modified);
+        let row = FileRow {
+            place: seen.place.clone(),
+            inode: seen.inode,
+            life: if is_covered {
+                Life::Live
+            } else {
+                Life::Rotated(changed)
+            },
+            ..row
+        };
+        let is_known = self.rows.contains_key(&row.id);
+        let mut file = TrackedFile::new(row, bytes, proven);
+        file.is_known = is_known;
+        if !is_covered {
+            // How it grew before it was found is known by its time of change only.
+            file.growth.at = changed;
+            if file.is_plain() {
+                file.growth.size = seen.size;
+            }
+        }
+        self.settled.remove(&seen.inode);
         self.files.push(file);
     }
 
-    /// Puts a file where it belongs among those of its log.
-    fn place(&mut self, id: i64, after: Option<i64>, is_old: bool) {
-        if let Some(file) = self.file(id) {
-            file.is_old = is_old;
-        }
-        if let Some(after) = after {
-            self.set_after(id, after);
-        }
-    }
-
-    fn start(&mut self, candidate: &Candidate, mut bytes: Bytes, from: From) -> i64 {
+    fn start(&mut self, id: i64, candidate: &Candidate, mut bytes: Bytes, (from, replaces): (From, bool)) {
         let (proof, proven) = match from {
             From::Beginning => None,
             From::End => end_of(&mut bytes),
@@ -182,7 +177,6 @@ impl TrackedFiles {
                 .map(|proven| (proof, proven)),
         }
         .unwrap_or_default();
-        let path = candidate.shown();
         if candidate.kin == Kin::Covered {
             log::info!(
                 "{}: new, reading from byte {}",
@@ -192,24 +186,11 @@ impl TrackedFiles {
         } else {
             log::info!("{}: rotated before it was seen", candidate.seen.path.display());
         }
-        // The row that was there before the file had any bytes.
-        let is_open = |row: &FileRow| self.files.iter().any(|file| file.row.id == row.id);
-        let begun = self
-            .rows()
-            .find(|row| row.path == path && row.proof.offset == 0 && !is_open(row))
-            .filter(|_| proof.offset == 0);
-        let (id, is_known) = begun.map_or_else(|| (draw_id(), false), |row| (row.id, false));
-        let life = if candidate.kin == Kin::Covered {
-            Life::Live
-        } else {
-            Life::Rotated(instant_of(candidate.seen.modified))
-        };
-        let mut file = TrackedFile::new(row_of(id, candidate, proof, life), bytes, proven);
-        file.is_known = is_known;
-        file.found_at(candidate);
-        self.settled.remove(&candidate.seen.inode);
-        self.files.push(file);
-        id
+        let row = row_of(id, candidate, proof, Life::Live);
+        self.track(row, candidate, bytes, proven);
+        if let Some(file) = self.files.last_mut() {
+            file.is_after_truncation = replaces;
+        }
     }
 
     fn go_on_in(&mut self, id: i64, candidate: &Candidate, bytes: Bytes) {
@@ -235,8 +216,9 @@ impl TrackedFiles {
 
     fn settle_row(&mut self, id: i64, candidate: &Candidate) {
         self.settle(candidate, None);
-        let row = self.rows.as_ref().and_then(|rows| rows.get(&id)).cloned();
-        if let Some(row) = row.filter(|row| row.life != Life::Done || row.inode != candidate.seen.inode) {
+        let row = self.rows.get(&id);
+        let row = row.filter(|row| row.life != Life::Done || row.inode != candidate.seen.inode);
+        if let Some(row) = row.cloned() {
             let row = FileRow {
                 inode: candidate.seen.inode,
                 place: candidate.seen.place.clone(),
@@ -247,31 +229,9 @@ impl TrackedFiles {
         }
     }
 
-    /// The file is read after that one, unless that one is waiting for it.
-    fn set_after(&mut self, id: i64, before: i64) {
-        if before == id {
-            return;
-        }
-        // Only a file that another one waits for can close a circle. Thousands of rotated files are
-        // a chain as long, which is not walked for each of them.
-        if self.files.iter().any(|file| file.after == Some(id)) {
-            let mut earlier = Some(before);
-            for _ in 0..=self.files.len() {
-                if earlier == Some(id) {
-                    return;
-                }
-                let Some(next) = earlier else { break };
-                earlier = self.file(next).and_then(|file| file.after);
-            }
-        }
-        if let Some(file) = self.file(id) {
-            file.after = Some(before);
-        }
-    }
-
     /// The rest of a file cannot be read.
     fn lose(&mut self, id: i64, is_overwritten: bool) {
-        let Some(row) = self.rows.as_ref().and_then(|rows| rows.get(&id)).cloned() else {
+        let Some(row) = self.rows.get(&id).cloned() else {
             return;
         };
         let (offset, path) = (row.proof.offset, row.path.display());
@@ -304,18 +264,6 @@ impl TrackedFiles {
     }
 }
 
-impl TrackedFile {
-    /// How it grew before it was found is known by its time of change only.
-    fn found_at(&mut self, candidate: &Candidate) {
-        if candidate.kin != Kin::Covered {
-            self.growth.at = instant_of(candidate.seen.modified);
-            if self.is_plain() {
-                self.growth.size = candidate.seen.size;
-            }
-        }
-    }
-}
-
 pub(super) fn row_of(id: i64, candidate: &Candidate, proof: Proof, life: Life) -> FileRow {
     FileRow {
         id,
@@ -325,6 +273,11 @@ pub(super) fn row_of(id: i64, candidate: &Candidate, proof: Proof, life: Life) -
         proof,
         life,
     }
+}
+
+/// Returns false when nobody knows what is in the file's folder.
+pub(super) fn is_listed(place: &Path) -> bool {
+    place.parent().is_none_or(|folder| folder.read_dir().is_ok())
 }
 
 /// The place after the last whole line.

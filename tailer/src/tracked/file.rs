@@ -16,7 +16,7 @@ use super::window::Buffer;
 use crate::records::reader::{Batch, Fed, Reader, Search};
 use crate::source::bytes::Bytes;
 use crate::source::directory::Candidate;
-use crate::source::identity::{Proof, Proven, TAIL, proof_at};
+use crate::source::identity::{Proof, Proven, Sample, TAIL, proof_at};
 use crate::source::inputs::{Mark, mark};
 use crate::timing::PAST_STEP;
 
@@ -26,8 +26,6 @@ const PAST: usize = 16;
 /// The result of a look at the file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Look {
-    /// Nothing has changed since the last one.
-    Same,
     /// More bytes were looked at; there may be more.
     More,
     /// The batch is full.
@@ -98,6 +96,11 @@ impl TrackedFile {
             is_sought: false,
             missing_since: None,
         }
+    }
+
+    /// Moves its life on.
+    pub fn meet(&mut self, event: Event) {
+        self.row.life = self.row.life.after(event);
     }
 
     pub fn is_overwritten(&self) -> bool {
@@ -284,7 +287,7 @@ impl TrackedFile {
         // look.
         if looked == Some(mark(&metadata)) {
             self.growth.ended_at = Some(Instant::now());
-            return Ok(Look::Same);
+            return Ok(Look::End);
         }
         if position == 0 {
             bytes.heed_mark()?;

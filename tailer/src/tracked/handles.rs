@@ -6,96 +6,71 @@
 //! deletes the oldest first, so those are the ones that are held. A parked file that is deleted
 //! before it could be read is a gap.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::time::Instant;
 
+use super::apply::is_listed;
 use super::state::{Event, Life};
-use super::{Note, REMOVED, TrackedFile, TrackedFiles};
-use crate::source::directory::Candidate;
-use crate::source::inputs::Inode;
+use super::{REMOVED, TrackedFile, TrackedFiles};
+use crate::source::inputs::{Inode, Seen};
 use crate::timing::MISSING;
 
 /// Number of rotated files that are held open at the same time.
 const HELD: usize = 64;
 
+impl TrackedFile {
+    fn is_held(&self) -> bool {
+        !self.is_parked() && !self.is_overwritten()
+    }
+}
+
 impl TrackedFiles {
     fn held_rotated(&self) -> usize {
-        self.files
-            .iter()
-            .filter(|file| file.is_rotated() && !file.is_parked() && !file.is_overwritten())
-            .count()
-    }
-
-    /// Returns the number of files that are held open.
-    pub(super) fn held(&self) -> usize {
-        let is_held = |file: &&TrackedFile| !file.is_parked() && !file.is_overwritten();
+        let is_held = |file: &&TrackedFile| file.is_rotated() && file.is_held();
         self.files.iter().filter(is_held).count()
     }
 
     /// Closes files when too many are open: the rotated ones that were written last, the live ones
     /// that are quiet.
     pub(super) fn park_some(&mut self) {
-        let mut rotated = self.held_rotated();
-        let is_held = |file: &TrackedFile| !file.is_parked() && !file.is_overwritten();
-        while rotated > HELD {
-            let newest = self
-                .files
-                .iter_mut()
-                .filter(|file| file.is_rotated() && is_held(file))
-                .max_by_key(|file| match file.row.life {
-                    Life::Rotated(since) => since,
-                    _ => file.growth.at,
-                });
-            let Some(file) = newest else { break };
+        let mut rotated: Vec<&mut TrackedFile> = self.files.iter_mut().collect();
+        rotated.retain(|file| file.is_rotated() && file.is_held());
+        rotated.sort_by_key(|file| match file.row.life {
+            Life::Rotated(since) => since,
+            _ => file.growth.at,
+        });
+        for file in rotated.into_iter().skip(HELD) {
             file.park();
-            rotated -= 1;
-            if file.is_parked() {
-                log::info!(
-                    "{}: left for later, {HELD} renamed files are open",
-                    file.row.path.display()
-                );
-            } else {
-                break;
-            }
+            log::info!(
+                "{}: left for later, {HELD} renamed files are open",
+                file.row.path.display()
+            );
         }
         // The next look needs room for the candidates that wait for it.
         let most = if self.is_cut {
-            self.handles / 2
+            self.handles / 8
         } else {
             self.handles
         };
-        let mut held = self.held();
-        if held <= most {
-            return;
-        }
-        let mut quiet: Vec<usize> = (0..self.files.len())
-            .filter(|index| is_held(&self.files[*index]))
-            .collect();
-        quiet.sort_by_key(|index| {
-            let file = &self.files[*index];
-            let is_busy = !file.growth.is_drained || file.reader.has_open_record();
-            (file.is_rotated(), is_busy, file.growth.at)
-        });
-        for index in quiet {
-            if held <= most {
-                break;
-            }
-            self.files[index].park();
-            held -= 1;
+        let mut held: Vec<&mut TrackedFile> = self.files.iter_mut().filter(|file| file.is_held()).collect();
+        let excess = held.len().saturating_sub(most);
+        self.held = held.len() - excess;
+        if excess > 0 {
+            held.sort_by_key(|file| {
+                let is_busy = !file.growth.is_drained || file.reader.has_open_record();
+                (file.is_rotated(), is_busy, file.growth.at)
+            });
+            held.into_iter().take(excess).for_each(TrackedFile::park);
         }
     }
 
     /// Opens parked files that have changed, as far as there is room.
-    pub(super) fn wake_parked(&mut self, candidates: &[Candidate]) {
-        if !self.files.iter().any(TrackedFile::is_parked) {
-            return;
-        }
-        let there: HashMap<Inode, &Candidate> = candidates.iter().map(|it| (it.seen.inode, it)).collect();
+    pub(super) fn wake_parked(&mut self, there: &HashMap<Inode, &Seen>) {
         for file in self.files.iter_mut().filter(|file| file.is_parked()) {
-            if let Some(candidate) = there.get(&file.row.inode) {
+            if let Some(seen) = there.get(&file.row.inode) {
                 file.missing_since = None;
-                file.row.place.clone_from(&candidate.seen.place);
-                file.expect(candidate.seen.mark());
+                file.row.place.clone_from(&seen.place);
+                file.expect(seen.mark());
             }
         }
     }
@@ -110,16 +85,17 @@ impl TrackedFiles {
         if is_finished || file.is_rotated() && self.held_rotated() >= HELD {
             return false;
         }
-        self.files[index].unpark()
+        let is_open = self.files[index].unpark();
+        self.held += usize::from(is_open);
+        is_open
     }
 
     /// Closes a file after its turn when too many are open.
     pub fn make_room(&mut self, index: usize) {
-        if self.files[index].is_parked() {
-            return;
-        }
-        if self.held() > self.handles && self.files[index].growth.is_drained {
-            self.files[index].park();
+        let file = &mut self.files[index];
+        if self.held > self.handles && file.is_held() && file.growth.is_drained {
+            file.park();
+            self.held -= 1;
         }
     }
 
@@ -129,16 +105,11 @@ impl TrackedFiles {
     }
 
     /// Finishes parked files that are missing: they are deleted unless they reappear soon.
-    pub(super) fn end_missing(&mut self, candidates: &[Candidate]) {
-        let there: HashSet<Inode> = candidates.iter().map(|candidate| candidate.seen.inode).collect();
+    pub(super) fn end_missing(&mut self, there: &HashMap<Inode, &Seen>) {
         let mut index = 0;
         while index < self.files.len() {
             let file = &mut self.files[index];
-            let is_readable = || {
-                let folder = file.row.place.parent();
-                folder.is_none_or(|folder| folder.read_dir().is_ok())
-            };
-            if !file.is_parked() || there.contains(&file.row.inode) || !is_readable() {
+            if !file.is_parked() || there.contains_key(&file.row.inode) || !is_listed(&file.row.place) {
                 index += 1;
                 continue;
             }
@@ -167,14 +138,6 @@ impl TrackedFiles {
         } else if !file.is_known {
             return;
         }
-        if let Some(rows) = &mut self.rows {
-            rows.insert(row.id, row.clone());
-        }
-        self.notes.push(Note {
-            row,
-            from,
-            gap: is_lost.then(|| REMOVED.to_owned()),
-            copy_of: None,
-        });
+        self.note_from(from, row, is_lost.then_some(REMOVED));
     }
 }

@@ -6,19 +6,14 @@
 use std::collections::HashMap;
 
 use super::state::FileRow;
-use super::{Note, TrackedFile, TrackedFiles, say_overwritten};
+use super::{Note, TrackedFile, TrackedFiles};
 use crate::source::identity::Proof;
 
 impl TrackedFiles {
     /// Takes what the database says about the files. What was read beyond is forgotten.
     pub fn inform(&mut self, rows: Vec<FileRow>) {
         // As long as it is known how far a file was read, its copy is recognised by all of that.
-        for file in &mut self.files {
-            if file.is_replaced() {
-                say_overwritten(file);
-                file.set_overwritten();
-            }
-        }
+        self.check_bytes();
         if self.files.iter().any(TrackedFile::is_overwritten) && self.is_informed() {
             self.look();
         }
@@ -29,7 +24,8 @@ impl TrackedFiles {
         // A file that cannot be read now is recognised when it can be.
         self.files
             .retain_mut(|file| go_back(file, rows.get(&file.row.id)).is_ok());
-        self.rows = Some(rows);
+        self.rows = rows;
+        self.is_informed = true;
         // A copy of bytes that are not stored is no copy.
         self.settled.retain(|_, settled| settled.copy.is_some());
         self.revise_notes();
@@ -38,7 +34,7 @@ impl TrackedFiles {
     /// Leaves out what the database has been told already, and copies of what it turns out not to
     /// have.
     fn revise_notes(&mut self) {
-        let Some(rows) = &mut self.rows else { return };
+        let rows = &mut self.rows;
         let mut unsettled = Vec::new();
         self.notes.retain_mut(|note| {
             let stored = |id: &i64| rows.get(id).map_or(0, |row| row.proof.offset);
@@ -55,7 +51,7 @@ impl TrackedFiles {
             rows.insert(note.row.id, note.row.clone());
         }
         for inode in unsettled {
-            self.unsettle(inode);
+            self.settled.remove(&inode);
         }
     }
 }

@@ -11,17 +11,21 @@ use crate::timing::{ADOPTION, UNSTORED};
 impl TrackedFiles {
     /// Returns true while another file has to be read first, or has an open record that may go on
     /// in this one.
-    pub fn must_wait(&self, index: usize) -> bool {
+    pub fn must_wait(&mut self, index: usize) -> bool {
         let file = &self.files[index];
+        let Some(id) = file.after else { return false };
         let may_adopt = file.reader.position() == file.adopted && file.growth.at.elapsed() < ADOPTION;
-        file.after.is_some_and(|id| {
-            self.files.iter().any(|before| {
-                before.row.id == id
-                    && !before.is_failing
-                    && (!before.growth.is_drained && before.missing_since.is_none()
-                        || may_adopt && before.reader.has_open_record())
-            })
-        })
+        // It is mostly the one before this one.
+        let mut others = self.files[..index].iter().rev().chain(&self.files[index + 1..]);
+        let waits = others.find(|before| before.row.id == id).is_some_and(|before| {
+            !before.is_failing
+                && (!before.growth.is_drained && before.missing_since.is_none()
+                    || may_adopt && before.reader.has_open_record())
+        });
+        if !waits {
+            self.files[index].after = None;
+        }
+        waits
     }
 
     /// CASES.md F15: gives the open record of a rotated file the lines that the next file begins

@@ -2,26 +2,30 @@
 //!
 //! `plan` compares the rows of the database, the files that are open and the directory as it is
 //! now. It reads bytes through `World` only, changes nothing, and is what the model test drives.
-//! Each candidate is the same file as a row (`Resume`, `GoOnIn`, `Settle`), a copy (`CopyOf`), new
-//! (`StartAfter`), nobody's (`Mark`), no log, unreadable, or not to be decided yet (`Defer`). A row
-//! whose bytes are nowhere is a `Gap` when they may not all be stored, else it is `Gone`.
+//!
+//! ```text
+//! candidates ─▶ open ─▶ match: whose bytes? ─▶ identify, one after the other ─▶ order ─▶ steps
+//!                        rows, lost files        known bytes, a copy, or new
+//! ```
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 mod begin;
-mod copies;
 mod matches;
 mod order;
 
-use super::identify::{Fresh, Whereabouts};
+use super::identify::{Fresh, OpenFile, Relation, Starts, may_prove};
 use super::state::{FileRow, Life};
 use crate::source::directory::{Candidate, Kin};
 use crate::source::identity::{Proof, Sample, proof_at};
 use crate::source::inputs::Inode;
+use crate::source::names::{self, Age};
 use crate::timing::COPYING;
+use matches::Holder;
 
 /// The plan's questions to the file system.
 pub trait World {
@@ -30,17 +34,6 @@ pub trait World {
     fn open(&mut self, candidate: &Candidate) -> io::Result<Self::File>;
     /// Returns true when the path leads to this file.
     fn leads_to(&self, path: &Path, inode: Inode) -> bool;
-}
-
-/// A file that is being read.
-pub struct OpenFile<'a, F> {
-    pub row: &'a FileRow,
-    /// The proof of all that was read of it; of all that was seen in it while it is not held open.
-    pub now: Proof,
-    pub past: Vec<Proof>,
-    pub head: &'a [u8],
-    /// `None` when its bytes are gone, or it is not held open.
-    pub file: Option<&'a mut F>,
 }
 
 /// Inputs of the plan besides the files.
@@ -61,39 +54,26 @@ pub struct Setting<'a> {
 
 #[derive(Debug)]
 pub enum Step<F> {
-    /// The open file has this name now. `is_old`: a newer file of its kind is there.
+    /// The open file with this index has this name now. `is_old`: a newer file of its kind is
+    /// there.
     Named {
-        id: i64,
+        open: usize,
         candidate: Candidate,
         is_old: bool,
     },
-    /// The open file has no name that is known.
+    /// The open file with this index has no name that is known.
     Nameless {
-        id: i64,
+        open: usize,
     },
-    Resume {
+    Read {
         id: i64,
         candidate: Candidate,
         file: F,
-        after: Option<i64>,
+        how: How,
         is_old: bool,
     },
-    StartAfter {
-        id: i64,
-        candidate: Candidate,
-        file: F,
-        after: Option<i64>,
-        is_old: bool,
-        from: From,
-        /// The file that was here was truncated.
-        replaces: bool,
-    },
-    /// The open file goes on in this one.
-    GoOnIn {
-        id: i64,
-        candidate: Candidate,
-        file: F,
-    },
+    /// Each of these files is read after the other one, which was written before it.
+    Order(HashMap<i64, i64>),
     CopyOf {
         id: i64,
         candidate: Candidate,
@@ -109,6 +89,7 @@ pub enum Step<F> {
         candidate: Candidate,
         proof: Proof,
     },
+    /// It cannot be decided on yet.
     Defer,
     NotALog {
         candidate: Candidate,
@@ -118,7 +99,7 @@ pub enum Step<F> {
         candidate: Candidate,
         error: String,
     },
-    /// The row's bytes are nowhere.
+    /// The row's bytes are nowhere, and may not all be stored.
     Gap {
         id: i64,
         is_overwritten: bool,
@@ -131,6 +112,17 @@ pub enum Step<F> {
     More,
 }
 
+/// How a file begins to be read.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub enum How {
+    /// It is the row's file.
+    Resume,
+    /// The open file goes on in this one.
+    GoOn,
+    /// It is new. `replaces`: the file that was here was truncated.
+    Start { from: From, replaces: bool },
+}
+
 /// Where a new file begins.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub enum From {
@@ -141,57 +133,82 @@ pub enum From {
     After(Proof),
 }
 
-/// The result of reading a fresh candidate.
-enum Verdict {
-    Open,
-    /// It is the file of this row, or of this open file.
-    Is(Holder),
-    Decided,
+/// The answer to the question which file a candidate is.
+enum Identity {
+    /// It has the bytes of this row, or of this open file.
+    Same(Holder),
+    CopyOf(i64),
+    /// Nobody knows its bytes, or all those before `From::After`.
+    New(From),
+    Unsure,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, Hash)]
-enum Holder {
-    Row(usize),
+/// A file that is read, or will be.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Known {
     Open(usize),
+    Fresh(usize, i64),
 }
+
+/// At most so many candidates with the same start are compared: more are no copies of each other.
+const COMPARED: usize = 64;
 
 struct Planner<'a, 'f, W: World> {
-    rows: &'a [FileRow],
+    rows: &'a [&'a FileRow],
     open: &'a mut [OpenFile<'f, W::File>],
     fresh: Vec<Option<Fresh<W::File>>>,
-    verdicts: Vec<Verdict>,
-    /// The ids of fresh files that are read from now on.
-    ids: HashMap<usize, i64>,
+    /// The rows and open files whose bytes were found.
     taken: HashSet<Holder>,
     /// Rows that a candidate showed to be wholly stored.
     matched: HashSet<usize>,
     nameless: HashSet<usize>,
-    /// Fresh files that go on where another one ends.
-    beyond: HashMap<usize, Proof>,
+    /// The candidates that have the bytes of a row or of an open file.
+    same: HashMap<usize, Holder>,
+    /// All rows whose bytes a candidate has.
+    also: HashMap<usize, Vec<usize>>,
+    /// The files that are read, or will be.
+    known: Starts<Known>,
+    by_inode: HashMap<Inode, Vec<&'a FileRow>>,
+    /// Rows whose bytes are nowhere.
+    lost: Vec<&'a FileRow>,
+    /// Rows of files that had no bytes, by their path.
+    unread: HashMap<PathBuf, i64>,
+    reads: Vec<(usize, i64, How)>,
+    /// Where files are.
+    places: HashSet<&'a Path>,
+    /// Candidates that may be read later.
+    deferred: Vec<Candidate>,
     steps: Vec<Step<W::File>>,
 }
 
 /// Decides about everything that is there.
-pub fn plan<W: World>(
+pub fn plan<'a, W: World>(
     world: &mut W,
-    rows: &[FileRow],
-    open: &mut [OpenFile<W::File>],
-    candidates: &[Candidate],
+    rows: &'a [&'a FileRow],
+    open: &'a mut [OpenFile<'_, W::File>],
+    candidates: &'a [Candidate],
     setting: &mut Setting,
 ) -> Vec<Step<W::File>> {
     let mut planner = Planner::<W> {
         rows,
         open,
         fresh: Vec::new(),
-        verdicts: Vec::new(),
-        ids: HashMap::new(),
         taken: HashSet::new(),
         matched: HashSet::new(),
         nameless: HashSet::new(),
-        beyond: HashMap::new(),
+        same: HashMap::new(),
+        also: HashMap::new(),
+        known: Starts::new(),
+        by_inode: HashMap::new(),
+        lost: Vec::new(),
+        unread: HashMap::new(),
+        reads: Vec::new(),
+        places: HashSet::new(),
+        deferred: Vec::new(),
         steps: Vec::new(),
     };
-    let held = planner.name_open_files(world, candidates);
+    let newest = order::newest_of_each_line(candidates);
+    let held = planner.name_open_files(world, candidates, &newest);
     let is_fresh = |candidate: &&Candidate| {
         candidate.seen.size > 0 && !held.contains(&candidate.seen.inode) && !(setting.is_settled)(candidate)
     };
@@ -205,165 +222,269 @@ pub fn plan<W: World>(
         kin.truncate(setting.room);
         planner.steps.push(Step::More);
     }
-    let deferred = planner.open_fresh(world, kin, setting.now);
-    planner.assign(0);
+    if !kin.is_empty() || !strangers.is_empty() {
+        planner.places = candidates.iter().map(|it| it.seen.place.as_path()).collect();
+    }
+    planner.open_fresh(world, kin, setting.now);
+    planner.match_from(0);
     if !is_cut && planner.seeks(setting) {
         let from = planner.fresh.len();
         planner.open_fresh(world, strangers, setting.now);
-        planner.assign(from);
+        planner.match_from(from);
     }
-    planner.settle_stored(setting.now);
-    planner.find_copies(setting.now);
-    planner.begin(setting);
+    planner.identify_all(setting, &newest);
     if !is_cut {
-        planner.end_rows(world, setting, &deferred);
+        planner.end_rows(world, candidates, setting);
     }
-    order::order(&mut planner.steps, planner.open, candidates);
+    planner
+        .steps
+        .extend(order::order(&planner.steps, planner.open, candidates).map(Step::Order));
     planner.steps
 }
 
 impl<W: World> Planner<'_, '_, W> {
     /// Says which open files are where, and returns the inodes that they hold.
-    fn name_open_files(&mut self, world: &W, candidates: &[Candidate]) -> HashSet<Inode> {
-        let by_inode: HashMap<Inode, &Candidate> = candidates
-            .iter()
-            .map(|candidate| (candidate.seen.inode, candidate))
-            .collect();
-        let newest = order::newest_of_each_line(candidates);
+    fn name_open_files(
+        &mut self,
+        world: &W,
+        candidates: &[Candidate],
+        newest: &order::Newest,
+    ) -> HashSet<Inode> {
+        let by_inode: HashMap<Inode, &Candidate> = candidates.iter().map(|it| (it.seen.inode, it)).collect();
         let mut held = HashSet::new();
         for (index, open) in self.open.iter().enumerate() {
             if open.row.life == Life::Overwritten {
                 continue;
             }
-            match by_inode.get(&open.row.inode) {
-                Some(candidate) => {
-                    held.insert(open.row.inode);
-                    let mut candidate = (*candidate).clone();
-                    // One of several names, none of them lost.
-                    if world.leads_to(&open.row.path, open.row.inode) {
-                        candidate.seen.path.clone_from(&open.row.path);
-                    }
-                    let is_old = order::is_old(&candidate, &newest);
-                    self.steps.push(Step::Named {
-                        id: open.row.id,
-                        candidate,
-                        is_old,
-                    });
-                }
-                None => {
-                    self.nameless.insert(index);
-                    self.steps.push(Step::Nameless { id: open.row.id });
-                }
+            let Some(candidate) = by_inode.get(&open.row.inode) else {
+                self.nameless.insert(index);
+                self.steps.push(Step::Nameless { open: index });
+                continue;
+            };
+            held.insert(open.row.inode);
+            let mut candidate = (*candidate).clone();
+            // One of several names, none of them lost.
+            if candidate.seen.path != open.row.path && world.leads_to(&open.row.path, open.row.inode) {
+                candidate.seen.path.clone_from(&open.row.path);
             }
+            let is_old = order::is_old(&candidate, newest);
+            self.steps.push(Step::Named {
+                open: index,
+                candidate,
+                is_old,
+            });
         }
         held
     }
 
-    /// Opens candidates; returns those that could not be decided on.
-    fn open_fresh(&mut self, world: &mut W, candidates: Vec<&Candidate>, now: SystemTime) -> Vec<Candidate> {
-        let mut deferred = Vec::new();
+    fn open_fresh(&mut self, world: &mut W, candidates: Vec<&Candidate>, now: SystemTime) {
         for candidate in candidates {
             let candidate = candidate.clone();
             let is_stranger = candidate.kin == Kin::Stranger;
+            let bases = names::bases(&candidate.seen.place);
+            let is_moved =
+                !bases.is_empty() && !bases.iter().any(|base| self.places.contains(base.as_path()));
             let opened = world
                 .open(&candidate)
-                .and_then(|file| Fresh::new(candidate.clone(), file));
+                .and_then(|file| Fresh::new(candidate.clone(), file, is_moved));
             match opened {
                 Ok(mut fresh) => match fresh.file.archive() {
                     Some(_) if is_stranger => {}
                     Some(what) => self.steps.push(Step::NotALog { candidate, what }),
-                    None => {
-                        self.fresh.push(Some(fresh));
-                        self.verdicts.push(Verdict::Open);
-                    }
+                    None => self.fresh.push(Some(fresh)),
                 },
-                Err(_) if is_stranger => {}
-                Err(error) => {
-                    let step = undecided(candidate.clone(), &error, now);
-                    if matches!(step, Step::Defer) {
-                        deferred.push(candidate);
-                    }
-                    self.steps.push(step);
-                }
+                Err(error) => self.cannot_read(candidate, &error, now),
             }
         }
-        deferred
+    }
+
+    /// A file that was written to a moment ago may be whole later.
+    fn cannot_read(&mut self, candidate: Candidate, error: &io::Error, now: SystemTime) {
+        let is_refused = error.raw_os_error().is_some();
+        if error.kind() == io::ErrorKind::NotFound || !is_refused && is_young(&candidate, now) {
+            self.steps.push(Step::Defer);
+            self.deferred.push(candidate);
+        } else if candidate.kin != Kin::Stranger {
+            let error = error.to_string();
+            self.steps.push(Step::Unreadable { candidate, error });
+        }
     }
 
     /// True when some known bytes are to be looked for wherever they may be.
     fn seeks(&self, setting: &Setting) -> bool {
-        let is_lost = |(index, row): (usize, &FileRow)| {
+        let is_lost = |(index, row): (usize, &&FileRow)| {
             row.life.is_open()
                 && row.proof.says_something()
                 && !self.taken.contains(&Holder::Row(index))
                 && (setting.belongs)(row)
         };
         self.rows.iter().enumerate().any(is_lost)
-            || self.open.iter().enumerate().any(|(index, open)| {
-                open.file.is_none()
-                    && !self.taken.contains(&Holder::Open(index))
-                    && (open.row.life == Life::Overwritten || self.nameless.contains(&index))
-            })
+            || (0..self.open.len())
+                .any(|index| self.is_sought(index) && !self.taken.contains(&Holder::Open(index)))
     }
 
-    fn decide(&mut self, at: usize, step: Step<W::File>) {
-        self.verdicts[at] = Verdict::Decided;
-        self.steps.push(step);
+    /// True for an open file whose bytes are not at hand.
+    fn is_sought(&self, index: usize) -> bool {
+        let open = &self.open[index];
+        open.file.is_none() && (open.row.life == Life::Overwritten || self.nameless.contains(&index))
     }
-}
 
-/// Files with the same first bytes are compared with each other.
-const SHARED_START: usize = 64;
-
-impl<F: Sample> OpenFile<'_, F> {
-    /// Returns the first bytes of a file of which nothing was read.
-    fn head_of_unread(&mut self) -> Vec<u8> {
-        let mut start = [0; SHARED_START];
-        let is_filled = self.head.is_empty()
-            && match &mut self.file {
-                Some(file) => file.fill_at(0, &mut start).unwrap_or(false),
-                None => false,
+    /// Says of each candidate which file it is: first of those whose bytes were found, then of the
+    /// longest, so that a copy comes after what it is a copy of.
+    fn identify_all(&mut self, setting: &mut Setting, newest: &order::Newest) {
+        if self.fresh.is_empty() {
+            return;
+        }
+        for (index, open) in self.open.iter_mut().enumerate() {
+            self.known.add(&open.start(), Known::Open(index));
+            self.by_inode.entry(open.row.inode).or_default().push(open.row);
+        }
+        for (index, row) in self.rows.iter().enumerate() {
+            self.by_inode.entry(row.inode).or_default().push(row);
+            if row.proof.offset == 0 {
+                self.unread.insert(row.path.clone(), row.id);
+            } else if row.life.is_open() && !self.taken.contains(&Holder::Row(index)) {
+                self.lost.push(row);
+            }
+        }
+        let mut order: Vec<usize> = (0..self.fresh.len()).collect();
+        order.sort_by_cached_key(|at| {
+            let fresh = self.fresh[*at].as_mut().filter(|_| !self.same.contains_key(at))?;
+            Some((
+                Reverse(fresh.size().unwrap_or(0)),
+                fresh.candidate.kin != Kin::Covered,
+                fresh.file.is_compressed(),
+                Age::of(&fresh.candidate.seen.place),
+            ))
+        });
+        for at in order {
+            let Some(mut fresh) = self.fresh[at].take() else {
+                continue;
             };
-        if is_filled { start.to_vec() } else { Vec::new() }
+            match self.identify(&mut fresh, at) {
+                Ok(Identity::Same(Holder::Row(index))) => self.resume(at, fresh, index, setting.now),
+                Ok(Identity::Same(Holder::Open(index))) => {
+                    self.taken.insert(Holder::Open(index));
+                    self.nameless.remove(&index);
+                    self.read(at, fresh, self.open[index].row.id, How::GoOn);
+                }
+                Ok(Identity::CopyOf(id)) => self.settle(fresh, Some(id)),
+                Ok(Identity::New(from)) => self.begin(at, fresh, from, setting),
+                Ok(Identity::Unsure) => self.steps.push(Step::Defer),
+                Err(error) => self.cannot_read(fresh.candidate, &error, setting.now),
+            }
+        }
+        let mut reads = std::mem::take(&mut self.reads);
+        reads.sort_by_cached_key(|(at, _, how)| {
+            let is_new = matches!(how, How::Start { .. });
+            let fresh = self.fresh[*at].as_ref().filter(|_| is_new);
+            fresh.map(|fresh| order::order_of(&fresh.candidate))
+        });
+        for (at, id, how) in reads {
+            if let Some(Fresh { candidate, file, .. }) = self.fresh[at].take() {
+                let is_old = order::is_old(&candidate, newest);
+                self.steps.push(Step::Read {
+                    id,
+                    candidate,
+                    file,
+                    how,
+                    is_old,
+                });
+            }
+        }
     }
 
-    /// True when this file was overwritten where the candidate is.
-    fn replaced(&self, candidate: &Candidate) -> bool {
-        self.row.life == Life::Overwritten
-            && self.row.inode == candidate.seen.inode
-            && self.row.path == candidate.seen.path
+    /// Says which file a candidate is.
+    fn identify(&mut self, fresh: &mut Fresh<W::File>, at: usize) -> io::Result<Identity> {
+        if let Some(holder) = self.same.get(&at) {
+            return Ok(Identity::Same(*holder));
+        }
+        let size = fresh.size()?;
+        // All that it has is stored when some row says so, whoever has that row. It will be shorter
+        // than the row once that goes on.
+        let mut rows = self.also.get(&at).into_iter().flatten();
+        if let Some(index) = rows.find(|index| self.rows[**index].proof.offset == size) {
+            self.matched.insert(*index);
+            return Ok(Identity::CopyOf(self.rows[*index].id));
+        }
+        let mut known = self.known.of(&fresh.head);
+        known.sort();
+        for file in &known {
+            let Known::Open(index) = *file else { break };
+            let open = &mut self.open[index];
+            // The plan decides once on each file that lost its name.
+            let may_go_on = self.nameless.contains(&index) && !self.taken.contains(&Holder::Open(index));
+            match open.relation(fresh) {
+                Ok(None) => {}
+                Ok(Some(Relation::Within)) => {
+                    let length = open.file.as_mut().and_then(|file| file.plain_size().ok());
+                    if may_go_on && length == Some(size) {
+                        return Ok(Identity::Same(Holder::Open(index)));
+                    }
+                    if !fresh.is_of_its_own(size) {
+                        return Ok(Identity::CopyOf(open.row.id));
+                    }
+                }
+                Ok(Some(Relation::Beyond)) if may_go_on => return Ok(Identity::Same(Holder::Open(index))),
+                Ok(Some(Relation::Beyond)) if fresh.is_of_its_own(open.now.offset) => {}
+                Ok(Some(Relation::Beyond)) => return Ok(Identity::New(From::After(open.now))),
+                Ok(Some(Relation::Unsure)) | Err(_) => return Ok(Identity::Unsure),
+            }
+        }
+        for file in known.iter().rev().take(COMPARED) {
+            if let Known::Fresh(other, id) = *file
+                && let Some(other) = &mut self.fresh[other]
+                && fresh.is_within(other)
+            {
+                return Ok(Identity::CopyOf(id));
+            }
+        }
+        Ok(Identity::New(From::Beginning))
     }
-}
 
-fn whereabouts(row: &FileRow) -> Whereabouts<'_> {
-    Whereabouts {
-        path: &row.path,
-        place: &row.place,
-        inode: row.inode,
+    fn read(&mut self, at: usize, fresh: Fresh<W::File>, id: i64, how: How) {
+        self.known.add(&fresh.head, Known::Fresh(at, id));
+        self.fresh[at] = Some(fresh);
+        self.reads.push((at, id, how));
     }
-}
 
-/// Returns what to do about a file that cannot be read: one that was written to a moment ago may be
-/// whole later.
-fn undecided<F>(candidate: Candidate, error: &io::Error, now: SystemTime) -> Step<F> {
-    let is_gone = error.kind() == io::ErrorKind::NotFound;
-    let is_refused = error.raw_os_error().is_some();
-    if !is_gone && (is_refused || !is_young(&candidate, now)) {
-        let error = error.to_string();
-        Step::Unreadable { candidate, error }
-    } else {
-        Step::Defer
+    /// Reads on in the file of a row, unless all of it is stored.
+    fn resume(&mut self, at: usize, mut fresh: Fresh<W::File>, index: usize, now: SystemTime) {
+        let row = self.rows[index];
+        let is_known = fresh.is_known_compressed(row);
+        let size = if is_known {
+            Ok(row.proof.offset)
+        } else {
+            fresh.size()
+        };
+        match size {
+            Ok(size) if size > row.proof.offset || row.life.is_open() => {
+                self.read(at, fresh, row.id, How::Resume);
+            }
+            Ok(_) => {
+                let (id, candidate) = (row.id, fresh.candidate);
+                self.steps.push(Step::Settle { id, candidate });
+            }
+            Err(error) => self.cannot_read(fresh.candidate, &error, now),
+        }
+    }
+
+    /// A file that is not read: a copy, or one that was there before.
+    fn settle(&mut self, mut fresh: Fresh<W::File>, of: Option<i64>) {
+        let size = fresh.size().ok();
+        let whole = size.and_then(|size| Some(proof_at(&mut fresh.file, size).ok()??.0));
+        let candidate = fresh.candidate;
+        self.steps.push(match (whole, of) {
+            (Some(proof), Some(id)) => Step::CopyOf { id, candidate, proof },
+            (Some(proof), None) => Step::Mark { candidate, proof },
+            (None, _) => Step::Defer,
+        });
     }
 }
 
 /// Returns true when somebody may still be making the file.
 fn is_young(candidate: &Candidate, now: SystemTime) -> bool {
     now.duration_since(candidate.seen.modified).unwrap_or_default() <= COPYING
-}
-
-fn whole<F: Sample>(fresh: &mut Fresh<F>) -> Option<Proof> {
-    let size = fresh.size().ok()?;
-    Some(proof_at(&mut fresh.file, size).ok().flatten()?.0)
 }
 
 #[cfg(test)]

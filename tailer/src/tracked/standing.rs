@@ -40,12 +40,14 @@ impl TrackedFiles {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.is_empty && !self.rows().any(|row| row.inode != NOWHERE)
+        self.is_empty && !self.rows.values().any(|row| row.inode != NOWHERE)
     }
 
     /// Returns true when a file of this name was there before.
     pub fn remembers(&self, path: &Path) -> bool {
-        self.rows().any(|row| row.path == path && row.inode != NOWHERE)
+        self.rows
+            .values()
+            .any(|row| row.path == path && row.inode != NOWHERE)
             || self.files.iter().any(|file| file.row.path == path)
     }
 
@@ -102,7 +104,7 @@ impl TrackedFile {
     fn disk_size(&self) -> Option<u64> {
         match &self.handle {
             super::file::Handle::Open(bytes) if bytes.is_plain() => {
-                Some(bytes.size().unwrap_or(0).max(self.growth.size))
+                Some(bytes.metadata().map_or(0, |it| it.len()).max(self.growth.size))
             }
             super::file::Handle::Open(_) => None,
             super::file::Handle::Parked(whole) => Some(whole.offset.max(self.growth.size)),

@@ -19,7 +19,7 @@
 //! A file that is Done may still grow, for a writer may hold it open: then it is read on from where
 //! it was. So Done says one thing: all that was in it is stored, and that it is deleted is no loss.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use crate::source::identity::Proof;
@@ -121,6 +121,12 @@ pub struct FileRow {
     /// How far it is stored.
     pub proof: Proof,
     pub life: Life,
+}
+
+impl FileRow {
+    pub fn whereabouts(&self) -> (&Path, &Path, Inode) {
+        (&self.path, &self.place, self.inode)
+    }
 }
 
 /// Returns a file's name in the database: random, so that no two tailers draw the same.

@@ -4,7 +4,7 @@ use std::io;
 
 use crate::records::reader::{Reader, Window};
 use crate::source::bytes::Bytes;
-use crate::source::identity::TAIL;
+use crate::source::identity::{Sample, TAIL};
 
 /// How much is read at once: larger buffers leave the processor's cache, smaller ones cost more
 /// system calls.

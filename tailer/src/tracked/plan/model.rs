@@ -12,10 +12,9 @@ use std::path::PathBuf;
 use std::time::{Instant, SystemTime};
 
 use super::model_files::{Folder, LINE, Node, Random, Sampled, lines_of, log, names_of};
-use super::{OpenFile, Setting, Step, plan};
+use super::{How, OpenFile, Setting, Step, plan};
 use crate::source::directory::Candidate;
 use crate::source::identity::{Proof, proof_at};
-
 use crate::source::names;
 use crate::tracked::state::{Event, FileRow, Life};
 
@@ -37,7 +36,7 @@ struct Model {
     rows: HashMap<i64, FileRow>,
     held: Option<Vec<Held>>,
     /// Copied or finished files by inode, with their time of change.
-    settled: HashMap<u64, u64>,
+    settled: HashMap<u64, SystemTime>,
     stored: BTreeMap<u64, usize>,
     gaps: usize,
     /// Lines that were in no file any more before the reader had them.
@@ -46,6 +45,8 @@ struct Model {
     may_gap: bool,
     /// Some of `destroyed` were in a file that the database knew, and the reader was stopped.
     must_gap: bool,
+    /// Steps that are wrong whatever becomes of them.
+    faults: Vec<String>,
     lines: u64,
     clock: u64,
     inode: u64,
@@ -73,6 +74,7 @@ impl Model {
             destroyed: BTreeSet::new(),
             may_gap: false,
             must_gap: false,
+            faults: Vec::new(),
             lines: 0,
             clock: 0,
             inode: 1,
@@ -204,8 +206,7 @@ impl Model {
 
     /// Starts the reader if it is stopped, looks, and does what the plan says.
     fn look(&mut self) {
-        let is_first = self.held.is_none();
-        if is_first {
+        if self.held.is_none() {
             self.note("start".to_owned());
         }
         let mut held = self.held.take().unwrap_or_default();
@@ -224,11 +225,10 @@ impl Model {
                 (file.row.life != Life::Overwritten).then(|| Sampled(node.bytes.clone(), node.is_compressed))
             })
             .collect();
-        let rows: Vec<FileRow> = self
+        let rows: Vec<&FileRow> = self
             .rows
             .values()
             .filter(|row| held.iter().all(|file| file.row.id != row.id))
-            .cloned()
             .collect();
         let mut open: Vec<OpenFile<Sampled>> = held
             .iter()
@@ -255,8 +255,7 @@ impl Model {
                 has_begun: &|_| true,
                 belongs: &|_| true,
                 is_settled: &|candidate| {
-                    let modified = candidate.seen.modified.duration_since(SystemTime::UNIX_EPOCH);
-                    settled.get(&candidate.seen.inode.inode) == modified.ok().map(|at| at.as_secs()).as_ref()
+                    settled.get(&candidate.seen.inode.inode) == Some(&candidate.seen.modified)
                 },
                 from_end: false,
                 now: SystemTime::UNIX_EPOCH,
@@ -299,25 +298,22 @@ impl Model {
     }
 
     fn settle(&mut self, candidate: &Candidate) {
-        let modified = candidate.seen.modified.duration_since(SystemTime::UNIX_EPOCH);
-        self.settled
-            .insert(candidate.seen.inode.inode, modified.unwrap_or_default().as_secs());
+        let seen = &candidate.seen;
+        self.settled.insert(seen.inode.inode, seen.modified);
     }
 
     fn apply(&mut self, step: Step<Sampled>, held: &mut Vec<Held>) {
         match step {
-            Step::Named { id, candidate, .. } => {
-                if let Some(file) = held.iter_mut().find(|file| file.row.id == id) {
-                    file.row.place = candidate.seen.place;
-                }
+            Step::Named { open, candidate, .. } => held[open].row.place = candidate.seen.place,
+            Step::Nameless { open } => {
+                held[open].row.life = held[open].row.life.after(Event::NameLost(Instant::now()));
             }
-            Step::Nameless { id } => {
-                if let Some(file) = held.iter_mut().find(|file| file.row.id == id) {
-                    file.row.life = file.row.life.after(Event::NameLost(Instant::now()));
-                }
-            }
-            Step::Resume {
-                id, candidate, file, ..
+            Step::Read {
+                id,
+                candidate,
+                file,
+                how: How::Resume,
+                ..
             } => {
                 let row = self.rows[&id].clone();
                 let length = usize::try_from(row.proof.offset).unwrap();
@@ -332,7 +328,12 @@ impl Model {
                     },
                 });
             }
-            Step::StartAfter { id, candidate, .. } => held.push(Held {
+            Step::Read {
+                id,
+                candidate,
+                how: How::Start { .. },
+                ..
+            } => held.push(Held {
                 row: FileRow {
                     id,
                     path: candidate.shown().to_path_buf(),
@@ -344,10 +345,12 @@ impl Model {
                 position: 0,
                 read: Vec::new(),
             }),
-            Step::GoOnIn {
+            Step::Read {
                 id,
                 candidate,
                 mut file,
+                how: How::GoOn,
+                ..
             } => {
                 if let Some(held) = held.iter_mut().find(|held| held.row.id == id)
                     && matches!(held.row.proof.check(&mut file), Ok(Some(_)))
@@ -374,21 +377,34 @@ impl Model {
             }
             Step::Settle { id, candidate } => {
                 self.settle(&candidate);
-                if let Some(row) = self.rows.get_mut(&id) {
+                self.rows.entry(id).and_modify(|row| {
                     row.inode = candidate.seen.inode;
                     row.place.clone_from(&candidate.seen.place);
-                }
+                });
             }
             Step::Mark { candidate, proof } => self.add_row(&candidate, proof),
             Step::Gap { id, .. } => {
                 self.gaps += 1;
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.life = Life::Removed;
-                }
+                self.rows.entry(id).and_modify(|row| row.life = Life::Removed);
             }
             Step::Gone { id } => {
-                if let Some(row) = self.rows.get_mut(&id) {
-                    row.life = Life::Removed;
+                let row = &self.rows[&id];
+                let node = self.folder.nodes.values().find(|it| it.inode == row.inode.inode);
+                let node = node.filter(|it| it.bytes.len() as u64 == row.proof.offset);
+                let mut body = node.map(|it| Sampled(it.bytes.clone(), it.is_compressed));
+                let proven = body.as_mut().map(|body| row.proof.check(body));
+                if matches!(proven, Some(Ok(Some(_)))) {
+                    self.faults.push(format!("{id} exists and is called deleted"));
+                }
+                self.rows.entry(id).and_modify(|row| row.life = Life::Removed);
+            }
+            Step::Order(before) => {
+                let chain = |id| std::iter::successors(Some(id), |id| before.get(id).copied());
+                if before
+                    .keys()
+                    .any(|id| chain(*id).skip(1).take(before.len()).any(|it| it == *id))
+                {
+                    self.faults.push(format!("files wait for each other: {before:?}"));
                 }
             }
             Step::Defer | Step::More | Step::NotALog { .. } | Step::Unreadable { .. } => {}
@@ -444,12 +460,12 @@ impl Model {
         } else {
             !self.must_gap
         };
-        if twice.is_empty() && missing.is_empty() && is_gap_right {
+        if twice.is_empty() && missing.is_empty() && is_gap_right && self.faults.is_empty() {
             return Ok(());
         }
         Err(format!(
-            "twice {twice:?}, missing {missing:?}, {} gaps",
-            self.gaps
+            "twice {twice:?}, missing {missing:?}, {} gaps, {:?}",
+            self.gaps, self.faults
         ))
     }
 }

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime};
 
 use super::{Step, World};
-use crate::source::directory::{Candidate, Kin, find_moved};
+use crate::source::directory::{Candidate, Kin};
 use crate::source::identity::Sample;
 use crate::source::inputs::{Inode, Seen};
 
@@ -106,12 +106,9 @@ impl Folder {
                 } else {
                     Kin::Rotation(log("app.log"))
                 },
-                is_moved: false,
             }
         };
-        let mut candidates: Vec<Candidate> = self.nodes.iter().map(of).collect();
-        find_moved(&mut candidates);
-        candidates
+        self.nodes.iter().map(of).collect()
     }
 }
 
@@ -149,11 +146,11 @@ pub fn names_of(steps: &[Step<Sampled>]) -> String {
     let name = |step: &Step<Sampled>| {
         let place = |candidate: &Candidate| candidate.seen.place.display().to_string();
         match step {
-            Step::Named { id, candidate, .. } => format!("{id} is {}", place(candidate)),
-            Step::Nameless { id } => format!("{id} has no name"),
-            Step::Resume { id, candidate, .. } => format!("resume {id} in {}", place(candidate)),
-            Step::StartAfter { id, candidate, .. } => format!("start {id} in {}", place(candidate)),
-            Step::GoOnIn { id, candidate, .. } => format!("{id} goes on in {}", place(candidate)),
+            Step::Named { open, candidate, .. } => format!("open file {open} is {}", place(candidate)),
+            Step::Nameless { open } => format!("open file {open} has no name"),
+            Step::Read {
+                id, candidate, how, ..
+            } => format!("{how:?} {id} in {}", place(candidate)),
             Step::CopyOf { id, candidate, .. } => format!("{} is a copy of {id}", place(candidate)),
             Step::Settle { id, candidate } => format!("{} is stored as {id}", place(candidate)),
             Step::Mark { candidate, .. } => format!("mark {}", place(candidate)),

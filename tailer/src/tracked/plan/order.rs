@@ -12,7 +12,10 @@ use crate::source::names::{self, Age};
 use crate::tracked::state::Life;
 
 /// A log: its directory and the kind of its names.
-pub(super) type Line = (Option<PathBuf>, Vec<u8>);
+type Line = (Option<PathBuf>, Vec<u8>);
+
+/// When a file of each log was changed last.
+pub(super) type Newest = HashMap<Line, SystemTime>;
 
 fn line_of(path: &Path) -> Line {
     (path.parent().map(Path::to_path_buf), names::kind(path))
@@ -30,8 +33,8 @@ pub(super) fn order_of(candidate: &Candidate) -> Order {
     )
 }
 
-pub(super) fn newest_of_each_line(candidates: &[Candidate]) -> HashMap<Line, SystemTime> {
-    let mut newest: HashMap<Line, SystemTime> = HashMap::new();
+pub(super) fn newest_of_each_line(candidates: &[Candidate]) -> Newest {
+    let mut newest = Newest::new();
     for candidate in candidates.iter().filter(|candidate| candidate.seen.size > 0) {
         let at = newest
             .entry(line_of(candidate.shown()))
@@ -42,67 +45,43 @@ pub(super) fn newest_of_each_line(candidates: &[Candidate]) -> HashMap<Line, Sys
 }
 
 /// True when a newer file of its kind is there, so that nobody is likely to write to this one.
-pub(super) fn is_old(candidate: &Candidate, newest: &HashMap<Line, SystemTime>) -> bool {
+pub(super) fn is_old(candidate: &Candidate, newest: &Newest) -> bool {
     candidate.kin != Kin::Covered
         || newest
             .get(&line_of(candidate.shown()))
             .is_some_and(|newest| *newest > candidate.seen.modified)
 }
 
-/// Sets which file each one is read after: the one that was written before it and may not be read
-/// to its end.
-pub(super) fn order<F>(steps: &mut [Step<F>], open: &[OpenFile<F>], candidates: &[Candidate]) {
-    let by_inode: HashMap<Inode, &Candidate> = candidates
+/// Returns which file each one is read after: the one that was written before it and may not be
+/// read to its end. `None` when no file is read from now on.
+pub(super) fn order<F>(
+    steps: &[Step<F>],
+    open: &[OpenFile<F>],
+    candidates: &[Candidate],
+) -> Option<HashMap<i64, i64>> {
+    let reads = steps.iter().filter_map(|step| match step {
+        Step::Read { id, candidate, .. } => Some((*id, candidate)),
+        _ => None,
+    });
+    let reads: HashMap<i64, &Candidate> = reads.collect();
+    if reads.is_empty() {
+        return None;
+    }
+    let by_inode: HashMap<Inode, &Candidate> = candidates.iter().map(|it| (it.seen.inode, it)).collect();
+    let written = reads
         .iter()
-        .map(|candidate| (candidate.seen.inode, candidate))
-        .collect();
-    let mut written: HashMap<Line, Vec<(Order, i64)>> = HashMap::new();
-    for open in open {
-        let order = by_inode
-            .get(&open.row.inode)
-            .filter(|_| open.row.life != Life::Overwritten)
-            .map_or((false, SystemTime::UNIX_EPOCH, Reverse(Age::Live)), |candidate| {
-                order_of(candidate)
-            });
-        written
-            .entry(line_of(&open.row.path))
-            .or_default()
-            .push((order, open.row.id));
-    }
-    for step in &*steps {
-        if let Step::Resume { id, candidate, .. } | Step::StartAfter { id, candidate, .. } = step {
-            written
-                .entry(line_of(candidate.shown()))
-                .or_default()
-                .push((order_of(candidate), *id));
-        }
-    }
-    for files in written.values_mut() {
-        files.sort();
-    }
-    let newest = newest_of_each_line(candidates);
-    for step in steps {
-        if let Step::Resume {
-            id,
-            candidate,
-            after,
-            is_old: old,
-            ..
-        }
-        | Step::StartAfter {
-            id,
-            candidate,
-            after,
-            is_old: old,
-            ..
-        } = step
-        {
-            *old = is_old(candidate, &newest);
-            let files = written.get(&line_of(candidate.shown()));
-            *after = files.and_then(|files| {
-                let at = files.iter().position(|(_, other)| other == id)?;
-                Some(files.get(at.checked_sub(1)?)?.1)
-            });
-        }
-    }
+        .map(|(id, it)| (line_of(it.shown()), order_of(it), *id));
+    // A file that goes on in another one is where that is.
+    let open = open.iter().filter(|open| !reads.contains_key(&open.row.id));
+    let open = open.map(|open| {
+        let is_here = open.row.life != Life::Overwritten;
+        let candidate = by_inode.get(&open.row.inode).filter(|_| is_here);
+        let gone = (false, SystemTime::UNIX_EPOCH, Reverse(Age::Live));
+        let order = candidate.map_or(gone, |candidate| order_of(candidate));
+        (line_of(&open.row.path), order, open.row.id)
+    });
+    let mut written: Vec<(Line, Order, i64)> = written.chain(open).collect();
+    written.sort();
+    let pairs = written.windows(2).filter(|pair| pair[0].0 == pair[1].0);
+    Some(pairs.map(|pair| (pair[1].2, pair[0].2)).collect())
 }
