@@ -7,9 +7,11 @@ use std::time::Duration;
 pub const POLL: Duration = Duration::from_millis(250);
 /// Directories are listed this often even when nothing says that they changed.
 pub const LOOK: Duration = Duration::from_secs(1);
-/// Looks take this part of the time at most, as long as nothing says that something changed: with
-/// ten thousand files each costs tens of milliseconds.
+/// Looks take one part in so many of the time at most, as long as nothing says that something
+/// changed: with ten thousand files each costs tens of milliseconds.
 pub const LOOK_SHARE: u32 = 64;
+/// The same while names change: then a look is urgent.
+pub const BUSY_LOOK_SHARE: u32 = 4;
 /// A writer's next lines often follow at once: one look for all of them.
 pub const GATHER: Duration = Duration::from_millis(1);
 /// The first pause between two tries to reach the database: a restart of PostgreSQL takes about

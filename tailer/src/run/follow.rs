@@ -17,7 +17,7 @@ use crate::report::systemd::Service;
 use crate::sink::{Sink, Stretch};
 use crate::source::inputs::Inputs;
 use crate::source::wake::Waker;
-use crate::timing::{FIRST_PAUSE, LONGEST_PAUSE, LOOK, LOOK_SHARE, POLL};
+use crate::timing::{BUSY_LOOK_SHARE, FIRST_PAUSE, LONGEST_PAUSE, LOOK, LOOK_SHARE, POLL};
 use crate::tracked::state::Life;
 use crate::tracked::{Buffer, TrackedFiles};
 
@@ -36,6 +36,10 @@ pub struct Follow<'a> {
     pub(super) buffer: Buffer,
     pub(super) batch: Batch,
     attached: bool,
+    /// Names changed since the last look.
+    has_new_names: bool,
+    /// When the next look may be.
+    soonest: Instant,
     pause: Duration,
     pub(super) progress: Progress,
     service: Service,
@@ -74,6 +78,8 @@ impl<'a> Follow<'a> {
             buffer: Buffer::new(),
             batch: Batch::default(),
             attached: false,
+            has_new_names: false,
+            soonest: Instant::now(),
             pause: FIRST_PAUSE,
             progress: Progress::new(options.progress),
             service: Service::new(),
@@ -234,11 +240,19 @@ impl<'a> Follow<'a> {
         pause
     }
 
-    /// Looks at the directories; returns when to do so again.
+    /// Looks at the directories; returns when to do so again: soon after names changed, for a new
+    /// directory gets its files a moment later.
     fn look_now(&mut self) -> Instant {
         let start = Instant::now();
         self.look();
-        Instant::now() + LOOK.max(start.elapsed() * LOOK_SHARE)
+        let cost = start.elapsed();
+        self.soonest = Instant::now() + cost * BUSY_LOOK_SHARE;
+        let pause = if std::mem::take(&mut self.has_new_names) {
+            POLL
+        } else {
+            LOOK
+        };
+        Instant::now() + pause.max(cost * LOOK_SHARE)
     }
 
     /// Looks at the directories, and watches what belongs to them by now.
@@ -284,7 +298,8 @@ impl<'a> Follow<'a> {
                     .iter()
                     .any(|path| self.tracked.directories.matters(path, &self.tracked.inputs));
             if names {
-                *next_look = now;
+                self.has_new_names = true;
+                *next_look = self.soonest.min(*next_look);
             }
             let news = names || !read.is_empty();
             if self.waker.is_stopping() || now >= until || self.attached && (news || now >= *next_look) {
