@@ -249,7 +249,11 @@ impl TrackedFile {
                 .metadata()
                 .is_ok_and(|metadata| crate::source::inputs::Inode::of(&metadata) == self.row.inode)
         });
-        let Some(mut bytes) = found else { return false };
+        let Some(mut bytes) = found else {
+            // No other file waits for it any more.
+            self.missing_since.get_or_insert_with(Instant::now);
+            return false;
+        };
         let is_same = matches!(whole.check(&mut bytes), Ok(Some(_)));
         self.handle = Handle::Open(bytes);
         self.missing_since = None;
