@@ -115,12 +115,26 @@ pub fn judge(
     // A second reading of the files finds no new record.
     tailers.stop()?;
     for one in written {
-        one.journal.once(&stage.server)?;
-        let gaps = one.journal.gaps(&stage.server)?;
-        anyhow::ensure!(gaps.is_empty(), "gaps where nothing was lost: {gaps:?}");
+        read_again(stage, one).with_context(|| {
+            let rows = "SELECT path, next_byte, state FROM logwatch.files WHERE source_id = {id} ORDER BY first_seen";
+            format!(
+                "the directory has:\n{}\nafter:\n{}\nthe database knows:\n{}\nthe tailers have printed:\n{}",
+                one.journal.listing(),
+                one.history.join("\n"),
+                one.journal.sql(&stage.server, rows).unwrap_or_default(),
+                tailers.said()
+            )
+        })?;
     }
     compare_records(stage, written, verdict)?;
     verdict.compare_alerts(&alerts, &found_alerts(stage, names)?);
+    Ok(())
+}
+
+fn read_again(stage: &Stage, one: &Written) -> Result<()> {
+    one.journal.once(&stage.server)?;
+    let gaps = one.journal.gaps(&stage.server)?;
+    anyhow::ensure!(gaps.is_empty(), "gaps where nothing was lost: {gaps:?}");
     Ok(())
 }
 
