@@ -35,10 +35,12 @@ fn classes() -> Result<PathBuf> {
     let compile = || -> Result<PathBuf> {
         let folder = unpacked("classes");
         fs::create_dir_all(&folder)?;
+        // Another process may compile, or start one of the programs, at the same time.
+        let new = tempfile::tempdir_in(unpacked(""))?;
         let sources = ["Log4j.java", "Logback.java"];
         let output = Command::new("javac")
             .args(["-cp", &class_path(), "-d"])
-            .arg(&folder)
+            .arg(new.path())
             .args(sources.map(|name| programs::checkout().join("tests/src/rotators").join(name)))
             .output()
             .context("cannot start javac; did make missing-test run?")?;
@@ -47,6 +49,10 @@ fn classes() -> Result<PathBuf> {
             "{}",
             String::from_utf8_lossy(&output.stderr)
         );
+        for class in fs::read_dir(new.path())? {
+            let class = class?;
+            fs::rename(class.path(), folder.join(class.file_name()))?;
+        }
         Ok(folder)
     };
     COMPILED
