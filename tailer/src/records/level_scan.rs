@@ -25,51 +25,34 @@ const WORD: usize = 14;
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct Candidates {
-    /// Without shapes every line is a candidate.
-    shapes: Option<Shapes>,
-}
-
-#[derive(Clone, Copy, PartialEq, Eq)]
-struct Shapes {
+    /// Below a warning every line is a candidate.
     least: Level,
 }
 
 impl Candidates {
     pub fn new(least: Level) -> Candidates {
-        Candidates {
-            shapes: (least >= Level::Warn).then_some(Shapes { least }),
-        }
+        Candidates { least }
     }
 
     /// The first place from `from` – the start of a line – on, in a line that has to be looked at.
     /// Any byte of that line may be named. None: no line that starts in the rest of the window
     /// needs a look, as far as it is there.
     pub fn next(&self, window: &[u8], from: usize) -> Option<usize> {
-        let Some(shapes) = self.shapes else {
-            return (from < window.len()).then_some(from);
-        };
         let at = match from.checked_sub(1) {
-            Some(before) if window[before] == b'\n' => before,
+            Some(before) if window[before] == b'\n' && self.least >= Level::Warn => before,
             // Without its newline the shapes that begin with one are not seen.
             _ => return (from < window.len()).then_some(from),
         };
-        let warn = shapes.least == Level::Warn;
-        let mark = buckets::find(warn, window, at, |mark| shapes.confirm(window, mark))?;
+        let warn = self.least == Level::Warn;
+        let mark = buckets::find(warn, window, at, |mark| self.confirm(window, mark))?;
         Some(if window[mark] == b'\n' { mark + 1 } else { mark })
     }
-}
 
-impl Shapes {
     /// Settles by the bytes around a mark whether it is one of the shapes. What ends with the
     /// window before it is whole counts as one.
     fn confirm(self, window: &[u8], mark: usize) -> bool {
         let rest = &window[mark + 1..];
         match window[mark] {
-            b'e' | b'E' | b'f' | b'F' | b'c' | b'C' | b'a' | b'A' | b's' | b'S' | b'p' | b'P' | b'w'
-            | b'W' | b'g' | b'G' | b'h' | b'H' | b'k' | b'K' | b'd' | b'D' | b'b' | b'B' => {
-                self.word(&window[mark..])
-                    || begins_phrase(&window[mark..]) && needles::is_phrase(window, mark)
-            }
             // stunnel's LOG3.
             b'L' if rest.starts_with(b"OG") => rest.get(2).is_none_or(|digit| self.is_severity(*digit)),
             b'l' | b'L' | b'y' | b'Y' | b'o' | b'O' | b'r' | b'R' => number(rest) && key(&window[..=mark]),
@@ -117,6 +100,10 @@ impl Shapes {
                 [_, _, _, ..] => false,
                 _ => true,
             },
+            letter if letter.is_ascii_alphabetic() => {
+                begins_text(&window[mark..])
+                    && (self.word(&window[mark..]) || needles::is_phrase(window, mark))
+            }
             _ => false,
         }
     }
@@ -124,11 +111,6 @@ impl Shapes {
     /// A word that names a level, whole: `error`, but not `errors`. What stands before it is not
     /// looked at: in an escaped text it may be the end of an escape, as in `\tERROR`.
     fn word(self, text: &[u8]) -> bool {
-        if let Some(start) = text.first_chunk::<4>()
-            && !begins_word(*start)
-        {
-            return false;
-        }
         let text = &text[..text.len().min(WORD)];
         match text
             .iter()
@@ -174,39 +156,35 @@ impl Shapes {
     }
 }
 
-/// True when a word that names a level may begin with these bytes: tells quickly what else the
-/// marks hold.
-fn begins_word(start: [u8; 4]) -> bool {
-    matches!(
-        &start.map(|byte| byte | 0x20),
-        [b'e', b'r', b'r', _]
-            | b"fail"
-            | b"fata"
-            | b"crit"
-            | b"aler"
-            | b"eror"
-            | b"emer"
-            | b"seve"
-            | b"pani"
-            | [b'f', b't', b'l', _]
-            | b"fehl"
-            | [b'f', b'e', b'l', b':']
-            | b"hata"
-            | b"kata"
-            | b"grav"
-            | b"schw"
-            | b"allv"
-            | [b'w', b'r', b'n', _]
-            | b"warn"
-    )
-}
-
-/// Tells the marks of a phrase quickly from the others.
-fn begins_phrase(text: &[u8]) -> bool {
+/// Tells quickly from the other marks where a word that names a level, or a phrase, may begin.
+fn begins_text(text: &[u8]) -> bool {
     text.first_chunk::<4>().is_none_or(|start| {
         matches!(
-            start,
-            b"Exce" | b"exce" | b"ceba" | b"pani" | b"e-du" | b"dump" | b"BUG:"
+            &start.map(|byte| byte | 0x20),
+            [b'e', b'r', b'r', _]
+                | [b'f', b't', b'l', _]
+                | [b'w', b'r', b'n', _]
+                | b"fail"
+                | b"fata"
+                | b"crit"
+                | b"aler"
+                | b"eror"
+                | b"emer"
+                | b"seve"
+                | b"pani"
+                | b"warn"
+                | b"fehl"
+                | b"fel:"
+                | b"hata"
+                | b"kata"
+                | b"grav"
+                | b"schw"
+                | b"allv"
+                | b"exce"
+                | b"ceba"
+                | b"e-du"
+                | b"dump"
+                | b"bug:"
         )
     })
 }
