@@ -53,7 +53,7 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
         .map_err(|error| Failure::Internal(format!("signals: {error}")))?;
     let sink: Box<dyn Sink> = match std::mem::replace(&mut options.output, Output::DryRun) {
         Output::DryRun => Box::new(DryRun::new(
-            std::io::stdout().lock(),
+            std::io::stdout(),
             options.min_level.unwrap_or(Level::Error),
             options.zone.clone(),
         )),

@@ -32,7 +32,11 @@ pub struct Stretch<'a> {
     pub gap: Option<&'a str>,
 }
 
-pub trait Sink {
+pub trait Sink: Send {
+    /// Returns true when storing waits for a server, so that the next records can be read meanwhile.
+    fn has_server(&self) -> bool {
+        false
+    }
     /// Claims the source, connecting first if need be.
     fn attach(&mut self) -> Result<Attached, Trouble>;
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;

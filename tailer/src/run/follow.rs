@@ -35,6 +35,8 @@ pub struct Follow<'a> {
     pub(super) search: Option<Search>,
     pub(super) buffer: Buffer,
     pub(super) batch: Batch,
+    /// The batch that is being stored while the next one is read.
+    pub(super) sent: Batch,
     attached: bool,
     /// Names changed since the last look.
     has_new_names: bool,
@@ -77,6 +79,7 @@ impl<'a> Follow<'a> {
             search: None,
             buffer: Buffer::new(),
             batch: Batch::default(),
+            sent: Batch::default(),
             attached: false,
             has_new_names: false,
             soonest: Instant::now(),
@@ -232,6 +235,7 @@ impl<'a> Follow<'a> {
     fn forget_unstored(&mut self) {
         self.attached = false;
         self.batch.clear();
+        self.sent.clear();
     }
 
     fn back_off(&mut self) -> Duration {

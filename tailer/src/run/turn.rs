@@ -1,11 +1,14 @@
 //! One file's turn in the loop: read what is new, store it when it is due, and end what is over.
 
+use std::io;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use super::UNSTORED_BYTES;
 use super::follow::{Follow, Round};
 use crate::connect::Trouble;
 use crate::sink::Stretch;
+use crate::source::identity::Proof;
 use crate::timing::{LONG_WAIT, STILL_WRITTEN, UNSTORED};
 use crate::tracked::state::{Event, FileRow, Life};
 use crate::tracked::{Look, TrackedFile};
@@ -29,14 +32,20 @@ impl Follow<'_> {
                 return Ok(None);
             };
             let file = &mut self.tracked.files[index];
-            let before = file.reader.position();
-            let look = file.look(&mut self.buffer, search, &mut self.batch);
-            self.progress.count(file.reader.position().saturating_sub(before));
+            let look = if self.batch.is_full() {
+                Ok(Look::Full)
+            } else {
+                let before = file.reader.position();
+                let look = file.look(&mut self.buffer, search, &mut self.batch);
+                self.progress.count(file.reader.position().saturating_sub(before));
+                look
+            };
             match look {
                 Ok(Look::End) => break,
-                Ok(Look::Full) => self.store(index, Life::Live)?,
-                Ok(Look::More) => {
-                    if file.reader.boundary() - file.row.proof.offset >= UNSTORED_BYTES {
+                Ok(look @ (Look::Full | Look::More)) => {
+                    if look == Look::Full {
+                        self.store_and_read(index, started_at + TURN)?;
+                    } else if file.reader.boundary() - file.row.proof.offset >= UNSTORED_BYTES {
                         self.store(index, Life::Live)?;
                     }
                     let position = self.tracked.files[index].reader.position();
@@ -52,8 +61,8 @@ impl Follow<'_> {
                     return self.overwritten(index, round);
                 }
                 Err(error) => {
+                    self.store(index, Life::Live)?;
                     self.tracked.cannot_read(index, &error);
-                    self.batch.clear();
                     return Ok(None);
                 }
             }
@@ -185,22 +194,67 @@ impl Follow<'_> {
         self.store(index, life)
     }
 
+    /// Stores a full batch in a thread, while this one reads the next batch, up to the offset `end`
+    /// at most. The next look proves the file anew: it may have changed while the server was busy.
+    fn store_and_read(&mut self, index: usize, end: u64) -> Result<(), Trouble> {
+        if !self.sink.has_server() {
+            return self.store(index, Life::Live);
+        }
+        let Some(search) = &mut self.search else {
+            return Ok(());
+        };
+        let file = &mut self.tracked.files[index];
+        let row = file.row_at_boundary(Life::Live);
+        std::mem::swap(&mut self.batch, &mut self.sent);
+        let stretch = Stretch {
+            row: &row,
+            from: file.row.proof.offset,
+            records: &self.sent.records,
+            gap: None,
+        };
+        let (before, stored_to) = (file.reader.position(), row.proof.offset);
+        let is_due = |file: &TrackedFile| {
+            let (position, boundary) = (file.reader.position(), file.reader.boundary());
+            position >= end || boundary - stored_to >= UNSTORED_BYTES
+        };
+        let sink = &mut self.sink;
+        let stored = thread::scope(|scope| -> io::Result<_> {
+            let storing = thread::Builder::new().spawn_scoped(scope, || sink.store(&stretch))?;
+            while !self.waker.is_stopping()
+                && !is_due(file)
+                && matches!(
+                    file.look(&mut self.buffer, search, &mut self.batch),
+                    Ok(Look::More)
+                )
+            {}
+            Ok(storing.join())
+        });
+        self.progress.count(file.reader.position().saturating_sub(before));
+        match stored {
+            Ok(Ok(result)) => result?,
+            Ok(Err(panic)) => std::panic::resume_unwind(panic),
+            // Nothing was read either.
+            Err(error) => {
+                log::info!("cannot read and store at the same time: thread: {error}");
+                self.sink.store(&stretch)?;
+            }
+        }
+        self.sent.clear();
+        file.stored(row.proof);
+        Ok(())
+    }
+
     /// Stores the batch and moves the offset to the boundary.
     pub(super) fn store(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
         let file = &mut self.tracked.files[index];
-        let proof = file.proof_of_boundary();
+        let row = file.row_at_boundary(life);
         let from = file.row.proof.offset;
-        if life.is_open() && self.batch.records.is_empty() && proof.offset == from && file.is_known {
-            return Ok(());
+        if life.is_open() && self.batch.records.is_empty() {
+            let is_told = row.proof.offset == from && file.is_known;
+            if is_told || row.proof.offset == 0 {
+                return Ok(());
+            }
         }
-        if life.is_open() && self.batch.records.is_empty() && proof.offset == 0 {
-            return Ok(());
-        }
-        let row = FileRow {
-            proof,
-            life,
-            ..file.row.clone()
-        };
         self.sink.store(&Stretch {
             row: &row,
             from,
@@ -208,14 +262,28 @@ impl Follow<'_> {
             gap: None,
         })?;
         self.batch.clear();
-        file.row.proof = proof;
-        file.is_known = true;
-        file.growth.unstored_since = None;
+        file.stored(row.proof);
         Ok(())
     }
 }
 
 impl TrackedFile {
+    /// Returns the row as it is once all before the boundary is stored.
+    fn row_at_boundary(&self, life: Life) -> FileRow {
+        FileRow {
+            proof: self.proof_of_boundary(),
+            life,
+            ..self.row.clone()
+        }
+    }
+
+    /// Notes that the database has all bytes before the offset of this proof.
+    fn stored(&mut self, proof: Proof) {
+        self.row.proof = proof;
+        self.is_known = true;
+        self.growth.unstored_since = None;
+    }
+
     fn is_young(&self) -> bool {
         self.last_modified()
             .is_some_and(|modified| modified.elapsed().is_ok_and(|age| age < STILL_WRITTEN))
@@ -236,3 +304,6 @@ impl TrackedFile {
         self.growth.is_drained && (once || now.duration_since(quiet_since) >= rotate_wait)
     }
 }
+
+#[cfg(test)]
+mod tests;

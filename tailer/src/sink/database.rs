@@ -117,11 +117,12 @@ impl Database {
             .iter()
             .map(|record| record.text.as_str())
             .collect();
-        let flags: Vec<i32> = stretch
-            .records
-            .iter()
-            .map(|record| i32::from(record.flags.bits()))
-            .collect();
+        // Mostly none has any, and the server would read thousands of zeros.
+        let has_flags = stretch.records.iter().any(|record| !record.flags.is_empty());
+        let flags: Option<Vec<i32>> = has_flags.then(|| {
+            let flags = stretch.records.iter().map(|record| record.flags.bits());
+            flags.map(i32::from).collect()
+        });
         let (source, epoch) = (self.source.name.clone(), self.epoch);
         let row = stretch.row;
         let proof = &row.proof;
@@ -321,6 +322,10 @@ impl Database {
 }
 
 impl Sink for Database {
+    fn has_server(&self) -> bool {
+        true
+    }
+
     fn attach(&mut self) -> Result<Attached, Trouble> {
         self.connect_if_closed()?;
         self.most_records = usize::MAX;

@@ -66,7 +66,7 @@ impl<W: Write> DryRun<W> {
     }
 }
 
-impl<W: Write> Sink for DryRun<W> {
+impl<W: Write + Send> Sink for DryRun<W> {
     fn attach(&mut self) -> Result<Attached, Trouble> {
         Ok(Attached {
             least: self.least,

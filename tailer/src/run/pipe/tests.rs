@@ -2,12 +2,11 @@ use super::*;
 use crate::cli::Args;
 use clap::Parser;
 use logwatch_record::Level;
-use std::cell::RefCell;
-use std::rc::Rc;
+use std::sync::{Arc, Mutex};
 
 /// A database that goes away at each second call: once before the call had an effect, once after.
 #[derive(Clone, Default)]
-struct Flaky(Rc<RefCell<Held>>);
+struct Flaky(Arc<Mutex<Held>>);
 
 #[derive(Default)]
 struct Held {
@@ -18,7 +17,7 @@ struct Held {
 
 impl Sink for Flaky {
     fn attach(&mut self) -> Result<Attached, Trouble> {
-        let held = self.0.borrow();
+        let held = self.0.lock().unwrap();
         Ok(Attached {
             least: Level::Error,
             rows: held.row.iter().cloned().collect(),
@@ -26,7 +25,7 @@ impl Sink for Flaky {
     }
 
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
-        let mut held = self.0.borrow_mut();
+        let mut held = self.0.lock().unwrap();
         held.calls += 1;
         let away = || Err(Trouble::Later("away".to_owned()));
         if held.calls % 4 == 1 {
@@ -58,7 +57,7 @@ fn a_database_that_comes_and_goes_has_each_record_once() {
         .unwrap()
         .run()
         .unwrap();
-    let held = sink.0.borrow();
+    let held = sink.0.lock().unwrap();
     assert!(held.calls > 4, "{}", held.calls);
     assert_eq!(held.row.as_ref().map(|row| row.life), Some(Life::Done));
     assert_eq!(held.texts, lines);
