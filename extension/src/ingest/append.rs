@@ -39,6 +39,10 @@ const COLUMNS: [&str; 11] = [
 const LEVEL: usize = 4;
 /// Columns from this one on may be NULL.
 const FIRST_NULLABLE: usize = 7;
+/// The columns that few records have a value in.
+const RARE: Range<usize> = 7..10;
+/// Their places among `Records::elements`.
+const RARE_ELEMENTS: Range<usize> = 4..7;
 
 /// The records of a batch.
 pub struct Records<'a> {
@@ -175,14 +179,13 @@ impl Target {
             pg_sys::InitResultRelInfo(result, leaf.as_ptr(), 0, std::ptr::null_mut(), 0);
             pg_sys::ExecOpenIndices(result, false);
             let mut rest = records.message.len() - 1;
-            // Slots with the relation's own descriptor would each be noted as a user of it.
-            let descriptor = pg_sys::CreateTupleDescCopy((*leaf.as_ptr()).rd_att);
-            let mut slots: Vec<*mut pg_sys::TupleTableSlot> = (0..rest.min(MOST_TUPLES))
-                .map(|_| {
-                    let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
-                    pg_sys::ExecStoreAllNullTuple(slot)
-                })
-                .collect();
+            let whole = (0..COLUMNS.len()).map(|column| self.positions[column] + 1);
+            let common = (0..COLUMNS.len())
+                .filter(|column| !RARE.contains(column))
+                .map(|column| self.positions[column] + 1);
+            let whole = slots(leaf, whole.max().unwrap_or_default(), rest.min(MOST_TUPLES));
+            let common = slots(leaf, common.max().unwrap_or_default(), rest.min(MOST_TUPLES));
+            let mut slots = [std::ptr::null_mut(); MOST_TUPLES];
             let tuples = pg_sys::AllocSetContextCreateInternal(
                 (*state).es_query_cxt,
                 c"logwatch tuples".as_ptr(),
@@ -205,9 +208,11 @@ impl Target {
                         *id = nextval_internal(self.ids, false);
                     }
                 });
-                for (slot, id) in slots.iter().zip(ids) {
+                for (number, slot) in slots.iter_mut().enumerate() {
                     let row = columns.each_mut().map(|column| column.next().flatten());
-                    self.fill(*slot, id, records, row, &mut levels);
+                    let is_whole = row[RARE_ELEMENTS].iter().any(Option::is_some);
+                    *slot = if is_whole { whole[number] } else { common[number] };
+                    self.fill(*slot, ids[number], records, row, &mut levels);
                 }
                 insert(leaf, result, state, slots);
                 pg_sys::MemoryContextReset(tuples);
@@ -219,7 +224,7 @@ impl Target {
     }
 
     /// # Safety
-    /// `slot` has as many values as the partition has columns, by `positions`.
+    /// `slot` has a value for each column that is not NULL in this record.
     unsafe fn fill(
         &self,
         slot: *mut pg_sys::TupleTableSlot,
@@ -259,8 +264,13 @@ impl Target {
             flags,
             records.path_id.into_datum(),
         ];
+        // SAFETY: a slot has a descriptor.
+        let width = unsafe { (*(*slot).tts_tupleDescriptor).natts as usize };
         for (value, position) in values.into_iter().zip(self.positions) {
-            // SAFETY: by the caller.
+            if position >= width {
+                continue;
+            }
+            // SAFETY: the slot has as many values as its descriptor has columns.
             unsafe {
                 *(*slot).tts_values.add(position) = value.unwrap_or(pg_sys::Datum::null());
                 *(*slot).tts_isnull.add(position) = value.is_none();
@@ -299,8 +309,30 @@ impl Records<'_> {
     }
 }
 
-/// Returns the position of each of `COLUMNS`, which are all columns, and NOT NULL as they were
-/// made.
+/// Makes slots for tuples of the first `width` columns. A tuple without the last ones, like one from
+/// before these were added to the table, has NULL there and needs no bitmap that says so.
+///
+/// # Safety
+/// `leaf` is an open relation with as many columns. The slots live in the current memory context.
+unsafe fn slots(leaf: &PgRelation, width: usize, count: usize) -> Vec<*mut pg_sys::TupleTableSlot> {
+    // SAFETY: by the caller. Slots with the relation's own descriptor would each be noted as a user
+    // of it.
+    unsafe {
+        let descriptor = pg_sys::CreateTemplateTupleDesc(width as i32);
+        for column in 1..=width as pg_sys::AttrNumber {
+            pg_sys::TupleDescCopyEntry(descriptor, column, (*leaf.as_ptr()).rd_att, column);
+        }
+        (0..count)
+            .map(|_| {
+                let slot = pg_sys::MakeSingleTupleTableSlot(descriptor, &raw const pg_sys::TTSOpsVirtual);
+                pg_sys::ExecStoreAllNullTuple(slot)
+            })
+            .collect()
+    }
+}
+
+/// Returns the position of each of `COLUMNS`, which are all columns, NOT NULL as they were made, and
+/// NULL in tuples that end before them.
 fn positions(columns: &PgTupleDesc) -> Option<[usize; COLUMNS.len()]> {
     let mut positions = [0; COLUMNS.len()];
     if columns.len() != COLUMNS.len() {
@@ -311,7 +343,7 @@ fn positions(columns: &PgTupleDesc) -> Option<[usize; COLUMNS.len()]> {
             .iter()
             .enumerate()
             .find(|(_, column)| column.name() == *name && !column.attisdropped)?;
-        if number >= FIRST_NULLABLE && column.attnotnull {
+        if number >= FIRST_NULLABLE && (column.attnotnull || column.atthasmissing) {
             return None;
         }
         positions[number] = position;
