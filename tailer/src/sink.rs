@@ -33,7 +33,8 @@ pub struct Stretch<'a> {
 }
 
 pub trait Sink: Send {
-    /// Returns true when storing waits for a server, so that the next records can be read meanwhile.
+    /// Returns true when storing waits for a server, so that the next records can be read
+    /// meanwhile.
     fn has_server(&self) -> bool {
         false
     }

@@ -309,8 +309,8 @@ impl Records<'_> {
     }
 }
 
-/// Makes slots for tuples of the first `width` columns. A tuple without the last ones, like one from
-/// before these were added to the table, has NULL there and needs no bitmap that says so.
+/// Makes slots for tuples of the first `width` columns. A tuple without the last ones, like one
+/// from before these were added to the table, has NULL there and needs no bitmap that says so.
 ///
 /// # Safety
 /// `leaf` is an open relation with as many columns. The slots live in the current memory context.
@@ -331,8 +331,8 @@ unsafe fn slots(leaf: &PgRelation, width: usize, count: usize) -> Vec<*mut pg_sy
     }
 }
 
-/// Returns the position of each of `COLUMNS`, which are all columns, NOT NULL as they were made, and
-/// NULL in tuples that end before them.
+/// Returns the position of each of `COLUMNS`, which are all columns, NOT NULL as they were made,
+/// and NULL in tuples that end before them.
 fn positions(columns: &PgTupleDesc) -> Option<[usize; COLUMNS.len()]> {
     let mut positions = [0; COLUMNS.len()];
     if columns.len() != COLUMNS.len() {
