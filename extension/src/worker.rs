@@ -106,6 +106,10 @@ struct Worker {
     /// No pattern is of an earlier masking: before that, checks renew them, step by step. An
     /// upgrade starts another worker.
     renewed: bool,
+    /// Batches that the last check left for the next one.
+    left: i64,
+    /// The last check took a part of many batches: the rest needs no wake.
+    has_backlog: bool,
     heartbeat: Heartbeat,
     maintained: Option<Instant>,
     retry: Retry,
@@ -251,11 +255,20 @@ impl Worker {
     /// as a check, unless another session has the turn.
     fn check(&mut self, work: Work) -> Result<bool, TickError> {
         let began = Instant::now();
+        self.has_backlog = false;
         let is_due = work.changes
             || !self.renewed
             || work.announcements
                 && look("SELECT logwatch_private.open_changes(clock_timestamp())")? == Some(true);
-        if !is_due || pg::transaction(c"logwatch: check", evaluate)?? {
+        let left = if is_due {
+            pg::transaction(c"logwatch: check", evaluate)??
+        } else {
+            Some(0)
+        };
+        if let Some(left) = left {
+            // Some may have to wait for what a subscription brings: those stay as many.
+            self.has_backlog = left > 0 && left != self.left;
+            self.left = left;
             let took = began.elapsed();
             last_check::record(took);
             if self.checked.is_overdue() {
@@ -383,7 +396,7 @@ impl Worker {
         if self.home.is_restored_soon() {
             limit = limit.min(YIELD);
         }
-        if !self.renewed {
+        if !self.renewed || self.has_backlog {
             limit = limit.min(SHORTEST_PAUSE);
         }
         if !self.senders.is_idle() {
@@ -463,19 +476,24 @@ pub fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
     })??)
 }
 
-/// Evaluates the rules; returns false when another session is doing it.
-fn evaluate() -> spi::Result<bool> {
+/// Evaluates the rules; returns how many batches are left for the next check, or `None` when
+/// another session is doing it.
+fn evaluate() -> spi::Result<Option<i64>> {
     // A check that a crash undoes is repeated. Nothing is sent before the claim, whose commit waits
     // for the disk.
     const CHECK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check(tells => false)";
-    const CHECKED: &str =
-        "SELECT p.checked_at OPERATOR(pg_catalog.>=) pg_catalog.now() FROM logwatch.progress AS p";
+    const LEFT: &str = "SELECT pg_catalog.count(b.first_at) FROM logwatch.progress AS p
+        LEFT JOIN logwatch.batches AS b ON b.first_at OPERATOR(pg_catalog.<=) p.checked_at
+        WHERE p.checked_at OPERATOR(pg_catalog.>=) pg_catalog.now() HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 0";
     Spi::connect_mut(|client| {
         let check = plan(client, CHECK)?;
         client.update(check, None, &[])?;
-        let checked = plan(client, CHECKED)?;
-        let done = client.update(checked, Some(1), &[])?.first().get_one::<bool>()?;
-        Ok(done == Some(true))
+        let left = plan(client, LEFT)?;
+        let left = client.update(left, Some(1), &[])?;
+        if left.is_empty() {
+            return Ok(None);
+        }
+        left.first().get_one::<i64>()
     })
 }
 

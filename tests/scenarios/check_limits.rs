@@ -163,3 +163,19 @@ fn a_storm_of_new_patterns_after_a_quiet_time_is_checked_soon() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_backlog_of_several_checks_waits_for_no_wake() -> Result<()> {
+    let server = Server::with_worker(&[("logwatch.check_interval", "10min")])?;
+    let mut client = server.client()?;
+    // One commit wakes the worker once, and a check takes 50 000 records.
+    client.batch_execute("BEGIN")?;
+    for part in 0..3 {
+        client.execute(
+            "SELECT logwatch_ingest(array_agg('ERROR disk failed'::text), 'host ' || $1::int) FROM generate_series(1, 50000)",
+            &[&part],
+        )?;
+    }
+    client.batch_execute("COMMIT")?;
+    server.wait_for_sql(SOON, "SELECT count(*) FROM logwatch.batches", "0")
+}
