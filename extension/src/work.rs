@@ -1,5 +1,5 @@
-//! The look with which each tick begins. An idle tick runs this one statement, so that the log of
-//! an audit extension stays small.
+//! The look with which each tick begins, and the check that may follow. An idle tick runs this one
+//! statement, so that the log of an audit extension stays small.
 
 use pgrx::prelude::*;
 
@@ -54,4 +54,25 @@ pub fn tend_fleet() -> Result<bool, TickError> {
         run(c"logwatch: fleet", "SELECT logwatch_private.tend_fleet()")?;
     }
     Ok(is_due)
+}
+
+/// Evaluates the rules; returns how many batches are left for the next check, or `None` when
+/// another session is doing it.
+pub fn evaluate() -> spi::Result<Option<i64>> {
+    // A check that a crash undoes is repeated. Nothing is sent before the claim, whose commit waits
+    // for the disk.
+    const CHECK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check(tells => false)";
+    const LEFT: &str = "SELECT pg_catalog.count(b.first_at) FROM logwatch.progress AS p
+        LEFT JOIN logwatch.batches AS b ON b.first_at OPERATOR(pg_catalog.<=) p.checked_at
+        WHERE p.checked_at OPERATOR(pg_catalog.>=) pg_catalog.now() HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 0";
+    Spi::connect_mut(|client| {
+        let check = plan(client, CHECK)?;
+        client.update(check, None, &[])?;
+        let left = plan(client, LEFT)?;
+        let left = client.update(left, Some(1), &[])?;
+        if left.is_empty() {
+            return Ok(None);
+        }
+        left.first().get_one::<i64>()
+    })
 }

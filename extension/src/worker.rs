@@ -261,7 +261,7 @@ impl Worker {
             || work.announcements
                 && look("SELECT logwatch_private.open_changes(clock_timestamp())")? == Some(true);
         let left = if is_due {
-            pg::transaction(c"logwatch: check", evaluate)??
+            pg::transaction(c"logwatch: check", work::evaluate)??
         } else {
             Some(0)
         };
@@ -474,27 +474,6 @@ pub fn run(activity: &CStr, command: &'static str) -> Result<(), TickError> {
             client.update(plan, None, &[]).map(|_| ())
         })
     })??)
-}
-
-/// Evaluates the rules; returns how many batches are left for the next check, or `None` when
-/// another session is doing it.
-fn evaluate() -> spi::Result<Option<i64>> {
-    // A check that a crash undoes is repeated. Nothing is sent before the claim, whose commit waits
-    // for the disk.
-    const CHECK: &str = "SELECT pg_catalog.set_config('synchronous_commit', 'off', true), logwatch_private.check(tells => false)";
-    const LEFT: &str = "SELECT pg_catalog.count(b.first_at) FROM logwatch.progress AS p
-        LEFT JOIN logwatch.batches AS b ON b.first_at OPERATOR(pg_catalog.<=) p.checked_at
-        WHERE p.checked_at OPERATOR(pg_catalog.>=) pg_catalog.now() HAVING pg_catalog.count(*) OPERATOR(pg_catalog.>) 0";
-    Spi::connect_mut(|client| {
-        let check = plan(client, CHECK)?;
-        client.update(check, None, &[])?;
-        let left = plan(client, LEFT)?;
-        let left = client.update(left, Some(1), &[])?;
-        if left.is_empty() {
-            return Ok(None);
-        }
-        left.first().get_one::<i64>()
-    })
 }
 
 /// Returns the channels that have something to send.

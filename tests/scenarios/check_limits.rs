@@ -168,7 +168,7 @@ fn a_storm_of_new_patterns_after_a_quiet_time_is_checked_soon() -> Result<()> {
 fn a_backlog_of_several_checks_waits_for_no_wake() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.check_interval", "10min")])?;
     let mut client = server.client()?;
-    // One commit wakes the worker once, and a check takes 50 000 records. An alert would wake it too.
+    // One commit wakes the worker once, as an alert would, and a check takes 50 000 records.
     client.batch_execute("DELETE FROM logwatch.rules; BEGIN")?;
     for part in 0..3 {
         client.execute(
