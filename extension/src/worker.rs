@@ -108,7 +108,7 @@ struct Worker {
     renewed: bool,
     /// Batches that the last check left for the next one.
     left: i64,
-    /// The last check took a part of many batches: the rest needs no wake.
+    /// The last check took only a part of the batches. The rest must not wait for a commit.
     has_backlog: bool,
     heartbeat: Heartbeat,
     maintained: Option<Instant>,
@@ -266,7 +266,7 @@ impl Worker {
             Some(0)
         };
         if let Some(left) = left {
-            // Some may have to wait for what a subscription brings: those stay as many.
+            // Batches that wait for data of a subscription stay, and call for no further check.
             self.has_backlog = left > 0 && left != self.left;
             self.left = left;
             let took = began.elapsed();

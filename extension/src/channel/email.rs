@@ -221,7 +221,7 @@ fn protection(
     })
 }
 
-/// Whether the server has ended the conversation before a mail began.
+/// Returns true if the server has ended the conversation before a mail began.
 fn is_end_of_conversation(error: &Error) -> bool {
     match error {
         Error::Closed(step) | Error::Io(step, _) => *step == Step::MailFrom,
