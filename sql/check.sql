@@ -391,14 +391,18 @@ CREATE FUNCTION logwatch_check() RETURNS TABLE (alert_id bigint, rule text, grou
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    -- A large backlog takes several checks. What comes meanwhile is for the next call: in a storm
+    -- something always does.
+    checks bigint;
 BEGIN
     PERFORM logwatch_private.hold();
     PERFORM logwatch_private.wait_for_restore();
     PERFORM logwatch_private.tend_fleet();
-    -- A large backlog takes several checks.
+    checks := (SELECT 1 + COALESCE(sum(b.n), 0)::bigint / logwatch_private.most_taken() FROM logwatch.batches AS b WHERE b.first_at <= clock_timestamp());
     FOR round IN 1..20 LOOP
         RETURN QUERY SELECT * FROM logwatch_private.check();
-        EXIT WHEN logwatch_private.patterns_are_renewed() AND NOT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= clock_timestamp());
+        EXIT WHEN round >= checks AND logwatch_private.patterns_are_renewed();
     END LOOP;
     PERFORM logwatch_private.write_alert_file();
 END

@@ -90,7 +90,12 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.add_patterns(logwatch_private.tally[]) IS 'Makes the patterns that came without a template from an entry of each';
 
-CREATE FUNCTION logwatch_private.take(asof timestamptz, most bigint DEFAULT 50000) RETURNS logwatch_private.tally[]
+CREATE FUNCTION logwatch_private.most_taken() RETURNS bigint
+    LANGUAGE sql IMMUTABLE
+    AS 'SELECT 50000::bigint';
+COMMENT ON FUNCTION logwatch_private.most_taken() IS 'Records that one check takes from the queue, and the rest of a batch';
+
+CREATE FUNCTION logwatch_private.take(asof timestamptz) RETURNS logwatch_private.tally[]
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
@@ -112,7 +117,7 @@ BEGIN
                                   OR NOT EXISTS (SELECT FROM unnest(b.new_patterns) AS u (fingerprint)
                                                   WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
                                                     AND NOT EXISTS (SELECT FROM logwatch.earlier_fingerprints AS e WHERE e.earlier = u.fingerprint)))) AS q
-         WHERE q.before < most
+         WHERE q.before < logwatch_private.most_taken()
     ), gone AS MATERIALIZED (
         DELETE FROM logwatch.batches AS b USING chosen WHERE b.ctid = chosen.id RETURNING b.*
     ), batch AS MATERIALIZED (
@@ -176,4 +181,4 @@ BEGIN
     RETURN COALESCE(taken, '{}');
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.take(timestamptz, bigint) IS 'Moves batches from the queue to minutes and arrivals; returns their sums';
+COMMENT ON FUNCTION logwatch_private.take(timestamptz) IS 'Moves batches from the queue to minutes and arrivals; returns their sums';

@@ -179,3 +179,23 @@ fn a_backlog_of_several_checks_waits_for_no_wake() -> Result<()> {
     client.batch_execute("COMMIT")?;
     server.wait_for_sql(SOON, "SELECT count(*) FROM logwatch.batches", "0")
 }
+
+#[test]
+fn a_check_leaves_what_comes_meanwhile_to_the_next_call() -> Result<()> {
+    let server = Server::with_extension()?;
+    // In a storm records come during each check.
+    server.sql(
+        "CREATE TABLE checks (at timestamptz);
+         CREATE FUNCTION more() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN
+             INSERT INTO public.checks VALUES (clock_timestamp());
+             PERFORM public.logwatch_ingest('ERROR disk failed');
+             RETURN NULL;
+         END $$;
+         CREATE TRIGGER more AFTER UPDATE ON logwatch.progress FOR EACH ROW EXECUTE FUNCTION more();
+         SELECT logwatch_ingest('ERROR disk failed')",
+    )?;
+    server.sql("SELECT logwatch_check()")?;
+    assert_eq!(server.sql("SELECT count(*) FROM checks")?, "1");
+    Ok(())
+}
