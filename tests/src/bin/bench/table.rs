@@ -61,6 +61,14 @@ impl Added<'_> {
     pub fn first(self, text: &str) {
         text.clone_into(&mut self.0.first);
     }
+
+    /// Notes that figure in `unit`, or why there is none: the row stands without it.
+    pub fn first_measured(self, figure: Result<f64, &anyhow::Error>, unit: &str) {
+        self.first(&match figure {
+            Ok(value) => in_unit(value, unit),
+            Err(why) => format!("{why:#}"),
+        });
+    }
 }
 
 #[derive(Default)]
