@@ -15,6 +15,8 @@ const MOST_BETWEEN: usize = 100;
 /// busier, the larger, and the fewer commits have to wait for the disk.
 pub const BATCH_RECORDS: usize = 5000;
 pub const BATCH_BYTES: usize = 4 * 1024 * 1024;
+/// Records after which another thread or process that waits for the processor goes first.
+const YIELD_EVERY: usize = 32;
 
 /// A record of a file, whole.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -43,6 +45,10 @@ impl Batch {
     pub(super) fn push(&mut self, record: Found) {
         self.bytes += record.text.len();
         self.records.push(record);
+        // On a busy machine the server may wait for this processor, and its turn comes first.
+        if self.records.len().is_multiple_of(YIELD_EVERY) {
+            std::thread::yield_now();
+        }
     }
 
     /// Drops the records that are stored up to this offset.
