@@ -37,6 +37,7 @@ help:
 	@echo "make install-tailer builds and installs the tailer alone; needs no PostgreSQL"
 	@echo "make package       builds Debian packages of the extension, for PG_CONFIG's PostgreSQL, and of the tailer,"
 	@echo "                   a static tailer as tarball and .rpm, bills of materials and SHA256SUMS"
+	@echo "make test-package  builds these packages, installs, uses and removes them in a root of their own"
 	@echo "make dist          builds the archive of the sources that PGXN takes"
 	@echo "make snapshot      keeps the schema of a release, for the test of later upgrades"
 	@echo "make installcheck  runs the SQL tests against the running server that PGHOST, PGPORT, PGUSER name"
@@ -145,6 +146,9 @@ install-tailer:
 package: missing-package
 	extension/package/package.sh "$(or $(PG_CONFIG),pg_config)"
 
+test-package: missing-test missing-package
+	extension/package/package_test.sh release
+
 dist:
 	@extension/package/dist.sh
 
@@ -166,4 +170,4 @@ clean:
 missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package:
 	@extension/package/install_missing.sh $(@:missing-%=%)
 
-.PHONY: all dist help demo test test-long test-pg test-18 test-previous test-cassert test-valgrind torture load build bench fuzz pictures lint install install-tailer package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package
+.PHONY: all dist help demo test test-long test-pg test-18 test-previous test-package test-cassert test-valgrind torture load build bench fuzz pictures lint install install-tailer package snapshot installcheck clean missing-build missing-test missing-bench missing-cassert missing-fuzz missing-lint missing-package

@@ -6,7 +6,8 @@
 #   install_missing.sh cassert  build, valgrind, and PostgreSQL's build dependencies
 #   install_missing.sh fuzz     build, cargo-fuzz, and a C++ compiler for libFuzzer
 #   install_missing.sh lint     build, and cargo-deny
-#   install_missing.sh package  build, jq, a C compiler for static programs, and cargo-generate-rpm
+#   install_missing.sh package  build, cpio, jq, a C compiler for static programs, and
+#                               cargo-generate-rpm
 #   install_missing.sh test     build, and what the tests run: pg_cron, pgaudit, cron,
 #                               logrotate, PgBouncer, Postfix, syslog-ng ...
 #
@@ -78,7 +79,7 @@ packages_for() {
 	fi
 	[[ $1 != test ]] || packages+=(cron groff-base jq logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
 	[[ $1 != fuzz ]] || packages+=(g++)
-	[[ $1 != package ]] || packages+=(jq musl-tools)
+	[[ $1 != package ]] || packages+=(cpio jq musl-tools)
 	[[ $1 != cassert ]] || packages+=(dpkg-dev valgrind zlib1g-dev)
 	find_missing "${packages[@]}"
 }

@@ -115,8 +115,8 @@ install -m 755 -t "$tree/usr/share/doc/$package/examples" sql/integrations/check
 finish "$package" "postgresql-$major, $(libraries "$package" "$tree/usr/lib/postgresql/$major/lib/logwatch.so")" \
 	"alerting on your logs, inside PostgreSQL" \
 	"The extension logwatch stores ERROR and FATAL records of log files, compares" \
-	"them with rules, keeps alerts as rows and sends notifications by e-mail, webhook," \
-	"in a file and in the server log. logwatch-tailer brings the records."
+	"them with rules, keeps alerts as rows and sends notifications by e-mail," \
+	"webhook, in a file and in the server log. logwatch-tailer brings the records."
 
 package=logwatch-tailer
 tree=$out/$package.tree

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Builds the Debian packages, checks them with lintian, installs them into a root of their own, uses
-# them, and removes them.
+# them, and removes them. In release it unpacks and uses the static tailer of tarball and .rpm too.
 #
-#   extension/package/package_test.sh
+#   extension/package/package_test.sh [debug|release]
 #
 # Runs as root, because dpkg unpacks as root. Writes only to a temporary directory and
 # target/package.
@@ -20,8 +20,9 @@ clean() {
 trap clean EXIT
 chmod 755 "$root"
 
+profile=${1:-debug}
 pg_config=$(extension/package/private_postgres.sh)
-extension/package/package.sh "$pg_config" debug
+extension/package/package.sh "$pg_config" "$profile"
 debs=(target/package/*.deb)
 [[ ${#debs[@]} == 2 ]]
 step "SHA256SUMS"
@@ -114,6 +115,34 @@ for _ in {1..300}; do psql -Xqc 'SELECT 1' >/dev/null 2>&1 && break || sleep 0.1
 psql -Xq -v ON_ERROR_STOP=1 -c 'CREATE EXTENSION logwatch'
 echo 'FATAL disk full' >"$root/app.log"
 "$root/usr/bin/logwatch-tailer" --once --from-beginning --source app "$root/app.log"
+if [[ $profile == release ]]; then
+	step "the static tailer"
+	mkdir "$root"/{tarball,rpm}
+	tar -xzf target/package/logwatch-tailer-*-linux-musl.tar.gz --strip-components=1 -C "$root/tarball"
+	# An .rpm is a header of tags, and an archive of cpio that this one compresses with gzip.
+	python3 - target/package/logwatch-tailer-*.rpm <<-'PYTHON' | (cd "$root/rpm" && cpio --extract --make-directories --quiet)
+		import gzip, struct, sys
+		rpm = open(sys.argv[1], "rb").read()
+		at = 96
+		for _ in ("signature", "header"):
+		    at += -at % 8
+		    count, size = struct.unpack(">II", rpm[at + 8 : at + 16])
+		    at += 16 + 16 * count + size
+		sys.stdout.buffer.write(gzip.decompress(rpm[at:]))
+	PYTHON
+	for file in usr/lib/systemd/system/logwatch-tailer@.service usr/share/man/man8/logwatch-tailer.8.gz \
+		usr/share/bash-completion/completions/logwatch-tailer usr/share/zsh/site-functions/_logwatch-tailer \
+		usr/share/fish/vendor_completions.d/logwatch-tailer.fish usr/share/doc/logwatch-tailer/{LICENSE,THIRD_PARTY.txt,logwatch-tailer.cron.d}; do
+		test -s "$root/rpm/$file"
+	done
+	for tailer in "$root/tarball/logwatch-tailer" "$root/rpm/usr/bin/logwatch-tailer"; do
+		[[ $(ldd "$tailer" 2>&1) == *"statically linked"* ]]
+		echo 'FATAL disk full' >>"$root/app.log"
+		"$tailer" --once --source app "$root/app.log"
+	done
+	[[ $(psql -XAtc 'SELECT count(*) FROM logwatch.entries') == 3 ]]
+	rm -r "$root"/{tarball,rpm}
+fi
 for _ in {1..300}; do grep -q 'FIRING:1' "$root/log" && break || sleep 0.1; done
 grep -q 'FIRING:1' "$root/log"
 psql -XAtc "SELECT state FROM logwatch_status() WHERE component = 'worker'" | grep -qx running
