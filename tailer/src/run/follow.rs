@@ -396,3 +396,6 @@ fn shown(patterns: &[PathBuf]) -> String {
         .collect();
     patterns.join(" or ")
 }
+
+#[cfg(test)]
+mod tests;

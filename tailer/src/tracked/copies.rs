@@ -35,12 +35,16 @@ impl TrackedFiles {
         for (inode, of, proof, is_quiet) in copies {
             let file = self.files.iter_mut().find(|file| file.row.id == of);
             let row = file.as_ref().map(|file| &file.row).or(self.rows.get(&of));
-            let is_stored = row.is_some_and(|row| row.proof.offset >= proof.offset);
-            let at_hand = file.filter(|file| !file.is_overwritten());
-            let is_whole = is_quiet || at_hand.is_none();
-            if is_stored && is_whole {
-                self.note_copy(inode);
-            } else if !is_stored && !at_hand.is_some_and(|file| file.has(&proof)) {
+            let goes_as_far = row.is_some_and(|row| row.proof.offset >= proof.offset);
+            let is_at_hand = file.as_ref().is_some_and(|file| !file.is_overwritten());
+            // A file that nothing was read of may have been truncated without anybody noticing:
+            // what it has now is not what was copied.
+            let is_copied = file.is_none_or(|file| file.had(&proof));
+            if goes_as_far && is_copied {
+                if is_quiet || !is_at_hand {
+                    self.note_copy(inode);
+                }
+            } else if !(is_at_hand && is_copied) {
                 self.settled.remove(&inode);
             }
         }

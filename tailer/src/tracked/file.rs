@@ -415,6 +415,15 @@ impl TrackedFile {
         }
     }
 
+    /// The same of bytes that may be gone: then their head tells.
+    pub fn had(&mut self, proof: &Proof) -> bool {
+        let head = self.reader.head();
+        if self.is_overwritten() {
+            return head.len() < proof.head_bytes || proof.is_headed(head);
+        }
+        self.has(proof)
+    }
+
     fn at_end(&mut self, metadata: &Metadata) -> Look {
         self.growth.looked = Some(mark(metadata));
         if self.is_plain() {

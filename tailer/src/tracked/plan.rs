@@ -104,7 +104,7 @@ pub enum Step<F> {
         id: i64,
         is_overwritten: bool,
     },
-    /// All of the row's bytes are stored, and its file is deleted.
+    /// All of the row's bytes are stored, or another row has them, and its file is gone.
     Gone {
         id: i64,
     },

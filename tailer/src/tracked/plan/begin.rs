@@ -53,10 +53,26 @@ impl<W: World> Planner<'_, '_, W> {
         }
     }
 
+    /// Returns the rows whose bytes are in a file that another row or open file goes on in, from
+    /// the same offset or a later one. copytruncate leaves two such rows when the tailer ends
+    /// between the copy, which it knows to be stored, and the truncation.
+    fn rows_with_twin(&self) -> HashSet<usize> {
+        let twins = self.also.iter().flat_map(|(at, rows)| {
+            let offset = self.same.get(at).map(|holder| match *holder {
+                Holder::Row(index) => self.rows[index].proof.offset,
+                Holder::Open(index) => self.open[index].row.proof.offset,
+            });
+            let reaches = move |index: &&usize| Some(self.rows[**index].proof.offset) <= offset;
+            rows.iter().filter(reaches)
+        });
+        twins.copied().collect()
+    }
+
     /// Ends the rows whose files are nowhere.
     pub(super) fn end_rows(&mut self, world: &W, candidates: &[Candidate], setting: &Setting) {
         let settled = candidates.iter().filter(|it| (setting.is_settled)(it));
         let settled: HashSet<Inode> = settled.map(|it| it.seen.inode).collect();
+        let has_twin = self.rows_with_twin();
         for (index, row) in self.rows.iter().enumerate() {
             let is_found = self.taken.contains(&Holder::Row(index)) || self.matched.contains(&index);
             let (is_open, is_done) = (row.life.is_open(), row.life == Life::Done);
@@ -67,7 +83,7 @@ impl<W: World> Planner<'_, '_, W> {
             }
             // It may be in a file that cannot be read yet.
             let may_be = |it: &Candidate| may_prove((it, true), true, row.whereabouts(), row.proof.offset);
-            if is_done {
+            if is_done || has_twin.contains(&index) {
                 self.steps.push(Step::Gone { id: row.id });
             } else if !self.deferred.iter().any(may_be) {
                 self.steps.push(Step::Gap {
