@@ -77,7 +77,8 @@ packages_for() {
 		packages+=("postgresql-$major" "postgresql-server-dev-$major")
 		[[ $1 != test ]] || packages+=("postgresql-$major"-{cron,pgaudit,partman,repack,pglogical})
 	fi
-	[[ $1 != test ]] || packages+=(cron groff-base jq logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql systemd-journal-remote)
+	[[ $1 != test ]] || packages+=(bzip2 cron groff-base jq logrotate pgbouncer dpkg-dev lintian python3-pip rsyslog rsyslog-pgsql
+		systemd-journal-remote xz-utils zstd)
 	[[ $1 != fuzz ]] || packages+=(g++)
 	[[ $1 != package ]] || packages+=(cpio jq musl-tools)
 	[[ $1 != cassert ]] || packages+=(dpkg-dev valgrind zlib1g-dev)
