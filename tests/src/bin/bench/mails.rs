@@ -33,10 +33,7 @@ pub fn run(table: &mut Table) -> Result<()> {
     let now = Edition::now()?;
     let limit = (RULES * each * 2).to_string();
     let mut ours = deliver(&now, &[("logwatch.mails_per_hour", &limit)], each, true)?;
-    let first = match Edition::first()? {
-        Some(first) => Some(deliver(first, &[], each, false)),
-        None => None,
-    };
+    let first = Edition::first()?.map(|first| deliver(first, &[], each, false));
     let mails = short((RULES * each) as f64);
     let added = table.value(
         &format!("{mails} mails to different addresses, a server that answers at once"),

@@ -94,11 +94,8 @@ pub fn run(table: &mut Table) -> Result<()> {
     }
     let cookbook = manuals::block_with("Anything fatal, at once")?;
     let mut mails = line_to_mail(&now, &cookbook, time / 5, MAILS)?;
-    let mut first_mails = match first {
-        // Its checks may be so slow that no mail comes in time.
-        Some(first) => Some(line_to_mail(first, "", time / 10, MAILS / 10)),
-        None => None,
-    };
+    // Its checks may be so slow that no mail comes in time.
+    let mut first_mails = first.map(|first| line_to_mail(first, "", time / 10, MAILS / 10));
     for (name, part, contract) in [
         ("p50", 0.5, Contract::None),
         ("p99", 0.99, Contract::AtMost(300.0)),
