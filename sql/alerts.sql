@@ -27,7 +27,7 @@ CREATE TABLE logwatch.alerts (
     holds_until timestamptz,
     joined_at   timestamptz,
     escalated_at timestamptz
-);
+) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
 CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
 CREATE INDEX alerts_announced_with_idx ON logwatch.alerts (announced_with) WHERE announced_with IS NOT NULL AND state <> 'resolved';

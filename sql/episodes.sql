@@ -107,33 +107,38 @@ BEGIN
           FROM logwatch.alerts AS a WHERE a.state <> 'resolved'
     ), wanted AS MATERIALIZED (
         -- Groups with new records. A pattern that was seen before is new to no rule.
-        SELECT rule.name, touch.grp, touch.group_key, touch.seconds
+        SELECT rule.name, touch.grp, touch.group_key, touch.seconds, false AS is_enough
           FROM touch JOIN rule ON rule.selection = touch.selection
          WHERE touch.near >= rule.threshold AND (rule.kind <> 'new_pattern' OR touch.first_seen >= rule.learned_at)
         UNION ALL
         -- Alerts that may end now, or go on with what is new, from where they were left.
-        SELECT rule.name, logwatch_private.group_number(open.group_by, open.group_key), open.group_key, open.seconds
+        SELECT rule.name, logwatch_private.group_number(open.group_by, open.group_key), open.group_key, open.seconds, false
           FROM open JOIN rule ON rule.name = open.rule AND rule.group_by = open.group_by
           LEFT JOIN touch ON touch.selection = rule.selection AND touch.group_key = open.group_key
          WHERE open.is_due OR rule.changed OR touch.selection IS NOT NULL
         UNION ALL
-        -- The present of changed rules, so that an edited rule counts at once.
-        SELECT rule.name, g.grp, CASE WHEN rule.group_by = 'pattern' THEN to_hex(g.grp) WHEN rule.group_by = 'none' THEN '' WHEN rule.group_by = 'source' THEN g.name ELSE COALESCE(g.name, '(other)') END,
-               tstzmultirange(tstzrange(asof, asof + interval '1 second', '[]'))
+        -- The present of changed rules, so that an edited rule counts at once: groups that have
+        -- enough records in it.
+        SELECT rule.name, g.grp,
+               CASE WHEN rule.group_by = 'pattern' THEN to_hex(g.grp) WHEN rule.group_by = 'none' THEN '' WHEN rule.group_by = 'source' THEN s.name ELSE COALESCE(f.value, '(other)') END,
+               tstzmultirange(tstzrange(asof, asof + interval '1 second', '[]')), true
           FROM rule
-         CROSS JOIN LATERAL (SELECT DISTINCT o.grp, COALESCE(f.value, s.name) AS name
-                               FROM logwatch_private.rolled AS o LEFT JOIN logwatch.sources AS s ON s.id = o.grp
-                               LEFT JOIN logwatch_private.field_groups AS f ON f.selection = o.selection AND f.grp = o.grp
-                              WHERE o.selection = rule.selection AND o.minute > asof - rule.within - interval '1 minute' AND o.minute <= asof OFFSET 0) AS g
+         CROSS JOIN LATERAL (SELECT o.grp FROM logwatch_private.rolled AS o
+                              WHERE o.selection = rule.selection AND o.level >= rule.level
+                                AND o.minute > asof - rule.around - rule.within - interval '1 minute' AND o.minute <= asof
+                              GROUP BY o.grp
+                             HAVING sum(o.n) >= rule.threshold AND max(o.minute) > asof - rule.within - interval '1 minute' OFFSET 0) AS g
+          LEFT JOIN logwatch.sources AS s ON s.id = g.grp AND rule.group_by = 'source'
+          LEFT JOIN logwatch_private.field_groups AS f ON f.selection = rule.selection AND f.grp = g.grp
          WHERE rule.changed
         UNION ALL
-        SELECT p.rule, p.grp, p.group_key, p.seconds FROM logwatch_private.postponed AS p JOIN rule ON rule.name = p.rule
+        SELECT p.rule, p.grp, p.group_key, p.seconds, false FROM logwatch_private.postponed AS p JOIN rule ON rule.name = p.rule
     ), stretch AS (
-        SELECT w.name, w.grp, w.group_key, lower(s.stretch) AS from_at, upper(s.stretch) - interval '1 second' AS to_at
+        SELECT w.name, w.grp, w.group_key, w.is_enough, lower(s.stretch) AS from_at, upper(s.stretch) - interval '1 second' AS to_at
           FROM wanted AS w CROSS JOIN LATERAL unnest(w.seconds) AS s (stretch)
     ), piece AS (
         -- A record changes a rule's windows from its own second until it drops out of the last one.
-        SELECT s.name, s.grp, s.group_key, range_agg(tstzrange(s.from_at, s.to_at, '[]')) AS stretches,
+        SELECT s.name, s.grp, s.group_key, bool_and(s.is_enough) AS is_enough, range_agg(tstzrange(s.from_at, s.to_at, '[]')) AS stretches,
                unnest(range_agg(tstzrange(s.from_at - rule.around, s.to_at + rule.within + rule.around, '[]'))) AS span
           FROM stretch AS s JOIN rule USING (name) GROUP BY 1, 2, 3
     )
@@ -143,7 +148,7 @@ BEGIN
      CROSS JOIN LATERAL (SELECT lower(p.span) - rule.within >= rule.since AS covered) AS c
      WHERE lower(p.span) <= asof
        -- No window can hold more than all of the stretch: most groups are told by that.
-       AND (NOT c.covered
+       AND (NOT c.covered OR p.is_enough
             OR rule.threshold <= (SELECT sum(o.n) FROM logwatch_private.rolled AS o
                                    WHERE o.selection = rule.selection AND o.grp = p.grp AND o.level >= rule.level
                                      AND o.minute > lower(p.span) - rule.within - interval '1 minute' AND o.minute <= upper(p.span)));

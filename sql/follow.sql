@@ -1,26 +1,19 @@
 -- Follows open alerts: when a check must look at one again if nothing new comes, and which patterns
 -- and levels have joined it.
 
-CREATE FUNCTION logwatch_private.worst_of(alert logwatch.alerts) RETURNS logwatch.level
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
+-- Part of the query that calls it: there can be thousands of alerts.
+CREATE FUNCTION logwatch_private.worst_between(selection integer, grp bigint, lowest logwatch.level, after timestamptz, until timestamptz) RETURNS TABLE (level logwatch.level)
+    LANGUAGE sql STABLE
     AS $$
-DECLARE
-    known constant integer := (SELECT s.id FROM logwatch_private.known_rules AS k JOIN logwatch_private.selections AS s ON s.id = k.selection
-                                WHERE k.name = alert.rule AND s.group_by = alert.group_by AND s.since <= alert.started_at - alert.within);
-BEGIN
-    IF known IS NULL THEN
-        RETURN (SELECT max(c.level) FROM logwatch_private.counted(alert) AS c);
-    END IF;
-    RETURN (SELECT max(o.level) FROM logwatch_private.rolled AS o
-             WHERE o.selection = known AND o.grp = logwatch_private.group_number(alert.group_by, alert.group_key) AND o.level >= alert.level
-               AND o.minute > alert.started_at - alert.within - interval '1 minute' AND o.minute <= alert.met_until
-               AND EXISTS (SELECT FROM unnest(o.points) AS p
-                            WHERE o.minute + make_interval(secs => p % 60) > alert.started_at - alert.within
-                              AND o.minute + make_interval(secs => p % 60) <= alert.met_until));
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.worst_of(logwatch.alerts) IS 'Returns the highest level among an alert''s records';
+    -- Only the minutes at the ends must be looked into.
+    SELECT max(o.level) FROM logwatch_private.rolled AS o
+     WHERE o.selection = $1 AND o.grp = $2 AND o.level >= lowest AND o.minute > after - interval '1 minute' AND o.minute <= until
+       AND (o.minute > after AND o.minute + interval '59 seconds' <= until
+            OR EXISTS (SELECT FROM unnest(o.points) AS p
+                        WHERE o.minute + make_interval(secs => p % 60) > after AND o.minute + make_interval(secs => p % 60) <= until))
+    $$;
+COMMENT ON FUNCTION logwatch_private.worst_between(integer, bigint, logwatch.level, timestamptz, timestamptz)
+    IS 'Returns the highest level in the sums of a group between two times; NULL where there are none';
 
 CREATE FUNCTION logwatch_private.follow_alerts(frames logwatch_private.frame[], touched logwatch_private.touch[], changed bigint[], asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
@@ -34,9 +27,9 @@ BEGIN
     -- When the alerts that were looked at must be looked at again if nothing new comes, and the
     -- highest level of those whose state has changed.
     WITH mine AS MATERIALIZED (
-        SELECT k.id, k.rule, k.group_by, k.group_key, k.state, k.started_at, k.within, k.met_until FROM logwatch.alerts AS k
+        SELECT k.* FROM logwatch.alerts AS k
          WHERE k.state <> 'resolved'
-           AND (k.rule IN (SELECT f.rule FROM unnest(frames) AS f WHERE f.to_at >= asof) OR k.id IN (SELECT c FROM unnest(changed) AS c))
+           AND ((k.rule, k.group_key) IN (SELECT f.rule, f.group_key FROM unnest(frames) AS f WHERE f.to_at >= asof) OR k.id IN (SELECT c FROM unnest(changed) AS c))
            FOR UPDATE SKIP LOCKED
     ), frame AS MATERIALIZED (
         SELECT m.id, f.selection, f.grp, r.within, r.threshold, r.level::logwatch.level AS level,
@@ -52,45 +45,49 @@ BEGIN
          WHERE f.to_at >= asof
     ), held AS MATERIALIZED (
         -- The latest second since which the threshold is held: the count falls below it when that
-        -- second leaves the window. Sums of whole minutes tell the minute, its points the second.
-        SELECT v.id, max(v.second) AS second
-          FROM (SELECT o.id, o.threshold, s.second, o.newer + sum(p / 60) OVER (PARTITION BY o.id ORDER BY s.second DESC) AS kept
-                  FROM (SELECT f.id, f.within, f.threshold, f.before, k.minute, k.points,
-                               sum(k.n) OVER (PARTITION BY f.id ORDER BY k.minute DESC) AS kept,
-                               COALESCE(sum(k.n) OVER (PARTITION BY f.id ORDER BY k.minute DESC RANGE BETWEEN UNBOUNDED PRECEDING AND '1 second' PRECEDING), 0) AS newer
-                          FROM frame AS f
-                         CROSS JOIN LATERAL (SELECT i.minute, i.points,
-                                                    CASE WHEN i.minute + interval '1 minute' <= f.before THEN i.n
-                                                         ELSE (SELECT COALESCE(sum(p / 60), 0)::bigint FROM unnest(i.points) AS p WHERE i.minute + make_interval(secs => p % 60) < f.before) END AS n
-                                               FROM logwatch_private.rolled AS i
-                                              WHERE i.selection = f.selection AND i.grp = f.grp AND i.level >= f.level
-                                                AND i.minute > asof - f.within - interval '1 minute' AND i.minute < f.before OFFSET 0) AS k
-                         WHERE f.is_steady) AS o
-                 CROSS JOIN LATERAL unnest(o.points) AS p
-                 CROSS JOIN LATERAL (SELECT o.minute + make_interval(secs => p % 60) AS second) AS s
-                 WHERE o.kept >= o.threshold AND o.newer < o.threshold AND s.second > asof - o.within AND s.second < o.before) AS v
-         WHERE v.kept >= v.threshold GROUP BY v.id
+        -- second leaves the window. Sums of minutes, the newest first, tell the minute, and its
+        -- points the second. Sums of floats are exact up to 9e15, and much quicker than numeric
+        -- ones.
+        SELECT f.id, CASE WHEN h.second > asof - f.within THEN h.second END AS second
+          FROM frame AS f
+         CROSS JOIN LATERAL (
+               SELECT m.minute, m.kept
+                 FROM (SELECT k.minute, sum(k.n) OVER (ORDER BY k.minute DESC) AS kept
+                         FROM (SELECT i.minute,
+                                      CASE WHEN i.minute + interval '1 minute' <= f.before THEN i.n::float8
+                                           ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(i.points) AS p WHERE i.minute + make_interval(secs => p % 60) < f.before) END AS n
+                                 FROM logwatch_private.rolled AS i
+                                WHERE i.selection = f.selection AND i.grp = f.grp AND i.level >= f.level
+                                  AND i.minute > asof - f.within - interval '1 minute' AND i.minute < f.before) AS k) AS m
+                WHERE m.kept >= f.threshold LIMIT 1) AS o
+         CROSS JOIN LATERAL (
+               SELECT min(v.second) AS second
+                 FROM (SELECT t.second, sum(t.n) OVER (ORDER BY t.second) AS gone
+                         FROM (SELECT i.minute + make_interval(secs => p % 60) AS second, (p / 60)::float8 AS n
+                                 FROM logwatch_private.rolled AS i CROSS JOIN LATERAL unnest(i.points) AS p
+                                WHERE i.selection = f.selection AND i.grp = f.grp AND i.level >= f.level
+                                  -- Not =: the planner would read all groups of the minute.
+                                  AND i.minute >= o.minute AND i.minute <= o.minute) AS t
+                        WHERE t.second < f.before) AS v
+                WHERE o.kept - v.gone < f.threshold) AS h
+         WHERE f.is_steady
     ), looked AS (
-        SELECT m.id, f.id IS NOT NULL AS is_looked_at, m.state = 'firing' AND c.id IS NOT NULL AS is_new, s.id AS selection,
-               CASE WHEN m.met_until < asof THEN m.met_until WHEN f.is_steady THEN COALESCE(h.second + f.within, m.met_until) END AS holds_until
+        SELECT m.id, f.id IS NOT NULL AS is_looked_at,
+               CASE WHEN m.met_until < asof THEN m.met_until WHEN f.is_steady THEN COALESCE(h.second + f.within, m.met_until) END AS holds_until,
+               m.state = 'firing' AND c.id IS NOT NULL AS is_new,
+               CASE WHEN m.state = 'firing' AND c.id IS NOT NULL THEN COALESCE(w.level, (SELECT max(o.level) FROM logwatch_private.counted(m) AS o)) END AS worst
           FROM mine AS m
           LEFT JOIN frame AS f ON f.id = m.id
           LEFT JOIN held AS h ON h.id = m.id
           LEFT JOIN unnest(changed) AS c (id) ON c.id = m.id
-          LEFT JOIN logwatch_private.known_rules AS w ON w.name = m.rule
-          LEFT JOIN logwatch_private.selections AS s ON s.id = w.selection AND s.group_by = m.group_by AND s.since <= m.started_at - m.within
+          LEFT JOIN logwatch_private.known_rules AS k ON k.name = m.rule
+          LEFT JOIN logwatch_private.selections AS s ON s.id = k.selection AND s.group_by = m.group_by AND s.since <= m.started_at - m.within
+          LEFT JOIN LATERAL logwatch_private.worst_between(s.id, logwatch_private.group_number(m.group_by, m.group_key), m.level, m.started_at - m.within, m.met_until) AS w
+                 ON m.state = 'firing' AND c.id IS NOT NULL
     )
     UPDATE logwatch.alerts AS u
        SET holds_until = CASE WHEN l.is_looked_at THEN l.holds_until ELSE u.holds_until END,
-           worst = CASE WHEN NOT l.is_new THEN u.worst
-                        WHEN l.selection IS NULL THEN logwatch_private.worst_of(u)
-                        ELSE (SELECT max(o.level) FROM logwatch_private.rolled AS o
-                               WHERE o.selection = l.selection AND o.grp = logwatch_private.group_number(u.group_by, u.group_key) AND o.level >= u.level
-                                 AND o.minute > u.started_at - u.within - interval '1 minute' AND o.minute <= u.met_until
-                                 AND (o.minute > u.started_at - u.within AND o.minute + interval '59 seconds' <= u.met_until
-                                      OR EXISTS (SELECT FROM unnest(o.points) AS p
-                                                  WHERE o.minute + make_interval(secs => p % 60) > u.started_at - u.within
-                                                    AND o.minute + make_interval(secs => p % 60) <= u.met_until))) END
+           worst = CASE WHEN l.is_new THEN l.worst ELSE u.worst END
       FROM looked AS l
      WHERE u.id = l.id AND u.state <> 'resolved' AND (l.is_looked_at OR l.is_new);
     UPDATE logwatch.alerts AS u SET met_until = asof
@@ -100,8 +97,14 @@ BEGIN
 
     -- Notes patterns and levels that have joined an open alert since its announcement.
     UPDATE logwatch.alerts AS u
-       SET worst = greatest(u.worst, CASE WHEN j.worst > u.worst THEN logwatch_private.worst_of(u) END), joined_at = greatest(u.joined_at, j.first_seen)
-      FROM (SELECT o.id, t.worst, t.first_seen
+       SET worst = greatest(u.worst, j.highest), joined_at = greatest(u.joined_at, j.first_seen)
+      FROM (SELECT o.id, t.first_seen,
+                   CASE WHEN t.worst > o.worst
+                        THEN COALESCE((SELECT w.level
+                                         FROM logwatch_private.selections AS s
+                                        CROSS JOIN LATERAL logwatch_private.worst_between(s.id, t.grp, o.level, o.started_at - o.within, o.met_until) AS w
+                                        WHERE s.id = t.selection AND s.group_by = o.group_by AND s.since <= o.started_at - o.within),
+                                      (SELECT max(c.level) FROM logwatch_private.counted(o) AS c)) END AS highest
               FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
               JOIN logwatch.alerts AS o ON o.rule = k.name AND o.group_key = t.group_key
              WHERE o.state = 'firing'

@@ -150,7 +150,7 @@ CREATE FUNCTION logwatch_private.minutes_query(columns text, r logwatch.rules, g
     -- Finds rows by the index that leaves least to look at.
     SELECT format('SELECT %s AS grp, m.minute, m.level, %s
                      FROM logwatch.minutes AS m
-                    WHERE m.minute > $1 - interval ''1 hour'' AND m.minute + make_interval(secs => m.width) > $1 AND m.minute <= $2 AND m.level >= $7::logwatch.level',
+                    WHERE m.minute > $1 - interval ''1 hour'' AND (m.minute > $1 OR m.minute + make_interval(secs => m.width) > $1) AND m.minute <= $2 AND m.level >= $7',
                   CASE r.group_by WHEN 'source' THEN 'm.source_id' WHEN 'pattern' THEN 'm.fingerprint' ELSE '0::bigint' END, columns)
         || CASE WHEN places IS NOT NULL THEN ' AND m.source_id = ANY ($4)' ELSE '' END
         || CASE WHEN r.group_by = 'pattern' AND groups IS NOT NULL THEN ' AND m.fingerprint = ANY ($3)' ELSE '' END
@@ -179,7 +179,7 @@ BEGIN
     END IF;
     RETURN QUERY EXECUTE logwatch_private.minutes_query(
         'm.source_id, m.fingerprint, m.n, CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END, NULL::text', r, groups, places)
-        USING from_at, to_at, groups, places, r.match, r.exclude, r.level;
+        USING from_at, to_at, groups, places, r.match, r.exclude, r.level::logwatch.level;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.minutes_of(logwatch.rules, timestamptz, timestamptz, bigint[])
@@ -243,7 +243,7 @@ BEGIN
            FROM (SELECT s.grp, s.minute, s.level, sum(s.point / 60) AS n, array_agg(s.point) AS points
                    FROM (%s) AS s WHERE s.minute >= $1 GROUP BY 1, 2, 3) AS g',
         logwatch_private.minutes_query('unnest(CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END) AS point', r, NULL, places))
-        USING start, 'infinity'::timestamptz, NULL::bigint[], places, r.match, r.exclude, r.level, found.id;
+        USING start, 'infinity'::timestamptz, NULL::bigint[], places, r.match, r.exclude, r.level::logwatch.level, found.id;
     RETURN found.id;
 END
 $$;
