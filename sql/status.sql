@@ -128,23 +128,101 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.rule_problem(text) IS 'Returns why a rule is left out of checks; NULL when it is not';
 
+CREATE FUNCTION logwatch_private.matched_patterns(fingerprints bigint[]) RETURNS TABLE (fingerprint bigint, match text, exclude text)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET enable_nestloop = off
+    AS $$
+#variable_conflict use_column
+DECLARE
+    -- A standby has no unlogged tables; the others know which expressions match most patterns.
+    knows constant boolean := NOT pg_is_in_recovery();
+    one record;
+    expression integer := 1;
+    untried bigint[];
+    templates text[];
+    tried integer[];
+BEGIN
+    IF knows THEN
+        RETURN QUERY
+        SELECT m.fingerprint, e.match, e.exclude
+          FROM unnest(fingerprints) AS f JOIN logwatch_private.matches AS m ON m.fingerprint = f
+         CROSS JOIN LATERAL unnest(m.expressions) AS x JOIN logwatch_private.expressions AS e ON e.id = x;
+        SELECT array_agg(p.fingerprint), array_agg(p.template), array_agg(COALESCE(m.tried, 0)) INTO untried, templates, tried
+          FROM unnest(fingerprints) AS f JOIN logwatch.patterns AS p ON p.fingerprint = f LEFT JOIN logwatch_private.matches AS m ON m.fingerprint = f
+         WHERE COALESCE(m.tried, 0) < (SELECT max(e.id) FROM logwatch_private.expressions AS e);
+    ELSE
+        SELECT array_agg(p.fingerprint), array_agg(p.template), array_agg(0) INTO untried, templates, tried
+          FROM unnest(fingerprints) AS f JOIN logwatch.patterns AS p ON p.fingerprint = f;
+    END IF;
+    -- Expression by expression: PostgreSQL keeps only a few compiled.
+    FOR one IN SELECT DISTINCT r.match, r.exclude FROM logwatch.rules AS r
+                WHERE r.kind <> 'absence' AND NOT logwatch_private.reads_fields(r) AND (r.match IS NOT NULL OR r.exclude IS NOT NULL)
+    LOOP
+        IF knows THEN
+            SELECT e.id INTO expression FROM logwatch_private.expressions AS e WHERE e.match IS NOT DISTINCT FROM one.match AND e.exclude IS NOT DISTINCT FROM one.exclude;
+        END IF;
+        IF expression IS NULL THEN
+            -- A rule that no check has seen.
+            RETURN QUERY
+            SELECT p.fingerprint, one.match, one.exclude
+              FROM unnest(fingerprints) AS f JOIN logwatch.patterns AS p ON p.fingerprint = f WHERE logwatch_private.template_matches(p.template, one.match, one.exclude);
+        ELSE
+            RETURN QUERY
+            SELECT u.fingerprint, one.match, one.exclude FROM unnest(untried, templates, tried) AS u (fingerprint, template, tried)
+             WHERE u.tried < expression AND logwatch_private.template_matches(u.template, one.match, one.exclude);
+        END IF;
+    END LOOP;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.matched_patterns(bigint[]) IS 'Which of these patterns the match and exclude of a rule match';
+
 CREATE FUNCTION logwatch_private.waiting_counts(asof timestamptz) RETURNS TABLE (rule text, grp bigint, n numeric)
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
+    SET jit = off
     AS $$
-    SELECT r.name, g.grp, sum(w.n)
-      FROM logwatch_private.waiting AS w
-      JOIN logwatch.rules AS r ON r.kind <> 'absence' AND NOT logwatch_private.reads_fields(r) AND w.second > asof - r.within AND w.second <= asof AND w.level >= r.level::logwatch.level
-     CROSS JOIN LATERAL (SELECT CASE r.group_by WHEN 'source' THEN w.source_id WHEN 'pattern' THEN w.fingerprint ELSE 0 END AS grp) AS g
-     WHERE (r.source = '*'
-            OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = w.source_id AND logwatch_private.glob_matches(s.name, r.source)))
-       AND (r.match IS NULL AND r.exclude IS NULL
-            OR EXISTS (SELECT FROM logwatch.patterns AS p
-                        WHERE p.fingerprint = w.fingerprint AND logwatch_private.template_matches(p.template, r.match, r.exclude)))
+    WITH rule AS MATERIALIZED (
+        SELECT r.name, r.source, r.group_by, r.match, r.exclude, r.level::logwatch.level AS level, asof - r.within AS after
+          FROM logwatch.rules AS r WHERE r.kind <> 'absence' AND NOT logwatch_private.reads_fields(r)
+    ), waiting AS MATERIALIZED (
+        SELECT w.source_id, w.fingerprint, w.level, w.second, w.n FROM logwatch_private.waiting AS w
+         WHERE w.second > (SELECT min(rule.after) FROM rule) AND w.second <= asof
+    ), matched AS MATERIALIZED (
+        SELECT * FROM logwatch_private.matched_patterns(ARRAY(SELECT DISTINCT w.fingerprint FROM waiting AS w))
+    ), counted AS (
+        SELECT r.name, r.source, r.group_by, w.source_id, w.fingerprint, w.n
+          FROM waiting AS w JOIN rule AS r ON r.match IS NULL AND r.exclude IS NULL AND w.second > r.after AND w.level >= r.level
+        UNION ALL
+        SELECT r.name, r.source, r.group_by, w.source_id, w.fingerprint, w.n
+          FROM matched AS m
+          JOIN waiting AS w ON w.fingerprint = m.fingerprint
+          JOIN rule AS r ON r.match IS NOT DISTINCT FROM m.match AND r.exclude IS NOT DISTINCT FROM m.exclude AND w.second > r.after AND w.level >= r.level
+    )
+    SELECT c.name, g.grp, sum(c.n)
+      FROM counted AS c
+     CROSS JOIN LATERAL (SELECT CASE c.group_by WHEN 'source' THEN c.source_id WHEN 'pattern' THEN c.fingerprint ELSE 0 END AS grp) AS g
+     WHERE c.source = '*'
+        OR EXISTS (SELECT FROM logwatch.sources AS s WHERE s.id = c.source_id AND logwatch_private.glob_matches(s.name, c.source))
      GROUP BY 1, 2
     $$;
 COMMENT ON FUNCTION logwatch_private.waiting_counts(timestamptz)
     IS 'Records in each rule''s present window that no check has taken yet, by group; without those of patterns and sources that only the next check adds';
+
+CREATE FUNCTION logwatch_private.sums_between(selection integer, lowest logwatch.level, after timestamptz, until timestamptz) RETURNS TABLE (grp bigint, n float8)
+    LANGUAGE sql STABLE
+    -- Part of the query that calls it. Only the minutes at the ends must be looked into. Sums of
+    -- floats are exact up to 9e15, and much quicker than numeric ones.
+    AS $$
+    SELECT o.grp,
+           CASE WHEN o.minute > after AND o.minute + interval '59 seconds' <= until THEN o.n::float8
+                ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(o.points) AS p
+                       WHERE o.minute + make_interval(secs => p % 60) > after AND o.minute + make_interval(secs => p % 60) <= until) END
+      FROM logwatch_private.rolled AS o
+     WHERE o.selection = $1 AND o.level >= lowest AND o.minute > after - interval '1 minute' AND o.minute <= until
+    $$;
+COMMENT ON FUNCTION logwatch_private.sums_between(integer, logwatch.level, timestamptz, timestamptz) IS 'Records of a selection between two times, as partial sums by group';
 
 CREATE FUNCTION logwatch_private.window_counts(asof timestamptz) RETURNS TABLE (rule text, count bigint)
     LANGUAGE plpgsql STABLE
@@ -161,22 +239,25 @@ BEGIN
                                WHERE r.enabled AND r.kind <> 'absence' AND k.selection IS NULL);
     END IF;
     IF rolled THEN
-        -- The fullest group of each rule's present window. Only the minutes at its ends must be
-        -- looked into. Sums of floats are exact up to 9e15, and much quicker than numeric ones.
+        -- The fullest group of each rule's present window, once for all rules that look at the
+        -- same sums. Records that no check has taken may make another group the fullest.
         RETURN QUERY
-        SELECT summed.name, max(summed.n)::bigint FROM (
-        SELECT grouped.name, grouped.grp, sum(grouped.n) AS n
-          FROM (SELECT r.name, o.grp,
-                       sum(CASE WHEN o.minute > asof - r.within AND o.minute + interval '59 seconds' <= asof THEN o.n::float8
-                                ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(o.points) AS p
-                                       WHERE o.minute + make_interval(secs => p % 60) > asof - r.within AND o.minute + make_interval(secs => p % 60) <= asof) END) AS n
-                  FROM logwatch.rules AS r
-                  JOIN logwatch_private.known_rules AS k ON k.name = r.name
-                  JOIN logwatch_private.rolled AS o ON o.selection = k.selection
-                   AND o.minute > asof - r.within - interval '1 minute' AND o.minute <= asof AND o.level >= r.level::logwatch.level
-                 GROUP BY 1, 2
-                 UNION ALL SELECT w.rule, w.grp, w.n::float8 FROM logwatch_private.waiting_counts(asof) AS w) AS grouped
-         GROUP BY 1, 2) AS summed GROUP BY 1;
+        WITH rule AS MATERIALIZED (
+            SELECT r.name, k.selection, r.level::logwatch.level AS level, asof - r.within AS after
+              FROM logwatch.rules AS r JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.selection IS NOT NULL
+        ), fullest AS MATERIALIZED (
+            SELECT d.selection, d.level, d.after, max(g.n) AS n
+              FROM (SELECT DISTINCT rule.selection, rule.level, rule.after FROM rule) AS d
+             CROSS JOIN LATERAL (SELECT sum(s.n) AS n FROM logwatch_private.sums_between(d.selection, d.level, d.after, asof) AS s GROUP BY s.grp OFFSET 0) AS g
+             GROUP BY 1, 2, 3
+        ), waiting AS MATERIALIZED (
+            SELECT w.rule, max(w.n + COALESCE((SELECT sum(s.n) FROM logwatch_private.sums_between(rule.selection, rule.level, rule.after, asof) AS s WHERE s.grp = w.grp), 0)) AS n
+              FROM logwatch_private.waiting_counts(asof) AS w JOIN rule ON rule.name = w.rule GROUP BY 1
+        )
+        SELECT rule.name, greatest(f.n, w.n)::bigint
+          FROM rule
+          LEFT JOIN fullest AS f ON f.selection = rule.selection AND f.level = rule.level AND f.after = rule.after
+          LEFT JOIN waiting AS w ON w.rule = rule.name;
         RETURN;
     END IF;
     RETURN QUERY
