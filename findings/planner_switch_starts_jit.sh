@@ -7,8 +7,8 @@
 # Seen with PostgreSQL 15: where no other plan exists, the forbidden one is taken all the same, and
 # 10 000 000 000 is added to its cost. That is above jit_above_cost, jit_inline_above_cost and
 # jit_optimize_above_cost, so ten rows are sorted after a compilation with all optimisations. Each
-# run of the query pays that; the time is under JIT in EXPLAIN ANALYZE. A function that turns planner
-# switches off has to turn jit off too. (PostgreSQL 18 counts forbidden nodes apart from the
+# run of the query pays that; the time is under JIT in EXPLAIN ANALYZE. A function that turns
+# planner switches off has to turn jit off too. (PostgreSQL 18 counts forbidden nodes apart from the
 # cost.)
 #
 # Starts a throw-away server on a Unix socket from Debian 12's packages postgresql-15, libllvm14 and
