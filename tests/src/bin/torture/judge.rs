@@ -245,7 +245,15 @@ fn outbox_settles(stage: &Stage, names: &Names) -> Result<()> {
         stage.server.sql(&hurry)?;
         Ok(false)
     })
-    .with_context(|| format!("notifications are {last}"))
+    .with_context(|| {
+        let rows = format!(
+            "SELECT channel, recipient, reason, state, attempts, next_attempt_at - clock_timestamp(), leased_at, last_error \
+             FROM logwatch.notifications WHERE {of_round} AND state <> 'sent' ORDER BY id"
+        );
+        let email = "SELECT state, message FROM logwatch_status() WHERE component = 'channel'";
+        let shown = |query: &str| stage.server.sql(query).unwrap_or_default();
+        format!("notifications are {last}:\n{}\nthe channels:\n{}", shown(&rows), shown(email))
+    })
 }
 
 /// Each alert is announced once to each recipient when it fires and once when it is over, and each
