@@ -140,7 +140,7 @@ fn the_report_page_knows_the_delay_of_the_last_records_for_long() -> Result<()> 
     server.sql(
         "SELECT logwatch_ingest(to_char(now() - interval '90 seconds', 'YYYY-MM-DD\"T\"HH24:MI:SS.USTZH:TZM') || ' ERROR late', 'app');
          SELECT logwatch_ingest('ERROR earlier, in time', 'app');
-         UPDATE logwatch.batches SET received_at = received_at - interval '1 second', last_at = last_at - interval '1 second' WHERE received_at - last_at < '1 minute'",
+         UPDATE logwatch.batches SET received_at = received_at - interval '1 minute', last_at = last_at - interval '1 minute' WHERE received_at - last_at < '1 minute'",
     )?;
     let delay = "SELECT d #>> '{sources,0,delay}', (SELECT count(*) FROM logwatch.batches) FROM logwatch_private.page_data('24 hours', now()) AS d";
     assert_eq!(server.sql(delay)?, "90|2");
