@@ -16,7 +16,7 @@ BEGIN
     SELECT n.logged_at, n.source_id, n.path_id, n.level, left(n.message, 2000) AS message, left(n.detail, 8000) AS detail INTO e
       FROM logwatch.entries AS n
      WHERE n.logged_at >= at AND n.logged_at < at + interval '1 second' AND n.received_at > at - interval '10 minutes'
-       AND n.source_id = ANY (ids) AND n.fingerprint = ANY (stored) AND logwatch_private.fields_match(n.fields, wanted)
+       AND n.source_id = ANY (ids) AND n.fingerprint = ANY (stored) AND (wanted IS NULL OR logwatch_private.fields_match(n.fields, wanted))
      ORDER BY n.logged_at DESC, n.id DESC LIMIT 1;
     RETURN (SELECT jsonb_build_object('at', logwatch_private.rfc3339(e.logged_at), 'source', s.name, 'file', left(p.path, 300), 'level', e.level,
                                       'message', e.message, 'detail', e.detail)

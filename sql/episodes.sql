@@ -307,9 +307,14 @@ COMMENT ON FUNCTION logwatch_private.episodes(logwatch_private.frame[]) IS 'Stre
 
 CREATE FUNCTION logwatch_private.silences_of_sources(until timestamptz)
     RETURNS SETOF logwatch_private.episode
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence') THEN
+        RETURN;
+    END IF;
+    RETURN QUERY
     -- From when a source or an edge should have been heard again until now.
     SELECT r.name, heard.name, due.at, until, 0::bigint, 0::bigint
       FROM logwatch.rules AS r
@@ -323,6 +328,7 @@ CREATE FUNCTION logwatch_private.silences_of_sources(until timestamptz)
       FROM logwatch.rules AS r
      CROSS JOIN (SELECT greatest(least(p.checked_at, until), until - make_interval(secs => logwatch_private.setting('max_lateness')::integer)) AS at FROM logwatch.progress AS p) AS last
      CROSS JOIN LATERAL logwatch_private.missing_episodes(r, last.at, until) AS m
-     WHERE r.enabled AND logwatch_private.expects_lines(r)
-    $$;
+     WHERE r.enabled AND logwatch_private.expects_lines(r);
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.silences_of_sources(timestamptz) IS 'The episodes of rules of kind absence';

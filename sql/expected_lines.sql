@@ -207,17 +207,22 @@ COMMENT ON FUNCTION logwatch_private.missing_episodes(logwatch.rules, timestampt
     IS 'The episodes of a rule that expects a line: stretches that keep_firing_for joins are one';
 
 CREATE FUNCTION logwatch_private.end_missing_lines(asof timestamptz) RETURNS void
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE logwatch_private.expects_lines(r)) THEN
+        RETURN;
+    END IF;
     -- The alert went on with each check until the line was stored, and ends when it was logged.
     UPDATE logwatch.alerts AS u SET met_until = k.until
       FROM (SELECT a.id, (SELECT max(m.met_until) FROM logwatch_private.missing_lines(r, a.started_at, asof) AS m WHERE m.group_key = a.group_key) AS until
               FROM logwatch.alerts AS a JOIN logwatch.rules AS r ON r.name = a.rule
              WHERE a.state <> 'resolved' AND logwatch_private.expects_lines(r)
                FOR UPDATE OF a SKIP LOCKED) AS k
-     WHERE u.id = k.id AND k.until < u.met_until AND k.until >= u.started_at
-    $$;
+     WHERE u.id = k.id AND k.until < u.met_until AND k.until >= u.started_at;
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.end_missing_lines(timestamptz) IS 'Sets the end of alerts whose line has come meanwhile';
 
 CREATE FUNCTION logwatch_private.who_keeps(r logwatch.rules, group_key text, asof timestamptz) RETURNS text

@@ -265,10 +265,14 @@ CREATE FUNCTION logwatch_private.joined(edge logwatch.edges) RETURNS boolean
 COMMENT ON FUNCTION logwatch_private.joined(logwatch.edges) IS 'Whether the copy of an edge''s older rows is complete';
 
 CREATE FUNCTION logwatch_private.joins_now() RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT EXISTS (SELECT FROM logwatch.edges AS e
+BEGIN
+    IF NOT EXISTS (SELECT FROM logwatch.edges) THEN
+        RETURN false;
+    END IF;
+    RETURN EXISTS (SELECT FROM logwatch.edges AS e
                     WHERE e.joining AND e.join_again AND e.joined_at > clock_timestamp() - interval '5 minutes')
         -- The texts of the patterns that a light edge's batches name come before the first beat
         -- that reports this centre as connected.
@@ -276,8 +280,9 @@ CREATE FUNCTION logwatch_private.joins_now() RETURNS boolean
                     WHERE e.left_at IS NULL AND e.refused IS NULL AND e.joined_at > clock_timestamp() - interval '1 minute'
                       AND (e.heard_at IS NULL OR e.heard_at < e.admitted_at
                            OR NOT COALESCE((e.slots -> (SELECT s.subslotname FROM pg_subscription AS s WHERE s.subname = e.subscription)::text ->> 'active')::boolean, false))
-                      AND logwatch_private.is_light(e))
-    $$;
+                      AND logwatch_private.is_light(e));
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.joins_now() IS 'Whether a check must wait for an edge that joins: its rows are here twice until finish_join(), or the texts of its patterns are on the way';
 
 CREATE FUNCTION logwatch_private.finish_join(edge logwatch.edges) RETURNS void

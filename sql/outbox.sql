@@ -100,15 +100,17 @@ COMMENT ON FUNCTION logwatch_private.audience(logwatch.alerts, text) IS 'Channel
 
 CREATE FUNCTION logwatch_private.urgency(severity text) RETURNS smallint
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
     AS $$ SELECT CASE severity WHEN 'critical' THEN 3 WHEN 'warning' THEN 2 WHEN 'info' THEN 1 ELSE 0 END::smallint $$;
 COMMENT ON FUNCTION logwatch_private.urgency(text) IS 'Order in which a channel sends: a higher one first';
 
 CREATE FUNCTION logwatch_private.announcement_sets(asof timestamptz, most integer DEFAULT 10)
     RETURNS TABLE (lead_id bigint, reason text, alert_ids bigint[])
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     -- When more groups of one rule than that are due at once, they share one notification, and keep
     -- sharing the later ones.
     WITH due AS (
@@ -124,8 +126,9 @@ CREATE FUNCTION logwatch_private.announcement_sets(asof timestamptz, most intege
                    CASE WHEN due.announced_with IS NOT NULL OR due.groups > most THEN due.lead_id ELSE due.alert_id END AS lead_id
               FROM due) AS s
      GROUP BY s.lead_id, s.reason
-     ORDER BY s.lead_id
-    $$;
+     ORDER BY s.lead_id;
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.announcement_sets(timestamptz, integer)
     IS 'Announcements that are due: each with the alert that it describes, and all alerts that it covers';
 
@@ -213,15 +216,19 @@ $$;
 COMMENT ON FUNCTION logwatch_private.announce(timestamptz) IS 'Queues the notifications that are due';
 
 CREATE FUNCTION logwatch_private.targets(channels text[], recipients text[]) RETURNS TABLE (channel text, recipient text)
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
     -- E-mail has one target per recipient, every other channel one.
     SELECT DISTINCT c.channel, CASE c.channel WHEN 'email' THEN address.recipient ELSE '' END
       FROM unnest(channels) AS c (channel)
       LEFT JOIN LATERAL unnest(COALESCE(recipients, logwatch_private.default_recipients())) AS address (recipient) ON c.channel = 'email'
-     WHERE logwatch_private.channel_configured(c.channel) AND (c.channel <> 'email' OR address.recipient IS NOT NULL)
-    $$;
+     WHERE logwatch_private.channel_configured(c.channel) AND (c.channel <> 'email' OR address.recipient IS NOT NULL);
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.targets(text[], text[]) IS 'Targets of a notification: channel and recipient';
 
 CREATE FUNCTION logwatch_private.new_message_id() RETURNS text
@@ -330,8 +337,8 @@ COMMENT ON FUNCTION logwatch_private.take_over() IS 'Makes the claims of a sende
 
 CREATE FUNCTION logwatch_private.is_misdated(next_attempt_at timestamptz) RETURNS boolean
     LANGUAGE sql VOLATILE
-    SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT next_attempt_at > clock_timestamp() + interval '65 minutes' $$;
+    -- Part of the query that calls it.
+    AS $$ SELECT next_attempt_at OPERATOR(pg_catalog.>) (pg_catalog.clock_timestamp() OPERATOR(pg_catalog.+) interval '65 minutes') $$;
 COMMENT ON FUNCTION logwatch_private.is_misdated(timestamptz) IS 'Whether the clock was set back since: no retry waits for more than an hour';
 
 CREATE VIEW logwatch_private.sendable AS
@@ -440,7 +447,6 @@ COMMENT ON FUNCTION logwatch_private.record_attempts(bigint[], text[], text[], i
 
 CREATE FUNCTION logwatch_private.retry_after(attempts integer) RETURNS interval
     LANGUAGE sql IMMUTABLE
-    SET search_path = pg_catalog, pg_temp
     AS $$
     SELECT COALESCE((ARRAY['30 seconds', '1 minute', '2 minutes', '5 minutes', '10 minutes', '15 minutes', '30 minutes']::interval[])[attempts],
                     interval '1 hour')

@@ -42,9 +42,13 @@ CREATE TRIGGER patterns_earlier AFTER INSERT ON logwatch.patterns FOR EACH ROW
 COMMENT ON TRIGGER patterns_earlier ON logwatch.patterns IS 'Patterns of an earlier masking are renewed by the next check';
 
 CREATE FUNCTION logwatch_private.patterns_are_renewed() RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT COALESCE((SELECT p.pattern_version = logwatch_private.pattern_version() FROM logwatch.progress AS p), false) $$;
+    AS $$
+BEGIN
+    RETURN COALESCE((SELECT p.pattern_version = logwatch_private.pattern_version() FROM logwatch.progress AS p), false);
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.patterns_are_renewed() IS 'Whether all patterns have fingerprints of the present masking';
 
 CREATE FUNCTION logwatch_private.renew_alerts(earlier bigint[], fingerprints bigint[]) RETURNS void

@@ -261,3 +261,7 @@ COMMENT ON FUNCTION logwatch_private.glob_matches(text, text) IS 'Whether a name
 CREATE FUNCTION logwatch_private.pattern_matches(template text, pattern text) RETURNS boolean
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'pattern_matches_wrapper';
 COMMENT ON FUNCTION logwatch_private.pattern_matches(text, text) IS 'Whether a template matches a regular expression; each session keeps the results';
+
+CREATE FUNCTION logwatch_private.is_plain(pattern text) RETURNS boolean
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'is_plain_wrapper';
+COMMENT ON FUNCTION logwatch_private.is_plain(text) IS 'Whether a regular expression is a text that matches itself: it is looked for without compiling it';

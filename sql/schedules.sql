@@ -65,6 +65,6 @@ COMMENT ON FUNCTION logwatch_private.schedule_holds(text, timestamptz) IS 'Wheth
 
 CREATE FUNCTION logwatch_private.is_outside_hours(r logwatch.rules, asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
+    -- Part of the query that calls it.
     AS $$ SELECT r.notify_during IS NOT NULL AND NOT logwatch_private.schedule_holds(r.notify_during, asof) $$;
 COMMENT ON FUNCTION logwatch_private.is_outside_hours(logwatch.rules, timestamptz) IS 'Whether a rule sends nothing at a time because of its schedule';

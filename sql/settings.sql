@@ -28,11 +28,13 @@ CREATE FUNCTION logwatch_private.server_setting(name text) RETURNS text
 COMMENT ON FUNCTION logwatch_private.server_setting(text) IS 'The value of shared_preload_libraries or data_directory, also where the owner may not see it';
 
 CREATE FUNCTION logwatch_private.schema() RETURNS text
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'logwatch'
-    $$;
+BEGIN
+    RETURN (SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'logwatch');
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.schema() IS 'Returns the schema of the public functions, quoted, for the commands in messages';
 
 CREATE FUNCTION logwatch_private.host() RETURNS text

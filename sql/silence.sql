@@ -90,9 +90,13 @@ $$;
 COMMENT ON FUNCTION logwatch_private.silence_of(logwatch.alerts, timestamptz) IS 'Returns a silence that holds back an alert''s notifications now, or NULL';
 
 CREATE FUNCTION logwatch_private.any_silence(asof timestamptz) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT EXISTS (SELECT FROM logwatch.silences AS s WHERE s.ends_at > asof OR s.repeat_every IS NOT NULL) $$;
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM logwatch.silences AS s WHERE s.ends_at > asof OR s.repeat_every IS NOT NULL);
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.any_silence(timestamptz) IS 'Whether a silence may hold: spares a look at each alert';
 
 CREATE FUNCTION logwatch_private.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
@@ -174,9 +178,13 @@ COMMENT ON COLUMN logwatch.acknowledgements.acked_by IS 'Role that acknowledged 
 COMMENT ON COLUMN logwatch.acknowledgements.worst IS 'Highest level among the alert''s records then';
 
 CREATE FUNCTION logwatch_private.is_acked(alert_id bigint) RETURNS boolean
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
-    AS $$ SELECT EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = $1) $$;
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = $1);
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.is_acked(bigint) IS 'Whether somebody has acknowledged an alert';
 
 CREATE FUNCTION logwatch_private.last_ack(alert_id bigint) RETURNS logwatch.acknowledgements

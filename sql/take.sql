@@ -22,8 +22,19 @@ BEGIN
      ORDER BY b.source_id, b.path_id, b.received_at DESC
         ON CONFLICT (source_id, id) DO UPDATE SET seen_at = greatest(p.seen_at, EXCLUDED.seen_at);
     IF EXISTS (SELECT FROM logwatch.batches AS b WHERE b.new_patterns <> '{}') THEN
-        -- Planned each time: a kept plan may come from a time with few patterns.
-        EXECUTE $query$
+        PERFORM logwatch_private.add_new_patterns();
+    END IF;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources, files'' paths and patterns that have come for the first time';
+
+CREATE FUNCTION logwatch_private.add_new_patterns() RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET enable_seqscan = off
+    AS $$
+BEGIN
     INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample)
     SELECT DISTINCT ON (u.fingerprint) u.fingerprint, logwatch_private.level(u.level), u.template,
            -- One of those that a pattern of an earlier masking has become is as old as that.
@@ -34,15 +45,15 @@ BEGIN
      CROSS JOIN LATERAL unnest(b.new_patterns, b.new_seconds, b.new_levels, b.templates, b.samples) AS u (fingerprint, second, level, template, sample)
      CROSS JOIN LATERAL (SELECT date_trunc('second', b.first_at, 'UTC') + make_interval(secs => u.second) AS at) AS v
      WHERE b.new_patterns <> '{}'
-       AND NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint)
-       AND NOT EXISTS (SELECT FROM logwatch.earlier_fingerprints AS e WHERE e.earlier = u.fingerprint)
+       -- The plan may come from a time with few patterns. OFFSET keeps it from joining all with
+       -- all: the index is asked for each.
+       AND NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = u.fingerprint OFFSET 0)
+       AND NOT EXISTS (SELECT FROM logwatch.earlier_fingerprints AS e WHERE e.earlier = u.fingerprint OFFSET 0)
      ORDER BY u.fingerprint, b.received_at, v.at
-        ON CONFLICT DO NOTHING
-        $query$;
-    END IF;
+        ON CONFLICT DO NOTHING;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.settle() IS 'Makes the rows of sources, files'' paths and patterns that have come for the first time';
+COMMENT ON FUNCTION logwatch_private.add_new_patterns() IS 'Makes the patterns whose texts came with batches';
 
 CREATE FUNCTION logwatch_private.first_message(source_id bigint, fingerprint bigint, second timestamptz) RETURNS text
     LANGUAGE plpgsql STABLE
@@ -69,7 +80,7 @@ CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) 
 DECLARE
     is_missing boolean;
 BEGIN
-    -- Planned each time, as in settle().
+    -- Planned each time: a kept plan may come from a time with few patterns.
     EXECUTE 'SELECT EXISTS (SELECT FROM unnest($1) AS t WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = t.fingerprint))'
        INTO is_missing USING tallies;
     IF NOT is_missing THEN
@@ -171,14 +182,19 @@ BEGIN
             ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE
            SET n = m.n + EXCLUDED.n,
                -- The seconds of what has been made coarser are not known any more.
-               points = CASE WHEN m.points = '{}' THEN m.points ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END
+               points = CASE WHEN m.points = '{}' THEN m.points
+                             WHEN cardinality(m.points) + cardinality(EXCLUDED.points) <= 120 THEN m.points || EXCLUDED.points
+                             ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END
     )
     SELECT array_agg(ROW (t.second, t.source_id, t.level, t.fingerprint, t.n)::logwatch_private.tally) INTO taken FROM tallied AS t;
-    -- Planned each time, as in settle().
+    IF taken IS NULL THEN
+        RETURN '{}';
+    END IF;
+    -- Planned each time: a kept plan may come from a time with few patterns.
     EXECUTE 'UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
                FROM (SELECT u.fingerprint, sum(u.n) AS n, max(u.second) AS last_at FROM unnest($1) AS u GROUP BY 1) AS t
               WHERE p.fingerprint = t.fingerprint' USING taken;
-    RETURN COALESCE(taken, '{}');
+    RETURN taken;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.take(timestamptz) IS 'Moves batches from the queue to minutes and arrivals; returns their sums';

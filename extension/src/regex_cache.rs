@@ -53,11 +53,17 @@ impl Answers {
     }
 }
 
+/// Whether a regular expression matches its own text and nothing else.
+#[pg_extern(sql = false)]
+fn is_plain(pattern: &str) -> bool {
+    !pattern.contains(SPECIAL)
+}
+
 /// Returns the result of `template ~ pattern`.
 #[pg_extern(sql = false)]
 fn pattern_matches(template: &str, pattern: &str) -> Result<Option<bool>, FnCallError> {
     // Most rules look for plain words.
-    if !pattern.contains(SPECIAL) {
+    if is_plain(pattern) {
         return Ok(Some(template.contains(pattern)));
     }
     let (key, known) = ANSWERS.with_borrow_mut(|answers| {
