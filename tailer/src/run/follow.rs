@@ -15,7 +15,7 @@ use crate::records::reader::{Batch, Search};
 use crate::report::progress::Progress;
 use crate::report::systemd::Service;
 use crate::sink::{Sink, Stretch};
-use crate::source::inputs::Inputs;
+use crate::source::inputs::{Inputs, is_missing};
 use crate::source::wake::Waker;
 use crate::timing::{BUSY_LOOK_SHARE, FIRST_PAUSE, LONGEST_PAUSE, LOOK, LOOK_SHARE, POLL};
 use crate::tracked::state::Life;
@@ -91,7 +91,7 @@ impl<'a> Follow<'a> {
 
     /// Follows the files until told to stop.
     pub fn follow(mut self) -> Result<(), Failure> {
-        for name in self.tracked.inputs.names().filter(|name| !name.exists()) {
+        for name in self.tracked.inputs.names().filter(|name| is_missing(name)) {
             log::warn!("{} is not there yet: it is read as soon as it is", name.display());
         }
         let mut next_look = Instant::now();
@@ -182,7 +182,7 @@ impl<'a> Follow<'a> {
     /// it was read before.
     fn missing_input(&self) -> Result<(), Failure> {
         for name in self.tracked.inputs.names() {
-            if !name.exists() && !self.tracked.remembers(name) {
+            if is_missing(name) && !self.tracked.remembers(name) {
                 return Err(Failure::NoInput(format!("{}: no such file", name.display())));
             }
         }

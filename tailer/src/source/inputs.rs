@@ -390,6 +390,11 @@ fn walk(directory: &Path, parts: &[Part], found: &mut Vec<PathBuf>) {
     }
 }
 
+/// Returns true when nothing is there. Of a folder that may not be entered nobody knows.
+pub fn is_missing(path: &Path) -> bool {
+    matches!(path.try_exists(), Ok(false))
+}
+
 /// Returns the entries of a directory in the order of their names; none when it cannot be read.
 pub fn entries(directory: &Path) -> Vec<PathBuf> {
     let Ok(entries) = fs::read_dir(directory) else {

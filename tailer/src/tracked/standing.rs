@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use super::health::{FileHealth, Health};
 use super::{NOWHERE, TrackedFile, TrackedFiles};
+use crate::source::inputs::is_missing;
 
 impl TrackedFiles {
     pub fn health(&self) -> Health {
@@ -75,7 +76,7 @@ impl TrackedFiles {
         let missing: Vec<PathBuf> = self
             .inputs
             .names()
-            .filter(|name| !name.exists() && !self.remembers(name))
+            .filter(|name| is_missing(name) && !self.remembers(name))
             .map(Path::to_path_buf)
             .collect();
         for path in missing {

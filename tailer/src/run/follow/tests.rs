@@ -362,3 +362,14 @@ fn rotations_while_the_database_comes_and_goes_lose_nothing() {
         }
     }
 }
+
+#[test]
+fn a_name_that_cannot_be_looked_up_is_not_called_missing() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("app.log");
+    std::os::unix::fs::symlink(&path, &path).unwrap();
+    let options = options(&path, true);
+    let run = Follow::new(&options, Box::new(Memory::default()), Waker::new()).unwrap();
+    let said = run.once().unwrap_err().to_string();
+    assert!(said.starts_with("cannot read 1 of the inputs"), "{said}");
+}
