@@ -41,8 +41,8 @@ pub trait Sink: Send {
     /// Claims the source, connecting first if need be.
     fn attach(&mut self) -> Result<Attached, Trouble>;
     fn store(&mut self, stretch: &Stretch) -> Result<(), Trouble>;
-    /// Stores rows that have no records: all or none of them.
-    fn store_rows(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
+    /// Stores stretches of several files, together where the server takes them so.
+    fn store_all(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
         stretches.iter().try_for_each(|stretch| self.store(stretch))
     }
     /// Returns expressions of the lines that rules expect, if they have changed since the last

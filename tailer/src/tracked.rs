@@ -28,7 +28,7 @@ use crate::source::identity::{Proof, Sample, proof_at};
 use crate::source::inputs::{Inode, Inputs, Mark, Seen, mark};
 use crate::source::names;
 use identify::OpenFile;
-use plan::{Setting, Step, World, plan};
+use plan::{Setting, World, plan};
 use state::{FileRow, Life, draw_id};
 
 pub use file::{Look, TrackedFile};
@@ -37,7 +37,7 @@ pub use window::Buffer;
 /// The row of an input that nothing was there for.
 const NOWHERE: Inode = Inode { dev: 0, inode: 0 };
 
-/// Number of candidates that one look opens, however many files are open.
+/// Number of candidates that a look holds open, however many files are open.
 const ROOM: usize = 64;
 
 /// The reason of a gap: the file was cut short.
@@ -99,8 +99,8 @@ pub struct TrackedFiles {
     handles: usize,
     /// Number of files that are held open; may be too high between two looks.
     held: usize,
-    /// Some candidates were left for the next look.
-    is_cut: bool,
+    /// More names count since the last look, so there may be more files.
+    knows_more: bool,
 }
 
 struct Disk;
@@ -136,7 +136,7 @@ impl TrackedFiles {
             unmatched: Vec::new(),
             handles,
             held: 0,
-            is_cut: false,
+            knows_more: false,
         }
     }
 
@@ -204,7 +204,7 @@ impl TrackedFiles {
             let mut open: Vec<OpenFile<Bytes>> = self.files.iter_mut().map(open_file).collect();
             plan(&mut Disk, &rows, &mut open, &candidates, &mut setting)
         };
-        self.is_cut = steps.iter().any(|step| matches!(step, Step::More));
+        self.knows_more = false;
         self.apply(steps, &mut problems);
         if !self.has_looked {
             self.has_looked = true;
@@ -431,5 +431,47 @@ mod tests {
         let lives: Vec<Life> = tracked.rows.values().map(|row| row.life).collect();
         assert_eq!(lives, [Life::Done]);
         assert!(tracked.files.is_empty() && tracked.notes.is_empty());
+    }
+
+    /// The files of a first look at 40 names, when 16 may be open.
+    fn first_look(input: &str, name: fn(usize) -> String, from_end: bool) -> TrackedFiles {
+        let folder = tempfile::tempdir().unwrap();
+        for number in 0..40 {
+            std::fs::write(folder.path().join(name(number)), format!("ERROR {number:05}\n")).unwrap();
+        }
+        let inputs = Inputs::new(&[folder.path().join(input)], &[], &[]).unwrap();
+        let mut tracked = TrackedFiles::new(inputs, from_end, 16);
+        tracked.inform(Vec::new());
+        tracked.look();
+        tracked
+    }
+
+    #[test]
+    fn one_look_decides_on_all_files_and_holds_some_open() {
+        for from_end in [false, true] {
+            let tracked = first_look("*.log", |number| format!("{number}.log"), from_end);
+            assert!(!tracked.has_more());
+            let held = tracked.files.iter().filter(|file| !file.is_parked()).count();
+            assert_eq!((tracked.files.len(), held), (40, 16));
+            let expected = if from_end { 12 } else { 0 };
+            assert!(
+                tracked
+                    .files
+                    .iter()
+                    .all(|file| file.reader.position() == expected)
+            );
+        }
+    }
+
+    #[test]
+    fn no_rotated_file_of_a_new_input_is_read_however_many_there_are() {
+        let name = |number| match number {
+            0 => "app.log".to_owned(),
+            _ => format!("app.log.{number}"),
+        };
+        let tracked = first_look("app.log", name, false);
+        assert_eq!(tracked.files.len(), 1);
+        let done = tracked.notes.iter().filter(|note| note.row.life == Life::Done);
+        assert_eq!(done.count(), 39);
     }
 }

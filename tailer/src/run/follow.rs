@@ -8,6 +8,7 @@ use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::turn::Waiting;
 use crate::cli::Options;
 use crate::connect::Trouble;
 use crate::failure::Failure;
@@ -35,6 +36,8 @@ pub struct Follow<'a> {
     pub(super) search: Option<Search>,
     pub(super) buffer: Buffer,
     pub(super) batch: Batch,
+    /// The files whose records are in the batch, or whose offsets are to move, up to now.
+    pub(super) waiting: Vec<Waiting>,
     /// The batch that is being stored while the next one is read.
     pub(super) sent: Batch,
     attached: bool,
@@ -79,6 +82,7 @@ impl<'a> Follow<'a> {
             search: None,
             buffer: Buffer::new(),
             batch: Batch::default(),
+            waiting: Vec::new(),
             sent: Batch::default(),
             attached: false,
             has_new_names: false,
@@ -235,6 +239,7 @@ impl<'a> Follow<'a> {
     fn forget_unstored(&mut self) {
         self.attached = false;
         self.batch.clear();
+        self.waiting.clear();
         self.sent.clear();
     }
 
@@ -326,16 +331,21 @@ impl<'a> Follow<'a> {
                 continue;
             }
             match self.turn(index, &mut round)? {
-                Some(life) => self.tracked.end(index, life),
+                Some(life) => {
+                    self.store_waiting()?;
+                    self.tracked.end(index, life);
+                }
                 None => index += 1,
             }
             if std::mem::take(&mut round.look) {
+                self.store_waiting()?;
                 // A copy made in between holds older bytes than the file has now.
                 self.tracked.directories.list_all_again();
                 self.look();
                 self.store_notes()?;
             }
         }
+        self.store_waiting()?;
         self.sink.tell(false, &|| self.tracked.health())?;
         self.expect();
         Ok(round)
@@ -356,7 +366,7 @@ impl<'a> Follow<'a> {
                 gap: note.gap.as_deref(),
             })
             .collect();
-        self.sink.store_rows(&stretches)?;
+        self.sink.store_all(&stretches)?;
         let notes = std::mem::take(&mut self.tracked.notes);
         let noted: HashSet<i64> = notes.iter().map(|note| note.row.id).collect();
         for file in &mut self.tracked.files {
@@ -371,10 +381,10 @@ impl<'a> Follow<'a> {
         for index in 0..self.tracked.files.len() {
             let file = &self.tracked.files[index];
             if file.reader.boundary() > file.row.proof.offset {
-                self.store(index, Life::Live)?;
+                self.put(index, Life::Live);
             }
         }
-        Ok(())
+        self.store_waiting()
     }
 
     /// On the way out: if it fails the next run reads a little more, that is all.

@@ -1,6 +1,7 @@
 //! One file's turn in the loop: read what is new, store it when it is due, and end what is over.
 
 use std::io;
+use std::ops::Range;
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -9,12 +10,23 @@ use super::follow::{Follow, Round};
 use crate::connect::Trouble;
 use crate::sink::Stretch;
 use crate::source::identity::Proof;
-use crate::timing::{LONG_WAIT, STILL_WRITTEN, UNSTORED};
+use crate::timing::{LONG_WAIT, STILL_WRITTEN, TOGETHER, UNSTORED};
 use crate::tracked::state::{Event, FileRow, Life};
 use crate::tracked::{Look, TrackedFile};
 
 /// One file may keep the others waiting for so many bytes.
 const TURN: u64 = 64 * 1024 * 1024;
+
+/// A file that is read so far, and whose records and offset are not stored yet.
+pub(super) struct Waiting {
+    index: usize,
+    /// The row as it is once they are stored.
+    row: FileRow,
+    from: u64,
+    /// Its part of the batch.
+    records: Range<usize>,
+    at: Instant,
+}
 
 impl Follow<'_> {
     /// Reads one file as far as it goes. Returns its last state once it is finished.
@@ -86,8 +98,15 @@ impl Follow<'_> {
         let is_new = !file.is_known && file.row.proof.offset > 0;
         let since = file.growth.unstored_since;
         let is_aged = since.is_some_and(|since| now.duration_since(since) >= UNSTORED);
-        if !self.batch.records.is_empty() || is_new || behind >= UNSTORED_BYTES || is_aged {
-            self.store(index, Life::Live)?;
+        if self.has_records() || is_new || behind >= UNSTORED_BYTES || is_aged {
+            self.put(index, Life::Live);
+        }
+        if self
+            .waiting
+            .first()
+            .is_some_and(|first| now.duration_since(first.at) >= TOGETHER)
+        {
+            self.store_waiting()?;
         }
         self.tracked.make_room(index);
         Ok(None)
@@ -188,16 +207,18 @@ impl Follow<'_> {
     /// Stores the last of a file, and before its end which bytes of it were seen and are nowhere
     /// any more.
     fn end(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
-        self.store(index, Life::Live)?;
         self.tracked.note_missing(index);
-        self.store_notes()?;
+        if !self.tracked.notes.is_empty() {
+            self.store(index, Life::Live)?;
+            self.store_notes()?;
+        }
         self.store(index, life)
     }
 
     /// Stores a full batch in a thread, while this one reads the next batch, up to the offset `end`
     /// at most. The next look proves the file anew: it may have changed while the server was busy.
     fn store_and_read(&mut self, index: usize, end: u64) -> Result<(), Trouble> {
-        if !self.sink.has_server() {
+        if !self.sink.has_server() || !self.waiting.is_empty() {
             return self.store(index, Life::Live);
         }
         let Some(search) = &mut self.search else {
@@ -244,26 +265,60 @@ impl Follow<'_> {
         Ok(())
     }
 
-    /// Stores the batch and moves the offset to the boundary.
-    pub(super) fn store(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
-        let file = &mut self.tracked.files[index];
+    /// Stores what waits, then the records of this file, and moves its offset to the boundary.
+    fn store(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
+        self.put(index, life);
+        self.store_waiting()
+    }
+
+    /// Lets a file's records and its new offset wait for those of other files.
+    pub(super) fn put(&mut self, index: usize, life: Life) {
+        let file = &self.tracked.files[index];
         let row = file.row_at_boundary(life);
         let from = file.row.proof.offset;
-        if life.is_open() && self.batch.records.is_empty() {
+        if life.is_open() && !self.has_records() {
             let is_told = row.proof.offset == from && file.is_known;
             if is_told || row.proof.offset == 0 {
-                return Ok(());
+                return;
             }
         }
-        self.sink.store(&Stretch {
-            row: &row,
+        self.waiting.push(Waiting {
+            index,
+            row,
             from,
-            records: &self.batch.records,
-            gap: None,
-        })?;
+            records: self.records_waiting()..self.batch.records.len(),
+            at: Instant::now(),
+        });
+    }
+
+    /// Stores what waits. Indices of files hold until then.
+    pub(super) fn store_waiting(&mut self) -> Result<(), Trouble> {
+        let stretches: Vec<Stretch> = self
+            .waiting
+            .iter()
+            .map(|it| Stretch {
+                row: &it.row,
+                from: it.from,
+                records: &self.batch.records[it.records.clone()],
+                gap: None,
+            })
+            .collect();
+        self.sink.store_all(&stretches)?;
+        for stored in self.waiting.drain(..) {
+            self.tracked.files[stored.index].stored(stored.row.proof);
+        }
         self.batch.clear();
-        file.stored(row.proof);
         Ok(())
+    }
+
+    /// Returns how many records of the batch are those of files that wait.
+    fn records_waiting(&self) -> usize {
+        self.waiting.last().map_or(0, |last| last.records.end)
+    }
+
+    /// Returns true when the batch has records of the file whose turn it is.
+    fn has_records(&self) -> bool {
+        self.batch.records.len() > self.records_waiting()
     }
 }
 

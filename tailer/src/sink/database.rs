@@ -20,17 +20,17 @@ use crate::tracked::state::{FileRow, Life};
 const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state, place, expected \
      FROM {schema}.logwatch_attach($1, $2, $3, $4)";
 const INGEST: &str = "SELECT {schema}.logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
-/// Many rows without records, in one transaction.
-const INGEST_ROWS: &str = "SELECT {schema}.logwatch_ingest($1, $2, u.file, u.path, u.dev, u.inode, u.from_byte, u.to_byte, u.head_bytes, u.head_hash, \
-     u.tail_bytes, u.tail_hash, NULL::text[], NULL::integer[], u.gap, u.state, u.place) \
+/// Stretches of many files, in one transaction. Each takes its part of all records.
+const INGEST_ALL: &str = "SELECT {schema}.logwatch_ingest($1, $2, u.file, u.path, u.dev, u.inode, u.from_byte, u.to_byte, u.head_bytes, u.head_hash, \
+     u.tail_bytes, u.tail_hash, $16[u.first:u.last], $17[u.first:u.last], u.gap, u.state, u.place) \
      FROM ROWS FROM (pg_catalog.unnest($3), pg_catalog.unnest($4), pg_catalog.unnest($5), pg_catalog.unnest($6), pg_catalog.unnest($7), \
      pg_catalog.unnest($8), pg_catalog.unnest($9), pg_catalog.unnest($10), pg_catalog.unnest($11), pg_catalog.unnest($12), \
-     pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15)) \
-     AS u (file, path, dev, inode, from_byte, to_byte, head_bytes, head_hash, tail_bytes, tail_hash, gap, state, place)";
+     pg_catalog.unnest($13), pg_catalog.unnest($14), pg_catalog.unnest($15), pg_catalog.unnest($18), pg_catalog.unnest($19)) \
+     AS u (file, path, dev, inode, from_byte, to_byte, head_bytes, head_hash, tail_bytes, tail_hash, gap, state, place, first, last)";
 /// No row before PostgreSQL 17.
 const TRANSACTION_TIMEOUT: &str = "SELECT s.setting::bigint FROM pg_catalog.pg_settings AS s \
      WHERE s.name OPERATOR(pg_catalog.=) 'transaction_timeout'";
-/// Number of rows in one call.
+/// Number of files in one call.
 const ROWS: usize = 1000;
 /// Bytes that are kept of a record that the server cannot store whole within its limits.
 const KEPT_OF_TOO_LARGE: usize = 8 * 1024;
@@ -112,17 +112,7 @@ impl Database {
     }
 
     fn ingest(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
-        let texts: Vec<&str> = stretch
-            .records
-            .iter()
-            .map(|record| record.text.as_str())
-            .collect();
-        // Mostly none has any, and the server would read thousands of zeros.
-        let has_flags = stretch.records.iter().any(|record| !record.flags.is_empty());
-        let flags: Option<Vec<i32>> = has_flags.then(|| {
-            let flags = stretch.records.iter().map(|record| record.flags.bits());
-            flags.map(i32::from).collect()
-        });
+        let (texts, flags) = texts_and_flags(stretch.records.iter());
         let (source, epoch) = (self.source.name.clone(), self.epoch);
         let row = stretch.row;
         let proof = &row.proof;
@@ -151,14 +141,26 @@ impl Database {
         .map(|_| ())
     }
 
-    fn ingest_rows(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
-        fn column<T>(stretches: &[Stretch], of: impl Fn(&Stretch) -> T) -> Vec<T> {
+    fn ingest_all(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
+        fn column<T>(stretches: &[Stretch], of: impl FnMut(&Stretch) -> T) -> Vec<T> {
             stretches.iter().map(of).collect()
         }
         let (source, epoch) = (self.source.name.clone(), self.epoch);
         let rows = stretches;
+        let (texts, flags) = texts_and_flags(rows.iter().flat_map(|it| it.records));
+        // SQL counts from 1, and includes the last one.
+        let mut last = 0;
+        let lasts = column(rows, |it| {
+            last += small(it.records.len());
+            last
+        });
+        let firsts: Vec<i32> = [1]
+            .into_iter()
+            .chain(lasts.iter().map(|last| last + 1))
+            .take(rows.len())
+            .collect();
         self.call(
-            INGEST_ROWS,
+            INGEST_ALL,
             &[
                 (&source, Type::TEXT),
                 (&epoch, Type::INT8),
@@ -190,6 +192,10 @@ impl Database {
                 (&column(rows, |it| it.gap.map(str::to_owned)), Type::TEXT_ARRAY),
                 (&column(rows, |it| it.row.life.as_str()), Type::TEXT_ARRAY),
                 (&column(rows, |it| place_text(it.row)), Type::TEXT_ARRAY),
+                (&texts, Type::TEXT_ARRAY),
+                (&flags, Type::INT4_ARRAY),
+                (&firsts, Type::INT4_ARRAY),
+                (&lasts, Type::INT4_ARRAY),
             ],
         )
         .map(|_| ())
@@ -243,12 +249,17 @@ impl Database {
         })
     }
 
-    /// Stores a stretch. A connection that ends when transaction_timeout is over ended for that
+    /// Stores stretches. A connection that ends when transaction_timeout is over ended for that
     /// limit: the driver loses the server's reason together with the connection.
-    fn ingest_within_limit(&mut self, stretch: &Stretch) -> Result<(), Trouble> {
+    fn ingest_within_limit(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
         let started = Instant::now();
-        match self.ingest(stretch) {
-            Err(Trouble::Later(reason)) if self.session.is_none() && !stretch.records.is_empty() => {
+        let result = match stretches {
+            [stretch] => self.ingest(stretch),
+            _ => self.ingest_all(stretches),
+        };
+        let is_empty = matches!(stretches, [stretch] if stretch.records.is_empty());
+        match result {
+            Err(Trouble::Later(reason)) if self.session.is_none() && !is_empty => {
                 let took = started.elapsed();
                 self.connect_if_closed()?;
                 let limit = self.transaction_timeout()?;
@@ -292,7 +303,7 @@ impl Database {
 
     fn store_cut(&mut self, stretch: &Stretch, record: &Found) -> Result<(), Trouble> {
         // A lock that is gone may have been the reason.
-        let reason = match self.ingest_within_limit(stretch) {
+        let reason = match self.ingest_within_limit(std::slice::from_ref(stretch)) {
             Err(Trouble::Limit(reason)) => reason,
             Err(Trouble::Data(reason)) => return self.bisect(stretch, &reason),
             result => return result,
@@ -301,10 +312,10 @@ impl Database {
         let mut cut = record.clone();
         cut.text.truncate(cut.text.floor_char_boundary(KEPT_OF_TOO_LARGE));
         cut.flags |= Flags::TRUNCATED;
-        let stored = self.ingest_within_limit(&Stretch {
+        let stored = self.ingest_within_limit(&[Stretch {
             records: std::slice::from_ref(&cut),
             ..*stretch
-        });
+        }]);
         match stored {
             Ok(()) => {
                 log::warn!(
@@ -393,23 +404,28 @@ impl Sink for Database {
         if stretch.records.len() > self.most_records {
             return self.store_halves(stretch);
         }
-        match self.ingest_within_limit(stretch) {
+        match self.ingest_within_limit(std::slice::from_ref(stretch)) {
             Err(Trouble::Data(reason)) => self.bisect(stretch, &reason),
             Err(Trouble::Limit(reason)) => self.store_within_limit(stretch, reason),
             result => result,
         }
     }
 
-    fn store_rows(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
-        stretches
-            .chunks(ROWS)
-            .try_for_each(|stretches| match self.ingest_rows(stretches) {
-                // One by one: the one that is refused is named.
-                Err(Trouble::Data(_) | Trouble::Limit(_)) => {
-                    stretches.iter().try_for_each(|stretch| self.store(stretch))
-                }
-                result => result,
-            })
+    fn store_all(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
+        let records: usize = stretches.iter().map(|stretch| stretch.records.len()).sum();
+        match stretches {
+            [] => return Ok(()),
+            [stretch] => return self.store(stretch),
+            _ if stretches.len() > ROWS || records > self.most_records => {}
+            _ => match self.ingest_within_limit(stretches) {
+                // The file that is refused is stored alone in the end.
+                Err(Trouble::Data(_) | Trouble::Limit(_)) => self.connect_if_closed()?,
+                result => return result,
+            },
+        }
+        let (first, second) = stretches.split_at(stretches.len() / 2);
+        self.store_all(first)?;
+        self.store_all(second)
     }
 
     fn expected_news(&mut self) -> Option<Vec<String>> {
@@ -419,6 +435,15 @@ impl Sink for Database {
     fn tell(&mut self, at_once: bool, health: &dyn Fn() -> Health) -> Result<(), Trouble> {
         self.beat(at_once, health)
     }
+}
+
+/// Returns the columns of the records; no flags if none has any, as mostly: the server would read
+/// thousands of zeros.
+fn texts_and_flags<'a>(records: impl Iterator<Item = &'a Found> + Clone) -> (Vec<&'a str>, Option<Vec<i32>>) {
+    let has_flags = records.clone().any(|record| !record.flags.is_empty());
+    let flags = records.clone().map(|record| i32::from(record.flags.bits()));
+    let flags = has_flags.then(|| flags.collect());
+    (records.map(|record| record.text.as_str()).collect(), flags)
 }
 
 /// Where the file is, unless that is its path.

@@ -26,6 +26,14 @@ const TAR: (usize, &[u8]) = (257, b"ustar");
 enum Raw {
     Plain(File),
     Compressed(Box<Compressed>),
+    /// Closed to save handles: each read opens the file anew.
+    Closed(Box<Closed>),
+}
+
+struct Closed {
+    seen: Seen,
+    is_compressed: bool,
+    is_plain: bool,
 }
 
 impl Raw {
@@ -33,6 +41,7 @@ impl Raw {
         match self {
             Raw::Plain(file) => file.metadata(),
             Raw::Compressed(compressed) => compressed.metadata(),
+            Raw::Closed(closed) => Bytes::open_seen(&closed.seen)?.metadata(),
         }
     }
 
@@ -40,6 +49,7 @@ impl Raw {
         match self {
             Raw::Plain(file) => file.read_at(buffer, offset),
             Raw::Compressed(compressed) => compressed.read_at(offset, buffer),
+            Raw::Closed(closed) => Bytes::open_seen(&closed.seen)?.read_at(offset, buffer),
         }
     }
 }
@@ -92,7 +102,23 @@ impl Bytes {
 
     /// True when the bytes on disk are the bytes of the text.
     pub fn is_plain(&self) -> bool {
-        matches!(self.raw, Raw::Plain(_)) && self.utf16.is_none()
+        match &self.raw {
+            Raw::Plain(_) => self.utf16.is_none(),
+            Raw::Compressed(_) => false,
+            Raw::Closed(closed) => closed.is_plain,
+        }
+    }
+
+    pub fn is_closed(&self) -> bool {
+        matches!(self.raw, Raw::Closed(_))
+    }
+
+    /// Opens a closed file for good.
+    pub fn open_again(&mut self) -> io::Result<()> {
+        if let Raw::Closed(closed) = &self.raw {
+            *self = Bytes::open_seen(&closed.seen)?;
+        }
+        Ok(())
     }
 
     /// Reads what is there at `offset`, as `read` does: 0 is the end of the file.
@@ -141,15 +167,39 @@ impl Sample for Bytes {
             (Some(utf16), raw) => utf16.length(|at, buffer| raw.read_at(at, buffer)),
             (None, Raw::Plain(file)) => Ok(file.metadata()?.len()),
             (None, Raw::Compressed(compressed)) => compressed.skip_to_end(),
+            (None, Raw::Closed(closed)) => Bytes::open_seen(&closed.seen)?.plain_size(),
         }
     }
 
     fn is_compressed(&self) -> bool {
-        matches!(self.raw, Raw::Compressed(_))
+        match &self.raw {
+            Raw::Plain(_) => false,
+            Raw::Compressed(_) => true,
+            Raw::Closed(closed) => closed.is_compressed,
+        }
     }
 
     fn says_length(&self, length: u64) -> bool {
-        matches!((&self.utf16, &self.raw), (None, Raw::Compressed(file)) if file.says_length(length))
+        match (&self.utf16, &self.raw) {
+            (None, Raw::Compressed(file)) => file.says_length(length),
+            (None, Raw::Closed(closed)) => {
+                Bytes::open_seen(&closed.seen).is_ok_and(|bytes| bytes.says_length(length))
+            }
+            _ => false,
+        }
+    }
+
+    fn close(&mut self, seen: &Seen) {
+        let (is_compressed, is_plain) = (self.is_compressed(), self.is_plain());
+        let seen = seen.clone();
+        *self = Bytes {
+            raw: Raw::Closed(Box::new(Closed {
+                seen,
+                is_compressed,
+                is_plain,
+            })),
+            utf16: None,
+        };
     }
 
     fn archive(&mut self) -> Option<&'static str> {

@@ -9,6 +9,8 @@ use std::io;
 
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::inputs::Seen;
+
 /// The most bytes of the head and of the tail that are hashed.
 pub const HEAD: usize = 1024;
 pub const TAIL: usize = 256;
@@ -24,6 +26,8 @@ pub trait Sample {
     fn says_length(&self, length: u64) -> bool;
     /// Returns what it is when it is an archive, which is never read as a log.
     fn archive(&mut self) -> Option<&'static str>;
+    /// Closes the file that was seen there; each read opens it anew.
+    fn close(&mut self, _seen: &Seen) {}
 }
 
 /// Fills the buffer as far as the file goes, and returns how far. `read` gets the place in the

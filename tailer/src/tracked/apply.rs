@@ -60,7 +60,7 @@ impl TrackedFiles {
                     let row = row_of(draw_id(), &candidate, proof, Life::Done);
                     self.note(row, None);
                 }
-                Step::Defer | Step::More => {}
+                Step::Defer => {}
                 Step::NotALog { candidate, what } => {
                     log::warn!(
                         "{} is {what}, not a log: it is not read; --exclude leaves such files out",
@@ -113,7 +113,7 @@ impl TrackedFiles {
 
     /// Files of the same kind of name are looked at again, as rotations.
     fn prove(&mut self, place: &Path, path: &Path) {
-        self.is_cut |= self.directories.prove(place, path);
+        self.knows_more |= self.directories.prove(place, path);
     }
 
     fn resume(&mut self, id: i64, candidate: &Candidate, mut file: Bytes) {
@@ -162,6 +162,13 @@ impl TrackedFiles {
                 file.growth.size = seen.size;
             }
         }
+        if file.is_closed() {
+            file.park();
+            if !file.is_parked() {
+                log::info!("{}: changed while it was looked at", seen.path.display());
+                return;
+            }
+        }
         self.settled.remove(&seen.inode);
         self.files.push(file);
     }
@@ -188,14 +195,14 @@ impl TrackedFiles {
         }
         let row = row_of(id, candidate, proof, Life::Live);
         self.track(row, candidate, bytes, proven);
-        if let Some(file) = self.files.last_mut() {
+        if let Some(file) = self.file(id) {
             file.is_after_truncation = replaces;
         }
     }
 
-    fn go_on_in(&mut self, id: i64, candidate: &Candidate, bytes: Bytes) {
+    fn go_on_in(&mut self, id: i64, candidate: &Candidate, mut bytes: Bytes) {
         let Some(file) = self.file(id) else { return };
-        if !file.go_on_in(bytes, candidate) {
+        if bytes.open_again().is_err() || !file.go_on_in(bytes, candidate) {
             return;
         }
         log::info!(

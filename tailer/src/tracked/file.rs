@@ -137,6 +137,10 @@ impl TrackedFile {
         matches!(&self.handle, Handle::Open(bytes) if bytes.is_plain())
     }
 
+    pub fn is_closed(&self) -> bool {
+        matches!(&self.handle, Handle::Open(bytes) if bytes.is_closed())
+    }
+
     /// Forgets what was read and not stored. `proven`: the bytes before the stored offset.
     pub fn rewind(&mut self, proof: Proof, proven: Proven) {
         self.reader = Reader::new(proof.offset, proven.head, proven.tail);

@@ -46,14 +46,8 @@ impl TrackedFiles {
                 file.row.path.display()
             );
         }
-        // The next look needs room for the candidates that wait for it.
-        let most = if self.is_cut {
-            self.handles / 8
-        } else {
-            self.handles
-        };
         let mut held: Vec<&mut TrackedFile> = self.files.iter_mut().filter(|file| file.is_held()).collect();
-        let excess = held.len().saturating_sub(most);
+        let excess = held.len().saturating_sub(self.handles);
         self.held = held.len() - excess;
         if excess > 0 {
             held.sort_by_key(|file| {
@@ -99,9 +93,9 @@ impl TrackedFiles {
         }
     }
 
-    /// Returns true when candidates wait for the next look.
+    /// Returns true when the next look may find more.
     pub fn has_more(&self) -> bool {
-        self.is_cut
+        self.knows_more
     }
 
     /// Finishes parked files that are missing: they are deleted unless they reappear soon.

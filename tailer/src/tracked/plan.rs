@@ -47,7 +47,7 @@ pub struct Setting<'a> {
     /// New files begin at their end.
     pub from_end: bool,
     pub now: SystemTime,
-    /// Number of candidates that may be opened.
+    /// Number of candidates that may be held open.
     pub room: usize,
     pub draw_id: &'a mut dyn FnMut() -> i64,
 }
@@ -108,8 +108,6 @@ pub enum Step<F> {
     Gone {
         id: i64,
     },
-    /// There were more candidates than could be opened: the others wait for the next look.
-    More,
 }
 
 /// How a file begins to be read.
@@ -216,26 +214,22 @@ pub fn plan<'a, W: World>(
         .iter()
         .filter(is_fresh)
         .partition(|candidate| candidate.kin == Kin::Stranger);
-    let is_cut = kin.len() > setting.room;
-    if is_cut {
+    if kin.len() > setting.room {
+        // The first to be read are held open.
         kin.sort_by_cached_key(|candidate| order::order_of(candidate));
-        kin.truncate(setting.room);
-        planner.steps.push(Step::More);
     }
     if !kin.is_empty() || !strangers.is_empty() {
         planner.places = candidates.iter().map(|it| it.seen.place.as_path()).collect();
     }
-    planner.open_fresh(world, kin, setting.now);
+    planner.open_fresh(world, kin, setting);
     planner.match_from(0);
-    if !is_cut && planner.seeks(setting) {
+    if planner.seeks(setting) {
         let from = planner.fresh.len();
-        planner.open_fresh(world, strangers, setting.now);
+        planner.open_fresh(world, strangers, setting);
         planner.match_from(from);
     }
     planner.identify_all(setting, &newest);
-    if !is_cut {
-        planner.end_rows(world, candidates, setting);
-    }
+    planner.end_rows(world, candidates, setting);
     planner
         .steps
         .extend(order::order(&planner.steps, planner.open, candidates).map(Step::Order));
@@ -277,7 +271,7 @@ impl<W: World> Planner<'_, '_, W> {
         held
     }
 
-    fn open_fresh(&mut self, world: &mut W, candidates: Vec<&Candidate>, now: SystemTime) {
+    fn open_fresh(&mut self, world: &mut W, candidates: Vec<&Candidate>, setting: &Setting) {
         for candidate in candidates {
             let candidate = candidate.clone();
             let is_stranger = candidate.kin == Kin::Stranger;
@@ -291,9 +285,14 @@ impl<W: World> Planner<'_, '_, W> {
                 Ok(mut fresh) => match fresh.file.archive() {
                     Some(_) if is_stranger => {}
                     Some(what) => self.steps.push(Step::NotALog { candidate, what }),
-                    None => self.fresh.push(Some(fresh)),
+                    None => {
+                        if self.fresh.len() >= setting.room {
+                            fresh.file.close(&fresh.candidate.seen);
+                        }
+                        self.fresh.push(Some(fresh));
+                    }
                 },
-                Err(error) => self.cannot_read(candidate, &error, now),
+                Err(error) => self.cannot_read(candidate, &error, setting.now),
             }
         }
     }

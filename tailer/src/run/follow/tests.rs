@@ -139,7 +139,7 @@ impl Sink for Memory {
         self.held().take(std::slice::from_ref(stretch))
     }
 
-    fn store_rows(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
+    fn store_all(&mut self, stretches: &[Stretch]) -> Result<(), Trouble> {
         self.held().take(stretches)
     }
 

@@ -407,7 +407,7 @@ impl Model {
                     self.faults.push(format!("files wait for each other: {before:?}"));
                 }
             }
-            Step::Defer | Step::More | Step::NotALog { .. } | Step::Unreadable { .. } => {}
+            Step::Defer | Step::NotALog { .. } | Step::Unreadable { .. } => {}
         }
     }
 
