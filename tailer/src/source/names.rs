@@ -187,7 +187,9 @@ pub fn in_several_formats<'a>(paths: impl Iterator<Item = &'a Path>) -> Option<V
         let files = by_stem.entry(path.with_extension("")).or_default();
         files.push(path.display().to_string());
     }
-    by_stem.into_values().find(|files| files.len() > 1)
+    let mut files = by_stem.into_values().find(|files| files.len() > 1)?;
+    files.sort();
+    Some(files)
 }
 
 /// Age of a file by its name. The newest is the least: a number grows with age, a date does not.
@@ -318,7 +320,7 @@ mod tests {
     fn the_same_stem_with_two_formats_is_one_log() {
         let found = |names: &[&str]| in_several_formats(names.iter().map(Path::new));
         let both = ["pg/a.csv", "pg/a.log"].map(str::to_owned).to_vec();
-        assert_eq!(found(&["pg/a.csv", "pg/b.log", "pg/a.log"]), Some(both));
+        assert_eq!(found(&["pg/a.log", "pg/b.log", "pg/a.csv"]), Some(both));
         assert_eq!(found(&["pg/a.csv", "pg/b.log", "x/a.log", "pg/a.txt"]), None);
     }
 
