@@ -16,16 +16,6 @@ CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts, r logwatch
     $$;
 COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts, logwatch.rules) IS 'Summary of an alert of a rule in one line; the rule is NULL when it was deleted';
 
-CREATE FUNCTION logwatch_private.is_held(r logwatch.rules, reason text, asof timestamptz) RETURNS boolean
-    LANGUAGE sql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-    -- Where the hours drop what is due, they still owe the end of what they announced.
-    SELECT r.inhibited_by IS NOT NULL AND EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.rule = r.inhibited_by AND o.state = 'firing')
-        OR (r.outside_hours = 'hold' OR reason = 'resolved') AND logwatch_private.is_outside_hours(r, asof)
-    $$;
-COMMENT ON FUNCTION logwatch_private.is_held(logwatch.rules, text, timestamptz) IS 'Whether a rule''s notification waits for its hours, or for the end of the alert that inhibits it';
-
 CREATE FUNCTION logwatch_private.due_announcements(asof timestamptz)
     RETURNS TABLE (alert_id bigint, reason text)
     LANGUAGE plpgsql STABLE

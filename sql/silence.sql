@@ -1,4 +1,5 @@
--- Silences and acknowledgements: both hold notifications back, and neither stops counting.
+-- Silences and acknowledgements: both hold notifications back, and neither stops counting. Hours
+-- and the alert of another rule do so too.
 
 CREATE TABLE logwatch.silences (
     id           bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,
@@ -98,6 +99,16 @@ BEGIN
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.any_silence(timestamptz) IS 'Whether a silence may hold: spares a look at each alert';
+
+CREATE FUNCTION logwatch_private.is_held(r logwatch.rules, reason text, asof timestamptz) RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- Where the hours drop what is due, they still owe the end of what they announced.
+    SELECT r.inhibited_by IS NOT NULL AND EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.rule = r.inhibited_by AND o.state = 'firing')
+        OR (r.outside_hours = 'hold' OR reason = 'resolved') AND logwatch_private.is_outside_hours(r, asof)
+    $$;
+COMMENT ON FUNCTION logwatch_private.is_held(logwatch.rules, text, timestamptz) IS 'Whether a rule''s notification waits for its hours, or for the end of the alert that inhibits it';
 
 CREATE FUNCTION logwatch_private.is_silenced(alert logwatch.alerts, asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE

@@ -19,7 +19,7 @@ pub const GATHER: Duration = Duration::from_millis(1);
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);
 /// The longest such pause: the delay that a long outage may add.
 pub const LONGEST_PAUSE: Duration = Duration::from_secs(10);
-/// What was read of several files is stored together. The first of them waits this long at most.
+/// Records of several files are stored together. Those of the first one wait this long at most.
 pub const TOGETHER: Duration = Duration::from_millis(10);
 /// An offset without records moves when it is this old, so that a restart does not read much again.
 pub const UNSTORED: Duration = Duration::from_secs(5);
