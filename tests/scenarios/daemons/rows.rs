@@ -242,7 +242,8 @@ pub const QUIET: &[Row] = &[
         args: &["{dir}/config"],
         config: "foreground = yes\npid = {dir}/pid\noutput = {dir}/own.log\nsyslog = no\n[x]\nclient = yes\n\
                  accept = 127.0.0.1:{port}\nconnect = 127.0.0.1:9\nCApath = /etc/ssl/certs\n",
-        reloads: Some(Ready::Port),
+        // A connection would be one to nowhere, which it reports.
+        reloads: Some(Ready::Text("Configuration successful")),
         ready: Ready::Text("Configuration successful"),
         ..BASE
     },
@@ -283,7 +284,8 @@ pub const QUIET: &[Row] = &[
         program: "usr/bin/tinyproxy",
         args: &["-d", "-c", "{dir}/config"],
         config: "Port {port}\nListen 127.0.0.1\nLogFile \"{dir}/own.log\"\nLogLevel Info\nPidFile \"{dir}/pid\"\n",
-        reloads: Some(Ready::Port),
+        // A connection without a request is an error to it, and SIGHUP ends it in the foreground.
+        ready: Ready::Text("Accepting connections"),
         ..BASE
     },
     Row {
