@@ -198,7 +198,7 @@ BEGIN
          WHERE v.minute >= h.since
          GROUP BY 1, 2, 3, 4
             ON CONFLICT (selection, grp, minute, level) DO UPDATE
-           SET n = o.n + EXCLUDED.n, points = logwatch_private.merge_points(o.points || EXCLUDED.points)
+           SET n = o.n + EXCLUDED.n, points = logwatch_private.add_points(o.points, EXCLUDED.points)
     )
     SELECT array_agg(ROW (t.selection, t.grp, t.value, t.seconds, t.worst, t.first_seen)::logwatch_private.touch) INTO touched
       FROM (SELECT h.selection, h.grp, h.value, max(h.level) AS worst, max(h.first_seen) AS first_seen,

@@ -129,7 +129,7 @@ BEGIN
       FROM gone AS g GROUP BY 1, 2, 3, g.width
         ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE
        SET n = m.n + EXCLUDED.n,
-           points = CASE WHEN m.points = '{}' OR EXCLUDED.points = '{}' THEN '{}' ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END;
+           points = CASE WHEN m.points = '{}' OR EXCLUDED.points = '{}' THEN '{}' ELSE logwatch_private.add_points(m.points, EXCLUDED.points) END;
     PERFORM logwatch_private.renew_alerts(old, fresh);
     PERFORM logwatch_private.forget_rolled();
     RETURN cardinality(old) < most;

@@ -110,11 +110,16 @@ COMMENT ON TRIGGER minutes_truncated ON logwatch.minutes IS 'Forgets what was de
 CREATE FUNCTION logwatch_private.merge_points(points bigint[]) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE
     AS $$
-    SELECT CASE WHEN cardinality(points) <= 120 THEN points
-                ELSE (SELECT array_agg(60 * s.n + s.second ORDER BY s.second)
-                        FROM (SELECT p % 60 AS second, sum(p / 60)::bigint AS n FROM unnest(points) AS p GROUP BY 1) AS s) END
+    SELECT array_agg(60 * s.n + s.second ORDER BY s.second)
+      FROM (SELECT p % 60 AS second, sum(p / 60)::bigint AS n FROM unnest(points) AS p GROUP BY 1) AS s
     $$;
-COMMENT ON FUNCTION logwatch_private.merge_points(bigint[]) IS 'Adds up the points of each second once there are many';
+COMMENT ON FUNCTION logwatch_private.merge_points(bigint[]) IS 'Adds up the points of each second';
+
+CREATE FUNCTION logwatch_private.add_points(known bigint[], new bigint[]) RETURNS bigint[]
+    LANGUAGE sql IMMUTABLE
+    -- Part of the query that calls it: few minutes have so many points that they must be merged.
+    AS $$ SELECT CASE WHEN cardinality(known) + cardinality(new) <= 120 THEN known || new ELSE logwatch_private.merge_points(known || new) END $$;
+COMMENT ON FUNCTION logwatch_private.add_points(bigint[], bigint[]) IS 'Appends points, and adds up those of each second once there are many';
 
 CREATE FUNCTION logwatch_private.template_matches(template text, match text, exclude text) RETURNS boolean
     LANGUAGE sql IMMUTABLE
@@ -250,7 +255,7 @@ BEGIN
     places := logwatch_private.places_of(r, NULL);
     EXECUTE format(
         'INSERT INTO logwatch_private.rolled (selection, grp, minute, level, n, points)
-         SELECT $8, g.grp, g.minute, g.level, g.n, CASE WHEN cardinality(g.points) <= 120 THEN g.points ELSE logwatch_private.merge_points(g.points) END
+         SELECT $8, g.grp, g.minute, g.level, g.n, logwatch_private.add_points(''{}'', g.points)
            FROM (SELECT s.grp, s.minute, s.level, sum(s.point / 60) AS n, array_agg(s.point) AS points
                    FROM (%s) AS s WHERE s.minute >= $1 GROUP BY 1, 2, 3) AS g',
         logwatch_private.minutes_query('unnest(CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END) AS point', r, NULL, places))
@@ -433,9 +438,7 @@ BEGIN
          WHERE v.minute >= s.since
          GROUP BY 1, 2, 3, 4
             ON CONFLICT (selection, grp, minute, level) DO UPDATE
-           SET n = o.n + EXCLUDED.n,
-               points = CASE WHEN cardinality(o.points) + cardinality(EXCLUDED.points) <= 120 THEN o.points || EXCLUDED.points
-                             ELSE logwatch_private.merge_points(o.points || EXCLUDED.points) END
+           SET n = o.n + EXCLUDED.n, points = logwatch_private.add_points(o.points, EXCLUDED.points)
     )
     SELECT array_agg(ROW (t.selection, t.grp, t.group_key, t.seconds, t.worst, t.first_seen)::logwatch_private.touch) INTO touched
       FROM (SELECT s.selection, s.grp, max(s.group_key) AS group_key, max(s.level) AS worst, max(s.first_seen) AS first_seen,

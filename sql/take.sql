@@ -182,9 +182,7 @@ BEGIN
             ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE
            SET n = m.n + EXCLUDED.n,
                -- The seconds of what has been made coarser are not known any more.
-               points = CASE WHEN m.points = '{}' THEN m.points
-                             WHEN cardinality(m.points) + cardinality(EXCLUDED.points) <= 120 THEN m.points || EXCLUDED.points
-                             ELSE logwatch_private.merge_points(m.points || EXCLUDED.points) END
+               points = CASE WHEN m.points = '{}' THEN m.points ELSE logwatch_private.add_points(m.points, EXCLUDED.points) END
     )
     SELECT array_agg(ROW (t.second, t.source_id, t.level, t.fingerprint, t.n)::logwatch_private.tally) INTO taken FROM tallied AS t;
     IF taken IS NULL THEN

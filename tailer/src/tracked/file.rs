@@ -419,7 +419,7 @@ impl TrackedFile {
         }
     }
 
-    /// The same of bytes that may be gone: then their head tells.
+    /// Returns the same for bytes that may be gone: then their head tells.
     pub fn had(&mut self, proof: &Proof) -> bool {
         let head = self.reader.head();
         if self.is_overwritten() {
