@@ -27,11 +27,17 @@ CREATE FUNCTION logwatch_private.is_earlier(fingerprint bigint, level text, temp
     LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'is_earlier_wrapper';
 COMMENT ON FUNCTION logwatch_private.is_earlier(bigint, text, text) IS 'Whether an earlier version of the masking gave a pattern this fingerprint';
 
+CREATE FUNCTION logwatch_private.delay_renewal() RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'delay_renewal_wrapper';
+COMMENT ON FUNCTION logwatch_private.delay_renewal() IS 'Keeps checks from calling all patterns renewed until the transaction ends';
+
 CREATE FUNCTION logwatch_private.note_earlier() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    -- A check that does not see the row yet must not end with all patterns renewed.
+    PERFORM logwatch_private.delay_renewal();
     UPDATE logwatch.progress AS p SET pattern_version = NULL WHERE p.pattern_version IS NOT NULL;
     RETURN NULL;
 END
@@ -141,10 +147,13 @@ CREATE FUNCTION logwatch_private.renew_patterns(most integer DEFAULT 5000) RETUR
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
+DECLARE
+    sees_all boolean;              -- no open transaction has brought one of an earlier masking
 BEGIN
     IF logwatch_private.patterns_are_renewed() THEN
         RETURN true;
     END IF;
+    sees_all := logwatch_private.take_turn('renew');
     -- Folding changes the same rows.
     IF NOT logwatch_private.take_turn('fold') OR NOT logwatch_private.renew_step(most) THEN
         RETURN false;
@@ -152,7 +161,9 @@ BEGIN
     IF logwatch_private.is_published() AND NOT logwatch_private.publishes_entries() AND EXISTS (SELECT FROM logwatch.earlier_fingerprints) THEN
         PERFORM logwatch_private.send_patterns();
     END IF;
-    UPDATE logwatch.progress AS p SET pattern_version = logwatch_private.pattern_version();
+    IF sees_all THEN
+        UPDATE logwatch.progress AS p SET pattern_version = logwatch_private.pattern_version();
+    END IF;
     RETURN true;
 END
 $$;

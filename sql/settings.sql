@@ -7,7 +7,7 @@ COMMENT ON FUNCTION logwatch_private.hold() IS 'Makes DROP EXTENSION wait for th
 CREATE FUNCTION logwatch_private.take_turn(work text) RETURNS boolean
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'take_turn_wrapper';
 COMMENT ON FUNCTION logwatch_private.take_turn(text)
-    IS 'Takes the turn at check, fold or fleet until the transaction ends; false while another session has it';
+    IS 'Takes the turn at check, fold, fleet or renew until the transaction ends; false while another session has it';
 
 CREATE FUNCTION logwatch_private.queue_for_source(name text) RETURNS void
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'queue_for_source_wrapper';

@@ -207,15 +207,22 @@ fn take_turn(work: &str) -> bool {
         "check" => (pg::Turn::Check, c"logwatch_check()"),
         "fold" => (pg::Turn::Fold, c"logwatch_maintain()"),
         "fleet" => (pg::Turn::Fleet, c"logwatch_check()"),
+        "renew" => (pg::Turn::Renew, c"logwatch_check()"),
         other => pg::raise(
             PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
             &format!("there are no turns for \"{other}\""),
-            "Use check, fold or fleet.",
+            "Use check, fold, fleet or renew.",
         ),
     };
     // The lock would be refused there with an error that means something else to a tailer.
     pg::refuse_in_recovery(command);
     pg::take_turn(turn)
+}
+
+/// Keeps checks from calling all patterns renewed until the transaction ends.
+#[pg_extern(sql = false)]
+fn delay_renewal() {
+    pg::close_turn(pg::Turn::Renew);
 }
 
 /// Waits for this session's turn to attach to a source.

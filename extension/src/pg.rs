@@ -217,6 +217,7 @@ pub enum Turn {
     Check = 1,
     Fold = 2,
     Fleet = 3,
+    Renew = 4,
 }
 
 /// Takes a turn until the transaction ends; returns false when another session has it. The lock is
@@ -229,6 +230,16 @@ pub fn take_turn(turn: Turn) -> bool {
         let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
         let mode = pg_sys::ExclusiveLock as pg_sys::LOCKMODE;
         pg_sys::ConditionalLockDatabaseObject(pg_sys::ExtensionRelationId, extension, turn as u16, mode)
+    }
+}
+
+/// Keeps all others from the turn until the transaction ends; waits for one that has it.
+pub fn close_turn(turn: Turn) {
+    // SAFETY: as above.
+    unsafe {
+        let extension = pg_sys::get_extension_oid(c"logwatch".as_ptr(), true);
+        let mode = pg_sys::ShareLock as pg_sys::LOCKMODE;
+        pg_sys::LockDatabaseObject(pg_sys::ExtensionRelationId, extension, turn as u16, mode);
     }
 }
 

@@ -165,6 +165,24 @@ fn patterns_of_an_earlier_version_are_carried_over_and_not_new() -> Result<()> {
          duplicate key violates constraint \"users_pkey\"|2026-01-05"
     );
 
+    // A check meanwhile does not see the pattern of a transaction that is open.
+    let unseen = "ink is low in <*>";
+    server.sql("UPDATE logwatch.progress SET pattern_version = NULL")?;
+    let mut client = server.client()?;
+    let mut edge = client.transaction()?;
+    edge.execute(
+        "INSERT INTO logwatch.patterns (fingerprint, level, template, first_seen, last_seen, sample) VALUES ($1, 'ERROR', $2, '2026-01-06Z', now(), 'ink is low in 7')",
+        &[&of_version_1(unseen), &unseen],
+    )?;
+    server.sql("SELECT logwatch_check()")?;
+    edge.commit()?;
+    server.sql("SELECT logwatch_ingest('ERROR ink is low in 8', 'app')")?;
+    assert_eq!(server.sql("SELECT rule FROM logwatch_check()")?, "");
+    assert_eq!(
+        server.sql("SELECT (p.first_seen AT TIME ZONE 'UTC')::date FROM logwatch.patterns AS p WHERE p.template LIKE 'ink%'")?,
+        "2026-01-06"
+    );
+
     // A dump that the old version left is carried over where it is restored.
     let mut restored = Server::create(&[])?;
     restored.start()?;

@@ -63,7 +63,8 @@ impl Clock {
             let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH)?;
             let period = Duration::from_secs(period).as_nanos();
             let left = u64::try_from(period - now.as_nanos() % period)?;
-            sleep(Duration::from_nanos(left) + Duration::from_millis(5));
+            // time() may be behind by a tick of the kernel.
+            sleep(Duration::from_nanos(left) + Duration::from_millis(50));
         }
         Ok(())
     }
