@@ -16,6 +16,8 @@ CREATE FUNCTION logwatch_private.privileges_of(kind text) RETURNS text[]
         (5, 'EXECUTE ON FUNCTION %1$s.logwatch_files(text)', '{tailer}'),
         (6, 'EXECUTE ON FUNCTION %1$s.logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, '
             'integer, bigint, integer, bigint, text[], integer[], text, text, text)', '{tailer}'),
+        (15, 'EXECUTE ON PROCEDURE %1$s.logwatch_ingest_range(text, bigint, bigint, text, bigint, bigint, bigint, bigint, '
+            'integer, bigint, integer, bigint, text[], integer[], text, text, text)', '{tailer}'),
         (7, 'EXECUTE ON FUNCTION %1$s.logwatch_ingest(text, text)', '{app}'),
         (8, 'EXECUTE ON FUNCTION %1$s.logwatch_ingest(text[], text)', '{app}'),
         (9, 'EXECUTE ON FUNCTION %1$s.logwatch_ack(bigint, text)', '{operator}'),

@@ -135,6 +135,20 @@ CREATE FUNCTION logwatch_ingest(
 COMMENT ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text)
     IS 'Stores the records of a file''s bytes from_byte to to_byte and moves its offset, in one transaction, if the tailer''s epoch and from_byte still hold; returns how many were stored';
 
+-- The same for the tailer. The planner copies the values of a SELECT several times, megabytes of
+-- records each time; a CALL is not planned.
+CREATE PROCEDURE logwatch_ingest_range(
+        source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,
+        from_byte bigint, to_byte bigint,
+        head_bytes integer, head_hash bigint, tail_bytes integer, tail_hash bigint,
+        records text[], flags integer[], gap text, state text, place text)
+    LANGUAGE c SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    SET lock_timeout = '60s'
+    AS 'MODULE_PATHNAME', 'ingest_range_wrapper';
+COMMENT ON PROCEDURE logwatch_ingest_range(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text)
+    IS 'Does what logwatch_ingest() with a byte range does, and returns nothing: the quicker way for large records';
+
 CREATE FUNCTION logwatch_private.move_offset(
         source text, epoch bigint, file bigint, path text, dev bigint, inode bigint,
         from_byte bigint, to_byte bigint,

@@ -272,9 +272,11 @@ fn the_log_of_the_database_itself_does_not_feed_back() -> Result<()> {
         .expect("a temporary path is UTF-8");
     server.sql("CREATE ROLE feeder LOGIN")?;
     server.sql_error("SELECT 1/0")?;
-    let functions = "FUNCTION logwatch_attach(text, text, text, text), logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, \
-         bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text)";
-    server.sql(&format!("GRANT EXECUTE ON {functions} TO feeder"))?;
+    let routines = "ROUTINE logwatch_attach(text, text, text, text), logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, \
+         bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text), \
+         logwatch_ingest_range(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, \
+         text[], integer[], text, text, text)";
+    server.sql(&format!("GRANT EXECUTE ON {routines} TO feeder"))?;
     let start = || -> Result<Tailer> {
         let mut command = Tailer::command(&server, &["--source", "server", "--tz", "UTC", &log])?;
         command.env("PGUSER", "feeder");
@@ -287,7 +289,7 @@ fn the_log_of_the_database_itself_does_not_feed_back() -> Result<()> {
         "1",
     )?;
     // The right goes away under the running tailer, and something keeps starting it again.
-    server.sql(&format!("REVOKE EXECUTE ON {functions} FROM feeder"))?;
+    server.sql(&format!("REVOKE EXECUTE ON {routines} FROM feeder"))?;
     server.sql_error("SELECT 2/0")?;
     let mut starts = 0;
     for _ in 0..5 {
@@ -307,7 +309,7 @@ fn the_log_of_the_database_itself_does_not_feed_back() -> Result<()> {
         Ok(server.log().len() == size)
     })?;
     // With the right back the refusals are read, once, and reading them makes no further ones.
-    server.sql(&format!("GRANT EXECUTE ON {functions} TO feeder"))?;
+    server.sql(&format!("GRANT EXECUTE ON {routines} TO feeder"))?;
     let tailer = start()?;
     server.wait_for_sql(
         SOON,

@@ -115,7 +115,7 @@ fn pg_monitor_reads() -> Result<()> {
 }
 
 #[test]
-fn a_tailer_needs_two_functions() -> Result<()> {
+fn a_tailer_needs_three_routines() -> Result<()> {
     let server = Server::without_worker(&[])?;
     server.sql("CREATE ROLE feeder LOGIN")?;
     let files = tempfile::tempdir()?;
@@ -135,7 +135,8 @@ fn a_tailer_needs_two_functions() -> Result<()> {
 
     server.sql(
         "GRANT EXECUTE ON FUNCTION logwatch_attach(text, text, text, text) TO feeder;
-         GRANT EXECUTE ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text) TO feeder",
+         GRANT EXECUTE ON FUNCTION logwatch_ingest(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text) TO feeder;
+         GRANT EXECUTE ON PROCEDURE logwatch_ingest_range(text, bigint, bigint, text, bigint, bigint, bigint, bigint, integer, bigint, integer, bigint, text[], integer[], text, text, text) TO feeder",
     )?;
     let output = Tailer::command(&server, &args)?
         .env("PGUSER", "feeder")

@@ -1,6 +1,6 @@
-//! The extension's functions that a tailer calls, and the GRANT that lets a role call them.
+//! The extension's functions and procedures that a tailer calls, and the GRANT that lets a role call them.
 
-/// A function of the extension.
+/// A function or procedure of the extension.
 pub struct Function {
     pub name: &'static str,
     /// The types of its arguments. `logwatch_ingest` has other forms, which are for applications.
@@ -11,7 +11,10 @@ pub struct Function {
     pub purpose: &'static str,
 }
 
-pub const FUNCTIONS: [Function; 4] = [
+/// The arguments of both forms that store a byte range.
+const RANGE: &str = "text,bigint,bigint,text,bigint,bigint,bigint,bigint,integer,bigint,integer,bigint,text[],integer[],text,text,text";
+
+pub const FUNCTIONS: [Function; 5] = [
     Function {
         name: "logwatch_attach",
         arguments: "text,text,text,text",
@@ -20,7 +23,13 @@ pub const FUNCTIONS: [Function; 4] = [
     },
     Function {
         name: "logwatch_ingest",
-        arguments: "text,bigint,bigint,text,bigint,bigint,bigint,bigint,integer,bigint,integer,bigint,text[],integer[],text,text,text",
+        arguments: RANGE,
+        is_needed: true,
+        purpose: "store records of many files",
+    },
+    Function {
+        name: "logwatch_ingest_range",
+        arguments: RANGE,
         is_needed: true,
         purpose: "store records",
     },

@@ -19,7 +19,7 @@ use crate::tracked::state::{FileRow, Life};
 
 const ATTACH: &str = "SELECT epoch, min_level, file, path, dev, inode, head_bytes, head_hash, tail_bytes, tail_hash, next_byte, state, place, expected \
      FROM {schema}.logwatch_attach($1, $2, $3, $4)";
-const INGEST: &str = "SELECT {schema}.logwatch_ingest($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
+const INGEST: &str = "CALL {schema}.logwatch_ingest_range($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)";
 /// Stretches of many files, in one transaction. Each takes its part of all records.
 const INGEST_ALL: &str = "SELECT {schema}.logwatch_ingest($1, $2, u.file, u.path, u.dev, u.inode, u.from_byte, u.to_byte, u.head_bytes, u.head_hash, \
      u.tail_bytes, u.tail_hash, $16[u.first:u.last], $17[u.first:u.last], u.gap, u.state, u.place) \

@@ -34,6 +34,7 @@ const ROLES: &[Role] = &[
             "logwatch_files/1",
             "logwatch_heartbeat/8",
             "logwatch_ingest/17",
+            "logwatch_ingest_range/17",
         ],
     },
     Role {
