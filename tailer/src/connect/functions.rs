@@ -1,5 +1,5 @@
-//! The extension's functions and procedures that a tailer calls, and the GRANT that lets a role call
-//! them.
+//! The functions and procedures of the extension that a tailer calls, and the GRANT that lets a
+//! role call them.
 
 /// A function or procedure of the extension.
 pub struct Function {
