@@ -330,20 +330,26 @@ CREATE FUNCTION logwatch_private.recount(source_ids bigint[], counted_from times
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    -- Their paths and patterns stay.
-    PERFORM logwatch_private.settle();
-    -- No entries tell which lines were expected.
-    DELETE FROM logwatch.batches AS b WHERE b.source_id = ANY ($1) AND b.expected IS NULL;
-    WITH old AS (
-        DELETE FROM logwatch.minutes AS m WHERE m.source_id = ANY ($1) AND m.minute >= logwatch_private.start_of_minute($2) RETURNING m.fingerprint, m.n
-    )
-    -- Subtracts the records that are counted again from the totals of the patterns.
-    UPDATE logwatch.patterns AS p SET total = p.total - o.n
-      FROM (SELECT old.fingerprint, sum(old.n) AS n FROM old GROUP BY 1) AS o
-     WHERE p.fingerprint = o.fingerprint;
     PERFORM logwatch_private.forget_rolled();
     -- These are no batches of a dump.
     PERFORM set_config('logwatch_private.recount', 'on', true);
+    -- Batches go on arriving, each together with its entries: one statement sees both or none.
+    WITH gone AS (
+        -- No entries tell which lines were expected.
+        DELETE FROM logwatch.batches AS b WHERE b.source_id = ANY ($1) AND b.expected IS NULL RETURNING b.*
+    ), texts AS (
+        -- Their sources, paths and patterns stay.
+        INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, new_patterns, new_seconds, new_levels, templates, samples, path_id, path)
+        SELECT g.source_id, g.received_at, g.first_at, g.last_at, 0, g.source, g.new_patterns, g.new_seconds, g.new_levels, g.templates, g.samples, g.path_id, g.path
+          FROM gone AS g
+    ), old AS (
+        DELETE FROM logwatch.minutes AS m WHERE m.source_id = ANY ($1) AND m.minute >= logwatch_private.start_of_minute($2) RETURNING m.fingerprint, m.n
+    ), totals AS (
+        -- Subtracts the records that are counted again from the totals of the patterns.
+        UPDATE logwatch.patterns AS p SET total = p.total - o.n
+          FROM (SELECT old.fingerprint, sum(old.n) AS n FROM old GROUP BY 1) AS o
+         WHERE p.fingerprint = o.fingerprint
+    )
     INSERT INTO logwatch.batches (source_id, received_at, first_at, last_at, n, source, seconds, fingerprints, levels, numbers)
     SELECT k.source_id, k.received_at, min(k.second), max(k.second), sum(k.fresh), max(k.name),
            array_agg(extract(epoch FROM k.second - k.first_at)::integer), array_agg(k.fingerprint), array_agg(k.level), array_agg(k.n)

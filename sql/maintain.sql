@@ -83,24 +83,33 @@ CREATE FUNCTION logwatch_private.coarsen_minutes(seconds_from timestamptz, minut
 COMMENT ON FUNCTION logwatch_private.coarsen_minutes(timestamptz, timestamptz) IS 'Forgets the seconds of old minutes, and puts still older ones together by the hour; returns how many of these';
 
 CREATE FUNCTION logwatch_private.prune_rolled(asof timestamptz) RETURNS bigint
-    LANGUAGE sql VOLATILE
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    -- Deletes selections whose rules are gone, and sums that no rule looks back to.
+DECLARE
+    unused integer[];              -- selections whose rules are gone
+    gone bigint;
+BEGIN
+    -- A check may be learning a rule that has one of them: it holds the lock until it commits. The
+    -- second statement sees the rules of the checks that have.
+    SELECT array_agg(k.id) INTO unused
+      FROM (SELECT s.id FROM logwatch_private.selections AS s
+             WHERE NOT EXISTS (SELECT FROM logwatch_private.known_rules AS k WHERE k.selection = s.id OR k.by_source = s.id)
+               FOR UPDATE SKIP LOCKED) AS k;
     DELETE FROM logwatch_private.selections AS s
-     WHERE NOT EXISTS (SELECT FROM logwatch_private.known_rules AS k WHERE k.selection = s.id OR k.by_source = s.id);
+     WHERE s.id = ANY (unused) AND NOT EXISTS (SELECT FROM logwatch_private.known_rules AS k WHERE k.selection = s.id OR k.by_source = s.id);
     UPDATE logwatch_private.selections AS s SET since = logwatch_private.start_of_minute($1 - s.reach)
      WHERE s.since < logwatch_private.start_of_minute($1 - s.reach);
     DELETE FROM logwatch_private.field_groups AS g WHERE NOT EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = g.selection AND o.grp = g.grp);
     DELETE FROM logwatch_private.matches AS m WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint);
-    WITH gone AS (
-        DELETE FROM logwatch_private.rolled AS o
-         WHERE o.minute < (SELECT min(s.since) FROM logwatch_private.selections AS s)
-            OR NOT EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.id = o.selection AND s.since <= o.minute)
-        RETURNING 1
-    )
-    SELECT count(*) FROM gone
-    $$;
+    -- Deletes sums that no rule looks back to.
+    DELETE FROM logwatch_private.rolled AS o
+     WHERE o.minute < (SELECT min(s.since) FROM logwatch_private.selections AS s)
+        OR NOT EXISTS (SELECT FROM logwatch_private.selections AS s WHERE s.id = o.selection AND s.since <= o.minute);
+    GET DIAGNOSTICS gone = ROW_COUNT;
+    RETURN gone;
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.prune_rolled(timestamptz) IS 'Deletes sums that no rule looks back to';
 
 CREATE FUNCTION logwatch_private.seconds_matter_from(asof timestamptz) RETURNS timestamptz
@@ -167,12 +176,14 @@ BEGIN
     DELETE FROM logwatch.paths AS p WHERE p.seen_at < keep_from - interval '1 day';
     -- Keeps the files that are done: while such a file exists, its row prevents a second reading.
     DELETE FROM logwatch.files AS f WHERE f.state IN ('truncated', 'removed') AND f.updated_at < keep_from;
-    PERFORM logwatch_private.forget(s.id)
-       FROM logwatch.sources AS s
-      WHERE greatest(s.first_seen, s.attached_at, s.seen_at, s.written_at,
-                     (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = s.id)) < keep_from
-        -- Its absence is what such a rule reports.
-        AND NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence' AND r.source = s.name);
+    -- A tailer that attaches at this moment has the row locked: its offsets stay.
+    PERFORM logwatch_private.forget(k.id)
+       FROM (SELECT s.id FROM logwatch.sources AS s
+              WHERE greatest(s.first_seen, s.attached_at, s.seen_at, s.written_at,
+                             (SELECT max(v.last_at) FROM logwatch.arrivals AS v WHERE v.source_id = s.id)) < keep_from
+                -- Its absence is what such a rule reports.
+                AND NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence' AND r.source = s.name)
+                FOR UPDATE OF s SKIP LOCKED) AS k;
     DELETE FROM logwatch.patterns AS p
      WHERE p.last_seen < keep_from AND NOT EXISTS (SELECT FROM logwatch.minutes AS m WHERE m.fingerprint = p.fingerprint AND m.minute >= keep_from);
     DELETE FROM logwatch.earlier_fingerprints AS f WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = f.fingerprint);

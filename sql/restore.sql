@@ -67,6 +67,17 @@ BEGIN
     ELSIF logwatch_private.restore_words() IS NOT NULL THEN
         RETURN false;
     END IF;
+    -- Tailers and the worker may come at once: one of them counts.
+    PERFORM FROM logwatch_private.restoring FOR UPDATE;
+    IF NOT FOUND THEN
+        RETURN true;
+    END IF;
+    -- pg_restore -j ends its first session a moment before it begins the others.
+    PERFORM pg_sleep(1);
+    PERFORM pg_stat_clear_snapshot();
+    IF logwatch_private.restore_words() IS NOT NULL THEN
+        RETURN false;
+    END IF;
     PERFORM logwatch_private.count_restored();
     DELETE FROM logwatch_private.restoring;
     -- The sources of the dump could not report to this server.

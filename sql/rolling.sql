@@ -85,11 +85,18 @@ CREATE FUNCTION logwatch_private.forget_rolled() RETURNS void
     LANGUAGE sql VOLATILE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    DELETE FROM logwatch_private.known_rules;
-    DELETE FROM logwatch_private.selections;
-    DELETE FROM logwatch_private.field_groups;
+    -- Waits for a check that is learning a rule; the next statement sees all that it has done.
+    SELECT FROM logwatch_private.selections FOR UPDATE;
+    WITH rules AS (
+        DELETE FROM logwatch_private.known_rules
+    ), selections AS (
+        DELETE FROM logwatch_private.selections
+    ), groups AS (
+        DELETE FROM logwatch_private.field_groups
+    ), postponed AS (
+        DELETE FROM logwatch_private.postponed
+    )
     DELETE FROM logwatch_private.rolled;
-    DELETE FROM logwatch_private.postponed;
     UPDATE logwatch.alerts SET holds_until = NULL WHERE holds_until IS NOT NULL;
     $$;
 COMMENT ON FUNCTION logwatch_private.forget_rolled() IS 'Makes the next check build its sums anew: after minutes were changed by anything but a check';
@@ -231,8 +238,10 @@ DECLARE
     found logwatch_private.selections;
     places bigint[];
 BEGIN
+    -- The lock keeps upkeep from deleting one that no rule had before.
     SELECT * INTO found FROM logwatch_private.selections AS s
-     WHERE s.source = r.source AND s.group_by = r.group_by AND s.expression IS NOT DISTINCT FROM wanted AND s.where_fields IS NOT DISTINCT FROM r.where_fields;
+     WHERE s.source = r.source AND s.group_by = r.group_by AND s.expression IS NOT DISTINCT FROM wanted AND s.where_fields IS NOT DISTINCT FROM r.where_fields
+       FOR UPDATE;
     IF found.since <= start THEN
         UPDATE logwatch_private.selections AS s SET reach = greatest(s.reach, $2) WHERE s.id = found.id AND s.reach < $2;
         RETURN found.id;

@@ -88,3 +88,63 @@ fn a_locked_alert_holds_up_no_other_and_is_done_later() -> Result<()> {
     server.wait_for_sql(SOON, state, "disk|firing|2|firing\nnet|firing|1|firing")?;
     server.wait_for_log(SOON, "[FIRING:2] disk")
 }
+
+#[test]
+fn upkeep_deletes_nothing_that_an_open_transaction_uses() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "INSERT INTO logwatch.rules (name, source) VALUES ('web', 'web1'); SELECT logwatch_check();
+         UPDATE logwatch.rules SET source = 'elsewhere' WHERE name = 'web'; SELECT logwatch_check();
+         UPDATE logwatch.rules SET source = 'web1' WHERE name = 'web';
+         SELECT logwatch_attach('old', '/var/log/a.log');
+         SELECT logwatch_ingest('old', 1, 7, '/var/log/a.log', 1, 1, 0, 100, 0, 0, 0, 0, '{}', '{}');
+         UPDATE logwatch.sources SET first_seen = now() - interval '400 days', attached_at = now() - interval '400 days',
+                                     seen_at = now() - interval '400 days', written_at = NULL WHERE name = 'old'",
+    )?;
+    let mut check = server.client()?;
+    check.batch_execute("BEGIN; SELECT logwatch_check()")?;
+    let mut tailer = server.client()?;
+    tailer.batch_execute("BEGIN; SELECT logwatch_attach('old', '/var/log/a.log')")?;
+    server.sql("SELECT logwatch_private.maintain_part('folding')")?;
+    server.sql("SELECT logwatch_private.maintain_part('retention')")?;
+    check.batch_execute("COMMIT")?;
+    tailer.batch_execute("COMMIT")?;
+
+    // The rule goes on counting, and the tailer has its offset.
+    assert_eq!(
+        server.sql(
+            "SELECT logwatch_ingest('ERROR boom', 'web1'); SELECT rule, transition FROM logwatch_check()"
+        )?,
+        "1\nweb|firing"
+    );
+    assert_eq!(
+        server.sql("SELECT logwatch_ingest('old', 2, 7, '/var/log/a.log', 1, 1, 100, 110, 0, 0, 0, 0, '{ERROR one}', '{0}')")?,
+        "1"
+    );
+    Ok(())
+}
+
+#[test]
+fn a_record_that_arrives_during_a_recount_is_counted_once() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql("SELECT logwatch_ingest('ERROR one', 'edge'); SELECT logwatch_check()")?;
+    // The recount waits in its midst.
+    let mut other = server.client()?;
+    other.batch_execute("BEGIN; SELECT FROM logwatch.minutes FOR UPDATE")?;
+    std::thread::scope(|scope| -> Result<()> {
+        let recount = scope.spawn(|| {
+            server.sql("SELECT logwatch_private.recount(ARRAY[logwatch_private.source_id('edge')], now() - interval '1 hour', 0)")
+        });
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        server.wait_for_sql(SOON, waiting, "1")?;
+        server.sql("SELECT logwatch_ingest('ERROR another one', 'edge')")?;
+        other.batch_execute("COMMIT")?;
+        recount.join().expect("the thread does not panic").map(drop)
+    })?;
+    server.sql("SELECT logwatch_check()")?;
+    assert_eq!(
+        server.sql("SELECT count(*) FROM logwatch.entries; SELECT sum(n) FROM logwatch.counts; SELECT sum(total) FROM logwatch.patterns; SELECT count(*) FROM logwatch.batches")?,
+        "2\n2\n2\n0"
+    );
+    Ok(())
+}

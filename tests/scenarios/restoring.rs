@@ -230,8 +230,30 @@ fn a_batch_of_a_minute_that_is_counted_already_is_restored() -> Result<()> {
         .stdout(Stdio::null())
         .status()?;
     ensure!(status.success(), "psql: {status}");
-    // The restoring session has ended: the next check takes everything in.
-    server.sql("SELECT logwatch_check()")?;
+    // With -j the first session of pg_restore ends before the others begin. A check that comes
+    // meanwhile looks twice; its first look ends at the lock.
+    let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+    let mut lock = server.client()?;
+    lock.batch_execute("BEGIN; SELECT FROM logwatch_private.restoring FOR UPDATE")?;
+    std::thread::scope(|scope| -> Result<()> {
+        let early = scope.spawn(|| server.sql_error("SELECT logwatch_check()"));
+        server.wait_for_sql(SOON, waiting, "1")?;
+        let mut job = server.client()?;
+        job.batch_execute("SET application_name = pg_restore")?;
+        lock.batch_execute("COMMIT")?;
+        let refused = early.join().expect("the thread does not panic")?;
+        assert_eq!(refused.code, "57P03", "{refused}");
+        Ok(())
+    })?;
+    // All sessions have ended: the next check takes everything in, once.
+    let mut first = server.client()?;
+    first.batch_execute("BEGIN; SELECT logwatch_private.finish_restore()")?;
+    std::thread::scope(|scope| -> Result<()> {
+        let second = scope.spawn(|| server.sql("SELECT logwatch_check()"));
+        server.wait_for_sql(SOON, waiting, "1")?;
+        first.batch_execute("COMMIT")?;
+        second.join().expect("the thread does not panic").map(drop)
+    })?;
     assert_eq!(
         server.sql("SELECT sum(n) FROM logwatch.counts; SELECT count(*) FROM logwatch.patterns; SELECT count(*) FROM logwatch.alerts")?,
         "3\n2\n0"
