@@ -26,7 +26,6 @@ use cli::{Mode, Options, Output};
 use failure::Failure;
 use report::{check, status};
 use run::follow::Follow;
-use run::pipe::PipeLoop;
 use sink::dry_run::DryRun;
 use sink::{Database, Sink, Source};
 use source::wake::Waker;
@@ -81,13 +80,5 @@ fn tail_inputs(mut options: Options) -> Result<(), Failure> {
             Box::new(Database::new(*settings, source))
         }
     };
-    if let Some(pipe) = &options.pipe {
-        return PipeLoop::new(&options, pipe, sink, waker)?.run();
-    }
-    let follow = Follow::new(&options, sink, waker)?;
-    if options.once {
-        follow.once()
-    } else {
-        follow.follow()
-    }
+    Follow::new(&options, sink, waker)?.run()
 }

@@ -1,9 +1,7 @@
-//! The loops: files are followed, a pipe or the journal is read as it comes.
+//! The loop: inputs are read as they grow, and what is new in them is stored.
 
 pub mod follow;
-mod input;
-mod journal;
-pub mod pipe;
+mod stream;
 mod turn;
 
 /// A stretch without records moves the offset when it is this long.

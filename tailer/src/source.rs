@@ -6,6 +6,8 @@ mod compression;
 pub(crate) mod directory;
 pub mod identity;
 pub mod inputs;
+pub(crate) mod journal;
 pub mod names;
+pub(crate) mod stream;
 pub mod utf16;
 pub(crate) mod wake;

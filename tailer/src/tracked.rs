@@ -31,7 +31,7 @@ use identify::OpenFile;
 use plan::{Setting, World, plan};
 use state::{FileRow, Life, draw_id};
 
-pub use file::{Look, TrackedFile};
+pub use file::{Handle, Look, TrackedFile};
 pub use window::Buffer;
 
 /// The row of an input that nothing was there for.
@@ -239,7 +239,7 @@ impl TrackedFiles {
     }
 
     /// Something to store about a file that is not read, as far as it is stored.
-    fn note(&mut self, row: FileRow, gap: Option<&str>) {
+    pub fn note(&mut self, row: FileRow, gap: Option<&str>) {
         self.note_from(row.proof.offset, row, gap);
     }
 

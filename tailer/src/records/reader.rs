@@ -339,17 +339,21 @@ impl Reader {
         }
     }
 
-    /// Goes on after a hole. `recent`: the bytes before `position`.
-    pub fn skip_nuls(&mut self, position: u64, recent: Vec<u8>) {
+    /// Goes on after NULs.
+    pub fn skip_nuls(&mut self, position: u64) {
         while self.head.len() < HEAD && (self.head.len() as u64) < position {
             self.head.push(0);
         }
+        let nuls = usize::try_from(position - self.position)
+            .unwrap_or(TAIL)
+            .min(TAIL);
+        self.recent.resize(self.recent.len() + nuls, 0);
+        self.recent.drain(..self.recent.len().saturating_sub(TAIL));
         self.position = position;
         if self.open.is_none() {
-            self.anchor.clone_from(&recent);
+            self.anchor.clone_from(&self.recent);
             self.anchor_at = position;
         }
-        self.recent = recent;
     }
 
     /// Remembers what proves the file at the new position and at the new boundary.

@@ -1,13 +1,14 @@
-//! The loop over files: look which there are, read what is new in them, store it, wait.
+//! The loop over the inputs: look which there are, read what is new in them, store it, wait.
 //!
 //! When the database is away the loop stops reading and only keeps hold of the files: they are the
 //! buffer. After every reconnect the database says again how far each file is stored, and what was
-//! read beyond that is forgotten and read again.
+//! read beyond that is forgotten and read again. A pipe cannot be read again: see `stream`.
 
 use std::collections::HashSet;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
+use super::stream::Opened;
 use super::turn::Waiting;
 use crate::cli::Options;
 use crate::connect::Trouble;
@@ -33,6 +34,8 @@ pub struct Follow<'a> {
     pub(super) sink: Box<dyn Sink + 'a>,
     pub(super) waker: Waker,
     pub(super) tracked: TrackedFiles,
+    /// The input that is a pipe or the journal, before the first attach.
+    pub(super) opened: Option<Opened>,
     pub(super) search: Option<Search>,
     pub(super) buffer: Buffer,
     pub(super) batch: Batch,
@@ -69,7 +72,11 @@ impl<'a> Follow<'a> {
             1024
         });
         let handles = limit.saturating_sub(OTHER_HANDLES).clamp(16, MOST_HANDLES);
-        let inputs = Inputs::new(&options.inputs, &options.exclude, &options.rotated_to)?;
+        let (inputs, opened): (&[PathBuf], _) = match &options.pipe {
+            Some(pipe) => (&[], Some(Opened::new(pipe, options.once)?)),
+            None => (&options.inputs, None),
+        };
+        let inputs = Inputs::new(inputs, &options.exclude, &options.rotated_to)?;
         Ok(Follow {
             options,
             sink,
@@ -79,6 +86,7 @@ impl<'a> Follow<'a> {
                 options.from_end,
                 usize::try_from(handles).unwrap_or(usize::MAX),
             ),
+            opened,
             search: None,
             buffer: Buffer::new(),
             batch: Batch::default(),
@@ -88,18 +96,49 @@ impl<'a> Follow<'a> {
             has_new_names: false,
             soonest: Instant::now(),
             pause: FIRST_PAUSE,
-            progress: Progress::new(options.progress),
+            progress: Progress::new(options.progress && options.pipe.is_none()),
             service: Service::new(),
         })
     }
 
-    /// Follows the files until told to stop.
-    pub fn follow(mut self) -> Result<(), Failure> {
+    pub fn run(self) -> Result<(), Failure> {
+        if self.reads_once() {
+            self.once()
+        } else {
+            self.follow()
+        }
+    }
+
+    /// Returns true when what files have now is all that is read. A pipe says itself when it ends.
+    pub(super) fn reads_once(&self) -> bool {
+        self.options.once && !self.is_stream()
+    }
+
+    /// Returns true when the input is a pipe or the journal.
+    pub(super) fn is_stream(&self) -> bool {
+        self.options.pipe.is_some()
+    }
+
+    /// Returns true when a file may be left where it is. A pipe is read to its end.
+    pub(super) fn must_stop(&self) -> bool {
+        self.waker.is_stopping() && !self.is_stream()
+    }
+
+    fn is_over(&self) -> bool {
+        if self.is_stream() {
+            self.opened.is_none() && self.tracked.files.is_empty()
+        } else {
+            self.waker.is_stopping()
+        }
+    }
+
+    /// Follows the inputs until told to stop, or until the pipe ends.
+    fn follow(mut self) -> Result<(), Failure> {
         for name in self.tracked.inputs.names().filter(|name| is_missing(name)) {
             log::warn!("{} is not there yet: it is read as soon as it is", name.display());
         }
         let mut next_look = Instant::now();
-        while !self.waker.is_stopping() {
+        while !self.is_over() {
             if Instant::now() >= next_look {
                 next_look = self.look_now();
             }
@@ -119,6 +158,9 @@ impl<'a> Follow<'a> {
                     self.service.alive(|| self.tracked.health().to_string());
                 }
                 Err(Trouble::Final(failure)) => return Err(failure),
+                Err(
+                    Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text),
+                ) if self.is_stream() && self.waker.is_stopping() => return Err(self.unstored(&text)),
                 Err(Trouble::Moved(text)) => {
                     log::info!("{text}; asking for the offsets again");
                     self.forget_unstored();
@@ -135,7 +177,11 @@ impl<'a> Follow<'a> {
                 next_look = Instant::now();
                 limit = Duration::ZERO;
             }
-            self.wait(limit, &mut next_look);
+            if self.is_stream() && self.attached {
+                self.receive(limit)?;
+            } else {
+                self.wait(limit, &mut next_look);
+            }
         }
         self.service.stopping();
         self.store_last();
@@ -143,7 +189,7 @@ impl<'a> Follow<'a> {
     }
 
     /// Reads to the end of all files and returns.
-    pub fn once(mut self) -> Result<(), Failure> {
+    fn once(mut self) -> Result<(), Failure> {
         let mut tries = 0;
         loop {
             match self.attach().and_then(|()| self.read_all()) {
@@ -220,7 +266,12 @@ impl<'a> Follow<'a> {
             ));
         }
         self.expect();
+        self.begin_stream(&attached.rows).map_err(Trouble::Final)?;
         self.tracked.inform(attached.rows);
+        if let (true, Some(file)) = (self.is_stream(), self.tracked.files.first()) {
+            // The database may have a part of the batch, or all of it.
+            self.batch.keep_from(file.row.proof.offset);
+        }
         self.attached = true;
         self.look();
         Ok(())
@@ -235,12 +286,15 @@ impl<'a> Follow<'a> {
         }
     }
 
-    /// After an error nothing that was read counts until the database says what it has.
+    /// After an error nothing that was read counts until the database says what it has. The records
+    /// of a pipe stay in the batch.
     fn forget_unstored(&mut self) {
         self.attached = false;
-        self.batch.clear();
         self.waiting.clear();
-        self.sent.clear();
+        if !self.is_stream() {
+            self.batch.clear();
+            self.sent.clear();
+        }
     }
 
     fn back_off(&mut self) -> Duration {
@@ -266,7 +320,7 @@ impl<'a> Follow<'a> {
 
     /// Looks at the directories, and watches what belongs to them by now.
     pub(super) fn look(&mut self) {
-        if !self.tracked.is_informed() {
+        if !self.tracked.is_informed() || self.is_stream() {
             return;
         }
         let is_first = !self.tracked.has_looked();
@@ -324,7 +378,7 @@ impl<'a> Follow<'a> {
         let mut round = Round::default();
         self.store_notes()?;
         let mut index = 0;
-        while index < self.tracked.files.len() && !self.waker.is_stopping() {
+        while index < self.tracked.files.len() && !self.must_stop() {
             if self.tracked.must_wait(index) {
                 round.busy |= self.options.once;
                 index += 1;
@@ -333,6 +387,9 @@ impl<'a> Follow<'a> {
             match self.turn(index, &mut round)? {
                 Some(life) => {
                     self.store_waiting()?;
+                    if self.is_stream() {
+                        self.sink.tell(true, &|| self.tracked.health())?;
+                    }
                     self.tracked.end(index, life);
                 }
                 None => index += 1,

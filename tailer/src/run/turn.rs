@@ -2,17 +2,18 @@
 
 use std::io;
 use std::ops::Range;
+use std::path::PathBuf;
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::UNSTORED_BYTES;
 use super::follow::{Follow, Round};
+use crate::cli::Pipe;
 use crate::connect::Trouble;
 use crate::sink::Stretch;
-use crate::source::identity::Proof;
 use crate::timing::{LONG_WAIT, STILL_WRITTEN, TOGETHER, UNSTORED};
 use crate::tracked::state::{Event, FileRow, Life};
-use crate::tracked::{Look, TrackedFile};
+use crate::tracked::{Handle, Look, TrackedFile};
 
 /// One file may keep the others waiting for so many bytes.
 const TURN: u64 = 64 * 1024 * 1024;
@@ -61,7 +62,7 @@ impl Follow<'_> {
                         self.store(index, Life::Live)?;
                     }
                     let position = self.tracked.files[index].reader.position();
-                    let is_stopping = self.waker.is_stopping();
+                    let is_stopping = self.must_stop();
                     if position.saturating_sub(started_at) >= TURN || is_stopping {
                         self.store(index, Life::Live)?;
                         round.busy = !is_stopping;
@@ -95,7 +96,7 @@ impl Follow<'_> {
         } else {
             file.growth.unstored_since.get_or_insert(now);
         }
-        let is_new = !file.is_known && file.row.proof.offset > 0;
+        let is_new = !file.is_known && (file.row.proof.offset > 0 || file.cursor().is_some());
         let since = file.growth.unstored_since;
         let is_aged = since.is_some_and(|since| now.duration_since(since) >= UNSTORED);
         if self.has_records() || is_new || behind >= UNSTORED_BYTES || is_aged {
@@ -114,6 +115,7 @@ impl Follow<'_> {
 
     /// Lets the open record go once it has waited long enough.
     fn let_go(&mut self, index: usize, now: Instant, round: &mut Round) {
+        let once = self.reads_once();
         let Some(search) = &self.search else { return };
         let file = &mut self.tracked.files[index];
         let Some(wait) = file
@@ -135,21 +137,21 @@ impl Follow<'_> {
         } else {
             wait
         };
-        let is_due = if self.options.once {
+        let is_due = if once {
             !(file.has_partial_line() && file.is_young() && file.partial_line_continues(search))
         } else {
             file.growth.at + wait <= now
         };
         let mut due = file.growth.at + wait;
         if is_due {
-            if !self.tracked.adopt(index, search) || self.options.once {
+            if !self.tracked.adopt(index, search) || once {
                 self.tracked.files[index].reader.let_go(&mut self.batch);
                 return;
             }
             self.tracked.files[index].growth.at = now;
             due = now + wait;
         }
-        if !self.options.once {
+        if !once {
             round.due = Some(round.due.map_or(due, |other| other.min(due)));
         }
     }
@@ -176,7 +178,11 @@ impl Follow<'_> {
         let file = &mut self.tracked.files[index];
         file.reader.let_go(&mut self.batch);
         let has_name = file.has_name();
-        let life = file.row.life.after(Event::ReadToEnd { has_name });
+        let life = match self.options.pipe {
+            // It goes on from there.
+            Some(Pipe::Journal) => Life::Live,
+            _ => file.row.life.after(Event::ReadToEnd { has_name }),
+        };
         log::info!(
             "{}: read to its end, byte {}",
             file.row.path.display(),
@@ -218,7 +224,7 @@ impl Follow<'_> {
     /// Stores a full batch in a thread, while this one reads the next batch, up to the offset `end`
     /// at most. The next look proves the file anew: it may have changed while the server was busy.
     fn store_and_read(&mut self, index: usize, end: u64) -> Result<(), Trouble> {
-        if !self.sink.has_server() || !self.waiting.is_empty() {
+        if !self.sink.has_server() || !self.waiting.is_empty() || self.is_stream() {
             return self.store(index, Life::Live);
         }
         let Some(search) = &mut self.search else {
@@ -261,7 +267,7 @@ impl Follow<'_> {
             }
         }
         self.sent.clear();
-        file.stored(row.proof);
+        file.stored(row);
         Ok(())
     }
 
@@ -278,7 +284,8 @@ impl Follow<'_> {
         let from = file.row.proof.offset;
         if life.is_open() && !self.has_records() {
             let is_told = row.proof.offset == from && file.is_known;
-            if is_told || row.proof.offset == 0 {
+            let is_nothing = row.proof.offset == 0 && row.place == file.row.place;
+            if is_told || is_nothing {
                 return;
             }
         }
@@ -305,7 +312,7 @@ impl Follow<'_> {
             .collect();
         self.sink.store_all(&stretches)?;
         for stored in self.waiting.drain(..) {
-            self.tracked.files[stored.index].stored(stored.row.proof);
+            self.tracked.files[stored.index].stored(stored.row);
         }
         self.batch.clear();
         Ok(())
@@ -325,16 +332,32 @@ impl Follow<'_> {
 impl TrackedFile {
     /// Returns the row as it is once all before the boundary is stored.
     fn row_at_boundary(&self, life: Life) -> FileRow {
+        let cursor = self.cursor().map(PathBuf::from);
+        let row = self.row.clone();
         FileRow {
+            place: cursor.unwrap_or(row.place),
             proof: self.proof_of_boundary(),
             life,
-            ..self.row.clone()
+            ..row
         }
     }
 
-    /// Notes that the database has all bytes before the offset of this proof.
-    fn stored(&mut self, proof: Proof) {
-        self.row.proof = proof;
+    /// Returns the journal's cursor at the boundary.
+    fn cursor(&self) -> Option<&str> {
+        match &self.handle {
+            Handle::Open(bytes) => bytes.cursor_at(self.reader.boundary()),
+            Handle::Parked(_) => None,
+        }
+    }
+
+    /// Notes that the database has the row.
+    fn stored(&mut self, row: FileRow) {
+        let offset = row.proof.offset;
+        self.row.proof = row.proof;
+        if let Some(stream) = self.stream() {
+            stream.stored(offset);
+            self.row.place = row.place;
+        }
         self.is_known = true;
         self.growth.unstored_since = None;
     }

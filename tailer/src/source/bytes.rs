@@ -1,4 +1,5 @@
-//! The bytes of an open file, plain, compressed or UTF-16, by their offset in the plain text.
+//! The bytes of an input – a file, plain, compressed or UTF-16, or a stream – by their offset in the
+//! plain text.
 //!
 //! A rotated log is often compressed: its records have the same offsets as before, so the rest of
 //! it can be read from there. A UTF-16 file reads as UTF-8 without its byte order mark, and its
@@ -13,10 +14,12 @@ use std::fs::{File, Metadata};
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
+use std::time::SystemTime;
 
 use super::compression::{Compressed, Compression};
 use super::identity::{Sample, fill};
-use super::inputs::{Inode, Seen};
+use super::inputs::{Inode, Mark, Seen, mark};
+use super::stream::Stream;
 use super::utf16::{self, Utf16};
 
 /// Where a tar archive's header has its magic.
@@ -28,6 +31,7 @@ enum Raw {
     Compressed(Box<Compressed>),
     /// Closed to save handles: each read opens the file anew.
     Closed(Box<Closed>),
+    Stream(Box<Stream>),
 }
 
 struct Closed {
@@ -42,6 +46,7 @@ impl Raw {
             Raw::Plain(file) => file.metadata(),
             Raw::Compressed(compressed) => compressed.metadata(),
             Raw::Closed(closed) => Bytes::open_seen(&closed.seen)?.metadata(),
+            Raw::Stream(_) => Err(io::ErrorKind::Unsupported.into()),
         }
     }
 
@@ -50,6 +55,7 @@ impl Raw {
             Raw::Plain(file) => file.read_at(buffer, offset),
             Raw::Compressed(compressed) => compressed.read_at(offset, buffer),
             Raw::Closed(closed) => Bytes::open_seen(&closed.seen)?.read_at(offset, buffer),
+            Raw::Stream(stream) => Ok(stream.read_at(offset, buffer)),
         }
     }
 }
@@ -57,6 +63,15 @@ impl Raw {
 pub struct Bytes {
     raw: Raw,
     utf16: Option<Utf16>,
+}
+
+impl From<Stream> for Bytes {
+    fn from(stream: Stream) -> Bytes {
+        Bytes {
+            raw: Raw::Stream(Box::new(stream)),
+            utf16: None,
+        }
+    }
 }
 
 impl Bytes {
@@ -90,7 +105,7 @@ impl Bytes {
     /// file that was empty.
     pub fn heed_mark(&mut self) -> io::Result<()> {
         let mut mark = [0; 2];
-        if self.utf16.is_none() && self.fill_at(0, &mut mark)? {
+        if self.utf16.is_none() && !self.is_stream() && self.fill_at(0, &mut mark)? {
             self.utf16 = utf16::Order::of(mark).map(Utf16::new);
         }
         Ok(())
@@ -100,10 +115,43 @@ impl Bytes {
         self.raw.metadata()
     }
 
-    /// True when the bytes on disk are the bytes of the text.
+    /// Returns what stays the same while nothing is written.
+    pub fn mark(&self) -> io::Result<Mark> {
+        match &self.raw {
+            Raw::Stream(stream) => Ok((stream.end(), SystemTime::UNIX_EPOCH)),
+            raw => Ok(mark(&raw.metadata()?)),
+        }
+    }
+
+    pub fn stream(&mut self) -> Option<&mut Stream> {
+        match &mut self.raw {
+            Raw::Stream(stream) => Some(stream),
+            _ => None,
+        }
+    }
+
+    /// Returns the journal's cursor at the offset.
+    pub fn cursor_at(&self, offset: u64) -> Option<&str> {
+        match &self.raw {
+            Raw::Stream(stream) => stream.cursor_at(offset),
+            _ => None,
+        }
+    }
+
+    pub fn is_stream(&self) -> bool {
+        matches!(self.raw, Raw::Stream(_))
+    }
+
+    /// Returns true when nobody can change what was read.
+    pub fn is_fixed(&self) -> bool {
+        self.is_compressed() || self.is_stream()
+    }
+
+    /// True when the bytes that came are the bytes of the text.
     pub fn is_plain(&self) -> bool {
         match &self.raw {
             Raw::Plain(_) => self.utf16.is_none(),
+            Raw::Stream(_) => true,
             Raw::Compressed(_) => false,
             Raw::Closed(closed) => closed.is_plain,
         }
@@ -130,7 +178,7 @@ impl Bytes {
     }
 
     /// The offset of the first byte from `offset` on that is not NUL; None when there are only NULs
-    /// up to the end. Holes are not read.
+    /// up to the end, which may be space that is filled later. Holes are not read.
     pub fn end_of_nuls(&mut self, mut offset: u64) -> io::Result<Option<u64>> {
         const BLOCK: usize = 256 * 1024;
         let nuls = vec![0; BLOCK];
@@ -144,7 +192,7 @@ impl Bytes {
             }
             let count = self.read_at(offset, &mut buffer)?;
             if count == 0 {
-                return Ok(None);
+                return Ok(self.is_stream().then_some(offset));
             }
             // Comparing blocks is quick even where nothing is optimised.
             if buffer[..count] != nuls[..count] {
@@ -168,12 +216,13 @@ impl Sample for Bytes {
             (None, Raw::Plain(file)) => Ok(file.metadata()?.len()),
             (None, Raw::Compressed(compressed)) => compressed.skip_to_end(),
             (None, Raw::Closed(closed)) => Bytes::open_seen(&closed.seen)?.plain_size(),
+            (None, Raw::Stream(stream)) => Ok(stream.end()),
         }
     }
 
     fn is_compressed(&self) -> bool {
         match &self.raw {
-            Raw::Plain(_) => false,
+            Raw::Plain(_) | Raw::Stream(_) => false,
             Raw::Compressed(_) => true,
             Raw::Closed(closed) => closed.is_compressed,
         }

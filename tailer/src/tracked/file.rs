@@ -5,7 +5,6 @@
 //! database is away nothing is read.
 
 use std::collections::VecDeque;
-use std::fs::Metadata;
 use std::io;
 use std::os::unix::fs::MetadataExt;
 use std::time::{Instant, SystemTime};
@@ -16,8 +15,9 @@ use super::window::Buffer;
 use crate::records::reader::{Batch, Fed, Reader, Search};
 use crate::source::bytes::Bytes;
 use crate::source::directory::Candidate;
-use crate::source::identity::{Proof, Proven, Sample, TAIL, proof_at};
-use crate::source::inputs::{Mark, mark};
+use crate::source::identity::{Proof, Proven, Sample, proof_at};
+use crate::source::inputs::Mark;
+use crate::source::stream::Stream;
 use crate::timing::PAST_STEP;
 
 /// How many earlier proofs are kept to recognise a copy that ends before the position.
@@ -129,6 +129,10 @@ impl TrackedFile {
         }
     }
 
+    pub fn stream(&mut self) -> Option<&mut Stream> {
+        self.bytes().and_then(Bytes::stream)
+    }
+
     pub fn is_parked(&self) -> bool {
         matches!(self.handle, Handle::Parked(_))
     }
@@ -195,12 +199,10 @@ impl TrackedFile {
         let now = self.proof_now();
         let looked = self.growth.looked;
         let Some(bytes) = self.bytes() else { return false };
-        if bytes.is_compressed() {
+        if bytes.is_fixed() {
             return false;
         }
-        let is_same = bytes
-            .metadata()
-            .is_ok_and(|metadata| looked == Some(mark(&metadata)));
+        let is_same = bytes.mark().is_ok_and(|mark| looked == Some(mark));
         !is_same && matches!(now.check(bytes), Ok(None))
     }
 
@@ -290,10 +292,10 @@ impl TrackedFile {
             Handle::Open(bytes) if self.row.life != Life::Overwritten => bytes,
             Handle::Open(_) | Handle::Parked(_) => return Ok(Look::Replaced),
         };
-        let metadata = bytes.metadata()?;
+        let mark = bytes.mark()?;
         // The state is noted before reading: what is written during the read is seen by the next
         // look.
-        if looked == Some(mark(&metadata)) {
+        if looked == Some(mark) {
             self.growth.ended_at = Some(Instant::now());
             return Ok(Look::End);
         }
@@ -306,7 +308,7 @@ impl TrackedFile {
         let is_at_end = count < buffer.chunk();
         // A decoded file's size on disk is not the size of its text.
         let end = position + count as u64;
-        let size = if bytes.is_plain() { metadata.len() } else { end };
+        let size = if bytes.is_plain() { mark.0 } else { end };
         if count > 0 && size > self.growth.size {
             self.growth.at = Instant::now();
         }
@@ -322,14 +324,13 @@ impl TrackedFile {
                 };
                 match end {
                     Some(end) => {
-                        self.skip_nuls(end)?;
+                        self.reader.skip_nuls(end);
                         Look::More
                     }
-                    // Only NULs up to the end: they may be space that is filled later.
-                    None => self.at_end(&metadata),
+                    None => self.at_end(mark),
                 }
             }
-            Fed::Hungry if is_at_end => self.at_end(&metadata),
+            Fed::Hungry if is_at_end => self.at_end(mark),
             Fed::Hungry => Look::More,
         })
     }
@@ -414,7 +415,7 @@ impl TrackedFile {
     /// compressed file stays as it is.
     pub fn has(&mut self, proof: &Proof) -> bool {
         match self.bytes() {
-            Some(bytes) => bytes.is_compressed() || !matches!(proof.check(bytes), Ok(None)),
+            Some(bytes) => bytes.is_fixed() || !matches!(proof.check(bytes), Ok(None)),
             None => true,
         }
     }
@@ -428,10 +429,10 @@ impl TrackedFile {
         self.has(proof)
     }
 
-    fn at_end(&mut self, metadata: &Metadata) -> Look {
-        self.growth.looked = Some(mark(metadata));
+    fn at_end(&mut self, mark: Mark) -> Look {
+        self.growth.looked = Some(mark);
         if self.is_plain() {
-            self.growth.size = metadata.len();
+            self.growth.size = mark.0;
         }
         let now = Instant::now();
         self.growth.end(now);
@@ -446,18 +447,5 @@ impl TrackedFile {
             self.past.push_back((now, self.proof_now()));
         }
         Look::End
-    }
-
-    fn skip_nuls(&mut self, end: u64) -> io::Result<()> {
-        let length = usize::try_from(end).unwrap_or(TAIL).min(TAIL);
-        let mut recent = vec![0; length];
-        let is_there = match self.bytes() {
-            Some(bytes) => bytes.fill_at(end - length as u64, &mut recent)?,
-            None => false,
-        };
-        if is_there {
-            self.reader.skip_nuls(end, recent);
-        }
-        Ok(())
     }
 }

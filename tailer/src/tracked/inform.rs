@@ -58,8 +58,10 @@ impl TrackedFiles {
 
 impl Note {
     fn is_told_by(&self, row: &FileRow) -> bool {
+        let may_be_twice = self.gap.is_some() && self.row.life.is_open();
         row.proof.offset > self.row.proof.offset
             || row.proof.offset == self.row.proof.offset
+                && !may_be_twice
                 && row.life.as_str() == self.row.life.as_str()
                 && row.inode == self.row.inode
     }
@@ -73,6 +75,11 @@ fn go_back(file: &mut TrackedFile, row: Option<&FileRow>) -> std::io::Result<()>
         None if was_known => Proof::default(),
         None => file.row.proof,
     };
+    // Its records are still in the batch.
+    if file.stream().is_some() {
+        file.row.proof = row.map_or(file.row.proof, |row| row.proof);
+        return Ok(());
+    }
     if file.is_parked() {
         file.unpark();
     }

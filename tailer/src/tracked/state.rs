@@ -13,7 +13,7 @@
 //!        no copy   │      │ a copy holds them                          │ read to its end
 //!                  ▼      └────────────▶ Sealed ───────────────────────┘
 //!              Truncated                   ▲
-//!                                          └── compressed: nobody writes to it any more
+//!                                          └── compressed, or a pipe that ended: nobody writes to it
 //! ```
 //!
 //! A file that is Done may still grow, for a writer may hold it open: then it is read on from where
@@ -31,7 +31,7 @@ pub enum Life {
     Live,
     /// It lost its name, or a newer file took its place, at this time.
     Rotated(Instant),
-    /// Nobody can be writing to it: it is a copy, or compressed.
+    /// Nobody can be writing to it: it is a copy, compressed, or a pipe that ended.
     Sealed,
     /// Its bytes are not where they were read. A copy may hold them.
     Overwritten,
@@ -52,6 +52,8 @@ pub enum Event {
     BytesGone,
     /// It is read in a copy, or in its compressed twin.
     FoundInCopy,
+    /// The pipe or the journal gives no more.
+    WriterGone,
     /// Read to its end, and nothing more is expected.
     ReadToEnd {
         has_name: bool,
@@ -70,6 +72,7 @@ impl Life {
             (Life::Rotated(_), Event::NameBack) => Life::Live,
             (Life::Live | Life::Rotated(_) | Life::Sealed, Event::BytesGone) => Life::Overwritten,
             (Life::Live | Life::Rotated(_) | Life::Overwritten, Event::FoundInCopy) => Life::Sealed,
+            (Life::Live, Event::WriterGone) => Life::Sealed,
             (Life::Rotated(_) | Life::Sealed | Life::Live, Event::ReadToEnd { has_name: true }) => Life::Done,
             (Life::Rotated(_) | Life::Sealed | Life::Live, Event::ReadToEnd { has_name: false }) => {
                 Life::Removed
@@ -150,6 +153,7 @@ mod tests {
             (&[Event::NameLost(now), Event::NameBack], Life::Live),
             (&[Event::BytesGone, Event::FoundInCopy, end], Life::Done),
             (&[Event::BytesGone, Event::NoCopy], Life::Truncated),
+            (&[Event::WriterGone, end], Life::Done),
             (
                 &[Event::NameLost(now), Event::ReadToEnd { has_name: false }],
                 Life::Removed,

@@ -39,7 +39,10 @@ impl Buffer {
         let (history, position) = (recent.len(), reader.position());
         self.offset = position - history as u64;
         let space = &mut self.bytes[..history + CHUNK];
-        if file.is_compressed() {
+        if file.is_fixed() {
+            if let Some(stream) = file.stream() {
+                stream.pass(position);
+            }
             space[..history].copy_from_slice(recent);
             let count = file.read_at(position, &mut space[history..])?;
             self.length = history + count;

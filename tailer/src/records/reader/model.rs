@@ -138,7 +138,7 @@ pub fn read(text: &[u8], search: &mut Search, mut step: impl FnMut() -> (usize, 
                 let at = offset(reader.position());
                 if let Some(nuls) = text[at..].iter().position(|byte| *byte != 0) {
                     let to = at + nuls;
-                    reader.skip_nuls(to as u64, text[to.saturating_sub(TAIL)..to].to_vec());
+                    reader.skip_nuls(to as u64);
                     there = there.max(to);
                 }
             }

@@ -90,7 +90,7 @@ fn options(path: &std::path::Path) -> Options {
 }
 
 fn run(options: &Options, sink: &Memory) -> Result<(), Failure> {
-    Follow::new(options, Box::new(sink.clone()), Waker::new())?.once()
+    Follow::new(options, Box::new(sink.clone()), Waker::new())?.run()
 }
 
 #[test]

@@ -11,8 +11,6 @@ use std::os::fd::OwnedFd;
 use std::os::unix::process::ExitStatusExt;
 use std::process::{Child, Command, Stdio};
 
-use crate::report::permission;
-
 const KEY: &[u8] = b"\"__CURSOR\":\"";
 
 /// The longest part of a line in which its cursor is looked for: keys have no fixed order.
@@ -72,10 +70,7 @@ impl Journalctl {
             Ok(status) if status.signal().is_some() => {
                 End::Stopped(format!("journalctl ended with {status}"))
             }
-            Ok(status) => End::Failed(format!(
-                "journalctl ended with {status}; if it may not read the journal, type: {}",
-                permission::join_group("systemd-journal")
-            )),
+            Ok(status) => End::Failed(format!("journalctl ended with {status}")),
             Err(error) => End::Failed(format!("journalctl: {error}")),
         }
     }
@@ -168,12 +163,23 @@ impl Cursors {
         }
     }
 
-    /// Returns the cursor of the last line that ends at the offset or before, and forgets the ones
-    /// before it.
-    pub fn at(&mut self, offset: u64) -> Option<String> {
-        let count = self.lines.partition_point(|(end, _)| *end <= offset);
-        self.lines.drain(..count.checked_sub(1)?);
-        self.lines.front().map(|(_, cursor)| cursor.clone())
+    /// Returns the cursor of the last line that ends at the offset or before.
+    pub fn at(&self, offset: u64) -> Option<&str> {
+        let last = self.index_at(offset)?;
+        Some(&self.lines[last].1)
+    }
+
+    /// Forgets the cursors before the one of this offset.
+    pub fn stored(&mut self, offset: u64) {
+        if let Some(last) = self.index_at(offset) {
+            self.lines.drain(..last);
+        }
+    }
+
+    fn index_at(&self, offset: u64) -> Option<usize> {
+        self.lines
+            .partition_point(|(end, _)| *end <= offset)
+            .checked_sub(1)
     }
 }
 
@@ -207,10 +213,12 @@ mod tests {
         let ends: Vec<u64> = LINES.match_indices('\n').map(|(at, _)| 101 + at as u64).collect();
         assert_eq!(fed(&mut cursors), (LINES.to_owned(), false));
         assert_eq!(cursors.at(100), None);
-        assert_eq!(cursors.at(ends[0]).as_deref(), Some("a"));
-        assert_eq!(cursors.at(ends[2] - 1).as_deref(), Some("b"));
-        assert_eq!(cursors.at(ends[2] + 5).as_deref(), Some("c"));
-        assert_eq!(cursors.at(ends[2] + 5).as_deref(), Some("c"));
+        assert_eq!(cursors.at(ends[0]), Some("a"));
+        assert_eq!(cursors.at(ends[2] - 1), Some("b"));
+        cursors.stored(ends[2] - 1);
+        assert_eq!(cursors.at(ends[0]), None);
+        assert_eq!(cursors.at(ends[2] - 1), Some("b"));
+        assert_eq!(cursors.at(ends[2] + 5), Some("c"));
     }
 
     #[test]
@@ -219,8 +227,8 @@ mod tests {
         for start in [Start::At("a".to_owned()), Start::End] {
             let mut cursors = Cursors::new(100, start);
             assert_eq!(fed(&mut cursors), (rest.to_owned(), false));
-            assert_eq!(cursors.at(100).as_deref(), Some("a"));
-            assert_eq!(cursors.at(100 + rest.len() as u64).as_deref(), Some("c"));
+            assert_eq!(cursors.at(100), Some("a"));
+            assert_eq!(cursors.at(100 + rest.len() as u64), Some("c"));
         }
     }
 

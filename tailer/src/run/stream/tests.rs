@@ -1,5 +1,9 @@
 use super::*;
 use crate::cli::Args;
+use crate::connect::Trouble;
+use crate::sink::{Attached, Sink, Stretch};
+use crate::source::wake::Waker;
+use crate::tracked::health::Health;
 use clap::Parser;
 use logwatch_record::Level;
 use std::sync::{Arc, Mutex};
@@ -49,11 +53,12 @@ fn a_database_that_comes_and_goes_has_each_record_once() {
     let path = directory.path().join("pipe");
     let lines: Vec<String> = (0..30_000).map(|number| format!("ERROR {number}")).collect();
     std::fs::write(&path, lines.join("\n")).unwrap();
-    let options = Args::parse_from(["logwatch-tailer", "--once", "--dry-run", "-"])
+    let mut options = Args::parse_from(["logwatch-tailer", "--once", "--dry-run", "-"])
         .resolve()
         .unwrap();
+    options.pipe = Some(Pipe::Fifo(path));
     let sink = Flaky::default();
-    PipeLoop::new(&options, &Pipe::Fifo(path), Box::new(sink.clone()), Waker::new())
+    Follow::new(&options, Box::new(sink.clone()), Waker::new())
         .unwrap()
         .run()
         .unwrap();
