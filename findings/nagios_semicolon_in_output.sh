@@ -11,7 +11,7 @@
 set -euo pipefail
 work=$(mktemp -d)
 nagios=
-trap '[[ -z $nagios ]] || kill "$nagios" 2>/dev/null; rm -rf "$work"' EXIT
+trap '[[ -z $nagios ]] || kill "$nagios" 2>/dev/null || true; rm -rf "$work"' EXIT
 cd "$work"
 apt-get download -q nagios4-core >/dev/null 2>&1 || { echo "needs Debian 12's apt"; exit 2; }
 dpkg-deb -x nagios4-core_*.deb unpacked
