@@ -363,7 +363,9 @@ BEGIN
            AND (n.next_attempt_at <= clock_timestamp() OR logwatch_private.is_misdated(n.next_attempt_at))
          ORDER BY n.urgency DESC, n.id LIMIT most
            FOR UPDATE SKIP LOCKED
-    ), part AS (
+    ), part AS MATERIALIZED (
+        -- As a part of the UPDATE, PostgreSQL would skip a row of the second half that another
+        -- session has just changed: the mail would go without it, and it would wait for ever.
         SELECT d.id AS lead_id, d.id FROM due AS d
         UNION ALL
         SELECT d.id, n.id FROM due AS d JOIN logwatch.notifications AS n ON n.sent_with = d.id WHERE n.state IN ('queued', 'sending')

@@ -159,3 +159,34 @@ fn a_mail_about_many_alerts_has_at_most_64_kb() -> Result<()> {
     assert_eq!(sink.mails().len(), 2);
     Ok(())
 }
+
+#[test]
+fn a_part_that_another_session_changes_stays_in_its_mail() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "INSERT INTO logwatch.notifications (alert_id, channel, recipient, reason, urgency, message_id, payload)
+             SELECT a, 'email', 'ops@example.com', 'first', 2, '<one@example.com>', '{}' FROM generate_series(1, 3) AS a;
+         UPDATE logwatch.notifications SET sent_with = (SELECT min(id) FROM logwatch.notifications) WHERE alert_id > 1",
+    )?;
+    let mut other = server.client()?;
+    other.batch_execute(
+        "BEGIN; UPDATE logwatch.notifications SET next_attempt_at = now() WHERE sent_with IS NOT NULL",
+    )?;
+    let claimed = std::thread::scope(|scope| -> Result<String> {
+        let claim = scope.spawn(|| {
+            server.sql(
+                "SELECT jsonb_array_length(payload -> 'alerts') FROM logwatch_private.claim('email', 20)",
+            )
+        });
+        let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+        server.wait_for_sql(SOON, waiting, "1")?;
+        other.batch_execute("COMMIT")?;
+        claim.join().expect("the thread does not panic")
+    })?;
+    assert_eq!(claimed, "3");
+    assert_eq!(
+        server.sql("SELECT state, count(*) FROM logwatch.notifications GROUP BY 1")?,
+        "sending|3"
+    );
+    Ok(())
+}
