@@ -5,10 +5,10 @@
 # Expected: under READ COMMITTED an UPDATE that meets a row which another transaction has changed
 # waits for it, evaluates its conditions anew on the new version, and updates that. The conditions
 # here compare ids, which nobody changes, so that all three rows are updated.
-# Seen with PostgreSQL 15: only one row is updated, where the UNION ALL in FROM, or in a WITH that is
-# used once, has become a part of a nested loop over the index of the table: to evaluate anew finds
-# no row in the loop. As a hash join, with AS MATERIALIZED, or with OR in place of the UNION ALL,
-# the same UPDATE changes all three. So it depends on the size of the table.
+# Seen with PostgreSQL 15: only one row is updated, where the UNION ALL in FROM, or in a WITH that
+# is used once, has become a part of a nested loop over the index of the table: to evaluate anew
+# finds no row in the loop. As a hash join, with AS MATERIALIZED, or with OR in place of the UNION
+# ALL, the same UPDATE changes all three. So it depends on the size of the table.
 #
 # Starts a throw-away server on a Unix socket from Debian 12's packages postgresql-15, unpacked into
 # a temporary folder. As root it runs it as user postgres.
