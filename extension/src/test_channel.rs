@@ -78,6 +78,16 @@ fn test_email(recipient: Option<&str>) -> String {
             ),
         )
     };
+    if settings.recipient(&recipient).is_none() {
+        pg::raise(
+            PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+            &format!("\"{recipient}\" is not an e-mail address"),
+            &format!(
+                "For example: SELECT {}.logwatch_test('email'::text, 'ops@example.com'::text);",
+                report::schema()
+            ),
+        );
+    }
     let server = match settings.servers.first() {
         Some(server) => format!("{}:{}", server.host, server.port),
         None => String::new(),

@@ -265,6 +265,11 @@ fn a_test_mail_returns_the_servers_answer() -> Result<()> {
     let answer = server.sql("SELECT logwatch_test('email', 'someone@example.com')")?;
     assert!(answer.contains("250"), "{answer}");
     assert_eq!(sink.mails()[1].to, ["someone@example.com"]);
+    let error = server.sql_error("SELECT logwatch_test('email', 'someone')")?;
+    assert_eq!(
+        (error.code.as_str(), error.message.as_str()),
+        ("22023", "\"someone\" is not an e-mail address")
+    );
     Ok(())
 }
 
