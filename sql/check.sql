@@ -29,10 +29,11 @@ CREATE VIEW logwatch_private.work AS
     SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch')
         OR EXISTS (SELECT FROM pg_subscription AS s WHERE s.subpublications = '{logwatch}')
         OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining) AS fleet,
-           -- New batches, changed rules, open alerts that go on or end, patterns of an earlier
-           -- masking, and a check now and then that notes its time (interruptions.sql).
-           EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= now())
-        OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name WHERE k.updated_at IS DISTINCT FROM r.updated_at)
+           -- What wakes the worker: new batches and changed rules.
+           w.news,
+           -- These, open alerts that go on or end, patterns of an earlier masking, and a check now
+           -- and then that notes its time (interruptions.sql).
+           w.news
         OR EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.state <> 'resolved')
         OR EXISTS (SELECT FROM logwatch.progress AS p WHERE p.pattern_version IS NULL)
         OR EXISTS (SELECT FROM logwatch.progress AS p
@@ -45,8 +46,11 @@ CREATE VIEW logwatch_private.work AS
                            OR a.resolved_at > now() - interval '7 days'
                               AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.name = a.rule AND r.notify_during IS NOT NULL)))
         OR EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence') AS announcements,
-           EXISTS (SELECT FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')) AS deliveries;
-COMMENT ON VIEW logwatch_private.work IS 'The work that the worker may find: "changes" need a check, "fleet" and "announcements" a closer look';
+           EXISTS (SELECT FROM logwatch.notifications AS n WHERE n.state IN ('queued', 'sending')) AS deliveries
+      FROM (SELECT EXISTS (SELECT FROM logwatch.batches AS b WHERE b.first_at <= now())
+                OR EXISTS (SELECT FROM logwatch.rules AS r LEFT JOIN logwatch_private.known_rules AS k ON k.name = r.name
+                            WHERE k.updated_at IS DISTINCT FROM r.updated_at) AS news OFFSET 0) AS w;
+COMMENT ON VIEW logwatch_private.work IS 'The work that the worker may find: "news" and other "changes" need a check, "fleet" and "announcements" a closer look';
 
 CREATE FUNCTION logwatch_private.open_changes(asof timestamptz) RETURNS boolean
     LANGUAGE sql STABLE

@@ -22,7 +22,7 @@ use crate::outbox::Senders;
 use crate::pg::TransactionError;
 use crate::plans::plan;
 use crate::waiting::Wake;
-use crate::work::Work;
+use crate::work::{SHORTEST_PAUSE, Work};
 use crate::worker_error::Subject;
 use crate::{
     catalog, last_check, outbox, pg, report, session, settings, upkeep, waiting, work, worker_error,
@@ -31,8 +31,6 @@ use crate::{
 
 /// How long the postmaster waits before it starts a worker that failed again.
 const RESTART_AFTER: Duration = Duration::from_secs(5);
-/// After a wake has been served, the next one is served this much later at the earliest.
-const SHORTEST_PAUSE: Duration = Duration::from_millis(50);
 /// How soon it tries again after it gave up waiting for a lock.
 const YIELD: Duration = Duration::from_secs(1);
 /// How often maintenance runs: partitions, folding, retention.
@@ -79,10 +77,7 @@ pub extern "C-unwind" fn logwatch_worker_main(_argument: pg_sys::Datum) {
             worker.leave();
         }
         worker.tick();
-        // A storm of commits is served in steps, and long ticks leave the processor to others for
-        // as long as they took.
-        let took = began.elapsed();
-        let next = SHORTEST_PAUSE.max(took + took.min(settings::check_interval()));
+        let next = work::pause_after(began.elapsed(), worker.found_work, settings::check_interval());
         worker.wait(worker.longest_wait());
         // A wake in this pause is served by the next tick.
         while let Some(rest) = next.checked_sub(began.elapsed()).filter(|rest| !rest.is_zero()) {
@@ -98,6 +93,8 @@ struct Worker {
     /// would be sent twice.
     unrecorded: Vec<Ended>,
     home: Home,
+    /// The last tick had something to take in, to send or to record.
+    found_work: bool,
     /// Another session's lock was in the way of the last tick.
     yielded: bool,
     /// Seconds until the next notification is due for which there is room.
@@ -193,6 +190,7 @@ impl Worker {
 
     fn tick(&mut self) {
         let mut served = false;
+        self.found_work = true;
         let error = match pg::transaction(c"logwatch: look", installed) {
             Ok(Installed::Yes(extension)) => {
                 let error = self.serve_at_home(extension).err();
@@ -239,6 +237,7 @@ impl Worker {
             looked = work::find();
         }
         let work = Work::of(&looked);
+        self.found_work = work.news;
         let checked = self.check(work);
         let delivered = self.deliver(work.deliveries || !matches!(checked, Ok(false)));
         let written = self.write_alert_file();
@@ -364,6 +363,7 @@ impl Worker {
                 continue;
             }
             let claimed = pg::transaction(c"logwatch: claim", || outbox::claim(&due.channel, room))??;
+            self.found_work |= !claimed.is_empty();
             self.unrecorded.extend(self.senders.send(&due.channel, claimed));
             self.record()?;
         }
@@ -379,6 +379,7 @@ impl Worker {
     /// waits for the end of this transaction, which waits for no lock longer than half a second.
     fn record(&mut self) -> Result<(), TickError> {
         if !self.unrecorded.is_empty() {
+            self.found_work = true;
             waiting::without_termination(|| {
                 pg::transaction(c"logwatch: record", || outbox::record(&self.unrecorded))
             })??;

@@ -40,7 +40,7 @@ fn an_idle_worker_leaves_one_line_a_tick_in_an_audit_log() -> Result<()> {
         return Ok(());
     }
     const LOOK: &str =
-        "SELECT w.fleet, w.changes, w.announcements, w.deliveries FROM logwatch_private.work AS w";
+        "SELECT w.fleet, w.news, w.changes, w.announcements, w.deliveries FROM logwatch_private.work AS w";
     const UPKEEP: &str = "SELECT d FROM logwatch_private.maintenance_due(now()) AS d";
     let server = Server::with_worker(&[
         ("shared_preload_libraries", "pgaudit, logwatch"),
