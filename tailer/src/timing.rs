@@ -14,6 +14,8 @@ pub const LOOK_SHARE: u32 = 64;
 pub const BUSY_LOOK_SHARE: u32 = 4;
 /// A writer's next lines often follow at once: one look for all of them.
 pub const GATHER: Duration = Duration::from_millis(1);
+/// The first line after a silence of this length is looked at at once: it costs one look more.
+pub const SILENCE: Duration = Duration::from_millis(20);
 /// The first pause between two tries to reach the database: a restart of PostgreSQL takes about
 /// that long.
 pub const FIRST_PAUSE: Duration = Duration::from_millis(100);

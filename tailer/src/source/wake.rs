@@ -4,6 +4,7 @@
 //! runs out of watches and drops events, and none of that may cost a line. So every failure here is
 //! a remark, never an error.
 
+use std::cell::Cell;
 use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -17,7 +18,7 @@ use signal_hook::consts::{SIGINT, SIGTERM};
 use signal_hook::iterator::Signals;
 
 use crate::failure::Failure;
-use crate::timing::{GATHER, GRACE};
+use crate::timing::{GATHER, GRACE, SILENCE};
 
 const QUEUE: usize = 1024;
 
@@ -42,6 +43,8 @@ pub struct Waker {
     stopping: Arc<AtomicBool>,
     watcher: Option<RecommendedWatcher>,
     watched: HashSet<PathBuf>,
+    /// When something last happened.
+    last: Cell<Option<Instant>>,
 }
 
 impl Waker {
@@ -53,6 +56,7 @@ impl Waker {
             stopping: Arc::default(),
             watcher: None,
             watched: HashSet::new(),
+            last: Cell::default(),
         }
     }
 
@@ -160,11 +164,21 @@ impl Waker {
                 }
                 Err(RecvTimeoutError::Timeout | RecvTimeoutError::Disconnected) => return woken,
             }
+            let now = Instant::now();
+            let last = self.last.replace(Some(now));
             if !gathering {
                 gathering = true;
-                until = until.min(Instant::now() + GATHER);
+                until = until.min(now + gather(last, now));
             }
         }
+    }
+}
+
+/// Returns how long to wait for more once something has happened, after the `last` that happened.
+fn gather(last: Option<Instant>, now: Instant) -> Duration {
+    match last {
+        Some(last) if now.duration_since(last) < SILENCE => GATHER,
+        _ => Duration::ZERO,
     }
 }
 
@@ -190,6 +204,14 @@ fn tell(sender: &SyncSender<Word>, event: notify::Result<Event>) {
 mod tests {
     use super::*;
     use std::io::Write;
+
+    #[test]
+    fn the_first_line_after_a_silence_is_looked_at_at_once() {
+        let now = Instant::now();
+        assert_eq!(gather(None, now), Duration::ZERO);
+        assert_eq!(gather(Some(now - SILENCE / 2), now), GATHER);
+        assert_eq!(gather(Some(now - SILENCE), now), Duration::ZERO);
+    }
 
     #[test]
     fn writing_and_renaming_wake_the_loop_and_reading_does_not() {
