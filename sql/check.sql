@@ -326,6 +326,8 @@ DECLARE
     tallies logwatch_private.tally[];
     touched logwatch_private.touch[];
     frames logwatch_private.frame[];
+    any_absence boolean;
+    silent logwatch_private.episode[] := '{}';
     changed bigint[];              -- alerts whose state this check changed
 BEGIN
     PERFORM logwatch_private.hold();
@@ -340,7 +342,10 @@ BEGIN
          WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.met_until > asof + interval '5 seconds' FOR UPDATE SKIP LOCKED);
     END IF;
 
-    PERFORM logwatch_private.note_interruption(asof);
+    any_absence := EXISTS (SELECT FROM logwatch.rules AS r WHERE r.kind = 'absence');
+    IF any_absence THEN
+        PERFORM logwatch_private.note_interruption(asof);
+    END IF;
     IF NOT logwatch_private.renew_patterns() THEN
         RETURN;
     END IF;
@@ -365,10 +370,13 @@ BEGIN
             DELETE FROM logwatch_private.taken;
         END IF;
     END IF;
-    PERFORM logwatch_private.end_missing_lines(asof);
+    IF any_absence THEN
+        PERFORM logwatch_private.end_missing_lines(asof);
+        silent := ARRAY(SELECT s FROM logwatch_private.silences_of_sources(asof) AS s);
+    END IF;
     frames := ARRAY(SELECT f FROM logwatch_private.check_frames(COALESCE(touched, '{}'), learned, asof) AS f);
     DELETE FROM logwatch_private.postponed;
-    changed := logwatch_private.keep_alerts(logwatch_private.evaluate(frames, cardinality(tallies)) || ARRAY(SELECT s FROM logwatch_private.silences_of_sources(asof) AS s), asof);
+    changed := logwatch_private.keep_alerts(logwatch_private.evaluate(frames, cardinality(tallies)) || silent, asof);
 
     PERFORM logwatch_private.follow_alerts(frames, COALESCE(touched, '{}'), changed, asof);
     PERFORM logwatch_private.announce(asof);

@@ -220,12 +220,14 @@ CREATE FUNCTION logwatch_private.lacks_fields(r logwatch.rules) RETURNS text
 COMMENT ON FUNCTION logwatch_private.lacks_fields(logwatch.rules) IS 'Names the edges whose records a rule with fields cannot count; NULL when there are none';
 
 CREATE FUNCTION logwatch_private.fields_of(alert logwatch.alerts) RETURNS jsonb
-    LANGUAGE sql STABLE
+    LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
-    SELECT NULLIF(COALESCE((SELECT r.where_fields FROM logwatch.rules AS r WHERE r.name = alert.rule), '{}')
-                  || CASE WHEN alert.group_by LIKE 'field:%' THEN jsonb_build_object(logwatch_private.field_of(alert.group_by), alert.group_key) ELSE '{}' END, '{}')
-    $$;
+BEGIN
+    RETURN NULLIF(COALESCE((SELECT r.where_fields FROM logwatch.rules AS r WHERE r.name = alert.rule), '{}')
+                  || CASE WHEN alert.group_by LIKE 'field:%' THEN jsonb_build_object(logwatch_private.field_of(alert.group_by), alert.group_key) ELSE '{}' END, '{}');
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.fields_of(logwatch.alerts) IS 'Returns the fields that the records of an alert have in common; NULL for none';
 
 CREATE FUNCTION logwatch_private.known_fields(r logwatch.rules, asof timestamptz) RETURNS text

@@ -344,18 +344,21 @@ CREATE VIEW logwatch_private.sendable AS
 COMMENT ON VIEW logwatch_private.sendable
     IS 'Notifications that wait or are being sent, each with a mail of its own, without those behind an earlier one of the same alert to the same recipient: these arrive in order';
 
-CREATE FUNCTION logwatch_private.claim(channel text, most integer)
+CREATE FUNCTION logwatch_private.lease(channel text, most integer)
     RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text[], created_at text, payload jsonb)
-    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
-    -- As in record_attempts().
-    SET plan_cache_mode = force_custom_plan
+    -- Kept plans, which may come from a time with few notifications: the indexes find them.
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_bitmapscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    SET enable_sort = off
     SET jit = off
     AS $$
 #variable_conflict use_column
 BEGIN
-    PERFORM logwatch_private.take_over();
-    PERFORM logwatch_private.suppress() WHERE $1 = 'email';
     RETURN QUERY
     WITH due AS (
         SELECT n.id FROM logwatch_private.sendable AS n
@@ -387,7 +390,22 @@ BEGIN
       FROM claimed AS c GROUP BY c.lead_id ORDER BY 2 DESC, 1;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.claim(text, integer) IS 'Takes a channel''s due notifications for sending and leases them, those of one mail together: the most severe first, then the oldest';
+COMMENT ON FUNCTION logwatch_private.lease(text, integer) IS 'Leases a channel''s due notifications to this process, those of one mail together: the most severe first, then the oldest';
+
+CREATE FUNCTION logwatch_private.claim(channel text, most integer)
+    RETURNS TABLE (id bigint, urgency integer, recipient text, reason text, message_id text, in_reply_to text[], created_at text, payload jsonb)
+    LANGUAGE plpgsql VOLATILE SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    PERFORM logwatch_private.take_over();
+    IF $1 = 'email' THEN
+        PERFORM logwatch_private.suppress();
+    END IF;
+    RETURN QUERY SELECT l.* FROM logwatch_private.lease($1, $2) AS l;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.claim(text, integer) IS 'Takes a channel''s due notifications for sending, after what other senders left behind and without those above the hourly limits';
 
 CREATE FUNCTION logwatch_private.renew_leases(ids bigint[]) RETURNS void
     LANGUAGE sql VOLATILE SECURITY DEFINER
@@ -401,8 +419,11 @@ COMMENT ON FUNCTION logwatch_private.renew_leases(bigint[]) IS 'Extends the leas
 CREATE FUNCTION logwatch_private.record_attempts(ids bigint[], message_ids text[], outcomes text[], codes integer[], answers text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
-    -- A kept plan may come from a time with few notifications.
-    SET plan_cache_mode = force_custom_plan
+    -- As in lease().
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
     SET jit = off
     AS $$
 BEGIN
@@ -431,7 +452,8 @@ BEGIN
            ended_at = CASE WHEN p.outcome <> 'retry' OR clock_timestamp() > n.created_at + interval '48 hours' THEN clock_timestamp() END,
            sent_at = CASE WHEN p.outcome = 'sent' THEN clock_timestamp() END
       FROM part AS p
-     WHERE n.id = p.id AND n.state = 'sending';
+     -- Those that are being sent, written so that no partial index fits, as in sendable.
+     WHERE n.id = p.id AND n.state NOT IN ('queued', 'sent', 'failed', 'suppressed');
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.record_attempts(bigint[], text[], text[], integer[], text[])

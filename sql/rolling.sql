@@ -167,11 +167,12 @@ $$;
 COMMENT ON FUNCTION logwatch_private.places_of(logwatch.rules, bigint[]) IS 'Returns the ids of the sources that a rule counts, of some groups only when given; NULL for all';
 
 CREATE FUNCTION logwatch_private.minutes_query(columns text, r logwatch.rules, groups bigint[], places bigint[]) RETURNS text
-    LANGUAGE sql IMMUTABLE
+    LANGUAGE plpgsql IMMUTABLE
     SET search_path = pg_catalog, pg_temp
     AS $$
+BEGIN
     -- Finds rows by the index that leaves least to look at.
-    SELECT format('SELECT %s AS grp, m.minute, m.level, %s
+    RETURN format('SELECT %s AS grp, m.minute, m.level, %s
                      FROM logwatch.minutes AS m
                     WHERE m.minute > $1 - interval ''1 hour'' AND (m.minute > $1 OR m.minute + make_interval(secs => m.width) > $1) AND m.minute <= $2 AND m.level >= $7',
                   CASE r.group_by WHEN 'source' THEN 'm.source_id' WHEN 'pattern' THEN 'm.fingerprint' ELSE '0::bigint' END, columns)
@@ -179,8 +180,9 @@ CREATE FUNCTION logwatch_private.minutes_query(columns text, r logwatch.rules, g
         || CASE WHEN r.group_by = 'pattern' AND groups IS NOT NULL THEN ' AND m.fingerprint = ANY ($3)' ELSE '' END
         || CASE WHEN r.match IS NOT NULL OR r.exclude IS NOT NULL
                 THEN ' AND EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint AND logwatch_private.template_matches(p.template, $5, $6))'
-                ELSE '' END
-    $$;
+                ELSE '' END;
+END
+$$;
 COMMENT ON FUNCTION logwatch_private.minutes_query(text, logwatch.rules, bigint[], bigint[])
     IS 'Returns a query for the rows of minutes that a rule counts; its parameters: from, to, groups, places, match, exclude, level';
 

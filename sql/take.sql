@@ -73,6 +73,18 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.first_message(bigint, bigint, timestamptz) IS 'The first message of a pattern from a second on; NULL when its entries are gone, or on a server that is away';
 
+CREATE FUNCTION logwatch_private.misses_few(tallies logwatch_private.tally[]) RETURNS boolean
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    -- As in count_few().
+    SET enable_seqscan = off
+    AS $$
+BEGIN
+    RETURN EXISTS (SELECT FROM unnest(tallies) AS t WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = t.fingerprint OFFSET 0));
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.misses_few(logwatch_private.tally[]) IS 'Whether the pattern of one of these few tallies is not known';
+
 CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -80,9 +92,13 @@ CREATE FUNCTION logwatch_private.add_patterns(tallies logwatch_private.tally[]) 
 DECLARE
     is_missing boolean;
 BEGIN
-    -- Planned each time: a kept plan may come from a time with few patterns.
-    EXECUTE 'SELECT EXISTS (SELECT FROM unnest($1) AS t WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = t.fingerprint))'
-       INTO is_missing USING tallies;
+    IF cardinality(tallies) <= 100 THEN
+        is_missing := logwatch_private.misses_few(tallies);
+    ELSE
+        -- Planned each time, as in take().
+        EXECUTE 'SELECT EXISTS (SELECT FROM unnest($1) AS t WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = t.fingerprint))'
+           INTO is_missing USING tallies;
+    END IF;
     IF NOT is_missing THEN
         RETURN;
     END IF;
@@ -105,6 +121,22 @@ CREATE FUNCTION logwatch_private.most_taken() RETURNS bigint
     LANGUAGE sql IMMUTABLE
     AS 'SELECT 50000::bigint';
 COMMENT ON FUNCTION logwatch_private.most_taken() IS 'Records that one check takes from the queue, and the rest of a batch';
+
+CREATE FUNCTION logwatch_private.count_few(tallies logwatch_private.tally[]) RETURNS void
+    LANGUAGE plpgsql VOLATILE
+    SET search_path = pg_catalog, pg_temp
+    -- A kept plan may come from a time with few patterns: the index finds each.
+    SET enable_seqscan = off
+    SET enable_hashjoin = off
+    SET enable_mergejoin = off
+    AS $$
+BEGIN
+    UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)
+      FROM (SELECT u.fingerprint, sum(u.n) AS n, max(u.second) AS last_at FROM unnest(tallies) AS u GROUP BY 1) AS t
+     WHERE p.fingerprint = t.fingerprint;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.count_few(logwatch_private.tally[]) IS 'Adds a few new records to what is known of their patterns';
 
 CREATE FUNCTION logwatch_private.take(asof timestamptz) RETURNS logwatch_private.tally[]
     LANGUAGE plpgsql VOLATILE
@@ -187,6 +219,10 @@ BEGIN
     SELECT array_agg(ROW (t.second, t.source_id, t.level, t.fingerprint, t.n)::logwatch_private.tally) INTO taken FROM tallied AS t;
     IF taken IS NULL THEN
         RETURN '{}';
+    END IF;
+    IF cardinality(taken) <= 100 THEN
+        PERFORM logwatch_private.count_few(taken);
+        RETURN taken;
     END IF;
     -- Planned each time: a kept plan may come from a time with few patterns.
     EXECUTE 'UPDATE logwatch.patterns AS p SET total = p.total + t.n, last_seen = greatest(p.last_seen, t.last_at)

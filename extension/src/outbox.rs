@@ -11,7 +11,7 @@ use pgrx::prelude::*;
 
 use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome};
 use crate::pg::{self, IfDropped, Procedure};
-use crate::plans::plan;
+use crate::plans::{plan, plan_with};
 use crate::sender::{Route, Sender};
 use crate::{settings, waiting};
 
@@ -44,15 +44,16 @@ pub fn due() -> spi::Result<Vec<Due>> {
 
 /// Takes due notifications of a channel and leases them.
 pub fn claim(channel: &str, most: usize) -> spi::Result<Vec<Notification>> {
+    const CLAIM: &str =
+        "SELECT c.id, c.urgency, c.recipient, c.reason, c.message_id, c.in_reply_to, c.created_at, \
+                                c.payload::pg_catalog.text
+                           FROM logwatch_private.claim($1, $2) AS c";
+    const TYPES: [PgBuiltInOids; 2] = [PgBuiltInOids::TEXTOID, PgBuiltInOids::INT4OID];
     Spi::connect_mut(|client| {
+        let claim = plan_with(client, CLAIM, &TYPES)?;
+        let most = i32::try_from(most).unwrap_or(i32::MAX);
         client
-            .update(
-                "SELECT c.id, c.urgency, c.recipient, c.reason, c.message_id, c.in_reply_to, c.created_at, \
-                        c.payload::pg_catalog.text
-                   FROM logwatch_private.claim($1, $2) AS c",
-                None,
-                &[channel.into(), i32::try_from(most).unwrap_or(i32::MAX).into()],
-            )?
+            .update(claim, None, &[channel.into(), most.into()])?
             .map(|row| {
                 let created_at: Option<String> = row.get(7)?;
                 Ok(Notification {
@@ -77,16 +78,25 @@ pub fn record(ended: &[Ended]) -> spi::Result<()> {
     fn column<'a, T>(ended: &'a [Ended], read: impl Fn(&'a Ended) -> T) -> Vec<T> {
         ended.iter().map(read).collect()
     }
-    Spi::run_with_args(
-        "SELECT logwatch_private.record_attempts($1, $2, $3, $4, $5)",
-        &[
-            column(ended, |one| one.id).into(),
-            column(ended, |one| one.message_id.as_str()).into(),
-            column(ended, |one| one.outcome.verdict.word()).into(),
-            column(ended, |one| one.outcome.code).into(),
-            column(ended, |one| one.outcome.answer.as_str()).into(),
-        ],
-    )
+    const RECORD: &str = "SELECT logwatch_private.record_attempts($1, $2, $3, $4, $5)";
+    const TYPES: [PgBuiltInOids; 5] = [
+        PgBuiltInOids::INT8ARRAYOID,
+        PgBuiltInOids::TEXTARRAYOID,
+        PgBuiltInOids::TEXTARRAYOID,
+        PgBuiltInOids::INT4ARRAYOID,
+        PgBuiltInOids::TEXTARRAYOID,
+    ];
+    let columns = [
+        column(ended, |one| one.id).into(),
+        column(ended, |one| one.message_id.as_str()).into(),
+        column(ended, |one| one.outcome.verdict.word()).into(),
+        column(ended, |one| one.outcome.code).into(),
+        column(ended, |one| one.outcome.answer.as_str()).into(),
+    ];
+    Spi::connect_mut(|client| {
+        let record = plan_with(client, RECORD, &TYPES)?;
+        client.update(record, None, &columns).map(|_| ())
+    })
 }
 
 /// Keeps other senders from notifications that wait for their server for long.
