@@ -29,7 +29,7 @@ CREATE VIEW logwatch_private.work AS
     SELECT EXISTS (SELECT FROM pg_publication AS p WHERE p.pubname = 'logwatch')
         OR EXISTS (SELECT FROM pg_subscription AS s WHERE s.subpublications = '{logwatch}')
         OR EXISTS (SELECT FROM logwatch.edges AS e WHERE e.joining) AS fleet,
-           -- What wakes the worker: new batches and changed rules.
+           -- New batches and changed rules wake the worker.
            w.news,
            -- These, open alerts that go on or end, patterns of an earlier masking, and a check now
            -- and then that notes its time (interruptions.sql).

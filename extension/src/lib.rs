@@ -107,7 +107,16 @@ extension_sql_file!(
     name = "outbox",
     requires = ["alert_payload"]
 );
-extension_sql_file!("../../sql/report.sql", name = "report", requires = ["outbox"]);
+extension_sql_file!(
+    "../../sql/hourly_limits.sql",
+    name = "hourly_limits",
+    requires = ["outbox"]
+);
+extension_sql_file!(
+    "../../sql/report.sql",
+    name = "report",
+    requires = ["hourly_limits"]
+);
 extension_sql_file!("../../sql/fleet.sql", name = "fleet", requires = ["report"]);
 extension_sql_file!(
     "../../sql/fleet_acceptance.sql",
