@@ -5,11 +5,16 @@ use std::time::Duration;
 /// Files are looked at this often even when nothing says that they changed: inotify may be silent,
 /// and a line is stored within 1 s.
 pub const POLL: Duration = Duration::from_millis(250);
+/// Rounds that find nothing to read take one part in so many of the time at most: with ten thousand
+/// files each costs milliseconds.
+pub const ROUND_SHARE: u32 = 128;
+/// Files are looked at this often however much a round costs.
+pub const LONGEST_POLL: Duration = Duration::from_millis(500);
 /// Directories are listed this often even when nothing says that they changed.
 pub const LOOK: Duration = Duration::from_secs(1);
 /// Looks take one part in so many of the time at most, as long as nothing says that something
 /// changed: with ten thousand files each costs tens of milliseconds.
-pub const LOOK_SHARE: u32 = 64;
+pub const LOOK_SHARE: u32 = 96;
 /// The same while names change: then a look is urgent.
 pub const BUSY_LOOK_SHARE: u32 = 4;
 /// A writer's next lines often follow at once: one look for all of them.

@@ -19,7 +19,9 @@ use crate::report::systemd::Service;
 use crate::sink::{Sink, Stretch};
 use crate::source::inputs::{Inputs, is_missing};
 use crate::source::wake::Waker;
-use crate::timing::{BUSY_LOOK_SHARE, FIRST_PAUSE, LONGEST_PAUSE, LOOK, LOOK_SHARE, POLL};
+use crate::timing::{
+    BUSY_LOOK_SHARE, FIRST_PAUSE, LONGEST_PAUSE, LONGEST_POLL, LOOK, LOOK_SHARE, POLL, ROUND_SHARE,
+};
 use crate::tracked::state::Life;
 use crate::tracked::{Buffer, TrackedFiles};
 
@@ -58,6 +60,8 @@ pub struct Follow<'a> {
 pub(super) struct Round {
     /// Some file has more to read.
     pub busy: bool,
+    /// Some file had something to read.
+    pub has_read: bool,
     /// When the next record has waited long enough.
     pub due: Option<Instant>,
     /// A file began again, so the directory has to be looked at.
@@ -142,11 +146,16 @@ impl<'a> Follow<'a> {
             if Instant::now() >= next_look {
                 next_look = self.look_now();
             }
+            let start = Instant::now();
             let mut limit = POLL;
             match self.attach().and_then(|()| self.round()) {
                 Ok(round) => {
                     self.pause = FIRST_PAUSE;
                     self.service.ready();
+                    if !round.has_read {
+                        let cost = start.elapsed();
+                        limit = limit.max((cost * ROUND_SHARE).min(LONGEST_POLL));
+                    }
                     if let Some(due) = round.due {
                         limit = limit.min(due.saturating_duration_since(Instant::now()));
                     }

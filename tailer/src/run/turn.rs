@@ -50,7 +50,9 @@ impl Follow<'_> {
             } else {
                 let before = file.reader.position();
                 let look = file.look(&mut self.buffer, search, &mut self.batch);
-                self.progress.count(file.reader.position().saturating_sub(before));
+                let count = file.reader.position().saturating_sub(before);
+                self.progress.count(count);
+                round.has_read |= count > 0;
                 look
             };
             match look {

@@ -127,8 +127,13 @@ impl Directories {
         let mut folders: HashSet<PathBuf> = self.folders.keys().cloned().collect();
         folders.extend(self.kinds.keys().cloned());
         self.listings.retain(|folder, _| folders.contains(folder));
+        let is_own = |it: &&Candidate| it.seen.place == it.seen.path;
+        let own = candidates.iter().filter(is_own).map(|it| it.seen.path.as_path());
+        let own: HashSet<&Path> = own.collect();
         for folder in &folders {
-            self.list(folder);
+            self.list(folder, &own);
+        }
+        for folder in &folders {
             let files = self
                 .listings
                 .get(folder)
@@ -234,7 +239,8 @@ impl Directories {
         kinds.insert(kind, path.to_path_buf()).is_none()
     }
 
-    fn list(&mut self, folder: &Path) {
+    /// Lists the files of a directory besides those that were `seen` under the same name.
+    fn list(&mut self, folder: &Path, seen: &HashSet<&Path>) {
         let modified = fs::metadata(folder).and_then(|metadata| metadata.modified()).ok();
         if self.listings.get(folder).is_some_and(|listing| {
             listing.modified.is_some() && listing.modified == modified && listing.at.elapsed() < MISSING
@@ -243,6 +249,7 @@ impl Directories {
         }
         let is_settled = modified.is_some_and(|at| at.elapsed().is_ok_and(|age| age > RACY));
         let files = entries(folder).into_iter();
+        let files = files.filter(|path| !seen.contains(path.as_path()));
         let listing = Listing {
             at: Instant::now(),
             modified: modified.filter(|_| is_settled),
