@@ -190,7 +190,7 @@ BEGIN
              WHERE (v.lasted OR v.goes_on)
                AND NOT EXISTS (SELECT FROM logwatch.alerts AS k WHERE k.rule = one.rule AND k.group_key = one.group_key AND k.state <> 'resolved' OFFSET 0)
                AND NOT EXISTS (SELECT FROM logwatch.alerts AS k
-                                WHERE k.rule = one.rule AND k.group_key = one.group_key AND k.met_until >= one.started_at - r.keep_firing_for
+                                WHERE k.rule = one.rule AND k.group_key = one.group_key AND k.state = 'resolved' AND k.met_until >= one.started_at - r.keep_firing_for
                                   AND k.started_at <= one.met_until + r.keep_firing_for OFFSET 0)
              ORDER BY one.rule, one.group_key
             RETURNING u.id, u.rule, u.group_key
@@ -216,7 +216,8 @@ BEGIN
             CONTINUE;
         END IF;
         -- Known already? An open one first, else the last that touches this stretch.
-        SELECT * INTO a FROM logwatch.alerts AS k
+        SELECT * INTO a
+          FROM (SELECT o.* FROM logwatch.alerts AS o WHERE o.state <> 'resolved' UNION ALL SELECT o.* FROM logwatch.alerts AS o WHERE o.state = 'resolved') AS k
          WHERE k.rule = ep.rule AND k.group_key = ep.group_key
            AND k.started_at <= ep.met_until + ep.keep_firing_for AND k.met_until + ep.keep_firing_for >= ep.started_at
          ORDER BY k.state <> 'resolved' DESC, k.met_until DESC

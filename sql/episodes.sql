@@ -201,13 +201,15 @@ BEGIN
      CROSS JOIN LATERAL (SELECT * FROM logwatch_private.rolled AS o
                           WHERE o.selection = f.selection AND o.grp = f.grp AND o.level >= k.level::logwatch.level
                             AND o.minute > f.from_at - k.within - interval '1 minute' AND o.minute <= f.to_at OFFSET 0) AS o
-     -- A minute that is in the window from beginning to end is one sum.
+     -- Records that stay in the window all the time are one sum: of whole minutes, then of seconds.
      CROSS JOIN LATERAL (SELECT k.kind NOT IN ('new_pattern', 'spike') AND o.minute + interval '59 seconds' <= f.from_at AND o.minute + k.within > f.to_at AS core) AS c
      CROSS JOIN LATERAL (
            SELECT f.from_at AS second, o.n, NULL::timestamptz AS came_at WHERE c.core
            UNION ALL
-           SELECT o.minute + make_interval(secs => p % 60), p / 60, o.minute + make_interval(secs => p % 60) FROM unnest(o.points) AS p WHERE NOT c.core) AS v
-     WHERE f.selection IS NOT NULL AND v.second > f.from_at - k.within AND v.second <= f.to_at
+           SELECT CASE WHEN k.kind <> 'new_pattern' AND u.second <= f.from_at AND u.second + k.within > f.to_at THEN f.from_at ELSE u.second END, u.n, u.second
+             FROM (SELECT o.minute + make_interval(secs => p % 60) AS second, p / 60 AS n FROM unnest(o.points) AS p WHERE NOT c.core) AS u
+            WHERE u.second > f.from_at - k.within AND u.second <= f.to_at) AS v
+     WHERE f.selection IS NOT NULL
      GROUP BY 1, 2;
 
     FOR far IN

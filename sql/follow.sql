@@ -51,25 +51,19 @@ BEGIN
         SELECT f.id, CASE WHEN h.second > asof - f.within THEN h.second END AS second
           FROM frame AS f
          CROSS JOIN LATERAL (
-               SELECT m.minute, m.kept
-                 FROM (SELECT k.minute, sum(k.n) OVER (ORDER BY k.minute DESC) AS kept
-                         FROM (SELECT i.minute,
-                                      CASE WHEN i.minute + interval '1 minute' <= f.before THEN i.n::float8
-                                           ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(i.points) AS p WHERE i.minute + make_interval(secs => p % 60) < f.before) END AS n
+               -- The minute has a row for each level.
+               SELECT max(m.minute) AS minute, max(m.kept) - f.threshold AS surplus, logwatch_private.sum_points(m.points, 0) AS points
+                 FROM (SELECT k.*
+                         FROM (SELECT i.minute, i.points,
+                                      sum(CASE WHEN i.minute + interval '1 minute' <= f.before THEN i.n::float8
+                                               ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(i.points) AS p WHERE i.minute + make_interval(secs => p % 60) < f.before) END)
+                                          OVER (ORDER BY i.minute DESC) AS kept
                                  FROM logwatch_private.rolled AS i
                                 WHERE i.selection = f.selection AND i.grp = f.grp AND i.level >= f.level
-                                  AND i.minute > asof - f.within - interval '1 minute' AND i.minute < f.before) AS k) AS m
-                WHERE m.kept >= f.threshold LIMIT 1) AS o
+                                  AND i.minute > asof - f.within - interval '1 minute' AND i.minute < f.before) AS k
+                        WHERE k.kept >= f.threshold ORDER BY k.minute DESC FETCH FIRST 1 ROW WITH TIES) AS m) AS o
          CROSS JOIN LATERAL (
-               SELECT min(v.second) AS second
-                 FROM (SELECT t.second, sum(t.n) OVER (ORDER BY t.second) AS gone
-                         FROM (SELECT i.minute + make_interval(secs => p % 60) AS second, (p / 60)::float8 AS n
-                                 FROM logwatch_private.rolled AS i CROSS JOIN LATERAL unnest(i.points) AS p
-                                WHERE i.selection = f.selection AND i.grp = f.grp AND i.level >= f.level
-                                  -- Not =: the planner would read all groups of the minute.
-                                  AND i.minute >= o.minute AND i.minute <= o.minute) AS t
-                        WHERE t.second < f.before) AS v
-                WHERE o.kept - v.gone < f.threshold) AS h
+               SELECT o.minute + make_interval(secs => logwatch_private.second_above(o.points, o.surplus, date_part('epoch', f.before - o.minute))) AS second) AS h
          WHERE f.is_steady
     ), looked AS (
         SELECT m.id, f.id IS NOT NULL AS is_looked_at,

@@ -131,7 +131,7 @@ BEGIN
     )
     INSERT INTO logwatch.minutes AS m (fingerprint, source_id, minute, level, width, n, points)
     SELECT g.fingerprint, g.source_id, g.minute, max(g.level), g.width, sum(g.n),
-           CASE WHEN bool_or(g.points = '{}') THEN '{}' ELSE logwatch_private.merge_points(string_to_array(string_agg(array_to_string(g.points, ','), ','), ',')::bigint[]) END
+           CASE WHEN bool_or(g.points = '{}') THEN '{}' ELSE logwatch_private.sum_points(g.points, 0) END
       FROM gone AS g GROUP BY 1, 2, 3, g.width
         ON CONFLICT (fingerprint, source_id, minute, width) DO UPDATE
        SET n = m.n + EXCLUDED.n,

@@ -114,12 +114,27 @@ COMMENT ON FUNCTION logwatch_private.minutes_truncated() IS 'Forgets what was de
 CREATE TRIGGER minutes_truncated AFTER TRUNCATE ON logwatch.minutes FOR EACH STATEMENT EXECUTE FUNCTION logwatch_private.minutes_truncated();
 COMMENT ON TRIGGER minutes_truncated ON logwatch.minutes IS 'Forgets what was derived from the rows';
 
+CREATE FUNCTION logwatch_private.gather_points(state internal, points bigint[], n bigint) RETURNS internal
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'gather_points_wrapper';
+COMMENT ON FUNCTION logwatch_private.gather_points(internal, bigint[], bigint) IS 'Adds a row''s points to those of sum_points()';
+
+CREATE FUNCTION logwatch_private.gathered_points(state internal) RETURNS bigint[]
+    LANGUAGE c IMMUTABLE AS 'MODULE_PATHNAME', 'gathered_points_wrapper';
+COMMENT ON FUNCTION logwatch_private.gathered_points(internal) IS 'Returns the points of sum_points()';
+
+-- By the size of a state the planner finds how many groups fit in memory.
+CREATE AGGREGATE logwatch_private.sum_points(points bigint[], n bigint)
+    (SFUNC = logwatch_private.gather_points, STYPE = internal, SSPACE = 500, FINALFUNC = logwatch_private.gathered_points);
+COMMENT ON AGGREGATE logwatch_private.sum_points(bigint[], bigint) IS 'Adds up the points of each second, by second; the n records of a row without points count at the start of its minute';
+
+CREATE FUNCTION logwatch_private.second_above(points bigint[], surplus double precision, until double precision) RETURNS double precision
+    LANGUAGE c IMMUTABLE STRICT PARALLEL SAFE AS 'MODULE_PATHNAME', 'second_above_wrapper';
+COMMENT ON FUNCTION logwatch_private.second_above(bigint[], double precision, double precision)
+    IS 'Returns the first second of a minute up to which more than surplus records came, of the seconds before until; NULL when there is none';
+
 CREATE FUNCTION logwatch_private.merge_points(points bigint[]) RETURNS bigint[]
     LANGUAGE sql IMMUTABLE
-    AS $$
-    SELECT array_agg(60 * s.n + s.second ORDER BY s.second)
-      FROM (SELECT p % 60 AS second, sum(p / 60)::bigint AS n FROM unnest(points) AS p GROUP BY 1) AS s
-    $$;
+    AS $$ SELECT logwatch_private.sum_points(points, 0) $$;
 COMMENT ON FUNCTION logwatch_private.merge_points(bigint[]) IS 'Adds up the points of each second';
 
 CREATE FUNCTION logwatch_private.add_points(known bigint[], new bigint[]) RETURNS bigint[]
@@ -266,10 +281,9 @@ BEGIN
     places := logwatch_private.places_of(r, NULL);
     EXECUTE format(
         'INSERT INTO logwatch_private.rolled (selection, grp, minute, level, n, points)
-         SELECT $8, g.grp, g.minute, g.level, g.n, logwatch_private.add_points(''{}'', g.points)
-           FROM (SELECT s.grp, s.minute, s.level, sum(s.point / 60) AS n, array_agg(s.point) AS points
-                   FROM (%s) AS s WHERE s.minute >= $1 GROUP BY 1, 2, 3) AS g',
-        logwatch_private.minutes_query('unnest(CASE WHEN m.points = ''{}'' THEN ARRAY[60 * m.n] ELSE m.points END) AS point', r, NULL, places))
+         SELECT $8, s.grp, s.minute, s.level, sum(s.n), logwatch_private.sum_points(s.points, s.n)
+           FROM (%s) AS s WHERE s.minute >= $1 GROUP BY 2, 3, 4',
+        logwatch_private.minutes_query('m.n, m.points', r, NULL, places))
         USING start, 'infinity'::timestamptz, NULL::bigint[], places, r.match, r.exclude, r.level::logwatch.level, found.id;
     RETURN found.id;
 END

@@ -300,7 +300,7 @@ BEGIN
                        WHEN bool_or(a.state = 'firing') THEN CASE WHEN bool_and(any_silence AND logwatch_private.is_silenced(a, asof)) FILTER (WHERE a.state = 'firing') THEN 'silenced' ELSE 'firing' END
                        WHEN bool_or(a.state = 'pending') THEN 'pending'
                        ELSE 'ok' END AS state,
-                  COALESCE(min(a.started_at), (SELECT max(q.resolved_at) FROM logwatch.alerts AS q WHERE q.rule = r.name)) AS since,
+                  COALESCE(min(a.started_at), (SELECT max(q.resolved_at) FROM logwatch.alerts AS q WHERE q.rule = r.name AND q.state = 'resolved')) AS since,
                   count(a.id) AS groups,
                   COALESCE(logwatch_private.group_label(max(a.group_by), max(a.group_key)), '') AS grouped_by
              FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved') AS s

@@ -22,6 +22,7 @@ mod outbox;
 mod patterns;
 mod pg;
 mod plans;
+mod points;
 mod regex_cache;
 mod report;
 mod sender;

@@ -41,6 +41,63 @@ pub fn jsonb(value: serde_json::Value) -> Option<Vec<u8>> {
     }
 }
 
+/// Runs `work` on the state of an aggregate, its first argument: it is made at the first call and
+/// lives as long as the aggregate's memory. All functions of one aggregate must ask for one type.
+pub fn with_aggregate_state<T: Default>(
+    fcinfo: pg_sys::FunctionCallInfo,
+    work: impl FnOnce(&mut T),
+) -> pgrx::Internal {
+    let mut context = std::ptr::null_mut();
+    // SAFETY: `fcinfo` is that of the running call. SQL cannot make a value of type internal, so
+    // the state comes from this function, and only the aggregate's own functions take it.
+    unsafe {
+        if pg_sys::AggCheckCallContext(fcinfo, &raw mut context) == 0 {
+            error!("a function of an aggregate was called outside of one");
+        }
+        let mut state = pgrx::Internal::from(pgrx::pg_getarg_datum(fcinfo, 0));
+        let outer = pg_sys::MemoryContextSwitchTo(context);
+        let value = state.get_or_insert_default::<T>();
+        pg_sys::MemoryContextSwitchTo(outer);
+        work(value);
+        state
+    }
+}
+
+/// Returns an argument of type bigint; None for NULL.
+pub fn bigint_argument(fcinfo: pg_sys::FunctionCallInfo, number: usize) -> Option<i64> {
+    // SAFETY: `fcinfo` is that of the running call, whose argument has that type.
+    unsafe { pgrx::pg_getarg_datum(fcinfo, number) }.map(|datum| datum.value() as i64)
+}
+
+/// Runs `work` on each element of an argument of type bigint[] that has no NULL in it. Each row of
+/// an aggregate has one: pgrx's own array takes three times as long.
+pub fn each_bigint(fcinfo: pg_sys::FunctionCallInfo, number: usize, mut work: impl FnMut(i64)) {
+    /// Bytes of an array of one dimension before its elements, without the length word
+    /// (`ArrayType` in PostgreSQL's array.h): dimensions, offset of a bitmap of NULLs, type,
+    /// number of elements, lower bound.
+    const HEAD: usize = 20;
+    // SAFETY: `fcinfo` is that of the running call, whose argument has that type. The value stays
+    // where it is until the call ends.
+    let bytes = unsafe {
+        let Some(datum) = pgrx::pg_getarg_datum(fcinfo, number) else {
+            return;
+        };
+        pgrx::varlena_to_byte_slice(pg_sys::pg_detoast_datum_packed(datum.cast_mut_ptr()))
+    };
+    let word = |at: usize| {
+        let word = bytes.get(at..at + 4).and_then(|word| word.try_into().ok());
+        word.map_or(0, u32::from_ne_bytes)
+    };
+    match (word(0), word(4)) {
+        (0, _) => {}
+        (1, 0) => {
+            let (elements, _) = bytes.get(HEAD..).unwrap_or_default().as_chunks::<8>();
+            elements.iter().for_each(|it| work(i64::from_ne_bytes(*it)));
+        }
+        _ => error!("an array of one dimension without NULL was expected"),
+    }
+}
+
 /// Whether `pg_upgrade` runs this server: nothing may be started then.
 pub fn in_binary_upgrade() -> bool {
     // SAFETY: a plain read of a variable that is set before any library is loaded.
