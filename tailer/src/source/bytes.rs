@@ -1,5 +1,5 @@
-//! The bytes of an input – a file, plain, compressed or UTF-16, or a stream – by their offset in the
-//! plain text.
+//! The bytes of an input – a file, plain, compressed or UTF-16, or a stream – by their offset in
+//! the plain text.
 //!
 //! A rotated log is often compressed: its records have the same offsets as before, so the rest of
 //! it can be read from there. A UTF-16 file reads as UTF-8 without its byte order mark, and its

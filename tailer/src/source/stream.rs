@@ -22,7 +22,7 @@ pub struct Stream {
     journal: Option<(Journalctl, Cursors)>,
 }
 
-/// What came of waiting for bytes.
+/// The result of a wait for bytes.
 pub enum Received {
     Nothing,
     Bytes,
