@@ -3,6 +3,7 @@
 pub mod check;
 mod check_database;
 mod check_files;
+mod finding;
 pub mod log;
 pub mod permission;
 pub mod progress;

@@ -3,24 +3,10 @@
 
 use std::process::ExitCode;
 
+use super::finding::Finding;
 use super::{check_database, check_files};
 use crate::cli::{Options, Output};
 use crate::failure::Failure;
-
-/// The result of one test.
-#[derive(Debug)]
-pub enum Finding {
-    Good(String),
-    /// Tailing works, and the user should know this.
-    Note(String),
-    Bad(Failure),
-}
-
-impl From<Result<String, Failure>> for Finding {
-    fn from(result: Result<String, Failure>) -> Finding {
-        result.map_or_else(Finding::Bad, Finding::Good)
-    }
-}
 
 /// Prints a line for each test. The first failure decides the exit code.
 pub fn check(options: &Options) -> Result<ExitCode, Failure> {

@@ -1,6 +1,6 @@
 //! The part of `--check` that looks at the server, the extension and the privileges.
 
-use super::check::Finding;
+use super::finding::Finding;
 use crate::connect::functions::{self, FUNCTIONS};
 use crate::connect::settings::Settings;
 use crate::connect::{self, Session};

@@ -7,7 +7,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use super::check::Finding;
+use super::finding::Finding;
 use super::permission;
 use crate::cli::{Options, Pipe, fixed_part};
 use crate::failure::Failure;
