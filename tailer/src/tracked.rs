@@ -282,8 +282,7 @@ impl TrackedFiles {
     }
 
     /// Ends a file that is read to its end, or whose bytes are gone for good.
-    pub fn end(&mut self, index: usize, life: Life) {
-        let mut file = self.files.remove(index);
+    pub fn end(&mut self, mut file: TrackedFile, life: Life) {
         let metadata = file.bytes().and_then(|bytes| bytes.metadata().ok());
         if let (true, Some(metadata)) = (file.has_name(), metadata) {
             self.settled.insert(
@@ -423,7 +422,8 @@ mod tests {
         let file = &mut tracked.files[0];
         file.row.proof = proof_at(file.bytes().unwrap(), 12).unwrap().unwrap().0;
         file.is_known = true;
-        tracked.end(0, Life::Done);
+        let file = tracked.files.remove(0);
+        tracked.end(file, Life::Done);
         tracked.notes.clear();
         for _ in 0..3 {
             tracked.look();

@@ -30,15 +30,24 @@ pub enum Trouble {
     Final(Failure),
 }
 
+impl Trouble {
+    /// Returns the reason why to try again, unless waiting would not help.
+    pub fn reason(self) -> Result<String, Failure> {
+        match self {
+            Trouble::Final(failure) => Err(failure),
+            Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text) => {
+                Ok(text)
+            }
+        }
+    }
+}
+
 impl From<Trouble> for Failure {
     /// For a run that does not try again.
     fn from(trouble: Trouble) -> Failure {
-        match trouble {
-            Trouble::Final(failure) => failure,
-            Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text) => {
-                Failure::Unreachable(text)
-            }
-        }
+        trouble
+            .reason()
+            .map_or_else(|failure| failure, Failure::Unreachable)
     }
 }
 

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use super::stream::Opened;
-use super::turn::Waiting;
+use super::turn::{Waiting, Whose};
 use crate::cli::Options;
 use crate::connect::Trouble;
 use crate::failure::Failure;
@@ -166,21 +166,7 @@ impl<'a> Follow<'a> {
                     }
                     self.service.alive(|| self.tracked.health().to_string());
                 }
-                Err(Trouble::Final(failure)) => return Err(failure),
-                Err(
-                    Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text),
-                ) if self.is_stream() && self.waker.is_stopping() => return Err(self.unstored(&text)),
-                Err(Trouble::Moved(text)) => {
-                    log::info!("{text}; asking for the offsets again");
-                    self.forget_unstored();
-                    limit = self.back_off();
-                }
-                Err(Trouble::Later(text) | Trouble::Data(text) | Trouble::Limit(text)) => {
-                    self.forget_unstored();
-                    limit = self.back_off();
-                    log::warn!("{text}; trying again in {limit:?}");
-                    self.service.alive(|| format!("waiting for the database: {text}"));
-                }
+                Err(trouble) => limit = self.back_off(trouble)?,
             }
             if self.tracked.has_more() {
                 next_look = Instant::now();
@@ -203,18 +189,16 @@ impl<'a> Follow<'a> {
         loop {
             match self.attach().and_then(|()| self.read_all()) {
                 Ok(()) => break,
-                Err(Trouble::Final(failure)) => return Err(failure),
                 // The offset moved once because a call's answer was lost; if it keeps moving
                 // somebody else moves it.
                 Err(Trouble::Moved(_)) if tries < 3 => {
                     tries += 1;
                     self.forget_unstored();
                 }
-                Err(
-                    Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text) | Trouble::Later(text),
-                ) => {
+                Err(trouble) => {
                     return Err(Failure::Unreachable(format!(
-                        "{text}; what is not stored yet is left to the next run"
+                        "{}; what is not stored yet is left to the next run",
+                        trouble.reason()?
                     )));
                 }
             }
@@ -299,17 +283,34 @@ impl<'a> Follow<'a> {
     /// of a pipe stay in the batch.
     fn forget_unstored(&mut self) {
         self.attached = false;
-        self.waiting.clear();
+        for waiting in self.waiting.drain(..) {
+            if let Whose::Ended(file) = waiting.file {
+                self.tracked.files.push(*file);
+            }
+        }
         if !self.is_stream() {
             self.batch.clear();
             self.sent.clear();
         }
     }
 
-    fn back_off(&mut self) -> Duration {
+    /// Takes an error of the database. Returns how long to wait before the next try.
+    fn back_off(&mut self, trouble: Trouble) -> Result<Duration, Failure> {
+        let is_moved = matches!(trouble, Trouble::Moved(_));
+        let text = trouble.reason()?;
+        if self.is_stream() && self.waker.is_stopping() {
+            return Err(self.unstored(&text));
+        }
+        self.forget_unstored();
         let pause = self.pause;
         self.pause = (pause * 2).min(LONGEST_PAUSE);
-        pause
+        if is_moved {
+            log::info!("{text}; asking for the offsets again");
+        } else {
+            log::warn!("{text}; trying again in {pause:?}");
+            self.service.alive(|| format!("waiting for the database: {text}"));
+        }
+        Ok(pause)
     }
 
     /// Looks at the directories; returns when to do so again: soon after names changed, for a new
@@ -395,11 +396,11 @@ impl<'a> Follow<'a> {
             }
             match self.turn(index, &mut round)? {
                 Some(life) => {
-                    self.store_waiting()?;
                     if self.is_stream() {
+                        self.store_waiting()?;
                         self.sink.tell(true, &|| self.tracked.health())?;
                     }
-                    self.tracked.end(index, life);
+                    self.take_out(index, life)?;
                 }
                 None => index += 1,
             }
@@ -456,9 +457,8 @@ impl<'a> Follow<'a> {
     /// On the way out: if it fails the next run reads a little more, that is all.
     fn store_last(&mut self) {
         if self.attached
-            && let Err(
-                Trouble::Later(text) | Trouble::Moved(text) | Trouble::Data(text) | Trouble::Limit(text),
-            ) = self.store_boundaries()
+            && let Err(trouble) = self.store_boundaries()
+            && let Ok(text) = trouble.reason()
         {
             log::info!("{text}");
         }

@@ -18,15 +18,25 @@ use crate::tracked::{Handle, Look, TrackedFile};
 /// One file may keep the others waiting for so many bytes.
 const TURN: u64 = 64 * 1024 * 1024;
 
+/// Number of ended files that wait to be stored; each is held open meanwhile.
+const ENDED: usize = 64;
+
 /// A file that is read so far, and whose records and offset are not stored yet.
 pub(super) struct Waiting {
-    index: usize,
+    pub(super) file: Whose,
     /// The row as it is once they are stored.
     row: FileRow,
     from: u64,
     /// Its part of the batch.
     records: Range<usize>,
     at: Instant,
+}
+
+pub(super) enum Whose {
+    /// The file with this index. Later files may be taken out meanwhile, none before it.
+    Open(usize),
+    /// A file that is read to its end, and kept in case that storing fails.
+    Ended(Box<TrackedFile>),
 }
 
 impl Follow<'_> {
@@ -104,15 +114,25 @@ impl Follow<'_> {
         if self.has_records() || is_new || behind >= UNSTORED_BYTES || is_aged {
             self.put(index, Life::Live);
         }
-        if self
-            .waiting
-            .first()
-            .is_some_and(|first| now.duration_since(first.at) >= TOGETHER)
-        {
-            self.store_waiting()?;
-        }
+        self.store_aged()?;
         self.tracked.make_room(index);
         Ok(None)
+    }
+
+    /// Takes out a file that is finished. It is ended once its last records are stored.
+    pub(super) fn take_out(&mut self, index: usize, life: Life) -> Result<(), Trouble> {
+        let file = self.tracked.files.remove(index);
+        match self.waiting.last_mut() {
+            Some(last) if matches!(last.file, Whose::Open(of) if of == index) => {
+                last.file = Whose::Ended(Box::new(file));
+            }
+            _ => self.tracked.end(file, life),
+        }
+        let is_ended = |waiting: &&Waiting| matches!(waiting.file, Whose::Ended(_));
+        if self.waiting.iter().filter(is_ended).count() >= ENDED {
+            self.store_waiting()?;
+        }
+        self.store_aged()
     }
 
     /// Lets the open record go once it has waited long enough.
@@ -208,6 +228,7 @@ impl Follow<'_> {
         }
         file.reader.let_go(&mut self.batch);
         let life = file.row.life.after(Event::NoCopy);
+        self.store(index, Life::Live)?;
         self.end(index, life)?;
         Ok(Some(life))
     }
@@ -220,7 +241,8 @@ impl Follow<'_> {
             self.store(index, Life::Live)?;
             self.store_notes()?;
         }
-        self.store(index, life)
+        self.put(index, life);
+        Ok(())
     }
 
     /// Stores a full batch in a thread, while this one reads the next batch, up to the offset `end`
@@ -292,7 +314,7 @@ impl Follow<'_> {
             }
         }
         self.waiting.push(Waiting {
-            index,
+            file: Whose::Open(index),
             row,
             from,
             records: self.records_waiting()..self.batch.records.len(),
@@ -313,11 +335,26 @@ impl Follow<'_> {
             })
             .collect();
         self.sink.store_all(&stretches)?;
-        for stored in self.waiting.drain(..) {
-            self.tracked.files[stored.index].stored(stored.row);
+        for Waiting { file, row, .. } in self.waiting.drain(..) {
+            match file {
+                Whose::Open(index) => self.tracked.files[index].stored(row),
+                Whose::Ended(mut file) => {
+                    let life = row.life;
+                    file.stored(row);
+                    self.tracked.end(*file, life);
+                }
+            }
         }
         self.batch.clear();
         Ok(())
+    }
+
+    /// Stores what waits once the first of it has waited long enough.
+    fn store_aged(&mut self) -> Result<(), Trouble> {
+        match self.waiting.first() {
+            Some(first) if first.at.elapsed() >= TOGETHER => self.store_waiting(),
+            _ => Ok(()),
+        }
     }
 
     /// Returns how many records of the batch are those of files that wait.
