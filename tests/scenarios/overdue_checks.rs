@@ -18,7 +18,8 @@ const WORKER_MESSAGE: &str = "SELECT message FROM logwatch_status() WHERE compon
 fn an_author_who_locks_the_rules_is_named_everywhere() -> Result<()> {
     let server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
     server.sql("CREATE ROLE author LOGIN; SELECT logwatch_grant('author', 'author')")?;
-    let checked = "SELECT count(*) FROM logwatch.metrics WHERE metric = 'logwatch_last_check_timestamp_seconds'";
+    let checked =
+        "SELECT count(*) FROM logwatch.metrics WHERE metric = 'logwatch_last_check_timestamp_seconds'";
     server.wait_for_sql(SOON, checked, "1")?;
     let mut author = server.client_as("author", "postgres")?;
     author.batch_execute("SET application_name = 'nightly job'; BEGIN; LOCK TABLE logwatch.rules")?;

@@ -57,7 +57,7 @@ const SCHEMA: &str = r#"
          WHERE e.extname = 'logwatch' AND d.refclassid = 'pg_extension'::regclass AND d.deptype = 'e')
     SELECT 'member ' || pg_describe_object(classid, objid, 0) || ' -- ' || COALESCE(obj_description(objid, classid::regclass::name), '') FROM member
      WHERE NOT (classid = 'pg_type'::regclass AND EXISTS (SELECT FROM pg_type AS t WHERE t.oid = objid AND (t.typrelid <> 0 OR t.typelem <> 0)))
-    UNION ALL SELECT pg_get_functiondef(p.oid) || ' acl ' || COALESCE(p.proacl::text, '') FROM pg_proc AS p JOIN member ON objid = p.oid AND classid = 'pg_proc'::regclass
+    UNION ALL SELECT CASE p.prokind WHEN 'a' THEN (SELECT a::text FROM pg_aggregate AS a WHERE a.aggfnoid = p.oid) ELSE pg_get_functiondef(p.oid) END || ' acl ' || COALESCE(p.proacl::text, '') FROM pg_proc AS p JOIN member ON objid = p.oid AND classid = 'pg_proc'::regclass
     UNION ALL SELECT format('relation %s %s %s %s acl %s', c.oid::regclass, c.relkind, c.reloptions, c.relpersistence,
                             (SELECT string_agg(a::text, ' ' ORDER BY a::text) FROM unnest(c.relacl) AS a))
                 FROM pg_class AS c WHERE c.relnamespace = 'logwatch'::regnamespace AND c.relname !~ '_[0-9]{8}'

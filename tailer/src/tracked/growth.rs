@@ -27,6 +27,8 @@ pub struct Growth {
 struct Grown {
     at: Instant,
     /// Time since the time before. It may have grown more often when each look saw it grow.
+    since_before: Option<Duration>,
+    /// The shorter of this time and the one before it: a busy machine may have made one look late.
     pace: Option<Duration>,
     is_steady: bool,
 }
@@ -48,9 +50,12 @@ impl Growth {
     pub fn end(&mut self, now: Instant) {
         if self.ended_at.is_none_or(|before| self.at > before) {
             let before = self.grown.as_ref().map(|grown| grown.at);
+            let earlier = self.grown.as_ref().and_then(|grown| grown.since_before);
+            let since_before = before.map(|before| now.duration_since(before));
             self.grown = Some(Grown {
                 at: now,
-                pace: before.map(|before| now.duration_since(before)),
+                since_before,
+                pace: since_before.map(|since| earlier.map_or(since, |earlier| since.min(earlier))),
                 is_steady: before.is_some() && before == self.ended_at,
             });
         }
@@ -106,6 +111,18 @@ mod tests {
             ),
             // It grew each millisecond, and the last looks fell into a pause.
             (&[(203, true), (202, true), (201, false), (10, false)], true),
+            // It grew each 10 ms, and one look came late.
+            (
+                &[
+                    (500, true),
+                    (495, false),
+                    (490, true),
+                    (485, false),
+                    (90, true),
+                    (80, false),
+                ],
+                true,
+            ),
             // Quiet for long.
             (&[(5100, true), (5050, false), (5000, true), (100, false)], false),
             // Seen to grow once only.

@@ -89,9 +89,9 @@ pub fn grants() -> Result<String> {
     manuals::block_below("Roles and privileges", "sql")
 }
 
-/// Each function and procedure of the extension: its name with the number of arguments, and a
-/// statement that calls it with NULLs. The arguments come from a subquery, so that the planner
-/// cannot fold the call away unchecked.
+/// Each function and procedure of the extension that SQL can call (nobody can write a value of type
+/// internal): its name with the number of arguments, and a statement that calls it with NULLs. The
+/// arguments come from a subquery, so that the planner cannot fold the call away unchecked.
 const CALLS: &str = r#"
     SELECT p.proname || '/' || p.pronargs,
            CASE WHEN p.prokind = 'p' THEN format('CALL %s(%s)', p.oid::regproc, a.nulls)
@@ -103,6 +103,7 @@ const CALLS: &str = r#"
            SELECT COALESCE(string_agg('v.a' || n, ', '), '') AS names, string_agg(format('NULL::%s AS a%s', t::regtype, n), ', ') AS columns,
                   COALESCE(string_agg(format('NULL::%s', t::regtype), ', '), '') AS nulls
              FROM unnest(p.proargtypes) WITH ORDINALITY AS u (t, n)) AS a
+     WHERE 'internal'::regtype <> ALL (p.proargtypes)
      ORDER BY 1, 2"#;
 
 /// Each table, view and sequence of the schema, with a statement for each privilege that changes
