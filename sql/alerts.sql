@@ -29,7 +29,7 @@ CREATE TABLE logwatch.alerts (
     escalated_at timestamptz
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
-CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until) WHERE state = 'resolved';
+CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
 CREATE INDEX alerts_announced_with_idx ON logwatch.alerts (announced_with) WHERE announced_with IS NOT NULL AND state <> 'resolved';
 CREATE INDEX alerts_unannounced_idx ON logwatch.alerts (id) WHERE state = 'resolved' AND announced IS DISTINCT FROM 'resolved';
 COMMENT ON TABLE logwatch.alerts IS 'Episodes in which a rule was met: at most one open row per rule and group';
