@@ -50,8 +50,7 @@ BEGIN
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND r.notify_during IS NOT NULL AND r.outside_hours = 'hold' AND a.resolved_at > asof - interval '7 days'
                              AND logwatch_private.is_outside_hours(r, a.fired_at) AND NOT logwatch_private.is_silenced(a, a.resolved_at)
                              AND NOT EXISTS (SELECT FROM logwatch.alerts AS o
-                                              WHERE o.rule = r.inhibited_by AND o.fired_at <= a.resolved_at
-                                                AND (o.state <> 'resolved' OR o.state = 'resolved' AND o.resolved_at >= a.fired_at)) THEN 'held'
+                                              WHERE o.rule = r.inhibited_by AND o.fired_at <= a.resolved_at AND COALESCE(o.resolved_at >= a.fired_at, true)) THEN 'held'
                    END AS reason, r AS rule
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule

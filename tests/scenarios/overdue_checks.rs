@@ -64,7 +64,7 @@ fn an_author_who_locks_the_rules_is_named_everywhere() -> Result<()> {
     );
     let age = "SELECT extract(epoch FROM now()) - value BETWEEN 30 AND 120 FROM logwatch.metrics WHERE metric = 'logwatch_last_check_timestamp_seconds'";
     server.wait_for_sql(SOON, age, "t")?;
-    server.wait_for_log(SOON, "logwatch worker: no check has been completed for ")?;
+    server.wait_for_log(SOON, "logwatch worker: no check has been completed for 3")?;
     server.wait_for_log(SOON, &names)?;
 
     author.batch_execute("ROLLBACK")?;
