@@ -52,7 +52,11 @@ pub fn with_aggregate_state<T: Default>(
     // the state comes from this function, and only the aggregate's own functions take it.
     unsafe {
         if pg_sys::AggCheckCallContext(fcinfo, &raw mut context) == 0 {
-            error!("a function of an aggregate was called outside of one");
+            ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_FEATURE_NOT_SUPPORTED,
+                "a function of an aggregate was called outside of one"
+            );
         }
         let mut state = pgrx::Internal::from(pgrx::pg_getarg_datum(fcinfo, 0));
         let outer = pg_sys::MemoryContextSwitchTo(context);
@@ -94,7 +98,13 @@ pub fn each_bigint(fcinfo: pg_sys::FunctionCallInfo, number: usize, mut work: im
             let (elements, _) = bytes.get(HEAD..).unwrap_or_default().as_chunks::<8>();
             elements.iter().for_each(|it| work(i64::from_ne_bytes(*it)));
         }
-        _ => error!("an array of one dimension without NULL was expected"),
+        _ => {
+            ereport!(
+                ERROR,
+                PgSqlErrorCode::ERRCODE_INVALID_PARAMETER_VALUE,
+                "an array of one dimension without NULL was expected"
+            );
+        }
     }
 }
 

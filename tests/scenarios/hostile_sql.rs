@@ -157,22 +157,28 @@ const JSON: &[&str] = &[
     "'1e400'",
 ];
 
+/// Arrays of this type as no caller makes them: empty, with NULL and other bounds, of two
+/// dimensions, long.
+fn array_shapes(kind: &str, element: &str) -> [String; 4] {
+    [
+        format!("'{{}}'::{kind}"),
+        format!("'[5:6]={{NULL,NULL}}'::{kind}"),
+        format!("ARRAY[[{element}],[{element}]]::{kind}"),
+        format!("array_fill({element}, ARRAY[10000])"),
+    ]
+}
+
 /// An SQL expression of this type, the worse the better.
 fn value(rng: &mut Rng, kind: &str) -> String {
     if rng.u8(..) < 25 {
         return format!("NULL::{kind}");
     }
     if let Some(element) = kind.strip_suffix("[]") {
-        return match rng.u8(..8) {
-            0 => format!("'{{}}'::{kind}"),
-            1 => format!("'[5:6]={{NULL,NULL}}'::{kind}"),
-            2 => format!("ARRAY[[{0}],[{0}]]::{kind}", value(rng, element)),
-            3 => format!("array_fill({}::{element}, ARRAY[10000])", value(rng, element)),
-            _ => {
-                let values: Vec<_> = (0..rng.usize(1..5)).map(|_| value(rng, element)).collect();
-                format!("ARRAY[{}]::{kind}", values.join(", "))
-            }
-        };
+        let shapes = array_shapes(kind, &value(rng, element));
+        return shapes.get(rng.usize(..8)).cloned().unwrap_or_else(|| {
+            let values: Vec<_> = (0..rng.usize(1..5)).map(|_| value(rng, element)).collect();
+            format!("ARRAY[{}]::{kind}", values.join(", "))
+        });
     }
     let choices: &[&str] = match kind {
         "text" | "name" => TEXTS,
@@ -208,6 +214,29 @@ struct Function {
 impl Function {
     fn call(&self, rng: &mut Rng) -> String {
         let values: Vec<_> = self.arguments.iter().map(|kind| value(rng, kind)).collect();
+        self.call_with(&values)
+    }
+
+    /// A call for each shape of an array, which all arguments that are arrays have; none without
+    /// such arguments.
+    fn calls_with_arrays(&self, rng: &mut Rng) -> Vec<String> {
+        if !self.arguments.iter().any(|kind| kind.ends_with("[]")) {
+            return Vec::new();
+        }
+        let shapes = 0..array_shapes("", "").len();
+        let mut shaped = |kind: &str, shape: usize| match kind.strip_suffix("[]") {
+            Some(element) => array_shapes(kind, &value(rng, element))[shape].clone(),
+            None => value(rng, kind),
+        };
+        shapes
+            .map(|shape| {
+                let values: Vec<_> = self.arguments.iter().map(|kind| shaped(kind, shape)).collect();
+                self.call_with(&values)
+            })
+            .collect()
+    }
+
+    fn call_with(&self, values: &[String]) -> String {
         let values = values.join(", ");
         if self.procedure {
             format!("CALL {}({values})", self.name)
@@ -311,6 +340,9 @@ fn hostile_arguments_crash_nothing_and_gain_nothing() -> Result<()> {
             Ok((*role, client))
         })
         .collect::<Result<Vec<_>>>()?;
+    for call in functions.iter().flat_map(|it| it.calls_with_arrays(&mut rng)) {
+        attempt(&mut clients[3].1, &call).with_context(|| format!("LOGWATCH_SEED={seed}"))?;
+    }
     let (mut worked, mut timed_out) = (0, 0);
     for turn in 0..calls {
         // Each function once, then at random; mostly as superuser, whom no privilege stops.
