@@ -166,7 +166,7 @@ fn pause_worker(seconds: f64) -> Option<bool> {
     PAUSED_UNTIL.get().store(until, Ordering::Release);
     wake::wake_worker();
     let began = Instant::now();
-    while until > 0 && is_connected && wake::is_running(pid) {
+    while is_connected && wake::is_running(pid) && pause_left().is_some() {
         if began.elapsed() >= LEAVES_WITHIN {
             return Some(false);
         }

@@ -111,6 +111,11 @@ fn a_pause_lets_the_mail_under_way_end_and_sends_it_once() -> Result<()> {
     server.sql("SELECT logwatch_pause('0')")?;
     server.wait_for_sql(SOON, CONNECTED, "1")?;
     assert_eq!(sink.mails().len(), 1);
+    // The worker notices nothing of so short a pause: nobody waits 10 s until it has left.
+    assert_eq!(
+        server.sql("SET statement_timeout = '8s'; SELECT logwatch_pause('1 microsecond')")?,
+        "the worker is not paused"
+    );
     Ok(())
 }
 
