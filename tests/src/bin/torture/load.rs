@@ -16,7 +16,7 @@ use logwatch_tests::server::Server;
 use logwatch_tests::tailer::Tailer;
 use logwatch_tests::wait::{wait_for, wait_until};
 
-use crate::gauges::{Gauges, Sample};
+use crate::gauges::Gauges;
 
 const TAILERS: usize = 20;
 /// The other sources are applications that log by SQL.
@@ -109,7 +109,10 @@ pub fn run(minutes: u64) -> Result<bool> {
     let exact = server.sql("SELECT count(*) || ' ' || count(DISTINCT message) FROM logwatch.entries")?;
     let report = gauges.report(written, behind, checks, mails)?;
     println!("{report}");
-    let mut good = report.is_good();
+    for fault in report.faults() {
+        println!("{fault}");
+    }
+    let mut good = report.faults().is_empty();
     if exact != format!("{written} {written}") {
         println!("{written} records were written, stored (and different ones): {exact}");
         good = false;
@@ -265,11 +268,4 @@ pub fn anonymous_memory(pid: i32) -> Result<u64> {
         .find_map(|line| line.strip_prefix("RssAnon:"))
         .context("no RssAnon in /proc/PID/status")?;
     Ok(line.trim().trim_end_matches("kB").trim().parse::<u64>()? * 1024)
-}
-
-/// The middle one of some samples.
-pub fn median(samples: &[Sample], read: impl Fn(&Sample) -> u64) -> u64 {
-    let mut values: Vec<u64> = samples.iter().map(read).collect();
-    values.sort_unstable();
-    values.get(values.len() / 2).copied().unwrap_or_default()
 }
