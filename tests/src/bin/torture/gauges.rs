@@ -240,7 +240,7 @@ pub struct Report {
 }
 
 impl Report {
-    /// What must not be, in words; empty after a good load.
+    /// Returns the faults in words: none after a good load.
     pub fn faults(&self) -> Vec<&'static str> {
         [
             (self.worker.is_flat(), "the worker's memory grows"),
