@@ -102,6 +102,12 @@ const WITH_LATE_RECORDS: &str = "
      WHERE l.episodes = 1 AND NOT EXISTS (SELECT FROM back AS b WHERE b.rule = l.rule AND b.group_key = l.group_key HAVING l.span <@ range_agg(b.span))
      ORDER BY 1, 2, 3, 4";
 
+/// What both sides have, to be read beside the differences.
+const SPANS: &str = "
+    SELECT 'has', s.* FROM (SELECT 'live' AS side, l.rule, l.group_key, since(lower(l.span)) AS from_second, since(upper(l.span)), l.peak, l.episodes FROM live AS l
+                            UNION ALL SELECT 'back', b.rule, b.group_key, since(lower(b.span)), since(upper(b.span)), b.peak, NULL FROM back AS b) AS s
+     ORDER BY s.rule, s.group_key, s.from_second::integer, s.side";
+
 /// How a case's records come, and how often they are looked at.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Manner {
@@ -129,7 +135,12 @@ fn a_backtest_has_the_episodes_of_live_evaluation() -> Result<()> {
         let differences = case.run(&server)?;
         episodes += server.sql("SELECT count(*) FROM back")?.parse::<u64>()?;
         if !differences.is_empty() {
-            writeln!(failures, "LOGWATCH_SEED={seed}\n{}\n{differences}", case.told())?;
+            let spans = server.sql(SPANS)?;
+            writeln!(
+                failures,
+                "LOGWATCH_SEED={seed}\n{}\n{differences}\n{spans}",
+                case.told()
+            )?;
         }
     }
     assert!(failures.is_empty(), "of {count} cases these differ:\n{failures}");

@@ -273,8 +273,12 @@ fn the_first_record_after_a_rotation_is_stored_at_once() -> Result<()> {
     files.write("app.log", &["before"])?;
     let tailer = files.follow(&server)?;
     files.wait(&server, SOON)?;
+    // Without the look at once each of them waits for the next one, 0.7 s later. A busy machine may
+    // keep some of them waiting.
     let mut late = Vec::new();
-    for round in 0..5 {
+    while late.iter().all(|took| *took >= 0.3) {
+        let round = late.len();
+        ensure!(round < 20, "{late:?}");
         files.shift("app.log")?;
         files.rename("app.log", "app.log.1")?;
         fs::write(files.path("app.log"), "")?;
@@ -289,9 +293,6 @@ fn the_first_record_after_a_rotation_is_stored_at_once() -> Result<()> {
             .parse()?;
         late.push(took);
     }
-    // Without the look at once each of them waits for the next one, 0.7 s later.
-    let soonest = late.iter().copied().fold(f64::INFINITY, f64::min);
-    assert!(soonest < 0.3, "{late:?}");
     drop(tailer);
     Ok(())
 }

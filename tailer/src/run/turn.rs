@@ -49,7 +49,10 @@ impl Follow<'_> {
             search.turn_to(&self.tracked.files[index].row.path);
         }
         let started_at = self.tracked.files[index].reader.position();
+        let mut now;
         loop {
+            // Before the look: a record is let go only by a look that came after its wait.
+            now = Instant::now();
             self.progress.show(|| self.tracked.behind());
             let Some(search) = &mut self.search else {
                 return Ok(None);
@@ -95,7 +98,6 @@ impl Follow<'_> {
         if self.tracked.files[index].is_failing {
             self.tracked.can_read(index);
         }
-        let now = Instant::now();
         let file = &self.tracked.files[index];
         if file.is_over(now, self.options.once, self.options.rotate_wait) {
             return self.finish(index);

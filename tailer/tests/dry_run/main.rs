@@ -1,105 +1,26 @@
 //! The command line without a database: a directory, a command, its output.
 
+mod logs;
+
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::path::Path;
+use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tempfile::TempDir;
 
-/// A directory with log files.
-struct Logs(TempDir);
+use logs::{Following, Logs};
 
-impl Logs {
-    fn new() -> Logs {
-        Logs(tempfile::tempdir().unwrap())
-    }
+/// The limit for what takes two seconds at most, and far longer where it does not work: enough for
+/// a busy machine.
+const PROMPTLY: Duration = Duration::from_secs(10);
 
-    fn path(&self, name: &str) -> PathBuf {
-        self.0.path().join(name)
-    }
+/// The default of --rotate-wait.
+const ROTATE_WAIT: Duration = Duration::from_secs(10);
 
-    fn append(&self, name: &str, text: impl AsRef<[u8]>) {
-        let mut file = fs::OpenOptions::new()
-            .create(true)
-            .append(true)
-            .open(self.path(name))
-            .unwrap();
-        file.write_all(text.as_ref()).unwrap();
-    }
-
-    fn tailer(&self, words: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_logwatch-tailer"));
-        command.current_dir(self.0.path()).env_clear().args(words);
-        command
-    }
-
-    fn run(&self, words: &[&str]) -> Output {
-        self.tailer(words).output().unwrap()
-    }
-
-    /// The records of a dry run to the end.
-    fn records(&self, words: &[&str]) -> Vec<Value> {
-        let output = self.run(&[&["--once", "--dry-run"], words].concat());
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert_eq!(
-            String::from_utf8_lossy(&output.stderr),
-            "",
-            "silent when all is well"
-        );
-        String::from_utf8(output.stdout)
-            .unwrap()
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect()
-    }
-
-    fn messages(&self, words: &[&str]) -> Vec<String> {
-        self.records(words)
-            .iter()
-            .map(|record| record["message"].as_str().unwrap().to_owned())
-            .collect()
-    }
-}
-
-/// A tailer that follows, and is ended with the test.
-struct Following {
-    child: Child,
-    lines: BufReader<ChildStdout>,
-}
-
-impl Following {
-    fn start(mut command: Command) -> Following {
-        let mut child = command.stdout(Stdio::piped()).spawn().unwrap();
-        let lines = BufReader::new(child.stdout.take().unwrap());
-        Following { child, lines }
-    }
-
-    fn next(&mut self) -> Value {
-        let mut line = String::new();
-        self.lines.read_line(&mut line).unwrap();
-        serde_json::from_str(&line).unwrap()
-    }
-
-    fn signal(&self, signal: i32) {
-        let pid = libc::pid_t::try_from(self.child.id()).unwrap();
-        // SAFETY: sends a signal to a child that has not been waited for.
-        assert_eq!(unsafe { libc::kill(pid, signal) }, 0);
-    }
-}
-
-impl Drop for Following {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
-    }
-}
+/// A trace that pauses for longer is over.
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
 
 #[test]
 fn a_record_is_a_json_line_with_its_bytes_of_the_file() {
@@ -213,9 +134,9 @@ fn a_hole_is_passed_over_at_once() {
     let file = fs::File::create(logs.path("app.log")).unwrap();
     file.set_len(8 << 30).unwrap();
     logs.append("app.log", "ERROR after the hole\n");
-    let started = Instant::now();
-    assert_eq!(logs.messages(&["app.log"]), ["after the hole"]);
-    assert!(started.elapsed() < Duration::from_secs(5));
+    let (message, cost) = logs.message_and_cost("app.log");
+    assert_eq!(message, "after the hole");
+    assert!(cost.read < 1 << 20, "{cost:?}");
 }
 
 #[test]
@@ -327,7 +248,7 @@ fn signals_end_it_within_two_seconds_whether_or_not_the_database_is_there() {
         let started = Instant::now();
         following.signal(signal);
         assert!(following.child.wait().unwrap().success());
-        assert!(started.elapsed() < Duration::from_secs(2));
+        assert!(started.elapsed() < PROMPTLY);
     }
 }
 
@@ -375,7 +296,7 @@ fn utf_16_is_decoded_and_odd_names_are_followed() {
             .collect()
     };
     let name = std::ffi::OsStr::from_bytes(b"\xff.log");
-    let path = logs.0.path().join(name);
+    let path = logs.path(name);
     fs::write(
         &path,
         utf16("INFO a\r\nERROR naïve 日本\r\nERROR par", "\u{feff}"),
@@ -407,7 +328,7 @@ fn a_renamed_file_is_read_for_as_long_as_it_is_asked() {
     let started = Instant::now();
     fs::rename(logs.path("app.log"), logs.path("app.log.1")).unwrap();
     assert!(remarks.any(|line| line.unwrap().contains("read to its end")));
-    assert!(started.elapsed() < Duration::from_secs(5));
+    assert!(started.elapsed() < ROTATE_WAIT);
 }
 
 /// CASES.md F6: NULs that are really there.
@@ -421,13 +342,10 @@ fn half_a_gigabyte_of_nuls_is_passed_over_quickly() {
     }
     drop(file);
     logs.append("app.log", "ERROR after the NULs\n");
-    let started = Instant::now();
-    assert_eq!(logs.messages(&["app.log"]), ["after the NULs"]);
-    assert!(
-        started.elapsed() < Duration::from_secs(2),
-        "{:?}",
-        started.elapsed()
-    );
+    let (message, cost) = logs.message_and_cost("app.log");
+    assert_eq!(message, "after the NULs");
+    // Lines of text of this size take 11 s in a debug build.
+    assert!(cost.ticks < 200, "{cost:?}");
 }
 
 #[test]
@@ -455,30 +373,54 @@ fn a_format_overrides_what_is_recognised() {
     assert_eq!(output.status.code(), Some(2));
 }
 
-/// CASES.md F15.
+/// CASES.md F15. Played again where the machine made the writer pause for longer than a trace may.
 #[test]
 fn a_trace_that_crosses_a_rotation_is_one_record() {
     for input in ["app.log", "app.log*"] {
-        let logs = Logs::new();
-        logs.append("app.log", "INFO start\n");
-        let frames = |from: usize| -> String {
-            (from..from + 100)
-                .map(|line| format!("\tat com.example.Deep.run(Deep.java:{line})\n"))
-                .collect()
-        };
-        let mut following = Following::start(logs.tailer(&["--dry-run", input]));
-        logs.append("app.log", format!("ERROR request failed\n{}", frames(0)));
-        std::thread::sleep(Duration::from_millis(300));
-        fs::rename(logs.path("app.log"), logs.path("app.log.1")).unwrap();
-        std::thread::sleep(Duration::from_millis(300));
-        logs.append("app.log", frames(100));
-        std::thread::sleep(Duration::from_millis(300));
-        logs.append("app.log", format!("{}ERROR next\n", frames(200)));
-        let record = following.next();
+        let played = (0..20).find_map(|_| trace_across_a_rotation(input));
+        let [record, next] = played.expect("a writer that pauses for less than a second");
         assert_eq!(record["message"], "request failed");
         assert_eq!(record["detail"].as_str().unwrap().lines().count(), 300, "{input}");
-        assert_eq!(following.next()["message"], "next");
+        assert_eq!(next["message"], "next");
     }
+}
+
+/// Writes a trace in three bursts with a rotation between, and returns the first two records;
+/// `None` if the writer came too late.
+fn trace_across_a_rotation(input: &str) -> Option<[Value; 2]> {
+    let logs = Logs::new();
+    logs.append("app.log", "INFO start\n");
+    let mut command = logs.tailer(&["--dry-run", "-v", input]);
+    let mut following = Following::start({
+        command.stderr(Stdio::piped());
+        command
+    });
+    // What is rotated before the first look is not read.
+    let mut remarks = BufReader::new(following.child.stderr.take().unwrap()).lines();
+    assert!(remarks.any(|line| line.unwrap().contains("reading from byte")));
+    let frames = |from: usize| -> String {
+        (from..from + 100)
+            .map(|line| format!("\tat com.example.Deep.run(Deep.java:{line})\n"))
+            .collect()
+    };
+    let mut last = Instant::now();
+    let mut is_late = false;
+    let mut burst = |text: String| {
+        logs.append("app.log", text);
+        let now = Instant::now();
+        is_late |= now - last >= LONGEST_PAUSE;
+        last = now;
+    };
+    // The pauses let the tailer read each part by itself.
+    let pause = Duration::from_millis(300);
+    burst(format!("ERROR request failed\n{}", frames(0)));
+    std::thread::sleep(pause);
+    fs::rename(logs.path("app.log"), logs.path("app.log.1")).unwrap();
+    std::thread::sleep(pause);
+    burst(frames(100));
+    std::thread::sleep(pause);
+    burst(format!("{}ERROR next\n", frames(200)));
+    (!is_late).then(|| [following.next(), following.next()])
 }
 
 #[test]
