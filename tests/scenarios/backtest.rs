@@ -102,7 +102,7 @@ const WITH_LATE_RECORDS: &str = "
      WHERE l.episodes = 1 AND NOT EXISTS (SELECT FROM back AS b WHERE b.rule = l.rule AND b.group_key = l.group_key HAVING l.span <@ range_agg(b.span))
      ORDER BY 1, 2, 3, 4";
 
-/// What both sides have, to be read beside the differences.
+/// Lists the spans of both sides, to be read beside the differences.
 const SPANS: &str = "
     SELECT 'has', s.* FROM (SELECT 'live' AS side, l.rule, l.group_key, since(lower(l.span)) AS from_second, since(upper(l.span)), l.peak, l.episodes FROM live AS l
                             UNION ALL SELECT 'back', b.rule, b.group_key, since(lower(b.span)), since(upper(b.span)), b.peak, NULL FROM back AS b) AS s

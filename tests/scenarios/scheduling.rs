@@ -54,8 +54,14 @@ fn the_pg_cron_recipe_checks_and_delivers_without_the_worker() -> Result<()> {
     sink.wait_for_subject(TWO_MINUTES, "[FIRING:1] fatal")
         .with_context(|| {
             server
-                .sql("SELECT command, status, return_message FROM cron.job_run_details")
-                .unwrap_or_default()
+                .sql(
+                    "SELECT 'job', start_time, end_time, command || ' ' || status || ' ' || return_message FROM cron.job_run_details
+                      UNION ALL SELECT 'entry', received_at, logged_at, message FROM logwatch.entries
+                      UNION ALL SELECT 'alert', fired_at, started_at, rule || ' ' || state FROM logwatch.alerts
+                      UNION ALL SELECT 'notification', created_at, next_attempt_at, channel || ' ' || state FROM logwatch.notifications
+                      UNION ALL SELECT 'check', checked_at, NULL, NULL FROM logwatch.progress ORDER BY 2",
+                )
+                .unwrap_or_else(|error| format!("{error:#}"))
         })?;
     let failed =
         server.sql("SELECT command, return_message FROM cron.job_run_details WHERE status = 'failed'")?;

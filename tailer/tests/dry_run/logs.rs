@@ -67,7 +67,7 @@ impl Logs {
             .collect()
     }
 
-    /// The only record of a dry run to the end, and what the run cost.
+    /// The only record of a dry run to the end, and the cost of the run.
     pub fn message_and_cost(&self, name: &str) -> (Value, Cost) {
         let mut run = Following::start(self.tailer(&["--once", "--dry-run", name]));
         let record = run.next();
@@ -80,7 +80,7 @@ impl Logs {
     }
 }
 
-/// What a run cost, by measures that a busy machine does not change.
+/// The cost of a run, by measures that a busy machine does not change.
 #[derive(Debug)]
 pub struct Cost {
     /// Time on a processor, in ticks of 10 ms.

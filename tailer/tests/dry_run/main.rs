@@ -395,7 +395,7 @@ fn trace_across_a_rotation(input: &str) -> Option<[Value; 2]> {
         command.stderr(Stdio::piped());
         command
     });
-    // What is rotated before the first look is not read.
+    // A file that is rotated before the first look is not read.
     let mut remarks = BufReader::new(following.child.stderr.take().unwrap()).lines();
     assert!(remarks.any(|line| line.unwrap().contains("reading from byte")));
     let frames = |from: usize| -> String {

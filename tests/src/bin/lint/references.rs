@@ -41,7 +41,10 @@ impl Repository {
             );
             if file.ends_with(".rs") {
                 let text = fs::read_to_string(root.join(file))?;
-                let module = Path::new(file).file_stem().unwrap_or_default().to_string_lossy();
+                let path = Path::new(file).with_extension("");
+                // The tests of a folder are named after it.
+                let path = path.parent().filter(|_| path.ends_with("main")).unwrap_or(&path);
+                let module = path.file_name().unwrap_or_default().to_string_lossy();
                 for name in FUNCTION.captures_iter(&text) {
                     tests.insert(format!("{module}::{}", &name[1]));
                     tests.insert(name[1].to_owned());
