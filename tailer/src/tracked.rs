@@ -99,8 +99,11 @@ pub struct TrackedFiles {
     handles: usize,
     /// Number of files that are held open; may be too high between two looks.
     held: usize,
-    /// More names count since the last look, so there may be more files.
+    /// The next look may find more.
     knows_more: bool,
+    /// Rows whose bytes were nowhere at the last look. A name that changes while a directory is
+    /// listed can be missed, so a gap needs two looks.
+    unfound: HashSet<i64>,
 }
 
 struct Disk;
@@ -137,6 +140,7 @@ impl TrackedFiles {
             handles,
             held: 0,
             knows_more: false,
+            unfound: HashSet::new(),
         }
     }
 

@@ -15,6 +15,7 @@ use super::state::draw_id;
 
 impl TrackedFiles {
     pub(super) fn apply(&mut self, steps: Vec<Step<Bytes>>, problems: &mut Vec<(PathBuf, String)>) {
+        let unfound = std::mem::take(&mut self.unfound);
         for step in steps {
             match step {
                 Step::Named {
@@ -78,7 +79,11 @@ impl TrackedFiles {
                     }
                     problems.push((path, error));
                 }
-                Step::Gap { id, is_overwritten } => self.lose(id, is_overwritten),
+                Step::Gap { id, is_overwritten } if unfound.contains(&id) => self.lose(id, is_overwritten),
+                Step::Gap { id, .. } => {
+                    self.unfound.insert(id);
+                    self.knows_more = true;
+                }
                 Step::Gone { id } => {
                     let row = self.rows.get(&id).filter(|row| is_listed(&row.place)).cloned();
                     if let Some(row) = row {
@@ -298,4 +303,41 @@ fn end_of(bytes: &mut Bytes) -> Option<(Proof, Proven)> {
     bytes.fill_at(from, &mut tail).ok().filter(|filled| *filled)?;
     let end = memchr::memrchr(b'\n', &tail)? + 1;
     proof_at(bytes, from + end as u64).ok().flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::source::inputs::Inputs;
+
+    #[test]
+    fn a_gap_needs_two_looks_that_do_not_find_the_file() {
+        for is_back in [true, false] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            let new = || TrackedFiles::new(Inputs::new(&[path("app.log")], &[], &[]).unwrap(), false, 100);
+            std::fs::write(path("app.log"), "ERROR first\n").unwrap();
+            let mut before = new();
+            before.inform(Vec::new());
+            before.look();
+            let file = &mut before.files[0];
+            let proof = proof_at(file.bytes().unwrap(), 12).unwrap().unwrap().0;
+            let row = FileRow {
+                proof,
+                ..file.row.clone()
+            };
+            std::fs::create_dir(path("away")).unwrap();
+            std::fs::rename(path("app.log"), path("away/app.log")).unwrap();
+            let mut tracked = new();
+            tracked.inform(vec![row]);
+            tracked.look();
+            let gaps = |tracked: &TrackedFiles| tracked.notes.iter().filter(|it| it.gap.is_some()).count();
+            assert!(gaps(&tracked) == 0 && tracked.has_more());
+            if is_back {
+                std::fs::rename(path("away/app.log"), path("app.log.1")).unwrap();
+            }
+            tracked.look();
+            assert_eq!(gaps(&tracked), usize::from(!is_back));
+        }
+    }
 }
