@@ -116,6 +116,24 @@ fn write_quickly(log: &Path, now: &AtomicUsize, stop: &AtomicBool) -> Result<usi
     Ok(n)
 }
 
+/// Erlang's `disk_log` and `rotatelogs -n` use a few names in a circle.
+#[test]
+fn a_circle_of_files_gives_no_gap_for_the_one_that_begins_anew() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let mut files = Journal::new("circle", &["app.log.*"])?;
+    let _tailer = files.follow(&server)?;
+    for n in 0..6 {
+        let name = if n < 5 { "app.log.1" } else { "app.log.2" };
+        files.write(name, &[format!("line {n}")])?;
+        files.wait(&server, SOON)?;
+    }
+    files.truncate("app.log.1")?;
+    files.write("app.log.1", &["line 6"])?;
+    files.wait(&server, SOON)?;
+    assert_eq!(files.gaps(&server)?, [""; 0]);
+    Ok(())
+}
+
 /// F4 with a pattern that matches the copies too
 #[test]
 fn copies_of_copytruncate_under_a_pattern_are_not_read_again() -> Result<()> {

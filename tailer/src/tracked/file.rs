@@ -165,7 +165,8 @@ impl TrackedFile {
 
     pub fn set_overwritten(&mut self) {
         if !self.is_overwritten() {
-            self.was_under_load = self.growth.is_likely_to_have_gone_on();
+            // The writer has moved on to a newer file when there is one.
+            self.was_under_load = !self.is_old && self.growth.is_likely_to_have_gone_on();
         }
         self.row.life = self.row.life.after(Event::BytesGone);
         self.growth.looked = None;
