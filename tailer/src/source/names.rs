@@ -11,8 +11,8 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// Suffixes of the one rotated file that some programs keep.
-const OLD: [&[u8]; 3] = [b".old", b"-old", b"_old"];
+/// Words that mark the one rotated file that some programs keep; CUPS writes `.O`.
+const OLD: [&[u8]; 6] = [b"old", b"prev", b"previous", b"bak", b"backup", b"o"];
 
 /// Suffixes that compression appends to a name.
 const COMPRESSED: [&[u8]; 7] = [b".gz", b".zst", b".xz", b".bz2", b".lzma", b".Z", b".zip"];
@@ -48,8 +48,8 @@ pub fn kind(path: &Path) -> Vec<u8> {
     if name.starts_with(b"@4") || name == b"current" {
         return b"current".to_vec();
     }
-    let old = OLD.iter().find_map(|old| name.strip_suffix(*old));
-    let name = without_marks(old.unwrap_or(name));
+    let old = without_old(name);
+    let name = without_marks(old.as_deref().unwrap_or(name));
     match name.iter().rposition(|byte| *byte == b'.') {
         Some(dot) => {
             let (stem, extension) = name.split_at(dot);
@@ -60,6 +60,27 @@ pub fn kind(path: &Path) -> Vec<u8> {
         }
         None => name.to_vec(),
     }
+}
+
+/// True for `.old`, `-prev`, `_bak` and `~`.
+fn is_old_mark(mark: &[u8]) -> bool {
+    let is_word = |word: &[u8]| OLD.iter().any(|old| word.eq_ignore_ascii_case(old));
+    match mark.split_first() {
+        Some((b'~', rest)) => rest.is_empty(),
+        Some((separator, word)) => b".-_".contains(separator) && is_word(word),
+        None => false,
+    }
+}
+
+/// Returns the name without such a mark, if it has one: `app.log.old`, `app-old.log`.
+fn without_old(name: &[u8]) -> Option<Vec<u8>> {
+    let dot = name.iter().rposition(|byte| *byte == b'.');
+    let mut ends = [Some(name.len()), dot].into_iter().flatten();
+    ends.find_map(|end| {
+        let (stem, extension) = name.split_at(end);
+        let mark = stem.iter().rposition(|byte| b".-_~".contains(byte))?;
+        (mark > 0 && is_old_mark(&stem[mark..])).then(|| [&stem[..mark], extension].concat())
+    })
 }
 
 /// Weekdays and months in the dates of names: PostgreSQL's `postgresql-%a.log`.
@@ -142,7 +163,7 @@ pub fn bases(path: &Path) -> Vec<PathBuf> {
     if name.starts_with(b"@4") {
         bases.push(b"current".to_vec());
     }
-    let is_separator = |(_, byte): &(usize, &u8)| b".-_".contains(byte);
+    let is_separator = |(_, byte): &(usize, &u8)| b".-_~".contains(byte);
     for (at, _) in name.iter().enumerate().filter(is_separator) {
         if at > 0 && is_rotation_mark(&name[at..]) {
             bases.push(name[..at].to_vec());
@@ -166,7 +187,7 @@ pub fn bases(path: &Path) -> Vec<PathBuf> {
 /// True for `.1`, `-20261122.gz`, `.2026-11-22.3`, `.old`, `.gz`.
 fn is_rotation_mark(end: &[u8]) -> bool {
     let mark = plain_name(end);
-    if mark.len() < end.len() && mark.is_empty() || OLD.contains(&mark) {
+    if mark.len() < end.len() && mark.is_empty() || is_old_mark(mark) {
         return true;
     }
     mark.len() > 1 && mark[1].is_ascii_digit() && mark.iter().copied().all(is_mark)
@@ -221,7 +242,7 @@ impl Age {
         };
         // A date has six digits at least.
         match numbers.iter().map(|digits| digits.len()).sum::<usize>() {
-            0 if OLD.iter().any(|old| name.ends_with(old)) => Age::Number(1),
+            0 if without_old(name).is_some() => Age::Number(1),
             0 => Age::Live,
             1..6 => Age::Number(numbers.last().map_or(0, value)),
             _ => Age::Date(Reverse(numbers.iter().map(value).collect())),
@@ -242,6 +263,11 @@ mod tests {
             ("app-2026-11-22.log.gz", "app.log"),
             ("app.log.old", "app.log"),
             ("app.log-old", "app.log"),
+            ("app-old.log", "app.log"),
+            ("app-Prev.log", "app.log"),
+            ("app.log.bak.gz", "app.log"),
+            ("app.log~", "app.log"),
+            ("error_log.O", "error_log"),
             ("app-Mon.log", "app.log"),
             ("app.log.28Nov", "app.log"),
             ("@400000006928f0b71a2b3c4d.s", "current"),
@@ -274,6 +300,10 @@ mod tests {
             ("app.log.gz", "/log/app.log"),
             ("app.log.old", "/log/app.log"),
             ("app.log-old", "/log/app.log"),
+            ("app-old.log", "/log/app.log"),
+            ("app.log.bak", "/log/app.log"),
+            ("app.log~", "/log/app.log"),
+            ("error_log.O", "/log/error_log"),
             ("app.log-20261122", "/log/app.log"),
             ("app.log.2026-11-22T10:00.3.gz", "/log/app.log"),
             ("app-2026-11-22.log.gz", "/log/app.log"),
@@ -287,7 +317,7 @@ mod tests {
                 bases(name)
             );
         }
-        for name in ["app.log", "mail.err", "app.log.bak", "2026.log"] {
+        for name in ["app.log", "mail.err", "app.log.tmp", "2026.log", "foo.log"] {
             assert_eq!(bases(name), Vec::<PathBuf>::new(), "{name}");
         }
         assert!(!bases("app.log.1.tmp").contains(&PathBuf::from("/log/app.log")));
