@@ -91,6 +91,7 @@ test-previous: missing-test build
 test-long: missing-test build
 	extension/package/dist_test.sh
 	LOGWATCH_PLAN_SEED=100001 LOGWATCH_PLANS=50000 cargo test -p logwatch-tailer every_line_is_read_once
+	ROTATOR= RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- rotators::renames_of_any
 
 # pg_upgrade needs the extension in the private tree of this machine's PostgreSQL too.
 test-18: build

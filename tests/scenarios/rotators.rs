@@ -2,7 +2,8 @@
 //! exact multiset of stored records and the gaps are compared.
 //!
 //! The rows are in `tests/src/rotators`; `rotators/rig` plays them.
-//! `ROTATOR=words` plays only rows whose name has these words, and prints each result.
+//! `ROTATOR=words` plays only rows whose name has these words, and prints each result. Of the many
+//! rotators that differ in their names only, all are played when it is set, and a few otherwise.
 
 mod rig;
 
@@ -10,7 +11,7 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use anyhow::{Result, ensure};
-use logwatch_tests::rotators::{MODES, Mode, Row, families, imitations, java, loggers, logrotate};
+use logwatch_tests::rotators::{MODES, Mode, Row, families, imitations, java, loggers, logrotate, scripts};
 use logwatch_tests::server::Server;
 
 /// Rows played at once. Most of the time a row waits for a clock or for the tailer.
@@ -73,6 +74,11 @@ fn files_by_day_are_read_once_and_forgotten_in_silence() -> Result<()> {
 #[test]
 fn renames_and_links_of_other_rotators_lose_and_repeat_nothing() -> Result<()> {
     play(imitations::renames_and_links())
+}
+
+#[test]
+fn renames_of_any_kind_lose_and_repeat_nothing() -> Result<()> {
+    play(scripts::renames(std::env::var_os("ROTATOR").is_some()))
 }
 
 #[test]

@@ -31,6 +31,20 @@ pub fn multilog() -> Vec<Row> {
         .labels(),
         program("multilog *", ALL, Always, "exec @multilog t s4096 n20 {}/log").labels(),
         program(
+            "multilog gzip current",
+            CURRENT,
+            Always,
+            "exec @multilog t s4096 n20 '!gzip' {}/log",
+        )
+        .labels(),
+        program(
+            "multilog gzip *",
+            ALL,
+            Always,
+            "exec @multilog t s4096 n20 '!gzip' {}/log",
+        )
+        .labels(),
+        program(
             "multilog n2 current",
             CURRENT,
             Always,

@@ -85,6 +85,19 @@ pub fn renaming() -> Vec<Row> {
             "create\nrotate 9\nolddir {}/old\ncreateolddir 755",
         )
         .known(&["log", "old"]),
+        renames("start 5", LIVE, "create\nrotate 19\nstart 5"),
+        renames(
+            "sharedscripts",
+            &["log/*.log"],
+            "create\nrotate 9\nsharedscripts\npostrotate\n/bin/true\nendscript",
+        ),
+        // systemd's `append:` writes on in the renamed file for ever.
+        logrotate("no reopen", LIVE, Reopen::Never, Always, "create\nrotate 9"),
+        dates(
+            "dateext day",
+            LIVE,
+            "create\nrotate 9\ndateext\ndateformat .%d%b%Y-%s",
+        ),
         renames("rotate 1", LIVE, "create\nrotate 1").destroys(&[Down]),
         renames("rotate 1 family", &["log/*"], "create\nrotate 1").destroys(&[Down]),
         consumes("rotate 0", LIVE, "create\nrotate 0").destroys(&[Once, Down]),
@@ -104,6 +117,28 @@ pub fn compressing() -> Vec<Row> {
         consumes("gzip at once", LIVE, "create\nrotate 9\ncompress"),
         consumes("gzip at once family", FAMILY, "create\nrotate 9\ncompress"),
         dates_and_gzip(),
+        consumes(
+            "extension gzip",
+            LIVE,
+            "create\nrotate 9\nextension .log\ncompress",
+        ),
+        consumes(
+            "addextension gzip",
+            LIVE,
+            "create\nrotate 9\naddextension .log\ncompress",
+        ),
+        renames(
+            "olddir gzip delayed known",
+            &["log/app.log", "old/app.log*"],
+            "create\nrotate 9\nolddir {}/old\ncreateolddir 755\ncompress\ndelaycompress",
+        )
+        .known(&["log", "old"]),
+        consumes(
+            "lzma",
+            LIVE,
+            "create\nrotate 9\ncompress\ncompresscmd /usr/bin/lzma\ncompressext .lzma",
+        )
+        .destroys(&[Once, Down]),
         renames(
             "xz delayed",
             LIVE,
@@ -173,6 +208,19 @@ pub fn copying() -> Vec<Row> {
             "copytruncate\nrotate 9\nolddir {}/old\ncreateolddir 755",
         )
         .known(&["log", "old"]),
+        logrotate(
+            "copytruncate dateext gzip olddir known",
+            &["log/app.log", "old/app.log*"],
+            Reopen::Never,
+            Seconds(1),
+            "copytruncate\nrotate 9\ndateext\ndateformat -%s\ncompress\nolddir {}/old\ncreateolddir 755",
+        )
+        .known(&["log", "old"]),
+        copies(
+            "copytruncate extension",
+            LIVE,
+            "copytruncate\nrotate 9\nextension .log",
+        ),
         copies("copytruncate rotate 0", LIVE, "copytruncate\nrotate 0").empties(),
         copies("copy", LIVE, "copy\nrotate 9"),
         copies("copy family", FAMILY, "copy\nrotate 9"),

@@ -8,6 +8,7 @@ pub mod imitations;
 pub mod java;
 pub mod loggers;
 pub mod logrotate;
+pub mod scripts;
 pub mod writers;
 
 use std::fs;
@@ -94,7 +95,7 @@ impl Row {
         matches!(
             self.rotator,
             Rotator::File {
-                rotate: Rotate::Imitation(_),
+                rotate: Rotate::Imitation(_) | Rotate::Script(..),
                 ..
             }
         )

@@ -38,6 +38,33 @@ pub enum Rotate {
     /// A command. In its arguments, {} is the row's folder.
     Command(Vec<String>),
     Imitation(Imitation),
+    /// A shell script that makes the renames in `log`, and the live file's name after that. Both
+    /// know the number of the rotation as $n; it is 0 before the first line.
+    Script(&'static str, &'static str),
+}
+
+/// The words of a script: rename, shift up by one number, copy, compress, point a link.
+const WORDS: &str = r#"
+set -e
+to() { [ ! -e "$1" ] || mv "$1" "$2"; }
+up() { for i in 9 8 7 6 5 4 3 2 1 0; do [ $i -lt $3 ] || to "$1$i$2" "$1$((i+1))$2"; done; }
+gz() { [ ! -e "$1" ] || gzip -n "$1"; }
+copy() { [ ! -e "$1" ] || cp "$1" "$2"; }
+packed() { [ ! -e "$1" ] || { gzip -c "$1" >"$1.tmp"; mv "$1.tmp" "$1.gz"; rm "$1"; }; }
+to_zstd() { [ ! -e "$1" ] || zstd -q --rm "$1"; }
+unknown() { [ ! -e "$1" ] || { xz --format=raw -c "$1" >"$2"; rm "$1"; }; }
+ruby_header() { echo '# Logfile created on 2026-01-01 00:00:00 +0000 by logger.rb/v1.5.0'; }
+link() { ln -s "$2" "$1.new"; mv -T "$1.new" "$1"; }
+"#;
+
+/// Runs a script and returns the live file.
+fn run_script(folder: &Path, moves: &str, live: &str, rotation: usize) -> Result<PathBuf> {
+    let mut command = Command::new("sh");
+    command
+        .args(["-c", &format!("{WORDS}\nn={rotation}\n{moves}\nprintf %s {live}")])
+        .current_dir(folder.join("log"));
+    let name = run(&mut command)?;
+    Ok(folder.join("log").join(name))
 }
 
 /// The use that a writer makes of its open file after a rotation.
@@ -129,6 +156,7 @@ impl Rotator {
             } => {
                 let live = match rotate {
                     Rotate::Imitation(imitate) => imitate(folder, 0)?,
+                    Rotate::Script(moves, live) => run_script(folder, moves, live, 0)?,
                     _ => folder.join("log/app.log"),
                 };
                 if let Rotate::Logrotate(options) = rotate {
@@ -182,13 +210,18 @@ impl Writer {
         *rotation += 1;
         let mut live = folder.join("log/app.log");
         match rotate {
-            Rotate::Logrotate(_) => run(Command::new("/usr/sbin/logrotate")
-                .args(["-f", "-s"])
-                .arg(folder.join("logrotate.state"))
-                .arg(folder.join("logrotate.conf"))
-                .current_dir(&folder))?,
-            Rotate::Command(command) => run(&mut in_folder(command, folder)?)?,
+            Rotate::Logrotate(_) => {
+                run(Command::new("/usr/sbin/logrotate")
+                    .args(["-f", "-s"])
+                    .arg(folder.join("logrotate.state"))
+                    .arg(folder.join("logrotate.conf"))
+                    .current_dir(&folder))?;
+            }
+            Rotate::Command(command) => {
+                run(&mut in_folder(command, folder)?)?;
+            }
             Rotate::Imitation(imitate) => live = imitate(folder, *rotation)?,
+            Rotate::Script(moves, name) => live = run_script(folder, moves, name, *rotation)?,
         }
         let is_late = *reopen == Reopen::Late;
         if is_late {
@@ -214,12 +247,13 @@ impl Drop for Writer {
     }
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// Runs a command and returns its output.
+fn run(command: &mut Command) -> Result<String> {
     let output = command.stdin(Stdio::null()).output()?;
     ensure!(
         output.status.success(),
         "{command:?}: {}",
         String::from_utf8_lossy(&output.stderr)
     );
-    Ok(())
+    Ok(String::from_utf8(output.stdout)?)
 }
