@@ -26,12 +26,13 @@ CREATE TABLE logwatch.alerts (
     seq         integer NOT NULL DEFAULT 0,
     holds_until timestamptz,
     joined_at   timestamptz,
-    escalated_at timestamptz
+    escalated_at timestamptz,
+    -- As a column, so that the announcement of an open alert writes no index.
+    end_is_news boolean GENERATED ALWAYS AS (state = 'resolved' AND announced IS DISTINCT FROM 'resolved') STORED
 ) WITH (fillfactor = 50);
 CREATE UNIQUE INDEX alerts_open_idx ON logwatch.alerts (rule, group_key) WHERE state <> 'resolved';
-CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until);
-CREATE INDEX alerts_announced_with_idx ON logwatch.alerts (announced_with) WHERE announced_with IS NOT NULL AND state <> 'resolved';
-CREATE INDEX alerts_unannounced_idx ON logwatch.alerts (id) WHERE state = 'resolved' AND announced IS DISTINCT FROM 'resolved';
+CREATE INDEX alerts_rule_idx ON logwatch.alerts (rule, group_key, met_until) WHERE state = 'resolved';
+CREATE INDEX alerts_unannounced_idx ON logwatch.alerts (id) WHERE end_is_news;
 COMMENT ON TABLE logwatch.alerts IS 'Episodes in which a rule was met: at most one open row per rule and group';
 COMMENT ON COLUMN logwatch.alerts.group_by IS 'The rule''s group_by when the alert began';
 COMMENT ON COLUMN logwatch.alerts.group_key IS 'Source name or fingerprint (hex) by group_by; empty for none';
@@ -49,6 +50,7 @@ COMMENT ON COLUMN logwatch.alerts.announced_worst IS 'Highest level that a notif
 COMMENT ON COLUMN logwatch.alerts.repeats IS 'Number of repeated announcements';
 COMMENT ON COLUMN logwatch.alerts.announced_with IS 'Alert whose notifications announce this one too, because many groups of the rule became due at once; NULL for notifications of its own';
 COMMENT ON COLUMN logwatch.alerts.announced IS 'Last state that notifications were queued for';
+COMMENT ON COLUMN logwatch.alerts.end_is_news IS 'Whether it is resolved and no notification has announced that';
 COMMENT ON COLUMN logwatch.alerts.holds_until IS 'Until when the rule is met even if no record comes any more; NULL: each check finds out';
 COMMENT ON COLUMN logwatch.alerts.joined_at IS 'When the youngest of its patterns was first seen, of those that came after the last notification';
 COMMENT ON COLUMN logwatch.alerts.escalated_at IS 'When the rule''s escalate_to was notified';

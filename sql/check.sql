@@ -41,7 +41,7 @@ CREATE VIEW logwatch_private.work AS
                       AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.enabled AND r.kind = 'absence')) AS changes,
            -- due_announcements() announces no other resolved alerts than these.
            EXISTS (SELECT FROM logwatch.alerts AS a
-                    WHERE a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
+                    WHERE a.end_is_news
                       AND (a.announced IS NOT NULL OR a.resolved_at = a.fired_at
                            OR a.resolved_at > now() - interval '7 days'
                               AND EXISTS (SELECT FROM logwatch.rules AS r WHERE r.name = a.rule AND r.notify_during IS NOT NULL)))
@@ -130,7 +130,7 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.evaluate(logwatch_private.frame[], integer) IS 'Returns the episodes of these frames; a rule that takes too long is left out until it is changed';
 
-CREATE FUNCTION logwatch_private.keep_alerts(met logwatch_private.episode[], asof timestamptz) RETURNS bigint[]
+CREATE FUNCTION logwatch_private.keep_alerts(met logwatch_private.episode[], frames logwatch_private.frame[], asof timestamptz, OUT changed bigint[], OUT whole bigint[])
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
@@ -142,12 +142,12 @@ CREATE FUNCTION logwatch_private.keep_alerts(met logwatch_private.episode[], aso
     AS $$
 #variable_conflict use_column
 DECLARE
-    changed bigint[] := '{}';
     rest logwatch_private.episode[];   -- those that no open alert takes in
     ep record;
     a logwatch.alerts;
     fresh logwatch.alerts;         -- the alert that this check made last
 BEGIN
+    changed := '{}';
     -- Mostly an open alert goes on. One that another session has locked waits for the next check.
     WITH one AS MATERIALIZED (
         SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak
@@ -178,13 +178,24 @@ BEGIN
         WITH one AS MATERIALIZED (
             SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak
               FROM unnest(rest) AS e GROUP BY 1, 2 HAVING count(*) = 1
+        ), frame AS MATERIALIZED (
+            SELECT f.* FROM logwatch_private.present_frames(frames, asof) AS f
         ), made AS (
-            INSERT INTO logwatch.alerts AS u (rule, group_by, group_key, state, level, threshold, within, started_at, met_until, fired_at, resolved_at, count, peak)
+            -- As follow_alerts() would: an UPDATE of thousands that were just made takes as long.
+            INSERT INTO logwatch.alerts AS u (rule, group_by, group_key, state, level, threshold, within, started_at, met_until, fired_at, resolved_at, count, peak, holds_until, worst)
             SELECT one.rule, r.group_by, one.group_key,
                    CASE WHEN NOT v.goes_on THEN 'resolved' WHEN v.lasted THEN 'firing' ELSE 'pending' END,
                    r.level::logwatch.level, r.threshold, r.within, one.started_at, one.met_until,
-                   CASE WHEN v.lasted THEN asof END, CASE WHEN NOT v.goes_on THEN asof END, one.count, one.peak
+                   CASE WHEN v.lasted THEN asof END, CASE WHEN NOT v.goes_on THEN asof END, one.count, one.peak,
+                   CASE WHEN NOT v.goes_on THEN NULL
+                        WHEN one.met_until < asof AND frame.rule IS NOT NULL THEN one.met_until
+                        WHEN frame.is_steady
+                        THEN COALESCE((SELECT h.until FROM logwatch_private.held_until(frame.selection, frame.grp, frame.level, frame.threshold, frame.within, frame.before, asof) AS h), one.met_until) END,
+                   CASE WHEN v.goes_on AND v.lasted
+                        THEN (SELECT w.level FROM logwatch_private.worst_between(s.id, frame.grp, frame.level, one.started_at - frame.within, one.met_until) AS w) END
               FROM one JOIN logwatch.rules AS r ON r.name = one.rule
+              LEFT JOIN frame ON frame.rule = one.rule AND frame.group_key = one.group_key
+              LEFT JOIN logwatch_private.selections AS s ON s.id = frame.selection AND s.since <= one.started_at - frame.within
              CROSS JOIN LATERAL (SELECT one.met_until - one.started_at >= r.for_at_least AS lasted,
                                         one.met_until + r.keep_firing_for > asof - interval '1 second' AS goes_on) AS v
              WHERE (v.lasted OR v.goes_on)
@@ -193,11 +204,11 @@ BEGIN
                                 WHERE k.rule = one.rule AND k.group_key = one.group_key AND k.state = 'resolved' AND k.met_until >= one.started_at - r.keep_firing_for
                                   AND k.started_at <= one.met_until + r.keep_firing_for OFFSET 0)
              ORDER BY one.rule, one.group_key
-            RETURNING u.id, u.rule, u.group_key
+            RETURNING u.id, u.rule, u.group_key, u.worst
         )
-        SELECT ARRAY(SELECT made.id FROM made ORDER BY made.id),
+        SELECT ARRAY(SELECT made.id FROM made ORDER BY made.id), ARRAY(SELECT made.id FROM made WHERE made.worst IS NOT NULL),
                ARRAY(SELECT e FROM unnest(rest) AS e WHERE NOT EXISTS (SELECT FROM made WHERE made.rule = e.rule AND made.group_key = e.group_key))
-          INTO changed, rest;
+          INTO changed, whole, rest;
     END IF;
 
     FOR ep IN
@@ -306,11 +317,10 @@ BEGIN
         END IF;
         changed := changed || a.id;
     END LOOP;
-    RETURN changed;
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.keep_alerts(logwatch_private.episode[], timestamptz)
-    IS 'Makes of episodes what they mean for alerts, and ends what is over; returns the ids of alerts whose state it changed';
+COMMENT ON FUNCTION logwatch_private.keep_alerts(logwatch_private.episode[], logwatch_private.frame[], timestamptz)
+    IS 'Makes of episodes what they mean for alerts, and ends what is over; returns the ids of alerts whose state it changed, and of those that follow_alerts() need not look at';
 
 CREATE FUNCTION logwatch_private.check(asof timestamptz DEFAULT clock_timestamp(), tells boolean DEFAULT true)
     RETURNS TABLE (alert_id bigint, rule text, group_key text, transition text, count bigint, message text)
@@ -329,7 +339,7 @@ DECLARE
     frames logwatch_private.frame[];
     any_absence boolean;
     silent logwatch_private.episode[] := '{}';
-    changed bigint[];              -- alerts whose state this check changed
+    kept record;                   -- ids of alerts
 BEGIN
     PERFORM logwatch_private.hold();
     -- One check at a time; the other one sees what this one would have seen.
@@ -377,9 +387,8 @@ BEGIN
     END IF;
     frames := ARRAY(SELECT f FROM logwatch_private.check_frames(COALESCE(touched, '{}'), learned, asof) AS f);
     DELETE FROM logwatch_private.postponed;
-    changed := logwatch_private.keep_alerts(logwatch_private.evaluate(frames, cardinality(tallies)) || silent, asof);
-
-    PERFORM logwatch_private.follow_alerts(frames, COALESCE(touched, '{}'), changed, asof);
+    kept := logwatch_private.keep_alerts(logwatch_private.evaluate(frames, cardinality(tallies)) || silent, frames, asof);
+    PERFORM logwatch_private.follow_alerts(frames, COALESCE(touched, '{}'), kept.changed, kept.whole, asof);
     PERFORM logwatch_private.announce(asof);
     UPDATE logwatch.progress AS p SET checked_at = asof, took = clock_timestamp() - asof;
 
@@ -392,7 +401,7 @@ BEGIN
                CASE WHEN now_is.state = 'resolved' AND now_is.fired_at = now_is.resolved_at THEN 'late' ELSE now_is.state END,
                now_is.count,
                logwatch_private.alert_message(now_is, r)
-          FROM (SELECT c.id, min(c.position) AS position FROM unnest(changed) WITH ORDINALITY AS c (id, position) GROUP BY c.id) AS was
+          FROM (SELECT c.id, min(c.position) AS position FROM unnest(kept.changed) WITH ORDINALITY AS c (id, position) GROUP BY c.id) AS was
           JOIN logwatch.alerts AS now_is ON now_is.id = was.id
           LEFT JOIN logwatch.rules AS r ON r.name = now_is.rule
          ORDER BY was.position;

@@ -15,7 +15,50 @@ CREATE FUNCTION logwatch_private.worst_between(selection integer, grp bigint, lo
 COMMENT ON FUNCTION logwatch_private.worst_between(integer, bigint, logwatch.level, timestamptz, timestamptz)
     IS 'Returns the highest level in the sums of a group between two times; NULL where there are none';
 
-CREATE FUNCTION logwatch_private.follow_alerts(frames logwatch_private.frame[], touched logwatch_private.touch[], changed bigint[], asof timestamptz) RETURNS void
+-- As are these.
+CREATE FUNCTION logwatch_private.present_frames(frames logwatch_private.frame[], asof timestamptz)
+    RETURNS TABLE (rule text, group_key text, selection integer, grp bigint, within interval, threshold bigint, level logwatch.level, is_steady boolean, before timestamptz)
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT f.rule, f.group_key, f.selection, f.grp, r.within, r.threshold, r.level::logwatch.level,
+           -- The usual, and how many sources there are, change with the time.
+           r.kind IN ('threshold', 'new_pattern') AND r.min_sources = 1 AND f.selection IS NOT NULL,
+           -- Counts seconds before this. A pattern is new for the length of a window.
+           CASE WHEN r.kind = 'new_pattern'
+                THEN COALESCE(least((SELECT p.first_seen FROM logwatch.patterns AS p WHERE p.fingerprint = f.grp) + r.within, asof + interval '1 microsecond'), '-infinity')
+                ELSE asof + interval '1 microsecond' END
+      FROM unnest(frames) AS f JOIN logwatch.rules AS r ON r.name = f.rule
+     WHERE f.to_at >= asof
+    $$;
+COMMENT ON FUNCTION logwatch_private.present_frames(logwatch_private.frame[], timestamptz)
+    IS 'The frames that reach up to now: is_steady where what a window holds tells until when the rule is met';
+
+CREATE FUNCTION logwatch_private.held_until(selection integer, grp bigint, lowest logwatch.level, threshold bigint, within interval, before timestamptz, asof timestamptz)
+    RETURNS TABLE (until timestamptz)
+    LANGUAGE sql STABLE
+    AS $$
+    -- The latest second since which the threshold is held: the count falls below it when that
+    -- second leaves the window. Sums of minutes, the newest first, tell the minute, and its points
+    -- the second. Sums of floats are exact up to 9e15, and much quicker than numeric ones.
+    SELECT CASE WHEN h.second > asof - within THEN h.second + within END
+      -- The minute has a row for each level.
+      FROM (SELECT max(m.minute) AS minute, max(m.kept) - $4 AS surplus, logwatch_private.sum_points(m.points, 0) AS points
+              FROM (SELECT k.*
+                      FROM (SELECT i.minute, i.points,
+                                   sum(CASE WHEN i.minute + interval '1 minute' <= before THEN i.n::float8
+                                            ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(i.points) AS p WHERE i.minute + make_interval(secs => p % 60) < before) END)
+                                       OVER (ORDER BY i.minute DESC) AS kept
+                              FROM logwatch_private.rolled AS i
+                             WHERE i.selection = $1 AND i.grp = $2 AND i.level >= lowest
+                               AND i.minute > asof - within - interval '1 minute' AND i.minute < before) AS k
+                     WHERE k.kept >= $4 ORDER BY k.minute DESC FETCH FIRST 1 ROW WITH TIES) AS m) AS o
+     CROSS JOIN LATERAL (
+           SELECT o.minute + make_interval(secs => logwatch_private.second_above(o.points, o.surplus, date_part('epoch', before - o.minute))) AS second) AS h
+    $$;
+COMMENT ON FUNCTION logwatch_private.held_until(integer, bigint, logwatch.level, bigint, interval, timestamptz, timestamptz)
+    IS 'Returns until when the sums of a group hold the threshold if nothing new comes; NULL where they do not';
+
+CREATE FUNCTION logwatch_private.follow_alerts(frames logwatch_private.frame[], touched logwatch_private.touch[], changed bigint[], whole bigint[], asof timestamptz) RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
     SET jit = off
@@ -30,49 +73,19 @@ BEGIN
         SELECT k.* FROM logwatch.alerts AS k
          WHERE k.state <> 'resolved'
            AND ((k.rule, k.group_key) IN (SELECT f.rule, f.group_key FROM unnest(frames) AS f WHERE f.to_at >= asof) OR k.id IN (SELECT c FROM unnest(changed) AS c))
+           AND k.id NOT IN (SELECT c FROM unnest(whole) AS c WHERE c IS NOT NULL)
            FOR UPDATE SKIP LOCKED
     ), frame AS MATERIALIZED (
-        SELECT m.id, f.selection, f.grp, r.within, r.threshold, r.level::logwatch.level AS level,
-               -- The usual, and how many sources there are, change with the time.
-               m.met_until >= asof AND r.kind IN ('threshold', 'new_pattern') AND r.min_sources = 1 AND f.selection IS NOT NULL AS is_steady,
-               -- Counts seconds before this. A pattern is new for the length of a window.
-               CASE WHEN r.kind = 'new_pattern'
-                    THEN COALESCE(least((SELECT p.first_seen FROM logwatch.patterns AS p WHERE p.fingerprint = f.grp) + r.within, asof + interval '1 microsecond'), '-infinity')
-                    ELSE asof + interval '1 microsecond' END AS before
-          FROM unnest(frames) AS f
-          JOIN logwatch.rules AS r ON r.name = f.rule
-          JOIN mine AS m ON m.rule = f.rule AND m.group_key = f.group_key
-         WHERE f.to_at >= asof
-    ), held AS MATERIALIZED (
-        -- The latest second since which the threshold is held: the count falls below it when that
-        -- second leaves the window. Sums of minutes, the newest first, tell the minute, and its
-        -- points the second. Sums of floats are exact up to 9e15, and much quicker than numeric
-        -- ones.
-        SELECT f.id, CASE WHEN h.second > asof - f.within THEN h.second END AS second
-          FROM frame AS f
-         CROSS JOIN LATERAL (
-               -- The minute has a row for each level.
-               SELECT max(m.minute) AS minute, max(m.kept) - f.threshold AS surplus, logwatch_private.sum_points(m.points, 0) AS points
-                 FROM (SELECT k.*
-                         FROM (SELECT i.minute, i.points,
-                                      sum(CASE WHEN i.minute + interval '1 minute' <= f.before THEN i.n::float8
-                                               ELSE (SELECT COALESCE(sum((p / 60)::float8), 0) FROM unnest(i.points) AS p WHERE i.minute + make_interval(secs => p % 60) < f.before) END)
-                                          OVER (ORDER BY i.minute DESC) AS kept
-                                 FROM logwatch_private.rolled AS i
-                                WHERE i.selection = f.selection AND i.grp = f.grp AND i.level >= f.level
-                                  AND i.minute > asof - f.within - interval '1 minute' AND i.minute < f.before) AS k
-                        WHERE k.kept >= f.threshold ORDER BY k.minute DESC FETCH FIRST 1 ROW WITH TIES) AS m) AS o
-         CROSS JOIN LATERAL (
-               SELECT o.minute + make_interval(secs => logwatch_private.second_above(o.points, o.surplus, date_part('epoch', f.before - o.minute))) AS second) AS h
-         WHERE f.is_steady
+        SELECT f.* FROM logwatch_private.present_frames(frames, asof) AS f
     ), looked AS (
-        SELECT m.id, f.id IS NOT NULL AS is_looked_at,
-               CASE WHEN m.met_until < asof THEN m.met_until WHEN f.is_steady THEN COALESCE(h.second + f.within, m.met_until) END AS holds_until,
+        SELECT m.id, f.rule IS NOT NULL AS is_looked_at,
+               CASE WHEN m.met_until < asof THEN m.met_until
+                    WHEN f.is_steady
+                    THEN COALESCE((SELECT h.until FROM logwatch_private.held_until(f.selection, f.grp, f.level, f.threshold, f.within, f.before, asof) AS h), m.met_until) END AS holds_until,
                m.state = 'firing' AND c.id IS NOT NULL AS is_new,
                CASE WHEN m.state = 'firing' AND c.id IS NOT NULL THEN COALESCE(w.level, (SELECT max(o.level) FROM logwatch_private.counted(m) AS o)) END AS worst
           FROM mine AS m
-          LEFT JOIN frame AS f ON f.id = m.id
-          LEFT JOIN held AS h ON h.id = m.id
+          LEFT JOIN frame AS f ON f.rule = m.rule AND f.group_key = m.group_key
           LEFT JOIN unnest(changed) AS c (id) ON c.id = m.id
           LEFT JOIN logwatch_private.known_rules AS k ON k.name = m.rule
           LEFT JOIN logwatch_private.selections AS s ON s.id = k.selection AND s.group_by = m.group_by AND s.since <= m.started_at - m.within
@@ -107,5 +120,5 @@ BEGIN
      WHERE u.id = j.id AND u.state <> 'resolved';
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.follow_alerts(logwatch_private.frame[], logwatch_private.touch[], bigint[], timestamptz)
+COMMENT ON FUNCTION logwatch_private.follow_alerts(logwatch_private.frame[], logwatch_private.touch[], bigint[], bigint[], timestamptz)
     IS 'Notes when open alerts must be looked at again, and what has joined them';

@@ -31,19 +31,19 @@ BEGIN
       FROM (SELECT a AS alert, a.id,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL
                              -- Acknowledged while a silence or its hours held it back.
-                             AND (NOT logwatch_private.is_acked(a.id) OR a.worst > COALESCE((logwatch_private.last_ack(a.id)).worst, a.level)) THEN 'first'
+                             AND (NOT acked.itself OR a.worst > COALESCE((logwatch_private.last_ack(a.id)).worst, a.level)) THEN 'first'
                         WHEN a.state = 'firing' AND a.worst > a.announced_worst THEN 'worse'
                         WHEN a.state = 'firing' AND a.escalated_at IS NULL AND r.escalate_after IS NOT NULL
                              AND (SELECT min(n.created_at) FROM logwatch.notifications AS n WHERE n.alert_id = COALESCE(a.announced_with, a.id)) + r.escalate_after <= asof
-                             AND NOT logwatch_private.is_acked(a.id) AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) THEN 'escalated'
+                             AND NOT acked.itself AND NOT acked.its_mail THEN 'escalated'
                         WHEN a.state = 'firing' AND a.joined_at > a.notified_at AND a.notified_at + interval '5 minutes' <= asof
-                             AND a.group_by <> 'pattern' AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) THEN 'joined'
+                             AND a.group_by <> 'pattern' AND NOT acked.its_mail THEN 'joined'
                         WHEN a.state = 'firing' AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof
-                             AND NOT logwatch_private.is_acked(a.id) AND NOT logwatch_private.is_acked(COALESCE(a.announced_with, a.id)) THEN 'repeat'
+                             AND NOT acked.itself AND NOT acked.its_mail THEN 'repeat'
                         -- Alerts that were announced together are over when the last one is.
                         WHEN a.state = 'resolved' AND a.announced = 'firing'
                              AND (a.announced_with IS NULL
-                                  OR NOT EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.announced_with = a.announced_with AND o.state <> 'resolved'))
+                                  OR a.announced_with NOT IN (SELECT o.announced_with FROM logwatch.alerts AS o WHERE o.state <> 'resolved' AND o.announced_with IS NOT NULL))
                              THEN 'resolved'
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
                         -- Over before the hours in which the rule notifies began.
@@ -54,7 +54,10 @@ BEGIN
                    END AS reason, r AS rule
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
-             WHERE a.state = 'firing' OR a.state = 'resolved' AND a.announced IS DISTINCT FROM 'resolved'
+             CROSS JOIN LATERAL (
+                   SELECT EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = a.id) AS itself,
+                          EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = COALESCE(a.announced_with, a.id)) AS its_mail) AS acked
+             WHERE a.state = 'firing' OR a.end_is_news
              -- Finds the reason once.
              OFFSET 0) AS due
      WHERE due.reason IS NOT NULL

@@ -282,7 +282,7 @@ BEGIN
     EXECUTE format(
         'INSERT INTO logwatch_private.rolled (selection, grp, minute, level, n, points)
          SELECT $8, s.grp, s.minute, s.level, sum(s.n), logwatch_private.sum_points(s.points, s.n)
-           FROM (%s) AS s WHERE s.minute >= $1 GROUP BY 2, 3, 4',
+           FROM (%s) AS s WHERE s.minute >= $1 GROUP BY 2, 3, 4 ORDER BY 2, 3, 4',
         logwatch_private.minutes_query('m.n, m.points', r, NULL, places))
         USING start, 'infinity'::timestamptz, NULL::bigint[], places, r.match, r.exclude, r.level::logwatch.level, found.id;
     RETURN found.id;

@@ -188,16 +188,6 @@ COMMENT ON COLUMN logwatch.acknowledgements.alert_id IS 'logwatch.alerts.id';
 COMMENT ON COLUMN logwatch.acknowledgements.acked_by IS 'Role that acknowledged the alert';
 COMMENT ON COLUMN logwatch.acknowledgements.worst IS 'Highest level among the alert''s records then';
 
-CREATE FUNCTION logwatch_private.is_acked(alert_id bigint) RETURNS boolean
-    LANGUAGE plpgsql STABLE
-    SET search_path = pg_catalog, pg_temp
-    AS $$
-BEGIN
-    RETURN EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = $1);
-END
-$$;
-COMMENT ON FUNCTION logwatch_private.is_acked(bigint) IS 'Whether somebody has acknowledged an alert';
-
 CREATE FUNCTION logwatch_private.last_ack(alert_id bigint) RETURNS logwatch.acknowledgements
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp
