@@ -436,10 +436,17 @@ fn recipient_allowed(address: &str) -> bool {
 /// Returns the known setting whose name is nearest to a misspelt one.
 #[pg_extern(sql = false)]
 fn nearest_name(name: &str, known: Vec<Option<String>>) -> Option<String> {
+    let likeness = |known: &str| strsim::jaro_winkler(beginning(name), beginning(known));
     known
         .into_iter()
         .flatten()
-        .max_by(|one, two| strsim::jaro_winkler(name, one).total_cmp(&strsim::jaro_winkler(name, two)))
+        .max_by(|one, two| likeness(one).total_cmp(&likeness(two)))
+}
+
+/// Returns up to 64 characters: the comparison of long texts takes minutes, and no cancel stops it.
+fn beginning(name: &str) -> &str {
+    let end = name.char_indices().nth(64).map_or(name.len(), |(at, _)| at);
+    &name[..end]
 }
 
 /// Returns a name or a reason from outside, with blanks in place of control and invisible

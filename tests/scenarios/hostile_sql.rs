@@ -10,6 +10,9 @@ use fastrand::Rng;
 use logwatch_tests::server::{Server, run};
 use postgres::Client;
 use postgres::error::SqlState;
+use std::time::{Duration, Instant};
+
+const STATEMENT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// Words that a user must never read: they speak of the code, not of what was asked for.
 const INSIDE: [&str; 9] = [
@@ -308,6 +311,26 @@ fn attempt(client: &mut Client, statement: &str) -> Result<bool> {
     Ok(false)
 }
 
+/// Runs one statement as `attempt` does. A function for users answers before statement_timeout; an
+/// internal one may take longer, but lets itself be cancelled.
+fn attempt_in_time(client: &mut Client, statement: &str) -> Result<bool> {
+    let started = Instant::now();
+    let ok = attempt(client, statement)?;
+    let limit = if statement.contains(" logwatch_private.") {
+        3
+    } else {
+        1
+    } * STATEMENT_TIMEOUT;
+    if started.elapsed() >= limit {
+        bail!(
+            "{:?} for {}",
+            started.elapsed(),
+            statement.chars().take(300).collect::<String>()
+        );
+    }
+    Ok(ok)
+}
+
 fn number(name: &str, default: u64) -> Result<u64> {
     match std::env::var(name) {
         Ok(text) => text.parse().with_context(|| format!("{name} is no number")),
@@ -352,14 +375,17 @@ fn hostile_arguments_crash_nothing_and_gain_nothing() -> Result<()> {
         .iter()
         .map(|(role, _)| {
             let mut client = server.client_as(role, "postgres")?;
-            client.batch_execute("SET statement_timeout = '10s'")?;
+            client.batch_execute(&format!(
+                "SET statement_timeout = {}",
+                STATEMENT_TIMEOUT.as_millis()
+            ))?;
             Ok((*role, client))
         })
         .collect::<Result<Vec<_>>>()?;
     for call in functions.iter().flat_map(|it| it.calls_with_arrays(&mut rng)) {
-        attempt(&mut clients[3].1, &call).with_context(|| format!("LOGWATCH_SEED={seed}"))?;
+        attempt_in_time(&mut clients[3].1, &call).with_context(|| format!("LOGWATCH_SEED={seed}"))?;
     }
-    let (mut worked, mut timed_out) = (0, 0);
+    let mut worked = 0;
     for turn in 0..calls {
         // Each function once, then at random; mostly as superuser, whom no privilege stops.
         let function = &functions[usize::try_from(turn).map_or(0, |turn| {
@@ -376,13 +402,8 @@ fn hostile_arguments_crash_nothing_and_gain_nothing() -> Result<()> {
         if !superuser && known.is_none() {
             known = Some(run(&mut admin, PRIVILEGES)?);
         }
-        let started = std::time::Instant::now();
-        let ok =
-            attempt(client, &call).with_context(|| format!("call {turn} as {role}, LOGWATCH_SEED={seed}"))?;
-        if !ok && started.elapsed().as_secs() >= 10 {
-            eprintln!("slow: {}", call.chars().take(300).collect::<String>());
-            timed_out += 1;
-        }
+        let ok = attempt_in_time(client, &call)
+            .with_context(|| format!("call {turn} as {role}, LOGWATCH_SEED={seed}"))?;
         worked += u64::from(ok);
         assert!(!ok || *role != "nobody", "nobody may call {call}");
         if superuser && ok {
@@ -414,10 +435,10 @@ fn hostile_arguments_crash_nothing_and_gain_nothing() -> Result<()> {
     }
     assert_no_crash(&server);
     eprintln!(
-        "{calls} calls of {} functions, {worked} succeeded, {timed_out} timed out",
+        "{calls} calls of {} functions, {worked} succeeded",
         functions.len()
     );
-    assert!(worked > 0 && timed_out == 0);
+    assert!(worked > 0);
     Ok(())
 }
 

@@ -120,3 +120,21 @@ fn a_misspelt_name_is_answered_with_the_right_one() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_name_of_any_length_is_compared_at_once() -> Result<()> {
+    let server = server()?;
+    server.sql(
+        "INSERT INTO logwatch.rules (name) SELECT n || repeat('yx', 40) FROM generate_series(1, 1000) AS n",
+    )?;
+    let limit = "SET statement_timeout = '10s'; ";
+    let long = format!("{limit}SELECT logwatch_check_rule('9' || repeat('yx', 500000))");
+    ensure!(server.sql_error(&long)?.to_string().contains("Did you mean \"9"));
+    let nearest =
+        "logwatch_private.nearest_name('error', array_fill(repeat('xy', 500000), ARRAY[100]) || '{eror}')";
+    assert_eq!(
+        server.sql(&format!("{limit}SELECT {nearest}"))?.lines().last(),
+        Some("eror")
+    );
+    Ok(())
+}
