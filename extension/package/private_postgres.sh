@@ -31,7 +31,7 @@ checkout=$(cd "$(dirname "$0")/../.." && pwd -P)
 elsewhere=/var/tmp/logwatch-$(printf %s "$checkout" | sha256sum | cut -c 1-12)
 
 if [[ ${1:-} == --remove ]]; then
-	rm -rf "$checkout"/target/postgres{,-pypi-*,-cassert,-release}
+	rm -rf "$checkout"/target/postgres{,.lock,-pypi-*,-cassert,-release{,.lock}}
 	[[ ! -O $elsewhere ]] || rm -rf "$elsewhere"
 	exit
 fi
@@ -49,11 +49,18 @@ if ((EUID == 0)); then
 	fi
 fi
 
+# Whether "$tree" must be made to bear this stamp. Waits for another call that is making it.
+is_due() {
+	[[ $(cat "$tree/stamp" 2>/dev/null) != "$1" ]] || return
+	{ exec 9>>"$tree.lock" && flock 9; } || fail "cannot lock $tree.lock"
+	[[ $(cat "$tree/stamp" 2>/dev/null) != "$1" ]]
+}
+
 if [[ ${1:-} == --pypi ]]; then
 	version=${pypi[${2:-none}]:-}
 	[[ -n $version ]] || fail "--pypi needs a major version from 14 to 18"
 	tree=$base/postgres-pypi-$2
-	if [[ $(cat "$tree/stamp" 2>/dev/null) != "$version" ]]; then
+	if is_due "$version"; then
 		rm -rf "$tree"
 		mkdir -p "$tree/wheel"
 		# The wheel is an archive of the tree. It requires a newer Python than Debian's, but only for its
@@ -100,7 +107,7 @@ tree=$base/${LOGWATCH_TREE:-postgres}
 
 stamp="$version $bindir $(stat -c %Y-%s "$bindir/postgres" "$bindir/pg_config") $(stat -c %Y "$sharedir/extension" "$pkglibdir")"
 stamp=${stamp//$'\n'/ }
-if [[ $(cat "$tree/stamp" 2>/dev/null) != "$stamp" ]]; then
+if is_due "$stamp"; then
 	# The extension in the old tree goes too; make installs it again.
 	rm -rf "$tree"
 	mkdir -p "$tree$bindir" "$tree$pkglibdir" "$tree$sharedir/extension"
