@@ -381,3 +381,24 @@ fn a_thousand_rules_see_a_hundred_thousand_patterns_in_one_window() -> Result<()
     assert_eq!(counted, "in words|10\nof each|1\nquiet 1|1000\nquiet 10|0");
     Ok(())
 }
+
+/// A storm announces thousands of alerts at once: each is a HOT update, which writes no index.
+#[test]
+fn the_announcement_of_an_alert_writes_no_index() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    // In one transaction, to count its own updates only.
+    let announce = "SELECT FROM logwatch_check();
+         SELECT pg_stat_get_xact_tuples_updated(a) > 0, pg_stat_get_xact_tuples_hot_updated(a) = pg_stat_get_xact_tuples_updated(a)
+           FROM (SELECT 'logwatch.alerts'::regclass::oid AS a) AS t";
+    server.sql(crate::INGEST_FATAL)?;
+    let told = server.sql(announce)?;
+    assert!(told.ends_with("t|t"), "{told}");
+    // The count notices an index that an announcement must write.
+    server.sql(
+        "CREATE INDEX ON logwatch.alerts (id) WHERE announced IS NULL;
+         INSERT INTO logwatch.rules (name, level) VALUES ('second', 'FATAL')",
+    )?;
+    let told = server.sql(announce)?;
+    assert!(told.ends_with("t|f"), "{told}");
+    Ok(())
+}
