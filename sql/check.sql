@@ -130,6 +130,19 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.evaluate(logwatch_private.frame[], integer) IS 'Returns the episodes of these frames; a rule that takes too long is left out until it is changed';
 
+-- A quiet of less than keep_firing_for ends no episode, nor may late records leave so short a quiet
+-- between two alerts.
+CREATE FUNCTION logwatch_private.beginning(a logwatch.alerts, started_at timestamptz, keep_firing_for interval) RETURNS timestamptz
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT COALESCE(max(k.met_until), $2) FROM logwatch.alerts AS k
+     WHERE k.rule = a.rule AND k.group_key = a.group_key AND k.state = 'resolved' AND k.closed IS NULL AND k.id <> a.id
+       AND k.met_until BETWEEN $2 - $3 AND $2
+    $$;
+COMMENT ON FUNCTION logwatch_private.beginning(logwatch.alerts, timestamptz, interval)
+    IS 'When an alert begins that late records make longer: at this time, or at the end of the alert before if only a short quiet is between them';
+
 CREATE FUNCTION logwatch_private.keep_alerts(met logwatch_private.episode[], frames logwatch_private.frame[], asof timestamptz, OUT changed bigint[], OUT whole bigint[])
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
@@ -158,7 +171,7 @@ BEGIN
            FOR UPDATE SKIP LOCKED
     ), updated AS (
         UPDATE logwatch.alerts AS u
-           SET started_at = least(u.started_at, one.started_at),
+           SET started_at = CASE WHEN one.started_at < u.started_at THEN logwatch_private.beginning(u, one.started_at, r.keep_firing_for) ELSE u.started_at END,
                met_until = greatest(u.met_until, one.met_until),
                count = CASE WHEN one.met_until >= u.met_until THEN one.count ELSE u.count END,
                peak = greatest(u.peak, one.peak),
@@ -245,7 +258,7 @@ BEGIN
             END IF;
             -- A continuation of a resolved alert has already lasted long enough.
             ep.lasted := ep.lasted OR a.closed IS NULL;
-            ep.started_at := greatest(ep.started_at, a.met_until);
+            ep.started_at := CASE WHEN a.closed IS NULL THEN a.met_until ELSE greatest(ep.started_at, a.met_until) END;
             a := NULL;
         ELSIF NOT FOUND THEN
             CONTINUE WHEN NOT ep.lasted AND NOT ep.goes_on;
@@ -280,7 +293,7 @@ BEGIN
             changed := changed || fresh.id;
         ELSE
             UPDATE logwatch.alerts AS u
-               SET started_at = least(u.started_at, ep.started_at),
+               SET started_at = CASE WHEN ep.started_at < u.started_at THEN logwatch_private.beginning(u, ep.started_at, ep.keep_firing_for) ELSE u.started_at END,
                    met_until = greatest(u.met_until, ep.met_until),
                    count = CASE WHEN ep.met_until >= u.met_until THEN ep.count ELSE u.count END,
                    peak = greatest(u.peak, ep.peak),
