@@ -130,8 +130,8 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.evaluate(logwatch_private.frame[], integer) IS 'Returns the episodes of these frames; a rule that takes too long is left out until it is changed';
 
--- A quiet of less than keep_firing_for ends no episode, nor may late records leave so short a quiet
--- between two alerts.
+-- A quiet of less than keep_firing_for ends no episode: an alert that late records bring so near to
+-- the one before begins where that ended.
 CREATE FUNCTION logwatch_private.beginning(a logwatch.alerts, started_at timestamptz, keep_firing_for interval) RETURNS timestamptz
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

@@ -49,7 +49,7 @@ if ((EUID == 0)); then
 	fi
 fi
 
-# Whether "$tree" must be made to bear this stamp. Waits for another call that is making it.
+# Returns true when "$tree" needs to be made with this stamp. Waits for a call that is making it.
 is_due() {
 	[[ $(cat "$tree/stamp" 2>/dev/null) != "$1" ]] || return
 	{ exec 9>>"$tree.lock" && flock 9; } || fail "cannot lock $tree.lock"

@@ -433,7 +433,7 @@ fn recipient_allowed(address: &str) -> bool {
     is_allowed(address)
 }
 
-/// Returns the known setting whose name is nearest to a misspelt one.
+/// Returns the known name that is nearest to a misspelt one.
 #[pg_extern(sql = false)]
 fn nearest_name(name: &str, known: Vec<Option<String>>) -> Option<String> {
     let likeness = |known: &str| strsim::jaro_winkler(beginning(name), beginning(known));
