@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use super::state::FileRow;
 use crate::source::directory::{Candidate, Kin};
@@ -168,6 +168,8 @@ pub enum Relation {
 /// A file that is being read.
 pub struct OpenFile<'a, F> {
     pub row: &'a FileRow,
+    /// Where it is now.
+    pub place: PathBuf,
     /// The proof of all that was read of it; of all that was seen in it while it is not held open.
     pub now: Proof,
     /// The proofs of earlier offsets.
@@ -192,12 +194,23 @@ impl<F: Sample> OpenFile<'_, F> {
         start
     }
 
+    /// Returns true when so many bytes in common can prove that a candidate is this file, or a part
+    /// of it: near the place where it was, or where it is now.
+    fn may_be(&self, fresh: &Fresh<F>, known: u64) -> bool {
+        let is_compressed = fresh.file.is_compressed();
+        let places = [&self.row.place, &self.place];
+        places.iter().any(|place| {
+            let there = (self.row.path.as_path(), place.as_path(), self.row.inode);
+            may_prove((&fresh.candidate, fresh.is_moved), is_compressed, there, known)
+        })
+    }
+
     /// Compares a candidate with this file; `None` when they have nothing to do with each other.
     pub fn relation(&mut self, fresh: &mut Fresh<F>) -> io::Result<Option<Relation>> {
         let size = fresh.size()?;
         let now = self.now;
         let shared = fresh.head.len().min(self.head.len());
-        if fresh.head[..shared] != self.head[..shared] || !fresh.may_be(self.row, now.offset.max(size)) {
+        if fresh.head[..shared] != self.head[..shared] || !self.may_be(fresh, now.offset.max(size)) {
             return Ok(None);
         }
         let contains = now.says_something() && now.offset <= size;

@@ -246,7 +246,7 @@ impl<W: World> Planner<'_, '_, W> {
     ) -> HashSet<Inode> {
         let by_inode: HashMap<Inode, &Candidate> = candidates.iter().map(|it| (it.seen.inode, it)).collect();
         let mut held = HashSet::new();
-        for (index, open) in self.open.iter().enumerate() {
+        for (index, open) in self.open.iter_mut().enumerate() {
             if open.row.life == Life::Overwritten {
                 continue;
             }
@@ -261,6 +261,7 @@ impl<W: World> Planner<'_, '_, W> {
             if candidate.seen.path != open.row.path && world.leads_to(&open.row.path, open.row.inode) {
                 candidate.seen.path.clone_from(&open.row.path);
             }
+            open.place.clone_from(&candidate.seen.place);
             let is_old = order::is_old(&candidate, newest);
             self.steps.push(Step::Named {
                 open: index,
@@ -275,9 +276,11 @@ impl<W: World> Planner<'_, '_, W> {
         for candidate in candidates {
             let candidate = candidate.clone();
             let is_stranger = candidate.kin == Kin::Stranger;
+            // A file that is being compressed is there together with its twin.
+            let twin = names::uncompressed(&candidate.seen.place);
             let bases = names::bases(&candidate.seen.place);
-            let is_moved =
-                !bases.is_empty() && !bases.iter().any(|base| self.places.contains(base.as_path()));
+            let is_there = |base: &PathBuf| Some(base) != twin.as_ref() && self.places.contains(&**base);
+            let is_moved = !bases.is_empty() && !bases.iter().any(is_there);
             let opened = world
                 .open(&candidate)
                 .and_then(|file| Fresh::new(candidate.clone(), file, is_moved));
@@ -408,6 +411,7 @@ impl<W: World> Planner<'_, '_, W> {
         }
         let mut known = self.known.of(&fresh.head);
         known.sort();
+        let mut from = From::Beginning;
         for file in &known {
             let Known::Open(index) = *file else { break };
             let open = &mut self.open[index];
@@ -426,7 +430,9 @@ impl<W: World> Planner<'_, '_, W> {
                 }
                 Ok(Some(Relation::Beyond)) if may_go_on => return Ok(Identity::Same(Holder::Open(index))),
                 Ok(Some(Relation::Beyond)) if fresh.is_of_its_own(open.now.offset) => {}
-                Ok(Some(Relation::Beyond)) => return Ok(Identity::New(From::After(open.now))),
+                // Another file that will be read may have the rest.
+                Ok(Some(Relation::Beyond)) if from == From::Beginning => from = From::After(open.now),
+                Ok(Some(Relation::Beyond)) => {}
                 Ok(Some(Relation::Unsure)) | Err(_) => return Ok(Identity::Unsure),
             }
         }
@@ -438,7 +444,7 @@ impl<W: World> Planner<'_, '_, W> {
                 return Ok(Identity::CopyOf(id));
             }
         }
-        Ok(Identity::New(From::Beginning))
+        Ok(Identity::New(from))
     }
 
     fn read(&mut self, at: usize, fresh: Fresh<W::File>, id: i64, how: How) {

@@ -8,7 +8,7 @@
 //! says how many, `LOGWATCH_PLAN_SEED` where to begin.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::time::{Instant, SystemTime};
 
 use super::model_files::{Folder, LINE, Node, Random, Sampled, lines_of, log, names_of};
@@ -91,19 +91,8 @@ impl Model {
     fn write(&mut self) {
         self.clock += 1;
         let count = 1 + self.random.below(6);
-        let node = self
-            .folder
-            .nodes
-            .entry(self.folder.live.clone())
-            .or_insert_with(|| {
-                self.inode += 1;
-                Node {
-                    inode: self.inode,
-                    bytes: Vec::new(),
-                    is_compressed: false,
-                    modified: 0,
-                }
-            });
+        self.inode += 1;
+        let node = self.folder.live_node(self.inode);
         for _ in 0..count {
             self.lines += 1;
             let line = format!("{:>1$}\n", self.lines, LINE - 1);
@@ -123,16 +112,8 @@ impl Model {
     fn copy_and_truncate(&mut self, folder: &str) {
         self.folder.shift(folder);
         self.inode += 1;
-        let (inode, clock) = (self.inode, self.clock);
-        if let Some(node) = self.folder.nodes.get_mut(&self.folder.live) {
-            let copy = Node {
-                inode,
-                modified: clock,
-                ..node.clone()
-            };
-            node.bytes.clear();
-            node.modified = clock;
-            self.folder.nodes.insert(log(&format!("{folder}app.log.1")), copy);
+        let copy = log(&format!("{folder}app.log.1"));
+        if self.folder.copy_and_truncate(&copy, self.inode, self.clock) {
             self.note(format!("copy to {folder}app.log.1 and truncate"));
         }
     }
@@ -161,37 +142,55 @@ impl Model {
         self.note("truncate".to_owned());
     }
 
+    /// A rotated file gets a compressed twin, and is deleted then or a while later.
+    fn compress(&mut self) {
+        let rotated = self.folder.rotated();
+        let Some(plain) = self.random.one_of(rotated) else {
+            return;
+        };
+        let has_twin = self.add_twin(&plain);
+        if !has_twin || self.random.below(2) == 0 {
+            self.unlinked.extend(self.folder.nodes.remove(&plain));
+            self.note(format!("delete {}", plain.display()));
+        }
+    }
+
+    /// Returns false when it is there already.
+    fn add_twin(&mut self, plain: &Path) -> bool {
+        self.inode += 1;
+        let is_new = self.folder.add_twin(plain, self.inode);
+        if is_new {
+            self.note(format!("compress {}", plain.display()));
+        }
+        is_new
+    }
+
     fn step(&mut self) {
         self.clock += 1;
-        match self.random.below(16) {
+        match self.random.below(17) {
             0..4 => self.write(),
             4 => {
-                self.folder.shift("");
-                self.rename(log("app.log.1"));
+                let folder = ["", "old/"][usize::from(self.random.below(3) == 0)];
+                self.folder.shift(folder);
+                self.rename(log(&format!("{folder}app.log.1")));
             }
             5 => self.copy_and_truncate(""),
             12 => self.copy_and_truncate("old/"),
             // cronolog's hard link: the file keeps its other name.
             13 => self.rename(log(&format!("app-20261128{:04}.log", self.clock))),
+            // A pattern may take files whose names say nothing; short ones are known by a look only.
+            16 if self.covers_all && self.held.is_some() => {
+                let moved = log(&format!("old/batch{}", self.clock));
+                self.rename(moved.clone());
+                self.add_twin(&moved);
+                self.look();
+            }
             14 => self.truncate(),
             15 => {
                 self.folder.live = log(&format!("releases/{:04}/app.log", self.clock));
                 self.note(format!("the link leads to {}", self.folder.live.display()));
             }
-            6 => {
-                let name = format!("app.log.{}", 1 + self.random.below(2));
-                if let Some(node) = self.folder.nodes.remove(&log(&name)) {
-                    self.inode += 1;
-                    let twin = Node {
-                        inode: self.inode,
-                        is_compressed: true,
-                        ..node.clone()
-                    };
-                    self.unlinked.push(node);
-                    self.folder.nodes.insert(log(&format!("{name}.gz")), twin);
-                    self.note(format!("compress {name}"));
-                }
-            }
+            6 => self.compress(),
             7 => {
                 if let Some(held) = self.held.take() {
                     self.note("stop".to_owned());
@@ -235,6 +234,7 @@ impl Model {
             .zip(&mut bodies)
             .map(|(file, body)| OpenFile {
                 row: &file.row,
+                place: file.row.place.clone(),
                 now: if file.position == file.row.proof.offset {
                     file.row.proof
                 } else {

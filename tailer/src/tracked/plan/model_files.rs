@@ -23,6 +23,11 @@ impl Random {
         self.0 ^= self.0 << 17;
         self.0 % most
     }
+
+    pub fn one_of<T>(&mut self, mut items: Vec<T>) -> Option<T> {
+        let count = items.len() as u64;
+        (count > 0).then(|| items.swap_remove(usize::try_from(self.below(count)).unwrap()))
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -84,6 +89,58 @@ impl Folder {
                 }
             }
         }
+    }
+
+    /// Returns the file that is written; it has this inode if it is new.
+    pub fn live_node(&mut self, inode: u64) -> &mut Node {
+        self.nodes.entry(self.live.clone()).or_insert(Node {
+            inode,
+            bytes: Vec::new(),
+            is_compressed: false,
+            modified: 0,
+        })
+    }
+
+    /// Returns false when there is nothing to copy.
+    pub fn copy_and_truncate(&mut self, copy: &Path, inode: u64, modified: u64) -> bool {
+        let Some(node) = self.nodes.get_mut(&self.live) else {
+            return false;
+        };
+        let bytes = std::mem::take(&mut node.bytes);
+        node.modified = modified;
+        let is_compressed = false;
+        self.nodes.insert(
+            copy.to_path_buf(),
+            Node {
+                inode,
+                bytes,
+                is_compressed,
+                modified,
+            },
+        );
+        true
+    }
+
+    /// Returns the plain files besides the live one.
+    pub fn rotated(&self) -> Vec<PathBuf> {
+        let files = self.nodes.iter();
+        let rotated = files.filter(|(place, node)| !node.is_compressed && **place != self.live);
+        rotated.map(|(place, _)| place.clone()).collect()
+    }
+
+    /// Puts a compressed copy beside a file. Returns false when there is one, or no file.
+    pub fn add_twin(&mut self, plain: &Path, inode: u64) -> bool {
+        let twin = PathBuf::from(format!("{}.gz", plain.display()));
+        let Some(node) = self.nodes.get(plain).filter(|_| !self.nodes.contains_key(&twin)) else {
+            return false;
+        };
+        let node = Node {
+            inode,
+            is_compressed: true,
+            ..node.clone()
+        };
+        self.nodes.insert(twin, node);
+        true
     }
 
     /// Returns what a look at the directories finds. `covers_all`: a pattern takes rotated names.
