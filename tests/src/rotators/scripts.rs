@@ -35,7 +35,8 @@ const KINDS: &[Line] = &[
     ("ruby size *", FAMILY, AtOnce, &[],
         "up app.log. '' 0; to app.log app.log.0; ruby_header >app.log", "app.log"),
     ("nlog other name", &["log/_log.txt"], AtOnce, &[], "up log. .txt 0; to _log.txt log.0.txt", "_log.txt"),
-    ("erlang disk_log", &["log/app.log.*"], AtOnce, &[Down],
+    // Its index files are truncated and written anew, without a line's end: that may be a gap.
+    ("erlang disk_log", &["log/app.log.[0-9]"], AtOnce, &[Down],
         "printf '\\000\\003' >app.log.siz; cp app.log.siz app.log.idx; : >app.log.$((n%3+1))", "app.log.$((n%3+1))"),
     ("winston-daily-rotate-file", ALL, AtOnce, &[],
         "echo '{\"files\":[{\"name\":\"app-2026-01-0'$n'.log\"}]}' >.0a1b-audit.json", "app-2026-01-0$((n+1)).log"),

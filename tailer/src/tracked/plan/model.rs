@@ -178,7 +178,7 @@ impl Model {
             12 => self.copy_and_truncate("old/"),
             // cronolog's hard link: the file keeps its other name.
             13 => self.rename(log(&format!("app-20261128{:04}.log", self.clock))),
-            // A pattern may take files whose names say nothing; short ones are known by a look only.
+            // A pattern may take any names; short files are known by a look only.
             16 if self.covers_all && self.held.is_some() => {
                 let moved = log(&format!("old/batch{}", self.clock));
                 self.rename(moved.clone());
