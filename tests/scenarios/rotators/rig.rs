@@ -26,8 +26,10 @@ const ROTATIONS: usize = 6;
 /// Lines between two rotations. With [`line`] they are a little more than the 4096 bytes that are
 /// the least for multilog, svlogd and s6-log.
 const LINES: usize = 20;
-/// Time between two lines while a tailer follows: a rotation each half second.
-const PACE: Duration = Duration::from_millis(25);
+/// The same in a row of short files.
+const FEW_LINES: usize = 2;
+/// Time between two rotations while a tailer follows.
+const PERIOD: Duration = Duration::from_millis(500);
 /// A repetition or a false gap shows within this time: the tailer looks at directories each second.
 const SETTLE: Duration = Duration::from_millis(1500);
 
@@ -50,11 +52,6 @@ pub fn play(row: &Row, server: &Server, mode: Mode) -> Result<Outcome> {
         Mode::Down => run.down()?,
     }
     run.outcome(mode)
-}
-
-/// One line of the writer. The bytes after the number keep equal lines apart and fill the file.
-pub fn line(number: usize) -> String {
-    format!("2026-11-28T01:43:20Z ERROR number {number} {}\n", "x".repeat(170))
 }
 
 fn numbers(text: &[u8]) -> impl Iterator<Item = usize> + '_ {
@@ -89,13 +86,31 @@ impl Run<'_> {
         source.into_iter().chain(inputs).collect()
     }
 
-    fn write(&mut self, count: usize, pace: Option<Duration>) -> Result<()> {
+    /// Returns the number of lines between two rotations.
+    fn lines(&self) -> usize {
+        if self.row.short { FEW_LINES } else { LINES }
+    }
+
+    /// Returns the writer's next line. The bytes after the number fill the file.
+    fn line(&self) -> String {
+        let padding = "x".repeat(if self.row.short { 2 } else { 170 });
+        format!("2026-11-28T01:43:20Z ERROR number {} {padding}\n", self.written)
+    }
+
+    fn write(&mut self, count: usize) -> Result<()> {
         for _ in 0..count {
-            self.writer.write(&line(self.written))?;
+            self.writer.write(&self.line())?;
             self.written += 1;
-            if let Some(pace) = pace {
-                std::thread::sleep(pace);
-            }
+        }
+        Ok(())
+    }
+
+    /// Writes the lines between two rotations as time passes.
+    fn write_slowly(&mut self) -> Result<()> {
+        let lines = self.lines();
+        for _ in 0..lines {
+            self.write(1)?;
+            std::thread::sleep(PERIOD / u32::try_from(lines)?);
         }
         Ok(())
     }
@@ -110,15 +125,14 @@ impl Run<'_> {
     }
 
     fn rotate(&mut self) -> Result<()> {
-        let number = self.written;
-        if self.writer.rotate(&line(number))? {
+        if self.writer.rotate(&self.line())? {
             self.written += 1;
         }
         Ok(())
     }
 
     fn follow(&mut self) -> Result<()> {
-        self.write(1, None)?;
+        self.write(1)?;
         self.wait_for_disk()?;
         let mut args = self.args();
         args.extend(["--rotate-wait".into(), "2".into()]);
@@ -126,7 +140,7 @@ impl Run<'_> {
         wait_until(SOON, "the first line", || Ok(self.stored()?.len() == 1))
             .with_context(|| tailer.output())?;
         for rotation in 0..=ROTATIONS {
-            self.write(LINES, Some(PACE))?;
+            self.write_slowly()?;
             if rotation < ROTATIONS {
                 self.rotate()?;
             }
@@ -162,7 +176,7 @@ impl Run<'_> {
 
     /// Shows the tailer the first file. What was rotated before its first run is not its business.
     fn first_run(&mut self) -> Result<()> {
-        self.write(1, None)?;
+        self.write(1)?;
         self.wait_for_disk()?;
         self.once()
     }
@@ -170,10 +184,10 @@ impl Run<'_> {
     fn once_around_each_rotation(&mut self) -> Result<()> {
         self.first_run()?;
         for rotation in 0..=ROTATIONS {
-            self.write(LINES / 2, None)?;
+            self.write(self.lines() / 2)?;
             self.wait_for_disk()?;
             self.once()?;
-            self.write(LINES - LINES / 2, None)?;
+            self.write(self.lines().div_ceil(2))?;
             self.wait_for_disk()?;
             if rotation < ROTATIONS {
                 self.rotate()?;
@@ -186,7 +200,7 @@ impl Run<'_> {
     fn down(&mut self) -> Result<()> {
         self.first_run()?;
         for rotation in 0..=ROTATIONS {
-            self.write(LINES, None)?;
+            self.write(self.lines())?;
             self.wait_for_disk()?;
             if rotation < ROTATIONS {
                 self.rotate()?;

@@ -47,6 +47,8 @@ pub struct Row {
     pub empties: bool,
     /// The rotator puts a time before each line.
     pub labels: bool,
+    /// A file gets two short lines, so that its head is all of it.
+    pub short: bool,
 }
 
 impl Row {
@@ -59,6 +61,7 @@ impl Row {
             destroys: &[],
             empties: false,
             labels: false,
+            short: false,
         }
     }
 
@@ -75,6 +78,12 @@ impl Row {
 
     pub fn labels(mut self) -> Row {
         self.labels = true;
+        self
+    }
+
+    pub fn short(mut self) -> Row {
+        self.name += " short";
+        self.short = true;
         self
     }
 

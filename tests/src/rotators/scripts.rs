@@ -22,12 +22,8 @@ const FAMILY: &[&str] = &["log/app*"];
 /// One for each kind of names and moves.
 #[rustfmt::skip]
 const KINDS: &[Line] = &[
-    ("docker compress", &["log/*-json.log"], AtOnce, &[],
-        "up 0a-json.log. .gz 1; to 0a-json.log 0a-json.log.1; gz 0a-json.log.1", "0a-json.log"),
     ("kubelet tmp *", ALL, Late, &[],
         "l=0.log.20260101-00000; packed $l$((n-1)); to 0.log $l$n; : >0.log", "0.log"),
-    ("lumberjack gz *", FAMILY, AtOnce, &[],
-        "to app.log app-2026-01-01T00-00-0$n.000.log; gz app-2026-01-01T00-00-0$n.000.log", "app.log"),
     ("file-rotatelogs link", APP, Late, &[],
         ": >app.log.2026010$n; link app.log app.log.2026010$n", "app.log.2026010$n"),
     ("ruby same date", APP, AtOnce, &[],
@@ -44,8 +40,6 @@ const KINDS: &[Line] = &[
         "rm -f app.log.2026-01-0$((n-1))", "app.log.2026-01-0$((n+1))"),
     ("flexi_logger restart", &["log/app_rCURRENT.log"], AtOnce, &[],
         "to app_rCURRENT.log app_r2026-01-01_00-00-00.restart-000$n.log", "app_rCURRENT.log"),
-    ("jboss periodic size", &["log/server.log"], AtOnce, &[],
-        "up server.log.2026-01-01. '' 1; to server.log server.log.2026-01-01.1", "server.log"),
     ("gc ring *", &["log/gc.log*"], AtOnce, &[Down],
         "i=$(((n+2)%3)); rm -f gc.log.$i; to gc.log gc.log.$i", "gc.log"),
     ("gc 8", &["log/gc.log.*"], AtOnce, &[Down],
@@ -54,12 +48,6 @@ const KINDS: &[Line] = &[
         "for i in 6 5 4 3 2 1; do copy app.log.$i app.log.$((i+1)); done; copy app.log app.log.1; : >app.log", "app.log"),
     ("exicyclog", &["log/mainlog"], AtOnce, &[],
         "up mainlog.0 .gz 1; up mainlog.0 '' 1; gz mainlog.02; to mainlog mainlog.01", "mainlog"),
-    ("websphere", &["log/SystemOut.log"], AtOnce, &[],
-        "to SystemOut.log SystemOut_26.01.01_00.00.0$n.log", "SystemOut.log"),
-    ("weblogic", &["log/server.log"], AtOnce, &[], "to server.log server.log0000$n", "server.log"),
-    ("hostd", &["log/hostd.log"], AtOnce, &[],
-        "up hostd. .gz 0; to hostd.log hostd.0; gz hostd.0", "hostd.log"),
-    ("cups", &["log/error_log"], AtOnce, &[Down], "to error_log error_log.O", "error_log"),
     ("ejabberd *", ALL, AtOnce, &[Down], "to ejabberd.log ejabberd-old.log", "ejabberd.log"),
     ("conmon", &["log/*.log"], AtOnce, &[Once, Down], ": >ctr.log.tmp; mv ctr.log.tmp ctr.log", "ctr.log"),
     ("no reopen", APP, Never, &[], "up app.log. '' 1; to app.log app.log.1; : >app.log", "app.log"),
@@ -142,6 +130,18 @@ const MORE: &[Line] = &[
     ("tree", &["log/**/app.log"], AtOnce, &[], "mkdir -p 2026/01/0$((n+1))", "2026/01/0$((n+1))/app.log"),
     ("log4rs archive", &["log/app.log", "log/archive/*"], AtOnce, &[],
         "mkdir -p archive; up archive/app. .log.gz 0; to app.log archive/app.0.log; gz archive/app.0.log", "app.log"),
+    ("docker compress", &["log/*-json.log"], AtOnce, &[],
+        "up 0a-json.log. .gz 1; to 0a-json.log 0a-json.log.1; gz 0a-json.log.1", "0a-json.log"),
+    ("lumberjack gz *", FAMILY, AtOnce, &[],
+        "to app.log app-2026-01-01T00-00-0$n.000.log; gz app-2026-01-01T00-00-0$n.000.log", "app.log"),
+    ("jboss periodic size", &["log/server.log"], AtOnce, &[],
+        "up server.log.2026-01-01. '' 1; to server.log server.log.2026-01-01.1", "server.log"),
+    ("websphere", &["log/SystemOut.log"], AtOnce, &[],
+        "to SystemOut.log SystemOut_26.01.01_00.00.0$n.log", "SystemOut.log"),
+    ("weblogic", &["log/server.log"], AtOnce, &[], "to server.log server.log0000$n", "server.log"),
+    ("hostd", &["log/hostd.log"], AtOnce, &[],
+        "up hostd. .gz 0; to hostd.log hostd.0; gz hostd.0", "hostd.log"),
+    ("cups", &["log/error_log"], AtOnce, &[Down], "to error_log error_log.O", "error_log"),
 ];
 
 /// Returns a row of each kind, or `all`.
