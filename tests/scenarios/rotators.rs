@@ -18,7 +18,7 @@ use logwatch_tests::server::Server;
 const THREADS: usize = 10;
 
 /// Rows that are played with short files too. With `ROTATOR`, all are.
-const SHORT: [&str; 4] = ["kubelet tmp *", "ruby size *", "yii copies *", "no reopen"];
+const SHORT: [&str; 5] = ["log4rs archive", "kubelet tmp *", "ruby size *", "yii copies *", "no reopen"];
 
 /// Plays the rows in all their modes, several at once.
 fn play(rows: Vec<Row>) -> Result<()> {
