@@ -252,7 +252,8 @@ BEGIN
                 PERFORM FROM logwatch.alerts AS k WHERE k.id = a.id FOR UPDATE SKIP LOCKED;
                 CONTINUE WHEN NOT FOUND;
                 UPDATE logwatch.alerts AS u
-                   SET started_at = least(u.started_at, ep.started_at), met_until = greatest(u.met_until, ep.met_until), peak = greatest(u.peak, ep.peak)
+                   SET started_at = CASE WHEN ep.started_at < u.started_at THEN logwatch_private.beginning(u, ep.started_at, ep.keep_firing_for) ELSE u.started_at END,
+                       met_until = greatest(u.met_until, ep.met_until), peak = greatest(u.peak, ep.peak)
                  WHERE u.id = a.id AND (u.started_at > ep.started_at OR u.met_until < ep.met_until OR u.peak < ep.peak);
                 CONTINUE;
             END IF;

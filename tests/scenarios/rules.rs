@@ -146,6 +146,35 @@ fn late_records_alert_and_say_so() -> Result<()> {
 }
 
 #[test]
+fn a_late_record_between_two_alerts_that_are_over_leaves_no_quiet() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(
+        "DELETE FROM logwatch.rules;
+         INSERT INTO logwatch.rules (name, threshold, within, keep_firing_for, channels)
+         VALUES ('any', 1, '10 seconds', '1 minute', '{log}')",
+    )?;
+    let alerts = "SELECT string_agg(extract(epoch FROM met_until - started_at)::integer::text, ' ' ORDER BY started_at),
+                         count(DISTINCT state), extract(epoch FROM max(met_until) - min(started_at))::integer
+                    FROM logwatch.alerts";
+    for ago in ["200 seconds", "100 seconds"] {
+        ingest_errors(&server, 1, ago)?;
+        server.sql("SELECT count(*) FROM logwatch_check()")?;
+    }
+    let before = server.sql(alerts)?;
+    assert!(before.starts_with("10 10|1|"), "two, that are over: {before}");
+    ingest_errors(&server, 1, "145 seconds")?;
+    server.sql("SELECT count(*) FROM logwatch_check()")?;
+    let sum = "SELECT sum(met_until - started_at) FROM";
+    assert_eq!(
+        server.sql(&format!("{sum} logwatch.alerts"))?,
+        server.sql(&format!("{sum} logwatch_backtest('any')"))?,
+        "{}",
+        server.sql(alerts)?
+    );
+    Ok(())
+}
+
+#[test]
 fn too_late_records_are_stored_and_never_alert() -> Result<()> {
     let server = Server::without_worker(&[("logwatch.max_lateness", "1h")])?;
     ingest_errors(&server, 50, "2 hours")?;
