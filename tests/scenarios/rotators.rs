@@ -18,7 +18,13 @@ use logwatch_tests::server::Server;
 const THREADS: usize = 10;
 
 /// Rows that are played with short files too. With `ROTATOR`, all are.
-const SHORT: [&str; 5] = ["log4rs archive", "kubelet tmp *", "ruby size *", "yii copies *", "no reopen"];
+const SHORT: [&str; 5] = [
+    "log4rs archive",
+    "kubelet tmp *",
+    "ruby size *",
+    "yii copies *",
+    "no reopen",
+];
 
 /// Plays the rows in all their modes, several at once.
 fn play(rows: Vec<Row>) -> Result<()> {
@@ -67,8 +73,11 @@ fn play(rows: Vec<Row>) -> Result<()> {
 /// Returns rows whose files are short, so that many begin and end in the same way.
 fn short_files(all: bool) -> impl Iterator<Item = Row> {
     let rows = scripts::renames(all).into_iter();
-    rows.filter(move |row| all || SHORT.contains(&row.name.as_str()))
-        .map(Row::short)
+    let rows = rows.filter(move |row| all || SHORT.contains(&row.name.as_str()));
+    let elsewhere = logrotate::copying()
+        .into_iter()
+        .filter(move |row| all && row.name.contains("olddir"));
+    rows.chain(elsewhere).map(Row::short)
 }
 
 #[test]
