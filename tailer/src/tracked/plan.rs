@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
 mod begin;
+mod compare;
 mod matches;
 mod order;
 
@@ -147,9 +148,6 @@ enum Known {
     Open(usize),
     Fresh(usize, i64),
 }
-
-/// At most so many candidates with the same start are compared: more are no copies of each other.
-const COMPARED: usize = 64;
 
 struct Planner<'a, 'f, W: World> {
     rows: &'a [&'a FileRow],
@@ -396,57 +394,6 @@ impl<W: World> Planner<'_, '_, W> {
         }
     }
 
-    /// Says which file a candidate is.
-    fn identify(&mut self, fresh: &mut Fresh<W::File>, at: usize) -> io::Result<Identity> {
-        if let Some(holder) = self.same.get(&at) {
-            return Ok(Identity::Same(*holder));
-        }
-        let size = fresh.size()?;
-        // All that it has is stored when some row says so, whoever has that row. It will be shorter
-        // than the row once that goes on.
-        let mut rows = self.also.get(&at).into_iter().flatten();
-        if let Some(index) = rows.find(|index| self.rows[**index].proof.offset == size) {
-            self.matched.insert(*index);
-            return Ok(Identity::CopyOf(self.rows[*index].id));
-        }
-        let mut known = self.known.of(&fresh.head);
-        known.sort();
-        let mut from = From::Beginning;
-        for file in &known {
-            let Known::Open(index) = *file else { break };
-            let open = &mut self.open[index];
-            // The plan decides once on each file that lost its name.
-            let may_go_on = self.nameless.contains(&index) && !self.taken.contains(&Holder::Open(index));
-            match open.relation(fresh) {
-                Ok(None) => {}
-                Ok(Some(Relation::Within)) => {
-                    let length = open.file.as_mut().and_then(|file| file.plain_size().ok());
-                    if may_go_on && length == Some(size) {
-                        return Ok(Identity::Same(Holder::Open(index)));
-                    }
-                    if !fresh.is_of_its_own(size) {
-                        return Ok(Identity::CopyOf(open.row.id));
-                    }
-                }
-                Ok(Some(Relation::Beyond)) if may_go_on => return Ok(Identity::Same(Holder::Open(index))),
-                Ok(Some(Relation::Beyond)) if fresh.is_of_its_own(open.now.offset) => {}
-                // Another file that will be read may have the rest.
-                Ok(Some(Relation::Beyond)) if from == From::Beginning => from = From::After(open.now),
-                Ok(Some(Relation::Beyond)) => {}
-                Ok(Some(Relation::Unsure)) | Err(_) => return Ok(Identity::Unsure),
-            }
-        }
-        for file in known.iter().rev().take(COMPARED) {
-            if let Known::Fresh(other, id) = *file
-                && let Some(other) = &mut self.fresh[other]
-                && fresh.is_within(other)
-            {
-                return Ok(Identity::CopyOf(id));
-            }
-        }
-        Ok(Identity::New(from))
-    }
-
     fn read(&mut self, at: usize, fresh: Fresh<W::File>, id: i64, how: How) {
         self.known.add(&fresh.head, Known::Fresh(at, id));
         self.fresh[at] = Some(fresh);
@@ -496,3 +443,5 @@ fn is_young(candidate: &Candidate, now: SystemTime) -> bool {
 mod model;
 #[cfg(test)]
 mod model_files;
+#[cfg(test)]
+mod model_reader;

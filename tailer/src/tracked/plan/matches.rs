@@ -1,4 +1,5 @@
-//! Which candidate has the bytes of which row: by its inode first, then by the most bytes.
+//! Which candidate has the bytes of which row: by its inode first, then by the most bytes. A row
+//! that is done comes after another one that has more of a candidate's bytes.
 
 use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
@@ -63,7 +64,17 @@ impl<W: World> Planner<'_, '_, W> {
             }
         }
         found.sort_by_key(|(rank, ..)| *rank);
-        for (_, at, holder) in &found {
+        let mut most: HashMap<usize, u64> = HashMap::new();
+        for (Reverse((_, bytes, ..)), at, _) in &found {
+            let most = most.entry(*at).or_default();
+            *most = (*most).max(*bytes);
+        }
+        for (Reverse((_, bytes, ..)), at, holder) in &found {
+            // A copy that was stored before it was whole: another row has more of its bytes.
+            let is_done = matches!(holder, Holder::Row(index) if !self.rows[*index].life.is_open());
+            if is_done && *bytes < most[at] {
+                continue;
+            }
             if !self.same.contains_key(at) && self.taken.insert(*holder) {
                 self.same.insert(*at, *holder);
             }

@@ -9,50 +9,42 @@
 
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
-use std::time::{Instant, SystemTime};
+use std::time::SystemTime;
 
-use super::model_files::{Folder, LINE, Node, Random, Sampled, lines_of, log, names_of};
-use super::{How, OpenFile, Setting, Step, plan};
-use crate::source::directory::Candidate;
-use crate::source::identity::{Proof, proof_at};
+use super::model_files::{Folder, LINE, Node, Random, Sampled, lines_of, log};
+use super::model_reader::Held;
 use crate::source::names;
-use crate::tracked::state::{Event, FileRow, Life};
+use crate::tracked::state::FileRow;
 
 const SCHEDULES: u64 = 5_000;
 
-/// An open file of the reader.
-struct Held {
-    row: FileRow,
-    position: u64,
-    /// The bytes it read, which make its proof.
-    read: Vec<u8>,
-}
-
-struct Model {
-    random: Random,
-    folder: Folder,
+pub struct Model {
+    pub random: Random,
+    pub folder: Folder,
     /// Files without a name that the reader holds open.
-    unlinked: Vec<Node>,
-    rows: HashMap<i64, FileRow>,
-    held: Option<Vec<Held>>,
+    pub unlinked: Vec<Node>,
+    pub rows: HashMap<i64, FileRow>,
+    pub held: Option<Vec<Held>>,
     /// Copied or finished files by inode, with their time of change.
-    settled: HashMap<u64, SystemTime>,
-    stored: BTreeMap<u64, usize>,
-    gaps: usize,
+    pub settled: HashMap<u64, SystemTime>,
+    pub stored: BTreeMap<u64, usize>,
+    pub gaps: usize,
     /// Lines that were in no file any more before the reader had them.
-    destroyed: BTreeSet<u64>,
+    pub destroyed: BTreeSet<u64>,
     /// A known file was truncated without a copy: a gap is right.
-    may_gap: bool,
+    pub may_gap: bool,
     /// Some of `destroyed` were in a file that the database knew, and the reader was stopped.
-    must_gap: bool,
+    pub must_gap: bool,
     /// Steps that are wrong whatever becomes of them.
-    faults: Vec<String>,
-    lines: u64,
-    clock: u64,
-    inode: u64,
-    id: i64,
-    covers_all: bool,
-    steps: Vec<String>,
+    pub faults: Vec<String>,
+    pub lines: u64,
+    pub clock: u64,
+    pub inode: u64,
+    pub id: i64,
+    pub covers_all: bool,
+    /// The copy of the live file that is being made.
+    pub copying: Option<u64>,
+    pub steps: Vec<String>,
 }
 
 impl Model {
@@ -80,11 +72,12 @@ impl Model {
             inode: 1,
             id: 0,
             covers_all,
+            copying: None,
             steps: vec![format!("all names are read: {covers_all}")],
         }
     }
 
-    fn note(&mut self, step: String) {
+    pub fn note(&mut self, step: String) {
         self.steps.push(step);
     }
 
@@ -115,6 +108,30 @@ impl Model {
         let copy = log(&format!("{folder}app.log.1"));
         if self.folder.copy_and_truncate(&copy, self.inode, self.clock) {
             self.note(format!("copy to {folder}app.log.1 and truncate"));
+        }
+    }
+
+    /// A copy is there before all of it is.
+    fn begin_copy(&mut self) {
+        let folder = ["", "old/"][usize::from(self.random.below(2) == 0)];
+        let Some(lines) = self.folder.live_lines().filter(|lines| *lines > 1) else {
+            return;
+        };
+        self.folder.shift(folder);
+        self.inode += 1;
+        let (copy, count) = (
+            log(&format!("{folder}app.log.1")),
+            1 + self.random.below(lines - 1),
+        );
+        self.folder.begin_copy(&copy, self.inode, self.clock, count);
+        self.copying = Some(self.inode);
+        self.note(format!("copy {count} lines to {}", copy.display()));
+    }
+
+    fn finish_copy(&mut self) {
+        if let Some(inode) = self.copying.take() {
+            self.folder.finish_copy(inode, self.clock);
+            self.note("finish the copy and truncate".to_owned());
         }
     }
 
@@ -165,9 +182,26 @@ impl Model {
         is_new
     }
 
+    fn stop(&mut self) {
+        if self.held.take().is_some() {
+            self.note("stop".to_owned());
+            self.settled.clear();
+        }
+    }
+
     fn step(&mut self) {
         self.clock += 1;
-        match self.random.below(17) {
+        if self.copying.is_some() {
+            return match self.random.below(6) {
+                0 => self.write(),
+                1..3 => self.look(),
+                3 => self.read(),
+                4 => self.stop(),
+                _ => self.finish_copy(),
+            };
+        }
+        match self.random.below(18) {
+            17 => self.begin_copy(),
             0..4 => self.write(),
             4 => {
                 let folder = ["", "old/"][usize::from(self.random.below(3) == 0)];
@@ -191,263 +225,14 @@ impl Model {
                 self.note(format!("the link leads to {}", self.folder.live.display()));
             }
             6 => self.compress(),
-            7 => {
-                if let Some(held) = self.held.take() {
-                    self.note("stop".to_owned());
-                    drop(held);
-                    self.settled.clear();
-                }
-            }
+            7 => self.stop(),
             8..=10 => self.look(),
             _ => self.read(),
         }
     }
 
-    /// Starts the reader if it is stopped, looks, and does what the plan says.
-    fn look(&mut self) {
-        if self.held.is_none() {
-            self.note("start".to_owned());
-        }
-        let mut held = self.held.take().unwrap_or_default();
-        for file in &mut held {
-            let node = self.node(file.row.inode.inode);
-            let is_same = node.is_some_and(|node| node.bytes.starts_with(&file.read));
-            if !is_same {
-                file.row.life = file.row.life.after(Event::BytesGone);
-            }
-        }
-        let candidates = self.folder.candidates(self.covers_all);
-        let mut bodies: Vec<Option<Sampled>> = held
-            .iter()
-            .map(|file| {
-                let node = self.node(file.row.inode.inode)?;
-                (file.row.life != Life::Overwritten).then(|| Sampled(node.bytes.clone(), node.is_compressed))
-            })
-            .collect();
-        let rows: Vec<&FileRow> = self
-            .rows
-            .values()
-            .filter(|row| held.iter().all(|file| file.row.id != row.id))
-            .collect();
-        let mut open: Vec<OpenFile<Sampled>> = held
-            .iter()
-            .zip(&mut bodies)
-            .map(|(file, body)| OpenFile {
-                row: &file.row,
-                place: file.row.place.clone(),
-                now: if file.position == file.row.proof.offset {
-                    file.row.proof
-                } else {
-                    Proof::of(file.position, &file.read, &file.read)
-                },
-                past: vec![file.row.proof],
-                head: &file.read[..file.read.len().min(1024)],
-                file: body.as_mut(),
-            })
-            .collect();
-        let (settled, id) = (self.settled.clone(), &mut self.id);
-        let steps = plan(
-            &mut self.folder,
-            &rows,
-            &mut open,
-            &candidates,
-            &mut Setting {
-                has_begun: &|_| true,
-                belongs: &|_| true,
-                is_settled: &|candidate| {
-                    settled.get(&candidate.seen.inode.inode) == Some(&candidate.seen.modified)
-                },
-                from_end: false,
-                now: SystemTime::UNIX_EPOCH,
-                room: usize::MAX,
-                draw_id: &mut || {
-                    *id += 1;
-                    *id
-                },
-            },
-        );
-        drop(open);
-        self.note(format!("look: {}", names_of(&steps)));
-        for step in steps {
-            self.apply(step, &mut held);
-        }
-        // No copy was found: it ends.
-        held.retain(|file| {
-            let is_over = file.row.life == Life::Overwritten;
-            if is_over {
-                self.rows.insert(
-                    file.row.id,
-                    FileRow {
-                        life: Life::Truncated,
-                        ..file.row.clone()
-                    },
-                );
-            }
-            !is_over
-        });
-        self.held = Some(held);
-        self.read();
-    }
-
-    fn node(&self, inode: u64) -> Option<&Node> {
-        self.folder
-            .nodes
-            .values()
-            .chain(&self.unlinked)
-            .find(|node| node.inode == inode)
-    }
-
-    fn settle(&mut self, candidate: &Candidate) {
-        let seen = &candidate.seen;
-        self.settled.insert(seen.inode.inode, seen.modified);
-    }
-
-    fn apply(&mut self, step: Step<Sampled>, held: &mut Vec<Held>) {
-        match step {
-            Step::Named { open, candidate, .. } => held[open].row.place = candidate.seen.place,
-            Step::Nameless { open } => {
-                held[open].row.life = held[open].row.life.after(Event::NameLost(Instant::now()));
-            }
-            Step::Read {
-                id,
-                candidate,
-                file,
-                how: How::Resume,
-                ..
-            } => {
-                let row = self.rows[&id].clone();
-                let length = usize::try_from(row.proof.offset).unwrap();
-                held.push(Held {
-                    position: row.proof.offset,
-                    read: file.0[..length].to_vec(),
-                    row: FileRow {
-                        inode: candidate.seen.inode,
-                        place: candidate.seen.place,
-                        life: Life::Live,
-                        ..row
-                    },
-                });
-            }
-            Step::Read {
-                id,
-                candidate,
-                how: How::Start { .. },
-                ..
-            } => held.push(Held {
-                row: FileRow {
-                    id,
-                    path: candidate.shown().to_path_buf(),
-                    place: candidate.seen.place.clone(),
-                    inode: candidate.seen.inode,
-                    proof: Proof::default(),
-                    life: Life::Live,
-                },
-                position: 0,
-                read: Vec::new(),
-            }),
-            Step::Read {
-                id,
-                candidate,
-                mut file,
-                how: How::GoOn,
-                ..
-            } => {
-                if let Some(held) = held.iter_mut().find(|held| held.row.id == id)
-                    && matches!(held.row.proof.check(&mut file), Ok(Some(_)))
-                {
-                    held.row.inode = candidate.seen.inode;
-                    held.row.place = candidate.seen.place;
-                    held.row.life = Life::Sealed;
-                }
-            }
-            Step::CopyOf { id, candidate, proof } => {
-                self.settle(&candidate);
-                let is_stored = held
-                    .iter()
-                    .any(|file| file.row.id == id && file.position >= proof.offset)
-                    || self
-                        .rows
-                        .get(&id)
-                        .is_some_and(|row| row.proof.offset >= proof.offset);
-                if is_stored {
-                    self.add_row(&candidate, proof);
-                } else {
-                    self.settled.remove(&candidate.seen.inode.inode);
-                }
-            }
-            Step::Settle { id, candidate } => {
-                self.settle(&candidate);
-                self.rows.entry(id).and_modify(|row| {
-                    row.inode = candidate.seen.inode;
-                    row.place.clone_from(&candidate.seen.place);
-                });
-            }
-            Step::Mark { candidate, proof } => self.add_row(&candidate, proof),
-            Step::Gap { id, .. } => {
-                self.gaps += 1;
-                self.rows.entry(id).and_modify(|row| row.life = Life::Removed);
-            }
-            Step::Gone { id } => {
-                let row = &self.rows[&id];
-                let node = self.folder.nodes.values().find(|it| it.inode == row.inode.inode);
-                let node = node.filter(|it| it.bytes.len() as u64 == row.proof.offset);
-                let mut body = node.map(|it| Sampled(it.bytes.clone(), it.is_compressed));
-                let proven = body.as_mut().map(|body| row.proof.check(body));
-                if matches!(proven, Some(Ok(Some(_)))) {
-                    self.faults.push(format!("{id} exists and is called deleted"));
-                }
-                self.rows.entry(id).and_modify(|row| row.life = Life::Removed);
-            }
-            Step::Order(before) => {
-                let chain = |id| std::iter::successors(Some(id), |id| before.get(id).copied());
-                if before
-                    .keys()
-                    .any(|id| chain(*id).skip(1).take(before.len()).any(|it| it == *id))
-                {
-                    self.faults.push(format!("files wait for each other: {before:?}"));
-                }
-            }
-            Step::Defer | Step::NotALog { .. } | Step::Unreadable { .. } => {}
-        }
-    }
-
-    fn add_row(&mut self, candidate: &Candidate, proof: Proof) {
-        self.id += 1;
-        let row = FileRow {
-            id: self.id,
-            path: candidate.shown().to_path_buf(),
-            place: candidate.seen.place.clone(),
-            inode: candidate.seen.inode,
-            proof,
-            life: Life::Done,
-        };
-        self.rows.insert(row.id, row);
-    }
-
-    /// Reads what is in the open files, and stores it.
-    fn read(&mut self) {
-        let Some(mut held) = self.held.take() else { return };
-        for file in &mut held {
-            let Some(node) = self.node(file.row.inode.inode).cloned() else {
-                continue;
-            };
-            if file.row.life == Life::Overwritten || !node.bytes.starts_with(&file.read) {
-                continue;
-            }
-            for line in lines_of(&node.bytes[file.read.len()..]) {
-                *self.stored.entry(line).or_default() += 1;
-            }
-            file.read.clone_from(&node.bytes);
-            file.position = file.read.len() as u64;
-            if let Ok(Some((proof, _))) = proof_at(&mut Sampled(node.bytes, false), file.position) {
-                file.row.proof = proof;
-            }
-            self.rows.insert(file.row.id, file.row.clone());
-        }
-        self.held = Some(held);
-    }
-
     fn check(&mut self) -> Result<(), String> {
+        self.finish_copy();
         for _ in 0..3 {
             self.look();
         }

@@ -121,6 +121,36 @@ impl Folder {
         true
     }
 
+    pub fn live_lines(&self) -> Option<u64> {
+        let bytes = &self.nodes.get(&self.live)?.bytes;
+        Some(lines_of(bytes).count() as u64)
+    }
+
+    /// Copies the first lines.
+    pub fn begin_copy(&mut self, copy: &Path, inode: u64, modified: u64, lines: u64) {
+        let length = LINE * usize::try_from(lines).unwrap();
+        let bytes = self.live_node(inode).bytes[..length].to_vec();
+        let is_compressed = false;
+        let node = Node {
+            inode,
+            bytes,
+            is_compressed,
+            modified,
+        };
+        self.nodes.insert(copy.to_path_buf(), node);
+    }
+
+    /// Copies the rest, and truncates the live file.
+    pub fn finish_copy(&mut self, inode: u64, modified: u64) {
+        let live = self.live_node(inode);
+        let bytes = std::mem::take(&mut live.bytes);
+        live.modified = modified;
+        if let Some(copy) = self.nodes.values_mut().find(|node| node.inode == inode) {
+            copy.bytes = bytes;
+            copy.modified = modified;
+        }
+    }
+
     /// Returns the plain files besides the live one.
     pub fn rotated(&self) -> Vec<PathBuf> {
         let files = self.nodes.iter();
