@@ -54,6 +54,11 @@ impl<F: Sample> Fresh<F> {
         })
     }
 
+    /// Returns its length when that costs nothing.
+    pub fn plain_length(&self) -> Option<u64> {
+        self.size
+    }
+
     /// Returns the length of its plain text.
     pub fn size(&mut self) -> io::Result<u64> {
         match self.size {
@@ -62,9 +67,10 @@ impl<F: Sample> Fresh<F> {
         }
     }
 
-    /// Returns true when it has the bytes that this proof of the row speaks of.
-    pub fn holds(&mut self, row: &FileRow, proof: &Proof) -> bool {
-        self.may_be(row, proof.offset)
+    /// Returns true when it has the bytes that this proof of the row, whose file is at `place` now,
+    /// speaks of.
+    pub fn holds(&mut self, row: &FileRow, proof: &Proof, place: Option<&Path>) -> bool {
+        self.may_be(row, place, proof.offset)
             && (self.is_known_compressed(row)
                 || matches!(proof.check(&mut self.file), Ok(Some(_)))
                 // Without its last bytes only the whole length proves a file.
@@ -82,14 +88,18 @@ impl<F: Sample> Fresh<F> {
             && self.file.says_length(row.proof.offset)
     }
 
-    /// Returns true when so many bytes in common can prove that it is the row's file.
-    fn may_be(&self, row: &FileRow, known: u64) -> bool {
-        may_prove(
-            (&self.candidate, self.is_moved),
-            self.file.is_compressed(),
-            row.whereabouts(),
-            known,
-        )
+    /// Returns true when so many bytes in common can prove that it is the row's file: near the
+    /// place where that was, or where it is now.
+    pub fn may_be(&self, row: &FileRow, place: Option<&Path>, known: u64) -> bool {
+        [Some(&*row.place), place].into_iter().flatten().any(|place| {
+            let there = (row.path.as_path(), place, row.inode);
+            may_prove(
+                (&self.candidate, self.is_moved),
+                self.file.is_compressed(),
+                there,
+                known,
+            )
+        })
     }
 
     /// Returns true when it may be a file of its own although so many of its bytes are those of
@@ -125,7 +135,7 @@ impl<F: Sample> Fresh<F> {
             && proof.says_something()
             && proof.head_bytes >= HEAD.min(usize::try_from(proof.offset).unwrap_or(HEAD))
             && proof.is_headed(&self.head)
-            && self.may_be(row, size)
+            && self.may_be(row, None, size)
     }
 }
 
@@ -194,23 +204,14 @@ impl<F: Sample> OpenFile<'_, F> {
         start
     }
 
-    /// Returns true when so many bytes in common can prove that a candidate is this file, or a part
-    /// of it: near the place where it was, or where it is now.
-    fn may_be(&self, fresh: &Fresh<F>, known: u64) -> bool {
-        let is_compressed = fresh.file.is_compressed();
-        let places = [&self.row.place, &self.place];
-        places.iter().any(|place| {
-            let there = (self.row.path.as_path(), place.as_path(), self.row.inode);
-            may_prove((&fresh.candidate, fresh.is_moved), is_compressed, there, known)
-        })
-    }
-
     /// Compares a candidate with this file; `None` when they have nothing to do with each other.
     pub fn relation(&mut self, fresh: &mut Fresh<F>) -> io::Result<Option<Relation>> {
         let size = fresh.size()?;
         let now = self.now;
         let shared = fresh.head.len().min(self.head.len());
-        if fresh.head[..shared] != self.head[..shared] || !self.may_be(fresh, now.offset.max(size)) {
+        if fresh.head[..shared] != self.head[..shared]
+            || !fresh.may_be(self.row, Some(&self.place), now.offset.max(size))
+        {
             return Ok(None);
         }
         let contains = now.says_something() && now.offset <= size;

@@ -137,6 +137,8 @@ enum Identity {
     /// It has the bytes of this row, or of this open file.
     Same(Holder),
     CopyOf(i64),
+    /// It is the beginning of a file that is done: its copy may not be whole yet.
+    PartOf(i64),
     /// Nobody knows its bytes, or all those before `From::After`.
     New(From),
     Unsure,
@@ -172,6 +174,7 @@ struct Planner<'a, 'f, W: World> {
     reads: Vec<(usize, i64, How)>,
     /// Where files are.
     places: HashSet<&'a Path>,
+    there: HashMap<Inode, &'a Candidate>,
     /// Candidates that may be read later.
     deferred: Vec<Candidate>,
     steps: Vec<Step<W::File>>,
@@ -200,6 +203,7 @@ pub fn plan<'a, W: World>(
         unread: HashMap::new(),
         reads: Vec::new(),
         places: HashSet::new(),
+        there: HashMap::new(),
         deferred: Vec::new(),
         steps: Vec::new(),
     };
@@ -218,6 +222,7 @@ pub fn plan<'a, W: World>(
     }
     if !kin.is_empty() || !strangers.is_empty() {
         planner.places = candidates.iter().map(|it| it.seen.place.as_path()).collect();
+        planner.there = candidates.iter().map(|it| (it.seen.inode, it)).collect();
     }
     planner.open_fresh(world, kin, setting);
     planner.match_from(0);
@@ -226,7 +231,7 @@ pub fn plan<'a, W: World>(
         planner.open_fresh(world, strangers, setting);
         planner.match_from(from);
     }
-    planner.identify_all(setting, &newest);
+    planner.identify_all(world, setting, &newest);
     planner.end_rows(world, candidates, setting);
     planner
         .steps
@@ -331,7 +336,7 @@ impl<W: World> Planner<'_, '_, W> {
 
     /// Says of each candidate which file it is: first of those whose bytes were found, then of the
     /// longest, so that a copy comes after what it is a copy of.
-    fn identify_all(&mut self, setting: &mut Setting, newest: &order::Newest) {
+    fn identify_all(&mut self, world: &mut W, setting: &mut Setting, newest: &order::Newest) {
         if self.fresh.is_empty() {
             return;
         }
@@ -361,7 +366,7 @@ impl<W: World> Planner<'_, '_, W> {
             let Some(mut fresh) = self.fresh[at].take() else {
                 continue;
             };
-            match self.identify(&mut fresh, at) {
+            match self.identify(world, &mut fresh, at) {
                 Ok(Identity::Same(Holder::Row(index))) => self.resume(at, fresh, index, setting.now),
                 Ok(Identity::Same(Holder::Open(index))) => {
                     self.taken.insert(Holder::Open(index));
@@ -369,6 +374,10 @@ impl<W: World> Planner<'_, '_, W> {
                     self.read(at, fresh, self.open[index].row.id, How::GoOn);
                 }
                 Ok(Identity::CopyOf(id)) => self.settle(fresh, Some(id)),
+                Ok(Identity::PartOf(_)) if is_young(&fresh.candidate, setting.now) => {
+                    self.steps.push(Step::Defer);
+                }
+                Ok(Identity::PartOf(id)) => self.settle(fresh, Some(id)),
                 Ok(Identity::New(from)) => self.begin(at, fresh, from, setting),
                 Ok(Identity::Unsure) => self.steps.push(Step::Defer),
                 Err(error) => self.cannot_read(fresh.candidate, &error, setting.now),

@@ -1,16 +1,24 @@
 //! Which file a candidate is: its bytes are compared with those of the files that are read.
 
+use std::collections::HashMap;
 use std::io;
 
 use super::{Fresh, From, Holder, Identity, Known, Planner, Relation, World};
-use crate::source::identity::Sample;
+use crate::source::directory::Candidate;
+use crate::source::identity::{Sample, are_same, hash};
+use crate::tracked::state::{FileRow, Life};
 
 /// At most so many candidates with the same start are compared: more are no copies of each other.
 const COMPARED: usize = 64;
 
 impl<W: World> Planner<'_, '_, W> {
     /// Says which file a candidate is.
-    pub(super) fn identify(&mut self, fresh: &mut Fresh<W::File>, at: usize) -> io::Result<Identity> {
+    pub(super) fn identify(
+        &mut self,
+        world: &mut W,
+        fresh: &mut Fresh<W::File>,
+        at: usize,
+    ) -> io::Result<Identity> {
         let same = self.same.get(&at).copied();
         let row = match same {
             Some(Holder::Row(index)) => Some(self.rows[index]).filter(|row| !row.life.is_open()),
@@ -69,10 +77,46 @@ impl<W: World> Planner<'_, '_, W> {
                 return Ok(Identity::CopyOf(id));
             }
         }
+        if from != From::Beginning {
+            return Ok(Identity::New(from));
+        }
+        if let Some(id) = self.done_with_more(world, fresh, size) {
+            return Ok(Identity::PartOf(id));
+        }
         // A file that was done and has grown is read on.
-        Ok(match same {
-            Some(holder) if from == From::Beginning => Identity::Same(holder),
-            _ => Identity::New(from),
-        })
+        Ok(same.map_or(Identity::New(from), Identity::Same))
+    }
+
+    /// Returns the file that is done, and still there, in which all of the candidate's bytes are.
+    fn done_with_more(&self, world: &mut W, fresh: &mut Fresh<W::File>, size: u64) -> Option<i64> {
+        if fresh.is_of_its_own(size) {
+            return None;
+        }
+        let mut hashes = HashMap::new();
+        let mut is_headed = |row: &FileRow| {
+            let length = row.proof.head_bytes;
+            let head = fresh.head.get(..length);
+            // A shorter one is not told by its hash.
+            head.is_none_or(|head| *hashes.entry(length).or_insert_with(|| hash(head)) == row.proof.head_hash)
+        };
+        let rows = self.rows.iter().filter(|row| {
+            row.life == Life::Done
+                && row.proof.offset > size
+                && row.inode != fresh.candidate.seen.inode
+                && is_headed(row)
+        });
+        let rows: Vec<(&FileRow, &Candidate)> = rows
+            .filter_map(|row| Some((*row, *self.there.get(&row.inode)?)))
+            .filter(|(row, there)| fresh.may_be(row, Some(&there.seen.place), size))
+            .take(COMPARED)
+            .collect();
+        for (row, there) in rows {
+            if let Ok(mut file) = world.open(there)
+                && are_same(&mut file, &mut fresh.file, size)
+            {
+                return Some(row.id);
+            }
+        }
+        None
     }
 }

@@ -50,13 +50,16 @@ impl<W: World> Planner<'_, '_, W> {
                 .copied()
                 .collect::<Vec<_>>()
             {
-                if fresh.holds(row, &proof) {
+                let place = self.there.get(&row.inode).map(|there| &*there.seen.place);
+                if fresh.holds(row, &proof, place) {
                     let seen = &fresh.candidate.seen;
-                    // The same inode, most bytes, the same path, the latest change.
+                    // The same inode, most bytes, the same path, the longest – another one may be a
+                    // copy that is not whole yet –, the latest change.
                     let rank = (
                         row.inode == seen.inode,
                         proof.offset,
                         row.path == seen.path,
+                        fresh.plain_length(),
                         seen.modified,
                     );
                     found.push((Reverse(rank), at, holder));

@@ -42,8 +42,8 @@ pub struct Model {
     pub inode: u64,
     pub id: i64,
     pub covers_all: bool,
-    /// The copy of the live file that is being made.
-    pub copying: Option<u64>,
+    /// The file of which a copy is being made, and the copy.
+    pub copying: Option<(PathBuf, u64)>,
     pub steps: Vec<String>,
 }
 
@@ -114,24 +114,43 @@ impl Model {
     /// A copy is there before all of it is.
     fn begin_copy(&mut self) {
         let folder = ["", "old/"][usize::from(self.random.below(2) == 0)];
-        let Some(lines) = self.folder.live_lines().filter(|lines| *lines > 1) else {
+        let of_live = (self.folder.live.clone(), log(&format!("{folder}app.log.1")));
+        let rotated = self.folder.rotated();
+        let of_rotated = self.random.one_of(rotated).map(|of| {
+            let copy = PathBuf::from(format!("{}.bak", of.display()));
+            (of, copy)
+        });
+        let is_new = |(of, copy): &(PathBuf, PathBuf)| {
+            of.extension() != copy.extension() && !self.folder.nodes.contains_key(copy)
+        };
+        let of_rotated = of_rotated.filter(is_new);
+        let (of, copy) = of_rotated
+            .filter(|_| self.random.below(2) == 0)
+            .unwrap_or(of_live);
+        let is_live = of == self.folder.live;
+        let Some(lines) = self.folder.lines(&of).filter(|lines| *lines > 1) else {
             return;
         };
-        self.folder.shift(folder);
+        if is_live {
+            self.folder.shift(folder);
+        }
         self.inode += 1;
-        let (copy, count) = (
-            log(&format!("{folder}app.log.1")),
-            1 + self.random.below(lines - 1),
-        );
-        self.folder.begin_copy(&copy, self.inode, self.clock, count);
-        self.copying = Some(self.inode);
-        self.note(format!("copy {count} lines to {}", copy.display()));
+        let count = 1 + self.random.below(lines - 1);
+        self.folder
+            .begin_copy((&of, &copy), self.inode, self.clock, count);
+        self.copying = Some((of.clone(), self.inode));
+        self.note(format!(
+            "copy {count} lines of {} to {}",
+            of.display(),
+            copy.display()
+        ));
     }
 
+    /// Of the live file it is copytruncate.
     fn finish_copy(&mut self) {
-        if let Some(inode) = self.copying.take() {
-            self.folder.finish_copy(inode, self.clock);
-            self.note("finish the copy and truncate".to_owned());
+        if let Some((of, inode)) = self.copying.take() {
+            self.folder.finish_copy(&of, inode, self.clock);
+            self.note("finish the copy, and truncate what is live".to_owned());
         }
     }
 
@@ -200,8 +219,9 @@ impl Model {
                 _ => self.finish_copy(),
             };
         }
-        match self.random.below(18) {
+        match self.random.below(19) {
             17 => self.begin_copy(),
+            18 => self.end_rotated(),
             0..4 => self.write(),
             4 => {
                 let folder = ["", "old/"][usize::from(self.random.below(3) == 0)];

@@ -121,15 +121,15 @@ impl Folder {
         true
     }
 
-    pub fn live_lines(&self) -> Option<u64> {
-        let bytes = &self.nodes.get(&self.live)?.bytes;
+    pub fn lines(&self, of: &Path) -> Option<u64> {
+        let bytes = &self.nodes.get(of)?.bytes;
         Some(lines_of(bytes).count() as u64)
     }
 
     /// Copies the first lines.
-    pub fn begin_copy(&mut self, copy: &Path, inode: u64, modified: u64, lines: u64) {
+    pub fn begin_copy(&mut self, (of, copy): (&Path, &Path), inode: u64, modified: u64, lines: u64) {
         let length = LINE * usize::try_from(lines).unwrap();
-        let bytes = self.live_node(inode).bytes[..length].to_vec();
+        let bytes = self.nodes[of].bytes[..length].to_vec();
         let is_compressed = false;
         let node = Node {
             inode,
@@ -140,11 +140,18 @@ impl Folder {
         self.nodes.insert(copy.to_path_buf(), node);
     }
 
-    /// Copies the rest, and truncates the live file.
-    pub fn finish_copy(&mut self, inode: u64, modified: u64) {
-        let live = self.live_node(inode);
-        let bytes = std::mem::take(&mut live.bytes);
-        live.modified = modified;
+    /// Copies the rest, and truncates the file if it is the live one.
+    pub fn finish_copy(&mut self, of: &Path, inode: u64, modified: u64) {
+        let is_live = of == self.live;
+        let Some(node) = self.nodes.get_mut(of) else {
+            return;
+        };
+        let bytes = if is_live {
+            node.modified = modified;
+            std::mem::take(&mut node.bytes)
+        } else {
+            node.bytes.clone()
+        };
         if let Some(copy) = self.nodes.values_mut().find(|node| node.inode == inode) {
             copy.bytes = bytes;
             copy.modified = modified;

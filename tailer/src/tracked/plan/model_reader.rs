@@ -1,6 +1,6 @@
 //! The reader of the model: it looks, does what the plan says, and reads.
 
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 
 use super::model::Model;
 use super::model_files::{Node, Sampled, lines_of, names_of};
@@ -177,13 +177,15 @@ impl Model {
             }
             Step::CopyOf { id, candidate, proof } => {
                 self.settle(&candidate);
-                let is_stored = held
-                    .iter()
-                    .any(|file| file.row.id == id && file.position >= proof.offset)
-                    || self
-                        .rows
-                        .get(&id)
-                        .is_some_and(|row| row.proof.offset >= proof.offset);
+                let is_copying = |(_, copy): &(_, u64)| *copy == candidate.seen.inode.inode;
+                if self.copying.as_ref().is_some_and(is_copying) {
+                    // The database is told once the copy is quiet.
+                    return;
+                }
+                let of = held.iter().find(|file| file.row.id == id);
+                let position = of.map(|file| file.position);
+                let position = position.or_else(|| Some(self.rows.get(&id)?.proof.offset));
+                let is_stored = position.is_some_and(|position| position >= proof.offset);
                 if is_stored {
                     self.add_row(&candidate, proof);
                 } else {
@@ -237,6 +239,30 @@ impl Model {
             life: Life::Done,
         };
         self.rows.insert(row.id, row);
+    }
+
+    /// Rotated files that are read to their end are done.
+    pub fn end_rotated(&mut self) {
+        let Some(held) = self.held.take() else { return };
+        let (over, held) = held.into_iter().partition(|file| {
+            let node = self.node(file.row.inode.inode);
+            file.row.place != self.folder.live && node.is_some_and(|node| node.bytes == file.read)
+        });
+        self.held = Some(held);
+        for file in Vec::<Held>::into_iter(over) {
+            let inode = file.row.inode.inode;
+            let node = self.node(inode);
+            let has_name = self.folder.nodes.values().any(|node| node.inode == inode);
+            let modified = node.map_or(0, |node| node.modified);
+            if has_name {
+                let modified = SystemTime::UNIX_EPOCH + Duration::from_secs(modified);
+                self.settled.insert(inode, modified);
+            }
+            self.note(format!("{} is done", file.row.place.display()));
+            let life = file.row.life.after(Event::NameLost(Instant::now()));
+            let life = life.after(Event::ReadToEnd { has_name });
+            self.rows.insert(file.row.id, FileRow { life, ..file.row });
+        }
     }
 
     /// Reads what is in the open files, and stores it.
