@@ -57,21 +57,27 @@ CREATE FUNCTION logwatch_private.usual(alert logwatch.alerts) RETURNS jsonb
     SET search_path = pg_catalog, pg_temp
     AS $$
 DECLARE
-    past logwatch.alerts := alert;
     known_from constant timestamptz := (SELECT min(s.first_seen) FROM logwatch.sources AS s);
-    numbers jsonb := '[]';
+    r logwatch.rules;
 BEGIN
-    IF alert.within > interval '1 day'
-       OR NOT EXISTS (SELECT FROM logwatch.rules AS r WHERE r.name = alert.rule AND r.kind IN ('threshold', 'spike')) THEN
-        RETURN numbers;
+    SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = alert.rule AND k.kind IN ('threshold', 'spike');
+    IF NOT FOUND OR alert.within > interval '1 day' THEN
+        RETURN '[]';
     END IF;
-    FOR day IN 1..7 LOOP
-        past.met_until := alert.met_until - make_interval(days => day);
-        past.started_at := past.met_until;
-        EXIT WHEN past.met_until - alert.within < known_from;
-        numbers := numbers || to_jsonb((SELECT COALESCE(sum(c.n), 0)::bigint FROM logwatch_private.counted(past) AS c));
-    END LOOP;
-    RETURN numbers;
+    -- As in counted().
+    r.level := alert.level;
+    r.group_by := alert.group_by;
+    RETURN (
+    SELECT COALESCE(jsonb_agg(day.n ORDER BY w.back), '[]')
+      FROM (SELECT b AS back, alert.met_until - make_interval(days => b) AS until FROM generate_series(1, 7) AS b) AS w
+     CROSS JOIN LATERAL (
+           SELECT COALESCE(sum(p / 60), 0)::bigint AS n
+             FROM logwatch_private.minutes_of(r, w.until - alert.within, w.until,
+                      CASE WHEN alert.group_by <> 'none' THEN ARRAY[logwatch_private.group_number(alert.group_by, alert.group_key)] END) AS m
+            CROSS JOIN LATERAL unnest(m.points) AS p
+            WHERE m.minute + make_interval(secs => p % 60) > w.until - alert.within AND m.minute + make_interval(secs => p % 60) <= w.until
+              AND EXISTS (SELECT FROM logwatch.sources AS src WHERE src.id = m.source_id)) AS day
+     WHERE (w.until - alert.within < known_from) IS NOT TRUE);
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.usual(logwatch.alerts) IS 'Records in a window of the alert''s rule and group at this time on up to seven days before, yesterday first';

@@ -139,7 +139,8 @@ extension_sql_file!(
     name = "rolling",
     requires = ["fleet_commands"]
 );
-extension_sql_file!("../../sql/fields.sql", name = "fields", requires = ["rolling"]);
+extension_sql_file!("../../sql/minutes.sql", name = "minutes", requires = ["rolling"]);
+extension_sql_file!("../../sql/fields.sql", name = "fields", requires = ["minutes"]);
 extension_sql_file!("../../sql/take.sql", name = "take", requires = ["fields"]);
 extension_sql_file!(
     "../../sql/interruptions.sql",
