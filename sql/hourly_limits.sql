@@ -36,11 +36,18 @@ CREATE FUNCTION logwatch_private.suppress(most integer DEFAULT 20, most_in_all i
     SET search_path = pg_catalog, pg_temp
     SET plan_cache_mode = force_generic_plan
     AS $$
+DECLARE
+    ids bigint[];
+    first_times timestamptz[];     -- in the same order
 BEGIN
     -- The hourly limits hold per recipient and for all together; one digest lists the rest after
     -- the hour.
+    SELECT array_agg(m.id), array_agg(m.first_at) INTO ids, first_times FROM logwatch_private.mails_above_limits(most, most_in_all) AS m;
+    IF ids IS NULL THEN
+        RETURN;
+    END IF;
     WITH above AS MATERIALIZED (
-        SELECT * FROM logwatch_private.mails_above_limits(most, most_in_all)
+        SELECT * FROM unnest(ids, first_times) AS u (id, first_at)
     ), part AS MATERIALIZED (
         SELECT a.id AS lead_id, a.id, a.first_at FROM above AS a
         UNION ALL

@@ -240,8 +240,13 @@ COMMENT ON VIEW logwatch_private.abandoned IS 'Processes that were sending notif
 CREATE FUNCTION logwatch_private.take_over() RETURNS void
     LANGUAGE plpgsql VOLATILE
     SET search_path = pg_catalog, pg_temp
+    -- A kept plan may come from a time with few notifications.
+    SET enable_seqscan = off
     AS $$
 BEGIN
+    IF NOT EXISTS (SELECT FROM logwatch.notifications AS n WHERE n.state = 'sending') THEN
+        RETURN;
+    END IF;
     WITH abandoned AS (
         SELECT n.id FROM logwatch.notifications AS n
          WHERE n.state = 'sending' AND n.leased_by IN (SELECT a.leased_by FROM logwatch_private.abandoned AS a) FOR UPDATE SKIP LOCKED

@@ -32,7 +32,7 @@ CREATE FUNCTION logwatch_private.schema() RETURNS text
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    RETURN (SELECT quote_ident(n.nspname) FROM pg_extension AS e JOIN pg_namespace AS n ON n.oid = e.extnamespace WHERE e.extname = 'logwatch');
+    RETURN (SELECT e.extnamespace::regnamespace::text FROM pg_extension AS e WHERE e.extname = 'logwatch');
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.schema() IS 'Returns the schema of the public functions, quoted, for the commands in messages';
