@@ -56,22 +56,43 @@ COMMENT ON COLUMN logwatch.alerts.joined_at IS 'When the youngest of its pattern
 COMMENT ON COLUMN logwatch.alerts.escalated_at IS 'When the rule''s escalate_to was notified';
 COMMENT ON COLUMN logwatch.alerts.seq IS 'Number of the last notification';
 
+CREATE FUNCTION logwatch_private.rename_inhibitor() RETURNS trigger
+    LANGUAGE plpgsql SECURITY DEFINER
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+BEGIN
+    UPDATE logwatch.rules AS r SET inhibited_by = NEW.name WHERE r.inhibited_by = OLD.name;
+    RETURN NULL;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.rename_inhibitor() IS 'A renamed rule goes on inhibiting others';
+CREATE TRIGGER rules_rename AFTER UPDATE OF name ON logwatch.rules FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION logwatch_private.rename_inhibitor();
+COMMENT ON TRIGGER rules_rename ON logwatch.rules IS 'A renamed rule goes on inhibiting others';
+
 CREATE FUNCTION logwatch_private.rename_alerts() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
+    -- An alert that a check makes under the old name is seen here: the check has ended, and the
+    -- next one begins after the commit.
+    PERFORM logwatch_private.delay_checks();
+    -- In REPEATABLE READ, this transaction or a check beside it may not see the other's rows: then
+    -- the update fails.
+    UPDATE logwatch.progress AS p SET checked_at = p.checked_at;
     -- A deleted rule of that name may have left alerts open that no check has closed yet.
     DELETE FROM logwatch.alerts AS a WHERE a.rule = NEW.name AND a.state = 'pending';
     UPDATE logwatch.alerts AS a SET state = 'resolved', resolved_at = clock_timestamp(), closed = 'deleted' WHERE a.rule = NEW.name AND a.state = 'firing';
     UPDATE logwatch.alerts AS a SET rule = NEW.name WHERE a.rule = OLD.name;
-    UPDATE logwatch.rules AS r SET inhibited_by = NEW.name WHERE r.inhibited_by = OLD.name;
-    RETURN NEW;
+    UPDATE logwatch_private.postponed AS p SET rule = NEW.name WHERE p.rule = OLD.name;
+    RETURN NULL;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.rename_alerts() IS 'A renamed rule keeps its alerts';
-CREATE TRIGGER rules_rename AFTER UPDATE OF name ON logwatch.rules FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION logwatch_private.rename_alerts();
-COMMENT ON TRIGGER rules_rename ON logwatch.rules IS 'A renamed rule keeps its alerts';
+-- Deferred to the commit, so that a rename holds up checks no longer than that takes.
+CREATE CONSTRAINT TRIGGER rules_rename_alerts AFTER UPDATE OF name ON logwatch.rules DEFERRABLE INITIALLY DEFERRED
+    FOR EACH ROW WHEN (OLD.name <> NEW.name) EXECUTE FUNCTION logwatch_private.rename_alerts();
+COMMENT ON TRIGGER rules_rename_alerts ON logwatch.rules IS 'A renamed rule keeps its alerts';
 
 CREATE TABLE logwatch.notifications (
     id              bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY,

@@ -384,6 +384,8 @@ BEGIN
     END IF;
     learned := logwatch_private.learn_rules(asof);
     IF learned <> '{}' THEN
+        -- Renames of this transaction.
+        SET CONSTRAINTS logwatch.rules_rename_alerts IMMEDIATE;
         UPDATE logwatch.alerts AS u SET holds_until = NULL
          WHERE u.id IN (SELECT k.id FROM logwatch.alerts AS k
                          WHERE k.state <> 'resolved' AND k.rule = ANY (learned) AND k.holds_until IS NOT NULL FOR UPDATE SKIP LOCKED);

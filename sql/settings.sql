@@ -9,6 +9,10 @@ CREATE FUNCTION logwatch_private.take_turn(work text) RETURNS boolean
 COMMENT ON FUNCTION logwatch_private.take_turn(text)
     IS 'Takes the turn at check, fold, fleet or renew until the transaction ends; false while another session has it';
 
+CREATE FUNCTION logwatch_private.delay_checks() RETURNS void
+    LANGUAGE c VOLATILE AS 'MODULE_PATHNAME', 'delay_checks_wrapper';
+COMMENT ON FUNCTION logwatch_private.delay_checks() IS 'Waits for a check that is running, and lets none begin until the transaction ends';
+
 CREATE FUNCTION logwatch_private.queue_for_source(name text) RETURNS void
     LANGUAGE c VOLATILE STRICT AS 'MODULE_PATHNAME', 'queue_for_source_wrapper';
 COMMENT ON FUNCTION logwatch_private.queue_for_source(text)

@@ -230,6 +230,12 @@ fn take_turn(work: &str) -> bool {
     pg::take_turn(turn)
 }
 
+/// Waits for a check that is running, and lets none begin until the transaction ends.
+#[pg_extern(sql = false)]
+fn delay_checks() {
+    pg::close_turn(pg::Turn::Check);
+}
+
 /// Keeps checks from calling all patterns renewed until the transaction ends.
 #[pg_extern(sql = false)]
 fn delay_renewal() {

@@ -3,11 +3,12 @@
 use anyhow::Result;
 use logwatch_tests::mail_sink::MailSink;
 use logwatch_tests::server::Server;
+use logwatch_tests::wait::wait_until;
 
-use crate::INGEST_FATAL;
+use crate::{INGEST_FATAL, SOON};
 
 /// Without the worker, so that nothing happens between two steps; mails go through `sink`.
-fn firing_server(sink: &MailSink) -> Result<Server> {
+fn ready_server(sink: &MailSink) -> Result<Server> {
     let url = sink.url();
     let server = Server::without_worker(&[
         ("logwatch.smtp_url", &url),
@@ -17,6 +18,11 @@ fn firing_server(sink: &MailSink) -> Result<Server> {
         "UPDATE logwatch.rules SET channels = '{email}', recipients = '{dba@example.com,night@example.com}'",
     )?;
     server.sql(INGEST_FATAL)?;
+    Ok(server)
+}
+
+fn firing_server(sink: &MailSink) -> Result<Server> {
+    let server = ready_server(sink)?;
     assert_eq!(
         server.sql("SELECT rule, transition FROM logwatch_check()")?,
         "fatal|firing"
@@ -95,6 +101,111 @@ fn a_renamed_rule_keeps_its_alerts() -> Result<()> {
     assert_eq!(
         server.sql("SELECT rule, state, closed FROM logwatch.alerts")?,
         "worst|resolved|deleted"
+    );
+    Ok(())
+}
+
+/// Asserts that the alert was announced once, and goes on under the new name.
+fn assert_renamed_once(server: &Server, sink: &MailSink) -> Result<()> {
+    assert_eq!(server.sql("SELECT * FROM logwatch_check()")?, "");
+    assert_eq!(
+        server.sql("SELECT rule, state, seq FROM logwatch.alerts")?,
+        "worst|firing|1"
+    );
+    server.sql("CALL logwatch_deliver()")?;
+    assert_eq!(sink.mails().len(), 2, "one mail to each recipient");
+    assert_eq!(sink.mails_with_subject("[FIRING:1] ").len(), 2);
+    Ok(())
+}
+
+const RENAME: &str = "BEGIN; UPDATE logwatch.rules SET name = 'worst' WHERE name = 'fatal'";
+const CHECK: &str = "BEGIN; SELECT logwatch_check()";
+
+#[test]
+fn a_rule_renamed_beside_its_first_alert_keeps_it() -> Result<()> {
+    for check_begins in [true, false] {
+        let sink = MailSink::plain()?;
+        let server = ready_server(&sink)?;
+        let (mut check, mut rename) = (server.client()?, server.client()?);
+        if check_begins {
+            check.batch_execute(CHECK)?;
+        }
+        rename.batch_execute(RENAME)?;
+        if !check_begins {
+            check.batch_execute(CHECK)?;
+        }
+        std::thread::scope(|scope| -> Result<()> {
+            let renamed = scope.spawn(|| rename.batch_execute("COMMIT"));
+            let waiting = "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock'";
+            wait_until(SOON, "the rename to end, or to wait", || {
+                Ok(renamed.is_finished() || server.sql(waiting)? == "1")
+            })?;
+            check.batch_execute("COMMIT")?;
+            Ok(renamed.join().expect("the thread does not panic")?)
+        })?;
+        assert_renamed_once(&server, &sink)?;
+    }
+    Ok(())
+}
+
+#[test]
+fn a_rename_that_is_not_committed_holds_up_no_check() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = ready_server(&sink)?;
+    let mut rename = server.client()?;
+    rename.batch_execute(RENAME)?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "fatal|firing"
+    );
+    rename.batch_execute("COMMIT")?;
+    assert_renamed_once(&server, &sink)
+}
+
+#[test]
+fn a_check_sees_the_renames_of_its_own_transaction() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = firing_server(&sink)?;
+    server.sql(&format!("{RENAME}; {CHECK}; COMMIT"))?;
+    assert_renamed_once(&server, &sink)
+}
+
+/// All its statements see the database as it was before the check.
+#[test]
+fn a_rename_in_repeatable_read_misses_no_alert() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = ready_server(&sink)?;
+    let mut rename = server.client()?;
+    rename.batch_execute("SET default_transaction_isolation = 'repeatable read'")?;
+    rename.batch_execute(RENAME)?;
+    server.sql("SELECT logwatch_check()")?;
+    let error = rename.batch_execute("COMMIT").unwrap_err();
+    assert_eq!(
+        error.code().map(postgres::error::SqlState::code),
+        Some("40001"),
+        "{error}"
+    );
+    rename.batch_execute(RENAME)?;
+    rename.batch_execute("COMMIT")?;
+    assert_renamed_once(&server, &sink)
+}
+
+#[test]
+fn what_waits_for_a_locked_alert_is_renamed_too() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let server = firing_server(&sink)?;
+    let mut session = server.client()?;
+    session.batch_execute("BEGIN; SELECT FROM logwatch.alerts FOR UPDATE")?;
+    server.sql(
+        "SELECT logwatch_ingest(to_char(now() - interval '4 minutes', 'YYYY-MM-DD HH24:MI:SSOF') || ' FATAL late');
+         SELECT logwatch_check()",
+    )?;
+    session.batch_execute("COMMIT")?;
+    server.sql("UPDATE logwatch.rules SET name = 'worst' WHERE name = 'fatal'")?;
+    server.sql("SELECT logwatch_check()")?;
+    assert_eq!(
+        server.sql("SELECT rule, state, now() - started_at > interval '3 minutes' FROM logwatch.alerts")?,
+        "worst|firing|t"
     );
     Ok(())
 }
