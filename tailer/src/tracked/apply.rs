@@ -308,7 +308,7 @@ fn end_of(bytes: &mut Bytes) -> Option<(Proof, Proven)> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::source::inputs::Inputs;
+    use crate::source::inputs::{Inode, Inputs};
 
     #[test]
     fn a_gap_needs_two_looks_that_do_not_find_the_file() {
@@ -338,6 +338,36 @@ mod tests {
             }
             tracked.look();
             assert_eq!(gaps(&tracked), usize::from(!is_back));
+        }
+    }
+
+    #[test]
+    fn the_first_part_of_a_copy_is_not_read_and_a_live_file_that_begins_so_is() {
+        let lines: String = (0..100)
+            .map(|n| format!("INFO request number {n:010}\n"))
+            .collect();
+        for (name, is_read) in [("app.log.1.bak", false), ("web.log", true)] {
+            let folder = tempfile::tempdir().unwrap();
+            let path = |name: &str| folder.path().join(name);
+            let inputs = Inputs::new(&[path("*.log"), path("*.log.*")], &[], &[]).unwrap();
+            let mut tracked = TrackedFiles::new(inputs, false, 100);
+            std::fs::write(path("app.log.1"), &lines).unwrap();
+            let mut bytes = Bytes::open(&path("app.log.1")).unwrap();
+            let row = FileRow {
+                id: 1,
+                path: path("app.log.1"),
+                place: path("app.log.1"),
+                inode: Inode::of(&bytes.metadata().unwrap()),
+                proof: proof_at(&mut bytes, lines.len() as u64).unwrap().unwrap().0,
+                life: Life::Done,
+            };
+            tracked.inform(vec![row]);
+            std::fs::write(path(name), &lines[..lines.len() / 2]).unwrap();
+            tracked.look();
+            assert_eq!(tracked.files.len(), usize::from(is_read), "{name}");
+            std::fs::write(path(name), &lines).unwrap();
+            tracked.look();
+            assert_eq!(tracked.files.len(), usize::from(is_read), "{name}");
         }
     }
 }

@@ -105,9 +105,13 @@ impl<F: Sample> Fresh<F> {
     /// Returns true when it may be a file of its own although so many of its bytes are those of
     /// another file: programs begin each of their files with the same lines.
     pub fn is_of_its_own(&self, shared: u64) -> bool {
+        self.is_live() && shared < HEAD as u64
+    }
+
+    /// Returns true when its name is a watched one, and none that rotation or a copy gets.
+    pub fn is_live(&self) -> bool {
         self.candidate.kin == Kin::Covered
             && !self.file.is_compressed()
-            && shared < HEAD as u64
             && Age::of(&self.candidate.seen.place) == Age::Live
     }
 

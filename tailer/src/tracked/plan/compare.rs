@@ -87,9 +87,10 @@ impl<W: World> Planner<'_, '_, W> {
         Ok(same.map_or(Identity::New(from), Identity::Same))
     }
 
-    /// Returns the file that is done, and still there, in which all of the candidate's bytes are.
+    /// Returns the file that is done, and still there, in which all of the candidate's bytes are. A
+    /// live file is none of its copies: programs begin each of their files with the same lines.
     fn done_with_more(&self, world: &mut W, fresh: &mut Fresh<W::File>, size: u64) -> Option<i64> {
-        if fresh.is_of_its_own(size) {
+        if fresh.is_live() {
             return None;
         }
         let mut hashes = HashMap::new();

@@ -1,6 +1,7 @@
 //! Random lives of a directory against an oracle that knows them: files are created, appended to,
 //! renamed, copied beside or into another directory, truncated with a copy or without, compressed
-//! and deleted, and a link moves to another file, while a reader follows, stops and starts.
+//! and deleted, and a link moves to another file, while a reader follows, stops and starts. Copies
+//! and compression take two steps, so that the reader sees what is between.
 //!
 //! Each byte that is written is a line with a number of its own, so the oracle is simple: the
 //! reader has each line at most once, and in the end each line that is still in some file, or lost
