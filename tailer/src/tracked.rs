@@ -384,7 +384,6 @@ fn open_file(file: &mut TrackedFile) -> OpenFile<'_, Bytes> {
         now,
         past,
         row: &file.row,
-        place: file.row.place.clone(),
         head: file.reader.head(),
         file: match &mut file.handle {
             file::Handle::Open(bytes) if is_here => Some(bytes),

@@ -17,7 +17,7 @@ use logwatch_tests::server::Server;
 /// Rows played at once. Most of the time a row waits for a clock or for the tailer.
 const THREADS: usize = 10;
 
-/// Rows that are played with short files too, following. With `ROTATOR`, all are.
+/// Rows that a tailer follows with short files too. With `ROTATOR`, it follows all so.
 const SHORT: [&str; 5] = [
     "log4rs archive",
     "kubelet tmp *",

@@ -7,7 +7,7 @@
 
 use std::collections::BTreeMap;
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use super::state::FileRow;
 use crate::source::directory::{Candidate, Kin};
@@ -182,8 +182,6 @@ pub enum Relation {
 /// A file that is being read.
 pub struct OpenFile<'a, F> {
     pub row: &'a FileRow,
-    /// Where it is now.
-    pub place: PathBuf,
     /// The proof of all that was read of it; of all that was seen in it while it is not held open.
     pub now: Proof,
     /// The proofs of earlier offsets.
@@ -208,13 +206,13 @@ impl<F: Sample> OpenFile<'_, F> {
         start
     }
 
-    /// Compares a candidate with this file; `None` when they have nothing to do with each other.
-    pub fn relation(&mut self, fresh: &mut Fresh<F>) -> io::Result<Option<Relation>> {
+    /// Compares a candidate with this file, which is at `place` now; `None` when they have nothing
+    /// to do with each other.
+    pub fn relation(&mut self, fresh: &mut Fresh<F>, place: Option<&Path>) -> io::Result<Option<Relation>> {
         let size = fresh.size()?;
         let now = self.now;
         let shared = fresh.head.len().min(self.head.len());
-        if fresh.head[..shared] != self.head[..shared]
-            || !fresh.may_be(self.row, Some(&self.place), now.offset.max(size))
+        if fresh.head[..shared] != self.head[..shared] || !fresh.may_be(self.row, place, now.offset.max(size))
         {
             return Ok(None);
         }

@@ -137,8 +137,6 @@ enum Identity {
     /// It has the bytes of this row, or of this open file.
     Same(Holder),
     CopyOf(i64),
-    /// It is the beginning of a file that is done: its copy may not be whole yet.
-    PartOf(i64),
     /// Nobody knows its bytes, or all those before `From::After`.
     New(From),
     Unsure,
@@ -174,6 +172,7 @@ struct Planner<'a, 'f, W: World> {
     reads: Vec<(usize, i64, How)>,
     /// Where files are.
     places: HashSet<&'a Path>,
+    /// The candidates by their inodes.
     there: HashMap<Inode, &'a Candidate>,
     /// Candidates that may be read later.
     deferred: Vec<Candidate>,
@@ -203,12 +202,12 @@ pub fn plan<'a, W: World>(
         unread: HashMap::new(),
         reads: Vec::new(),
         places: HashSet::new(),
-        there: HashMap::new(),
+        there: candidates.iter().map(|it| (it.seen.inode, it)).collect(),
         deferred: Vec::new(),
         steps: Vec::new(),
     };
     let newest = order::newest_of_each_line(candidates);
-    let held = planner.name_open_files(world, candidates, &newest);
+    let held = planner.name_open_files(world, &newest);
     let is_fresh = |candidate: &&Candidate| {
         candidate.seen.size > 0 && !held.contains(&candidate.seen.inode) && !(setting.is_settled)(candidate)
     };
@@ -222,7 +221,6 @@ pub fn plan<'a, W: World>(
     }
     if !kin.is_empty() || !strangers.is_empty() {
         planner.places = candidates.iter().map(|it| it.seen.place.as_path()).collect();
-        planner.there = candidates.iter().map(|it| (it.seen.inode, it)).collect();
     }
     planner.open_fresh(world, kin, setting);
     planner.match_from(0);
@@ -235,25 +233,19 @@ pub fn plan<'a, W: World>(
     planner.end_rows(world, candidates, setting);
     planner
         .steps
-        .extend(order::order(&planner.steps, planner.open, candidates).map(Step::Order));
+        .extend(order::order(&planner.steps, planner.open, &planner.there).map(Step::Order));
     planner.steps
 }
 
 impl<W: World> Planner<'_, '_, W> {
     /// Says which open files are where, and returns the inodes that they hold.
-    fn name_open_files(
-        &mut self,
-        world: &W,
-        candidates: &[Candidate],
-        newest: &order::Newest,
-    ) -> HashSet<Inode> {
-        let by_inode: HashMap<Inode, &Candidate> = candidates.iter().map(|it| (it.seen.inode, it)).collect();
+    fn name_open_files(&mut self, world: &W, newest: &order::Newest) -> HashSet<Inode> {
         let mut held = HashSet::new();
-        for (index, open) in self.open.iter_mut().enumerate() {
+        for (index, open) in self.open.iter().enumerate() {
             if open.row.life == Life::Overwritten {
                 continue;
             }
-            let Some(candidate) = by_inode.get(&open.row.inode) else {
+            let Some(candidate) = self.there.get(&open.row.inode) else {
                 self.nameless.insert(index);
                 self.steps.push(Step::Nameless { open: index });
                 continue;
@@ -264,7 +256,6 @@ impl<W: World> Planner<'_, '_, W> {
             if candidate.seen.path != open.row.path && world.leads_to(&open.row.path, open.row.inode) {
                 candidate.seen.path.clone_from(&open.row.path);
             }
-            open.place.clone_from(&candidate.seen.place);
             let is_old = order::is_old(&candidate, newest);
             self.steps.push(Step::Named {
                 open: index,
@@ -366,7 +357,7 @@ impl<W: World> Planner<'_, '_, W> {
             let Some(mut fresh) = self.fresh[at].take() else {
                 continue;
             };
-            match self.identify(world, &mut fresh, at) {
+            match self.identify(world, &mut fresh, at, setting.now) {
                 Ok(Identity::Same(Holder::Row(index))) => self.resume(at, fresh, index, setting.now),
                 Ok(Identity::Same(Holder::Open(index))) => {
                     self.taken.insert(Holder::Open(index));
@@ -374,10 +365,6 @@ impl<W: World> Planner<'_, '_, W> {
                     self.read(at, fresh, self.open[index].row.id, How::GoOn);
                 }
                 Ok(Identity::CopyOf(id)) => self.settle(fresh, Some(id)),
-                Ok(Identity::PartOf(_)) if is_young(&fresh.candidate, setting.now) => {
-                    self.steps.push(Step::Defer);
-                }
-                Ok(Identity::PartOf(id)) => self.settle(fresh, Some(id)),
                 Ok(Identity::New(from)) => self.begin(at, fresh, from, setting),
                 Ok(Identity::Unsure) => self.steps.push(Step::Defer),
                 Err(error) => self.cannot_read(fresh.candidate, &error, setting.now),

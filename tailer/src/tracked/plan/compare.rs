@@ -1,11 +1,11 @@
-//! Which file a candidate is: its bytes are compared with those of the files that are read.
+//! Which file a candidate is: its bytes are compared with those of other files.
 
-use std::collections::HashMap;
 use std::io;
+use std::time::SystemTime;
 
-use super::{Fresh, From, Holder, Identity, Known, Planner, Relation, World};
+use super::{Fresh, From, Holder, Identity, Known, Planner, Relation, World, is_young};
 use crate::source::directory::Candidate;
-use crate::source::identity::{Sample, are_same, hash};
+use crate::source::identity::{Sample, are_same};
 use crate::tracked::state::{FileRow, Life};
 
 /// At most so many candidates with the same start are compared: more are no copies of each other.
@@ -18,22 +18,23 @@ impl<W: World> Planner<'_, '_, W> {
         world: &mut W,
         fresh: &mut Fresh<W::File>,
         at: usize,
+        now: SystemTime,
     ) -> io::Result<Identity> {
         let same = self.same.get(&at).copied();
         let row = match same {
-            Some(Holder::Row(index)) => Some(self.rows[index]).filter(|row| !row.life.is_open()),
-            _ => None,
+            Some(Holder::Row(index)) if !self.rows[index].life.is_open() => Some(self.rows[index]),
+            Some(holder) => return Ok(Identity::Same(holder)),
+            None => None,
         };
-        let known = row
-            .filter(|row| fresh.is_known_compressed(row))
-            .map(|row| row.proof.offset);
-        let size = known.map_or_else(|| fresh.size(), Ok)?;
-        // It may be a copy that was noted before it was whole, when a row says that it is done and
-        // it has more.
-        let done = row.map(|row| row.proof.offset).filter(|done| *done < size);
-        if let (Some(holder), None) = (same, done) {
+        if let (Some(holder), Some(row)) = (same, row)
+            && (fresh.is_known_compressed(row) || fresh.size()? <= row.proof.offset)
+        {
             return Ok(Identity::Same(holder));
         }
+        // It has more than the row that is done: it may be a copy that was noted before it was
+        // whole.
+        let done = row.map(|row| row.proof.offset);
+        let size = fresh.size()?;
         // All that it has is stored when some row says so, whoever has that row. It will be shorter
         // than the row once that goes on.
         let mut rows = self.also.get(&at).into_iter().flatten();
@@ -47,9 +48,10 @@ impl<W: World> Planner<'_, '_, W> {
         for file in &known {
             let Known::Open(index) = *file else { break };
             let open = &mut self.open[index];
+            let place = self.there.get(&open.row.inode).map(|there| &*there.seen.place);
             // The plan decides once on each file that lost its name.
             let may_go_on = self.nameless.contains(&index) && !self.taken.contains(&Holder::Open(index));
-            match open.relation(fresh) {
+            match open.relation(fresh, place) {
                 Ok(None) => {}
                 Ok(Some(Relation::Within)) => {
                     let length = open.file.as_mut().and_then(|file| file.plain_size().ok());
@@ -81,7 +83,12 @@ impl<W: World> Planner<'_, '_, W> {
             return Ok(Identity::New(from));
         }
         if let Some(id) = self.done_with_more(world, fresh, size) {
-            return Ok(Identity::PartOf(id));
+            // The copy may not be whole yet.
+            return Ok(if is_young(&fresh.candidate, now) {
+                Identity::Unsure
+            } else {
+                Identity::CopyOf(id)
+            });
         }
         // A file that was done and has grown is read on.
         Ok(same.map_or(Identity::New(from), Identity::Same))
@@ -93,13 +100,9 @@ impl<W: World> Planner<'_, '_, W> {
         if fresh.is_live() {
             return None;
         }
-        let mut hashes = HashMap::new();
-        let mut is_headed = |row: &FileRow| {
-            let length = row.proof.head_bytes;
-            let head = fresh.head.get(..length);
-            // A shorter one is not told by its hash.
-            head.is_none_or(|head| *hashes.entry(length).or_insert_with(|| hash(head)) == row.proof.head_hash)
-        };
+        // A shorter one is not told by its head.
+        let is_headed =
+            |row: &FileRow| fresh.head.len() < row.proof.head_bytes || row.proof.is_headed(&fresh.head);
         let rows = self.rows.iter().filter(|row| {
             row.life == Life::Done
                 && row.proof.offset > size

@@ -49,7 +49,6 @@ impl Model {
             .zip(&mut bodies)
             .map(|(file, body)| OpenFile {
                 row: &file.row,
-                place: file.row.place.clone(),
                 now: if file.position == file.row.proof.offset {
                     file.row.proof
                 } else {

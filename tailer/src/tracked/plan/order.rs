@@ -57,7 +57,7 @@ pub(super) fn is_old(candidate: &Candidate, newest: &Newest) -> bool {
 pub(super) fn order<F>(
     steps: &[Step<F>],
     open: &[OpenFile<F>],
-    candidates: &[Candidate],
+    there: &HashMap<Inode, &Candidate>,
 ) -> Option<HashMap<i64, i64>> {
     let reads = steps.iter().filter_map(|step| match step {
         Step::Read { id, candidate, .. } => Some((*id, candidate)),
@@ -67,7 +67,6 @@ pub(super) fn order<F>(
     if reads.is_empty() {
         return None;
     }
-    let by_inode: HashMap<Inode, &Candidate> = candidates.iter().map(|it| (it.seen.inode, it)).collect();
     let written = reads
         .iter()
         .map(|(id, it)| (line_of(it.shown()), order_of(it), *id));
@@ -75,7 +74,7 @@ pub(super) fn order<F>(
     let open = open.iter().filter(|open| !reads.contains_key(&open.row.id));
     let open = open.map(|open| {
         let is_here = open.row.life != Life::Overwritten;
-        let candidate = by_inode.get(&open.row.inode).filter(|_| is_here);
+        let candidate = there.get(&open.row.inode).filter(|_| is_here);
         let gone = (false, SystemTime::UNIX_EPOCH, Reverse(Age::Live));
         let order = candidate.map_or(gone, |candidate| order_of(candidate));
         (line_of(&open.row.path), order, open.row.id)
