@@ -117,12 +117,12 @@ impl Shaped {
 
 /// Returns the shape of a line if it decides the line's level. Does not allocate.
 pub(crate) fn decisive(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
-    TABLE.read(line, lead, &TABLE.decisive)
+    TABLE.read(line, lead, TABLE.decisive)
 }
 
 /// Returns the shape of a line.
 pub(crate) fn read(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
-    TABLE.read(line, lead, &TABLE.all)
+    TABLE.read(line, lead, Rows::MAX)
 }
 
 /// Returns true for a line of a program that writes its pid before its time or its level.
@@ -134,8 +134,8 @@ static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
 struct Table {
     rows: Vec<(&'static Row, Template)>,
-    all: Index,
-    decisive: Index,
+    index: Index,
+    decisive: Rows,
 }
 
 /// A bit for each row, in the order of the table.
@@ -161,35 +161,32 @@ impl Table {
             .map(|row| (row, Template::new(row.like)))
             .collect();
         assert!(rows.len() <= 128, "a bit for each row");
-        let index = |takes: &dyn Fn(&Row) -> bool| {
-            let mut index = Index {
-                first: [[0; 256]; 4],
-                second: [0; 256],
-                last: [0; 256],
-                next_first: [0; 256],
-                next_second: [0; 256],
-                next_last: [0; 256],
-            };
-            for (at, (row, template)) in rows.iter().enumerate() {
-                if takes(row) {
-                    index.add(1 << at, row, template);
-                }
-            }
-            index
+        let mut index = Index {
+            first: [[0; 256]; 4],
+            second: [0; 256],
+            last: [0; 256],
+            next_first: [0; 256],
+            next_second: [0; 256],
+            next_last: [0; 256],
         };
+        let mut decisive = 0;
+        for (at, (row, template)) in rows.iter().enumerate() {
+            index.add(1 << at, row, template);
+            decisive |= Rows::from(row.says.is_decisive()) << at;
+        }
         Table {
-            all: index(&|_| true),
-            decisive: index(&|row| row.says.is_decisive()),
             rows,
+            index,
+            decisive,
         }
     }
 
-    fn read(&'static self, line: &[u8], lead: Option<&Lead>, index: &Index) -> Option<Shaped> {
+    fn read(&'static self, line: &[u8], lead: Option<&Lead>, among: Rows) -> Option<Shaped> {
         let (place, text) = match lead {
             None => (NO_TIME, line),
             Some(lead) => (lead.bracket, &line[lead.end..]),
         };
-        let mut bits = index.rows(place, &text[template::blanks(text)..]);
+        let mut bits = among & self.index.rows(place, &text[template::blanks(text)..]);
         while bits != 0 {
             let (row, template) = &self.rows[bits.trailing_zeros() as usize];
             if let Some(shaped) = template.read(row, line, lead) {
@@ -207,6 +204,7 @@ const NO_TIME: usize = 3;
 impl Index {
     fn add(&mut self, bit: Rows, row: &Row, template: &Template) {
         let place = template.lead().unwrap_or(NO_TIME);
+        let may_have = template.may_have(row.says);
         for byte in 0..=255 {
             let rows = [
                 &mut self.first[place],
@@ -216,7 +214,7 @@ impl Index {
                 &mut self.next_second,
                 &mut self.next_last,
             ];
-            for (rows, may_have) in rows.into_iter().zip(template.may_have(row.says, byte)) {
+            for (rows, may_have) in rows.into_iter().zip(may_have(byte)) {
                 rows[usize::from(byte)] |= if may_have { bit } else { 0 };
             }
         }

@@ -103,10 +103,10 @@ impl Template {
         })
     }
 
-    /// Tells whether a line of this template may have a byte in each of these places: the first
-    /// two and the last of its first word, then of its second word. Behind a time these are the
-    /// words of the text after it and its blanks.
-    pub(super) fn may_have(&self, says: Says, byte: u8) -> [bool; 6] {
+    /// Returns what tells whether a line of this template may have a byte in each of these places:
+    /// the first two and the last of its first word, then of its second word. Behind a time these
+    /// are the words of the text after it and its blanks.
+    pub(super) fn may_have(&self, says: Says) -> impl Fn(u8) -> [bool; 6] {
         let parts = self.after_lead().iter().filter(|part| **part != Part::Here);
         let mut parts: Vec<Part> = parts.flat_map(Part::split_at_blanks).collect();
         if self.lead().is_some() && matches!(parts.first(), Some(Part::Blank | Part::AnyBlank)) {
@@ -121,23 +121,26 @@ impl Template {
             let word = parts.get(from..known)?;
             Some(from + word.iter().position(|part| *part == Part::Blank)?)
         };
-        let begins = |at: usize| parts.get(at).is_none_or(|part| part.may_begin_with(says, byte));
-        let second = |at: usize| match parts.get(at) {
-            Some(Part::Text(text)) if text.len() > 1 => text[1] == byte,
-            Some(part) if part.is_one_byte(says) => begins(at + 1),
-            _ => true,
-        };
-        let ends = |blank: usize| parts[blank - 1].may_end_with(says, byte);
         let first_end = blank(0);
         let next = first_end.map(|blank| blank + 1);
-        [
-            begins(0),
-            second(0),
-            first_end.is_none_or(ends),
-            next.is_none_or(begins),
-            next.is_none_or(second),
-            next.and_then(blank).is_none_or(ends),
-        ]
+        let next_end = next.and_then(blank);
+        move |byte| {
+            let begins = |at: usize| parts.get(at).is_none_or(|part| part.may_begin_with(says, byte));
+            let second = |at: usize| match parts.get(at) {
+                Some(Part::Text(text)) if text.len() > 1 => text[1] == byte,
+                Some(part) if part.is_one_byte(says) => begins(at + 1),
+                _ => true,
+            };
+            let ends = |blank: usize| parts[blank - 1].may_end_with(says, byte);
+            [
+                begins(0),
+                second(0),
+                first_end.is_none_or(ends),
+                next.is_none_or(begins),
+                next.is_none_or(second),
+                next_end.is_none_or(ends),
+            ]
+        }
     }
 
     /// Compares a line with the template.
