@@ -28,9 +28,15 @@ pub fn look(scene: &mut Scene) -> Result<(String, String)> {
         ),
     )?;
     let seen = match hours {
-        -24 => scene
-            .stage
-            .wait_for_status("source", &source.name, "ok", "later than logwatch.max_lateness"),
+        // Each round has sources of its own, and the status itself has room for a hundred.
+        -24 => wait_for_row(
+            scene,
+            &format!(
+                "SELECT 'source ' || state || ': ' || message FROM logwatch_private.source_status(now(), 100000) \
+                 WHERE name = '{}' AND state = 'ok' AND message LIKE '%later than logwatch.max_lateness%'",
+                source.name
+            ),
+        ),
         -1 => wait_for_row(
             scene,
             &format!(
