@@ -62,6 +62,29 @@ pub fn kind(path: &Path) -> Vec<u8> {
     }
 }
 
+/// Returns the same, also where the date comes first or touches the name: files of one series were
+/// written one after the other. Such are Serilog's `app20261128_001.log`, rotating-file-stream's
+/// `20261128-0101-01-app.log` and Jetty's `2026_11_28.request.log`.
+pub fn series(path: &Path) -> Vec<u8> {
+    let kind = kind(path);
+    let dot = kind.iter().rposition(|byte| *byte == b'.').unwrap_or(kind.len());
+    let (stem, extension) = kind.split_at(dot);
+    let shorter = without_marks(stem);
+    if is_date(&stem[shorter.len()..]) {
+        return [shorter, extension].concat();
+    }
+    let first = kind.iter().take_while(|byte| is_mark(**byte)).count();
+    kind[if is_date(&kind[..first]) { first } else { 0 }..].to_vec()
+}
+
+/// True for what begins with a year and has a month at least.
+fn is_date(marks: &[u8]) -> bool {
+    let digits = marks.iter().filter(|byte| byte.is_ascii_digit()).count();
+    let is_year = matches!(marks, [b'1', b'9', c, d, ..] | [b'2', b'0', c, d, ..]
+        if c.is_ascii_digit() && d.is_ascii_digit());
+    is_year && digits >= 6
+}
+
 /// True for `.old`, `-prev`, `_bak` and `~`.
 fn is_old_mark(mark: &[u8]) -> bool {
     let is_word = |word: &[u8]| OLD.iter().any(|old| word.eq_ignore_ascii_case(old));
@@ -288,6 +311,29 @@ mod tests {
         assert!(are_related(Path::new("app.log.week48-1"), Path::new("app.log")));
         assert!(!are_related(Path::new("app.logger"), Path::new("app.log")));
         assert_eq!(skeleton(Path::new("app.log.32.x")), b"app.log.#.x");
+    }
+
+    #[test]
+    fn files_that_are_written_one_after_the_other_are_of_one_series() {
+        for (name, of) in [
+            ("app.log.12.gz", "app.log"),
+            ("app-20261128.log", "app.log"),
+            ("app20261128.log", "app.log"),
+            ("app202611.log", "app.log"),
+            ("app20261128_001.log.gz", "app.log"),
+            ("20261128-0101-01-app.log.gz", "app.log"),
+            ("2026-11-28-app.log", "app.log"),
+            ("2026_11_28.request.log", "request.log"),
+            ("2026-11-28.log", ".log"),
+            ("app2.log", "app2.log"),
+            ("20_app.log", "20_app.log"),
+            ("0a1b2c-json.log", "0a1b2c-json.log"),
+            ("1234567-app.log", "1234567-app.log"),
+            ("app1234567.log", "app1234567.log"),
+            ("@400000006928f0b71a2b3c4d.s", "current"),
+        ] {
+            assert_eq!(series(Path::new(name)), of.as_bytes(), "{name}");
+        }
     }
 
     #[test]

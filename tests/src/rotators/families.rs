@@ -1,6 +1,6 @@
 //! More rotators by their renames, a row for each kind of name: BSD's newsyslog, Docker, PM2,
-//! Caddy, Serilog, NLog, log4net, java.util.logging, glog, MySQL's habit, and releases named by
-//! hashes and versions.
+//! Caddy, Serilog, Jetty, NLog, log4net, glog, MySQL's habit, and releases named by hashes and
+//! versions.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -80,11 +80,27 @@ fn timberjack(folder: &Path, rotation: usize) -> Result<PathBuf> {
     )
 }
 
+/// Keeps the live file and two more. A file has the name of its rotation.
+fn three_kept(rotation: usize, name: impl Fn(usize) -> PathBuf) -> Result<PathBuf> {
+    if rotation > 2 {
+        fs::remove_file(name(rotation - 3))?;
+    }
+    Ok(name(rotation))
+}
+
 fn serilog(folder: &Path, rotation: usize) -> Result<PathBuf> {
-    Ok(folder.join(match rotation {
-        0 => "log/app20261128.log".to_owned(),
-        n => format!("log/app20261128_{n:03}.log"),
-    }))
+    three_kept(rotation, |rotation| {
+        folder.join(match rotation {
+            0 => "log/app20261128.log".to_owned(),
+            n => format!("log/app20261128_{n:03}.log"),
+        })
+    })
+}
+
+fn jetty(folder: &Path, rotation: usize) -> Result<PathBuf> {
+    three_kept(rotation, |rotation| {
+        folder.join(format!("log/2026_11_{:02}.request.log", rotation + 10))
+    })
 }
 
 fn nlog_rolling(folder: &Path, rotation: usize) -> Result<PathBuf> {
@@ -95,12 +111,6 @@ fn nlog_rolling(folder: &Path, rotation: usize) -> Result<PathBuf> {
 
 fn log4net(folder: &Path, rotation: usize) -> Result<PathBuf> {
     moved(folder, rotation, "app.log", &format!("app.log2026112{rotation}"))
-}
-
-fn java_util_logging(folder: &Path, rotation: usize) -> Result<PathBuf> {
-    shift(folder, rotation, "app.0.log", |number| {
-        format!("app.{}.log", number + 1)
-    })
 }
 
 fn glog(folder: &Path, rotation: usize) -> Result<PathBuf> {
@@ -145,10 +155,10 @@ pub fn other_families() -> Vec<Row> {
         imitated("docker max-file", &["log/*"], AtOnce, docker).destroys(&[Down]),
         imitated("pm2-logrotate", &["log/app-out.log"], Never, pm2),
         imitated("timberjack", APP, AtOnce, timberjack),
-        imitated("serilog", &["log/app*.log"], AtOnce, serilog),
+        imitated("serilog", &["log/app*.log"], AtOnce, serilog).destroys(&[Down]),
+        imitated("jetty", &["log/*.request.log"], AtOnce, jetty).destroys(&[Down]),
         imitated("nlog rolling", &["log/*.log"], AtOnce, nlog_rolling),
         imitated("log4net date", APP, AtOnce, log4net),
-        imitated("java.util.logging", &["log/app.0.log"], AtOnce, java_util_logging),
         imitated("glog link", &["log/app.ERROR"], AtOnce, glog),
         imitated("mysql", APP, Late, mysql).destroys(&[Down]),
         imitated("releases by hash", CURRENT, Late, by_hash).known(&["log/**"]),

@@ -232,7 +232,14 @@ impl Model {
             5 => self.copy_and_truncate(""),
             12 => self.copy_and_truncate("old/"),
             // cronolog's hard link: the file keeps its other name.
-            13 => self.rename(log(&format!("app-20261128{:04}.log", self.clock))),
+            13 => {
+                let (date, form) = (format!("20261128{:04}", self.clock), self.random.below(3));
+                self.rename(log(&match form {
+                    0 => format!("app-{date}.log"),
+                    1 => format!("app{date}.log"),
+                    _ => format!("{date}-app.log"),
+                }));
+            }
             // A pattern may take any names; short files are known by a look only.
             16 if self.covers_all && self.held.is_some() => {
                 let moved = log(&format!("old/batch{}", self.clock));

@@ -11,14 +11,14 @@ use crate::source::inputs::Inode;
 use crate::source::names::{self, Age};
 use crate::tracked::state::Life;
 
-/// A log: its directory and the kind of its names.
+/// A log: its directory and the series of its names.
 type Line = (Option<PathBuf>, Vec<u8>);
 
 /// When a file of each log was changed last.
 pub(super) type Newest = HashMap<Line, SystemTime>;
 
 fn line_of(path: &Path) -> Line {
-    (path.parent().map(Path::to_path_buf), names::kind(path))
+    (path.parent().map(Path::to_path_buf), names::series(path))
 }
 
 /// The order in which the files of a log were written: the live one last.
