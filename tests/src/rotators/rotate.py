@@ -24,6 +24,19 @@ elif kind == "size-gz":
     handler.rotator = compress
 elif kind == "time":
     handler = TimedRotatingFileHandler(file, when="S", interval=1)
+elif kind.startswith("loguru"):
+    from loguru import logger
+
+    logger.remove()
+    compression = kind.removeprefix("loguru-") if "-" in kind else None
+    logger.add(file, format="{message}", rotation=4096, compression=compression)
+    handler = logging.NullHandler()
+    # loguru takes the records of other loggers from such a handler.
+    handler.emit = handler.handle = lambda record: logger.error(record.getMessage())
+elif kind == "twisted":
+    from twisted.python.logfile import LogFile
+
+    handler = logging.StreamHandler(LogFile.fromFullPath(file, rotateLength=4096))
 else:
     from concurrent_log_handler import ConcurrentRotatingFileHandler
 

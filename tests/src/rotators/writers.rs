@@ -114,6 +114,10 @@ fn in_folder(command: &[String], folder: &Path) -> Result<Command> {
         .current_dir(folder)
         .env("LD_LIBRARY_PATH", unpacked("usr/lib/x86_64-linux-gnu"))
         .env("PYTHONPATH", unpacked("usr/lib/python3/dist-packages"))
+        .env(
+            "NODE_PATH",
+            programs::checkout().join("target/node/rotators/node_modules"),
+        )
         .stderr(Stdio::inherit());
     Ok(command)
 }
