@@ -161,6 +161,7 @@ DECLARE
     fresh logwatch.alerts;         -- the alert that this check made last
 BEGIN
     changed := '{}';
+    whole := '{}';
     -- Mostly an open alert goes on. One that another session has locked waits for the next check.
     WITH one AS MATERIALIZED (
         SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak

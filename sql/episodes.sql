@@ -82,13 +82,20 @@ CREATE FUNCTION logwatch_private.check_frames(touched logwatch_private.touch[], 
     AS $$
 BEGIN
     RETURN QUERY
-    WITH rule AS MATERIALIZED (
+    WITH open AS MATERIALIZED (
+        SELECT a.rule, a.group_by, a.group_key, tstzmultirange(tstzrange(least(a.met_until, asof), asof + interval '1 second', '[]')) AS seconds,
+               a.holds_until IS NULL OR a.holds_until <= asof AS is_due
+          FROM logwatch.alerts AS a WHERE a.state <> 'resolved'
+    ), rule AS MATERIALIZED (
         SELECT r.name, r.kind, r.level::logwatch.level AS level, r.within, r.threshold, r.group_by, logwatch_private.around(r) AS around, k.selection, s.since,
                r.name = ANY (changed) AS changed, date_trunc('second', r.created_at) + r.learn_for AS learned_at
           FROM logwatch.rules AS r
           JOIN logwatch_private.known_rules AS k ON k.name = r.name
           JOIN logwatch_private.selections AS s ON s.id = k.selection
          WHERE r.enabled AND k.problem IS NULL
+           -- Most rules are concerned by nothing.
+           AND (k.selection IN (SELECT t.selection FROM unnest(touched) AS t) OR k.name IN (SELECT open.rule FROM open)
+                OR k.name = ANY (changed) OR k.name IN (SELECT p.rule FROM logwatch_private.postponed AS p))
     ), reach AS MATERIALIZED (
         SELECT rule.selection, max(rule.within + 2 * rule.around) AS longest, min(rule.level) AS level, min(rule.since) AS since FROM rule GROUP BY 1
     ), touch AS MATERIALIZED (
@@ -101,10 +108,6 @@ BEGIN
                              AND o.minute > lower(t.seconds) - reach.longest - interval '1 minute' AND o.minute <= upper(t.seconds) + reach.longest)
                     ELSE 'infinity' END AS near
           FROM unnest(touched) AS t JOIN reach ON reach.selection = t.selection WHERE NOT isempty(t.seconds)
-    ), open AS MATERIALIZED (
-        SELECT a.rule, a.group_by, a.group_key, tstzmultirange(tstzrange(least(a.met_until, asof), asof + interval '1 second', '[]')) AS seconds,
-               a.holds_until IS NULL OR a.holds_until <= asof AS is_due
-          FROM logwatch.alerts AS a WHERE a.state <> 'resolved'
     ), wanted AS MATERIALIZED (
         -- Groups with new records. A pattern that was seen before is new to no rule.
         SELECT rule.name, touch.grp, touch.group_key, touch.seconds, false AS is_enough
@@ -278,30 +281,33 @@ CREATE FUNCTION logwatch_private.episodes(frames logwatch_private.frame[])
 BEGIN
     RETURN QUERY
     WITH met AS (
-        SELECT s.frame, f.rule, f.group_key, s.at, s.until_at, s.held,
+        SELECT s.frame, f.rule, f.group_key, s.at, s.until_at, s.held, r.within, logwatch_private.around(r) AS around,
                s.at > lag(s.until_at) OVER (PARTITION BY f.rule, f.group_key ORDER BY s.at) + r.keep_firing_for AS apart
           FROM logwatch_private.steps(frames) AS s
           JOIN unnest(frames) WITH ORDINALITY AS f (rule, selection, grp, group_key, from_at, to_at, stretches, number) ON f.number = s.frame
           JOIN logwatch.rules AS r ON r.name = f.rule
-          LEFT JOIN logwatch_private.known_rules AS k ON k.name = f.rule AND f.selection IS NOT NULL
          WHERE s.held >= r.threshold
-           AND (r.min_sources = 1 OR logwatch_private.sources_within(r, k.by_source, f.grp, s.at) >= r.min_sources)
+           -- Reads whole rules only where they are asked for.
+           AND (r.min_sources = 1
+                OR r.min_sources <= logwatch_private.sources_within(
+                       (SELECT o FROM logwatch.rules AS o WHERE o.name = f.rule),
+                       (SELECT k.by_source FROM logwatch_private.known_rules AS k WHERE k.name = f.rule AND f.selection IS NOT NULL), f.grp, s.at))
            -- Compared at the last record's second, whenever that is looked at.
-           AND (r.kind <> 'spike' OR s.held > r.factor * logwatch_private.usual(r, f.selection, f.grp, s.last_at))
+           AND (r.kind <> 'spike'
+                OR s.held > r.factor * logwatch_private.usual((SELECT o FROM logwatch.rules AS o WHERE o.name = f.rule), f.selection, f.grp, s.last_at))
     ), numbered AS (
         SELECT met.*, count(*) FILTER (WHERE met.apart) OVER (PARTITION BY met.rule, met.group_key ORDER BY met.at) AS number FROM met
     ), island AS (
         SELECT n.rule, n.group_key, min(n.at) AS started_at, max(n.until_at) AS met_until, (array_agg(n.held ORDER BY n.at DESC))[1] AS count,
-               max(n.held) AS peak, min(n.frame) AS frame
+               max(n.held) AS peak, min(n.frame) AS frame, min(n.within) AS within, min(n.around) AS around
           FROM numbered AS n GROUP BY n.rule, n.group_key, n.number
     )
     SELECT i.rule, i.group_key, i.started_at, i.met_until, i.count, i.peak
       FROM island AS i
       JOIN unnest(frames) WITH ORDINALITY AS f (rule, selection, grp, group_key, from_at, to_at, stretches, number) ON f.number = i.frame
-      JOIN logwatch.rules AS r ON r.name = i.rule
      -- Time that was read only because a stretch must last makes no episode by itself.
-     WHERE logwatch_private.around(r) = interval '0'
-        OR EXISTS (SELECT FROM unnest(f.stretches) AS stretch WHERE i.started_at <= upper(stretch) + r.within AND i.met_until >= lower(stretch))
+     WHERE i.around = interval '0'
+        OR EXISTS (SELECT FROM unnest(f.stretches) AS stretch WHERE i.started_at <= upper(stretch) + i.within AND i.met_until >= lower(stretch))
      ORDER BY 1, 2, 3;
 END
 $$;

@@ -68,39 +68,47 @@ CREATE FUNCTION logwatch_private.follow_alerts(frames logwatch_private.frame[], 
     AS $$
 BEGIN
     -- When the alerts that were looked at must be looked at again if nothing new comes, and the
-    -- highest level of those whose state has changed.
-    WITH mine AS MATERIALIZED (
-        SELECT k.* FROM logwatch.alerts AS k
-         WHERE k.state <> 'resolved'
-           AND ((k.rule, k.group_key) IN (SELECT f.rule, f.group_key FROM unnest(frames) AS f WHERE f.to_at >= asof) OR k.id IN (SELECT c FROM unnest(changed) AS c))
-           AND k.id NOT IN (SELECT c FROM unnest(whole) AS c WHERE c IS NOT NULL)
-           FOR UPDATE SKIP LOCKED
-    ), frame AS MATERIALIZED (
-        SELECT f.* FROM logwatch_private.present_frames(frames, asof) AS f
-    ), looked AS (
-        SELECT m.id, f.rule IS NOT NULL AS is_looked_at,
-               CASE WHEN m.met_until < asof THEN m.met_until
-                    WHEN f.is_steady
-                    THEN COALESCE((SELECT h.until FROM logwatch_private.held_until(f.selection, f.grp, f.level, f.threshold, f.within, f.before, asof) AS h), m.met_until) END AS holds_until,
-               m.state = 'firing' AND c.id IS NOT NULL AS is_new,
-               CASE WHEN m.state = 'firing' AND c.id IS NOT NULL THEN COALESCE(w.level, (SELECT max(o.level) FROM logwatch_private.counted(m) AS o)) END AS worst
-          FROM mine AS m
-          LEFT JOIN frame AS f ON f.rule = m.rule AND f.group_key = m.group_key
-          LEFT JOIN unnest(changed) AS c (id) ON c.id = m.id
-          LEFT JOIN logwatch_private.known_rules AS k ON k.name = m.rule
-          LEFT JOIN logwatch_private.selections AS s ON s.id = k.selection AND s.group_by = m.group_by AND s.since <= m.started_at - m.within
-          LEFT JOIN LATERAL logwatch_private.worst_between(s.id, logwatch_private.group_number(m.group_by, m.group_key), m.level, m.started_at - m.within, m.met_until) AS w
-                 ON m.state = 'firing' AND c.id IS NOT NULL
-    )
-    UPDATE logwatch.alerts AS u
-       SET holds_until = CASE WHEN l.is_looked_at THEN l.holds_until ELSE u.holds_until END,
-           worst = CASE WHEN l.is_new THEN l.worst ELSE u.worst END
-      FROM looked AS l
-     WHERE u.id = l.id AND u.state <> 'resolved' AND (l.is_looked_at OR l.is_new);
-    UPDATE logwatch.alerts AS u SET met_until = asof
-     WHERE u.state <> 'resolved'
-       AND u.id IN (SELECT k.id FROM logwatch.alerts AS k
-                     WHERE k.state <> 'resolved' AND k.holds_until > asof AND k.met_until < asof - interval '5 seconds' FOR UPDATE SKIP LOCKED);
+    -- highest level of those whose state has changed. Mostly an alert that fires is new and
+    -- complete: a look at a few is shorter than the start of the statement.
+    IF cardinality(frames) > 10 OR NOT changed <@ whole
+       OR EXISTS (SELECT FROM unnest(frames) AS f
+                   WHERE f.to_at >= asof
+                     AND EXISTS (SELECT FROM logwatch.alerts AS k WHERE k.rule = f.rule AND k.group_key = f.group_key AND k.state <> 'resolved' AND k.id <> ALL (whole) OFFSET 0)) THEN
+        WITH mine AS MATERIALIZED (
+            SELECT k.* FROM logwatch.alerts AS k
+             WHERE k.state <> 'resolved'
+               AND ((k.rule, k.group_key) IN (SELECT f.rule, f.group_key FROM unnest(frames) AS f WHERE f.to_at >= asof) OR k.id IN (SELECT c FROM unnest(changed) AS c))
+               AND k.id NOT IN (SELECT c FROM unnest(whole) AS c WHERE c IS NOT NULL)
+               FOR UPDATE SKIP LOCKED
+        ), frame AS MATERIALIZED (
+            SELECT f.* FROM logwatch_private.present_frames(frames, asof) AS f
+        ), looked AS (
+            SELECT m.id, f.rule IS NOT NULL AS is_looked_at,
+                   CASE WHEN m.met_until < asof THEN m.met_until
+                        WHEN f.is_steady
+                        THEN COALESCE((SELECT h.until FROM logwatch_private.held_until(f.selection, f.grp, f.level, f.threshold, f.within, f.before, asof) AS h), m.met_until) END AS holds_until,
+                   m.state = 'firing' AND c.id IS NOT NULL AS is_new,
+                   CASE WHEN m.state = 'firing' AND c.id IS NOT NULL THEN COALESCE(w.level, (SELECT max(o.level) FROM logwatch_private.counted(m) AS o)) END AS worst
+              FROM mine AS m
+              LEFT JOIN frame AS f ON f.rule = m.rule AND f.group_key = m.group_key
+              LEFT JOIN unnest(changed) AS c (id) ON c.id = m.id
+              LEFT JOIN logwatch_private.known_rules AS k ON k.name = m.rule
+              LEFT JOIN logwatch_private.selections AS s ON s.id = k.selection AND s.group_by = m.group_by AND s.since <= m.started_at - m.within
+              LEFT JOIN LATERAL logwatch_private.worst_between(s.id, logwatch_private.group_number(m.group_by, m.group_key), m.level, m.started_at - m.within, m.met_until) AS w
+                     ON m.state = 'firing' AND c.id IS NOT NULL
+        )
+        UPDATE logwatch.alerts AS u
+           SET holds_until = CASE WHEN l.is_looked_at THEN l.holds_until ELSE u.holds_until END,
+               worst = CASE WHEN l.is_new THEN l.worst ELSE u.worst END
+          FROM looked AS l
+         WHERE u.id = l.id AND u.state <> 'resolved' AND (l.is_looked_at OR l.is_new);
+    END IF;
+    IF EXISTS (SELECT FROM logwatch.alerts AS k WHERE k.state <> 'resolved' AND k.holds_until > asof AND k.met_until < asof - interval '5 seconds') THEN
+        UPDATE logwatch.alerts AS u SET met_until = asof
+         WHERE u.state <> 'resolved'
+           AND u.id IN (SELECT k.id FROM logwatch.alerts AS k
+                         WHERE k.state <> 'resolved' AND k.holds_until > asof AND k.met_until < asof - interval '5 seconds' FOR UPDATE SKIP LOCKED);
+    END IF;
 
     -- Notes patterns and levels that have joined an open alert since its announcement.
     UPDATE logwatch.alerts AS u
@@ -111,7 +119,7 @@ BEGIN
                                          FROM logwatch_private.selections AS s
                                         CROSS JOIN LATERAL logwatch_private.worst_between(s.id, t.grp, o.level, o.started_at - o.within, o.met_until) AS w
                                         WHERE s.id = t.selection AND s.group_by = o.group_by AND s.since <= o.started_at - o.within),
-                                      (SELECT max(c.level) FROM logwatch_private.counted(o) AS c)) END AS highest
+                                      (SELECT max(c.level) FROM logwatch_private.counted((SELECT a FROM logwatch.alerts AS a WHERE a.id = o.id)) AS c)) END AS highest
               FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
               JOIN logwatch.alerts AS o ON o.rule = k.name AND o.group_key = t.group_key
              WHERE o.state = 'firing'

@@ -28,7 +28,7 @@ BEGIN
     -- Compares an alert's state with the announced one: a silence only delays the difference.
     RETURN QUERY
     SELECT due.id, due.reason
-      FROM (SELECT a AS alert, a.id,
+      FROM (SELECT a.id, a.rule,
                    CASE WHEN a.state = 'firing' AND a.announced IS NULL
                              -- Acknowledged while a silence or its hours held it back.
                              AND (NOT acked.itself OR a.worst > COALESCE((logwatch_private.last_ack(a.id)).worst, a.level)) THEN 'first'
@@ -48,22 +48,23 @@ BEGIN
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
                         -- Over before the hours in which the rule notifies began.
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND r.notify_during IS NOT NULL AND r.outside_hours = 'hold' AND a.resolved_at > asof - interval '7 days'
-                             AND logwatch_private.is_outside_hours(r, a.fired_at) AND NOT logwatch_private.is_silenced(a, a.resolved_at)
+                             AND logwatch_private.is_outside_hours((SELECT k FROM logwatch.rules AS k WHERE k.name = a.rule), a.fired_at)
+                             AND NOT logwatch_private.is_silenced((SELECT k FROM logwatch.alerts AS k WHERE k.id = a.id), a.resolved_at)
                              AND NOT EXISTS (SELECT FROM logwatch.alerts AS o
                                               WHERE o.rule = r.inhibited_by AND o.fired_at <= a.resolved_at AND COALESCE(o.resolved_at >= a.fired_at, true)) THEN 'held'
-                   END AS reason, r AS rule
+                   END AS reason, r.inhibited_by IS NOT NULL OR r.notify_during IS NOT NULL AS may_be_held
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
              CROSS JOIN LATERAL (
                    SELECT EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = a.id) AS itself,
                           EXISTS (SELECT FROM logwatch.acknowledgements AS k WHERE k.alert_id = COALESCE(a.announced_with, a.id)) AS its_mail) AS acked
              WHERE a.state = 'firing' OR a.end_is_news
-             -- Finds the reason once.
+             -- Finds the reason once. The rows themselves are read below, for what is due only.
              OFFSET 0) AS due
      WHERE due.reason IS NOT NULL
        -- Mostly nothing holds a notification back; there can be thousands of alerts.
-       AND NOT (any_silence AND logwatch_private.is_silenced(due.alert, asof))
-       AND NOT (((due.rule).inhibited_by IS NOT NULL OR (due.rule).notify_during IS NOT NULL) AND logwatch_private.is_held(due.rule, due.reason, asof));
+       AND NOT (any_silence AND logwatch_private.is_silenced((SELECT k FROM logwatch.alerts AS k WHERE k.id = due.id), asof))
+       AND NOT (due.may_be_held AND logwatch_private.is_held((SELECT k FROM logwatch.rules AS k WHERE k.name = due.rule), due.reason, asof));
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.due_announcements(timestamptz) IS 'Alerts whose notification is due, with the reason';

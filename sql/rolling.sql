@@ -268,7 +268,10 @@ BEGIN
         INSERT INTO logwatch_private.known_rules AS k (name, updated_at, selection, by_source) VALUES (r.name, r.updated_at, selected, by_source)
             ON CONFLICT (name) DO UPDATE SET updated_at = EXCLUDED.updated_at, selection = EXCLUDED.selection, by_source = EXCLUDED.by_source, problem = NULL;
     END LOOP;
-    DELETE FROM logwatch_private.known_rules AS k WHERE NOT EXISTS (SELECT FROM logwatch.rules AS l WHERE l.name = k.name);
+    -- All rules are known now.
+    IF (SELECT count(*) FROM logwatch_private.known_rules) <> (SELECT count(*) FROM logwatch.rules) THEN
+        DELETE FROM logwatch_private.known_rules AS k WHERE NOT EXISTS (SELECT FROM logwatch.rules AS l WHERE l.name = k.name);
+    END IF;
     RETURN changed;
 END
 $$;
@@ -362,26 +365,30 @@ DECLARE
 BEGIN
     WITH tally AS MATERIALIZED (
         SELECT * FROM unnest(tallies)
+    ), pattern AS MATERIALIZED (
+        SELECT t.fingerprint, p.first_seen, m.expressions
+          FROM (SELECT DISTINCT tally.fingerprint FROM tally) AS t
+          LEFT JOIN LATERAL (SELECT k.first_seen FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
+          LEFT JOIN LATERAL (SELECT k.expressions FROM logwatch_private.matches AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS m ON true
+    ), concerned AS MATERIALIZED (
+        SELECT s.* FROM logwatch_private.selections AS s
+         WHERE NOT s.by_fields
+           AND (s.expression IS NULL OR s.expression IN (SELECT e FROM pattern CROSS JOIN LATERAL unnest(pattern.expressions) AS e))
     ), place AS MATERIALIZED (
         -- The selections whose glob means a source: most globs are plain names.
         SELECT src.id AS source_id, src.name, sel.id AS selection, sel.expression, sel.group_by, sel.since
           FROM logwatch.sources AS src
-          JOIN logwatch_private.selections AS sel ON sel.source = src.name AND NOT sel.by_fields
+          JOIN concerned AS sel ON sel.source = src.name
          WHERE src.id IN (SELECT tally.source_id FROM tally)
         UNION ALL
         SELECT src.id, src.name, sel.id, sel.expression, sel.group_by, sel.since
-          FROM (SELECT DISTINCT s.source AS glob FROM logwatch_private.selections AS s WHERE s.source ~ '[*?]' AND NOT s.by_fields) AS g
+          FROM (SELECT DISTINCT s.source AS glob FROM concerned AS s WHERE s.source ~ '[*?]') AS g
          CROSS JOIN LATERAL (SELECT s.id, s.name FROM logwatch.sources AS s
                               WHERE s.id IN (SELECT tally.source_id FROM tally) AND logwatch_private.glob_matches(s.name, g.glob) AND s.name <> g.glob OFFSET 0) AS src
-          JOIN logwatch_private.selections AS sel ON sel.source = g.glob AND NOT sel.by_fields
+          JOIN concerned AS sel ON sel.source = g.glob
     ), whole AS MATERIALIZED (
         -- Where neither expression nor group asks for the pattern, those of a source are one.
         SELECT tally.source_id, tally.level, tally.second, sum(tally.n) AS n FROM tally GROUP BY 1, 2, 3
-    ), pattern AS MATERIALIZED (
-        SELECT t.fingerprint, p.first_seen, m.expressions
-          FROM (SELECT DISTINCT tally.fingerprint FROM tally) AS t
-          LEFT JOIN LATERAL (SELECT * FROM logwatch.patterns AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS p ON true
-          LEFT JOIN LATERAL (SELECT * FROM logwatch_private.matches AS k WHERE k.fingerprint = t.fingerprint OFFSET 0) AS m ON true
     ), youngest AS MATERIALIZED (
         SELECT tally.source_id, max(pattern.first_seen) AS first_seen FROM tally JOIN pattern USING (fingerprint) GROUP BY 1
     ), summed AS MATERIALIZED (
