@@ -97,14 +97,15 @@ BEGIN
     ), top AS (
         SELECT c.fingerprint, c.level, sum(c.n) AS n, max(c.second) AS last_at
           FROM counted AS c GROUP BY c.fingerprint, c.level ORDER BY sum(c.n) DESC, c.fingerprint LIMIT 10
-    ), edges AS MATERIALIZED (
-        SELECT min(second) AS first_at, greatest(extract(epoch FROM max(second) - min(second))::bigint, 1) AS seconds FROM counted
+    ), sums AS MATERIALIZED (
+        SELECT COALESCE(sum(c.n), 0) AS n, count(DISTINCT c.source) AS sources, min(c.second) AS first_at, max(c.second) AS last_at,
+               array_agg(DISTINCT c.fingerprint) AS fingerprints, greatest(extract(epoch FROM max(c.second) - min(c.second))::bigint, 1) AS seconds
+          FROM counted AS c
     ), file AS MATERIALIZED (
-        SELECT f.* FROM (SELECT min(second) AS first_at, max(second) AS last_at, array_agg(DISTINCT fingerprint) AS fingerprints FROM counted) AS c
-         CROSS JOIN LATERAL logwatch_private.newest_files(c.first_at, c.last_at, c.fingerprints) AS f
+        SELECT f.* FROM sums CROSS JOIN LATERAL logwatch_private.newest_files(sums.first_at, sums.last_at, sums.fingerprints) AS f
     ), bar AS (
-        SELECT width_bucket(extract(epoch FROM c.second - e.first_at), 0, e.seconds + 1, 24) AS number, sum(c.n) AS n
-          FROM counted AS c CROSS JOIN edges AS e GROUP BY 1
+        SELECT width_bucket(extract(epoch FROM c.second - sums.first_at), 0, sums.seconds + 1, 24) AS number, sum(c.n) AS n
+          FROM counted AS c CROSS JOIN sums GROUP BY 1
     )
     SELECT jsonb_build_object(
         'reason', reason, 'state', alert.state, 'host', logwatch_private.host(), 'database', current_database(),
@@ -116,15 +117,13 @@ BEGIN
         'started_at', logwatch_private.rfc3339(alert.started_at), 'met_until', logwatch_private.rfc3339(alert.met_until),
         'fired_at', logwatch_private.rfc3339(alert.fired_at), 'resolved_at', logwatch_private.rfc3339(alert.resolved_at),
         'zone', logwatch_private.zone(), 'runbook', r.runbook,
-        'total', (SELECT COALESCE(sum(n), 0) FROM counted),
-        'first_at', (SELECT logwatch_private.rfc3339(min(second)) FROM counted),
-        'last_at', (SELECT logwatch_private.rfc3339(max(second)) FROM counted),
+        'total', sums.n, 'first_at', logwatch_private.rfc3339(sums.first_at), 'last_at', logwatch_private.rfc3339(sums.last_at),
         'sources', (SELECT COALESCE(jsonb_agg(jsonb_build_object('name', s.source, 'n', s.n, 'path', left((SELECT o.path FROM logwatch.sources AS o WHERE o.id = s.id), 300),
                              'files', COALESCE((SELECT jsonb_agg(left(f.path, 300) ORDER BY f.n DESC, f.path) FROM (SELECT * FROM file WHERE file.source_id = s.id ORDER BY file.n DESC, file.path LIMIT 5) AS f),
                                                -- A light edge keeps its entries.
                                                (SELECT jsonb_agg(left(p.path, 300)) FROM logwatch.paths AS p WHERE p.source_id = s.id HAVING count(*) = 1), '[]')) ORDER BY s.n DESC, s.source), '[]')
                       FROM (SELECT c.source, logwatch_private.source_id(c.source) AS id, sum(c.n) AS n FROM counted AS c GROUP BY 1, 2 ORDER BY 3 DESC, 1 LIMIT 10) AS s),
-        'source_count', (SELECT count(DISTINCT c.source) FROM counted AS c),
+        'source_count', sums.sources,
         'light_edges', (SELECT jsonb_agg(e.name ORDER BY e.name) FROM logwatch.edges AS e
                          WHERE e.left_at IS NULL AND logwatch_private.is_light(e)
                            AND e.source_ids && ARRAY(SELECT DISTINCT logwatch_private.source_id(c.source) FROM counted AS c)),
@@ -134,9 +133,10 @@ BEGIN
                        FROM top AS t JOIN logwatch.patterns AS p ON p.fingerprint = t.fingerprint),
         'port', current_setting('port')::integer,
         'newest', (SELECT logwatch_private.newest_record(max(c.second), array_agg(DISTINCT c.source), array_agg(DISTINCT c.fingerprint), logwatch_private.fields_of(alert))
-                     FROM counted AS c WHERE c.second = (SELECT max(o.second) FROM counted AS o)),
+                     FROM counted AS c WHERE c.second = sums.last_at),
         'usual', CASE WHEN reason IN ('resolved', 'late') THEN '[]' ELSE logwatch_private.usual(alert) END,
-        'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot)));
+        'timeline', (SELECT jsonb_agg(COALESCE(bar.n, 0) ORDER BY slot) FROM generate_series(1, 24) AS slot LEFT JOIN bar ON bar.number = slot))
+      FROM sums);
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.alert_payload(logwatch.alerts, text) IS 'Data that a message about an alert is made from';

@@ -162,29 +162,35 @@ DECLARE
 BEGIN
     changed := '{}';
     whole := '{}';
-    -- Mostly an open alert goes on. One that another session has locked waits for the next check.
-    WITH one AS MATERIALIZED (
-        SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak
-          FROM unnest(met) AS e GROUP BY 1, 2 HAVING count(*) = 1
-    ), mine AS MATERIALIZED (
-        SELECT u.id FROM logwatch.alerts AS u
-         WHERE u.state <> 'resolved' AND EXISTS (SELECT FROM one WHERE one.rule = u.rule AND one.group_key = u.group_key)
-           FOR UPDATE SKIP LOCKED
-    ), updated AS (
-        UPDATE logwatch.alerts AS u
-           SET started_at = CASE WHEN one.started_at < u.started_at THEN logwatch_private.beginning(u, one.started_at, r.keep_firing_for) ELSE u.started_at END,
-               met_until = greatest(u.met_until, one.met_until),
-               count = CASE WHEN one.met_until >= u.met_until THEN one.count ELSE u.count END,
-               peak = greatest(u.peak, one.peak),
-               level = r.level::logwatch.level, threshold = r.threshold, within = r.within,
-               episodes = u.episodes + (one.started_at > u.met_until + r.keep_firing_for OR one.met_until + r.keep_firing_for < u.started_at)::integer
-          FROM one JOIN logwatch.rules AS r ON r.name = one.rule
-         WHERE u.rule = one.rule AND u.group_key = one.group_key AND u.state <> 'resolved' AND u.id IN (SELECT mine.id FROM mine)
-           AND u.started_at <= one.met_until + r.keep_firing_for AND u.met_until + r.keep_firing_for >= one.started_at
-        RETURNING u.rule, u.group_key
-    )
-    SELECT array_agg(e ORDER BY e.rule, e.group_key, e.started_at) INTO rest
-      FROM unnest(met) AS e LEFT JOIN updated ON updated.rule = e.rule AND updated.group_key = e.group_key WHERE updated.rule IS NULL;
+    rest := NULLIF(met, '{}');
+    -- Mostly an open alert goes on, or one rule fires. One that another session has locked waits
+    -- for the next check.
+    IF cardinality(met) > 10
+       OR EXISTS (SELECT FROM unnest(met) AS e
+                   WHERE EXISTS (SELECT FROM logwatch.alerts AS u WHERE u.rule = e.rule AND u.group_key = e.group_key AND u.state <> 'resolved' OFFSET 0)) THEN
+        WITH one AS MATERIALIZED (
+            SELECT e.rule, e.group_key, min(e.started_at) AS started_at, min(e.met_until) AS met_until, min(e.count) AS count, min(e.peak) AS peak
+              FROM unnest(met) AS e GROUP BY 1, 2 HAVING count(*) = 1
+        ), mine AS MATERIALIZED (
+            SELECT u.id FROM logwatch.alerts AS u
+             WHERE u.state <> 'resolved' AND EXISTS (SELECT FROM one WHERE one.rule = u.rule AND one.group_key = u.group_key)
+               FOR UPDATE SKIP LOCKED
+        ), updated AS (
+            UPDATE logwatch.alerts AS u
+               SET started_at = CASE WHEN one.started_at < u.started_at THEN logwatch_private.beginning(u, one.started_at, r.keep_firing_for) ELSE u.started_at END,
+                   met_until = greatest(u.met_until, one.met_until),
+                   count = CASE WHEN one.met_until >= u.met_until THEN one.count ELSE u.count END,
+                   peak = greatest(u.peak, one.peak),
+                   level = r.level::logwatch.level, threshold = r.threshold, within = r.within,
+                   episodes = u.episodes + (one.started_at > u.met_until + r.keep_firing_for OR one.met_until + r.keep_firing_for < u.started_at)::integer
+              FROM one JOIN logwatch.rules AS r ON r.name = one.rule
+             WHERE u.rule = one.rule AND u.group_key = one.group_key AND u.state <> 'resolved' AND u.id IN (SELECT mine.id FROM mine)
+               AND u.started_at <= one.met_until + r.keep_firing_for AND u.met_until + r.keep_firing_for >= one.started_at
+            RETURNING u.rule, u.group_key
+        )
+        SELECT array_agg(e ORDER BY e.rule, e.group_key, e.started_at) INTO rest
+          FROM unnest(met) AS e LEFT JOIN updated ON updated.rule = e.rule AND updated.group_key = e.group_key WHERE updated.rule IS NULL;
+    END IF;
 
     -- Most of the others begin: one stretch of a group that has no alert which is open, or which
     -- the stretch touches.

@@ -111,21 +111,27 @@ BEGIN
     END IF;
 
     -- Notes patterns and levels that have joined an open alert since its announcement.
-    UPDATE logwatch.alerts AS u
-       SET worst = greatest(u.worst, j.highest), joined_at = greatest(u.joined_at, j.first_seen)
-      FROM (SELECT o.id, t.first_seen,
-                   CASE WHEN t.worst > o.worst
-                        THEN COALESCE((SELECT w.level
-                                         FROM logwatch_private.selections AS s
-                                        CROSS JOIN LATERAL logwatch_private.worst_between(s.id, t.grp, o.level, o.started_at - o.within, o.met_until) AS w
-                                        WHERE s.id = t.selection AND s.group_by = o.group_by AND s.since <= o.started_at - o.within),
-                                      (SELECT max(c.level) FROM logwatch_private.counted((SELECT a FROM logwatch.alerts AS a WHERE a.id = o.id)) AS c)) END AS highest
-              FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
-              JOIN logwatch.alerts AS o ON o.rule = k.name AND o.group_key = t.group_key
-             WHERE o.state = 'firing'
-               AND (t.worst > o.worst OR t.first_seen > o.notified_at AND o.joined_at IS DISTINCT FROM greatest(o.joined_at, t.first_seen))
-               FOR UPDATE OF o SKIP LOCKED) AS j
-     WHERE u.id = j.id AND u.state <> 'resolved';
+    IF cardinality(touched) > 10
+       OR EXISTS (SELECT FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
+                   WHERE EXISTS (SELECT FROM logwatch.alerts AS o
+                                  WHERE o.rule = k.name AND o.group_key = t.group_key AND o.state <> 'resolved' AND o.state = 'firing'
+                                    AND (t.worst > o.worst OR t.first_seen > o.notified_at) OFFSET 0)) THEN
+        UPDATE logwatch.alerts AS u
+           SET worst = greatest(u.worst, j.highest), joined_at = greatest(u.joined_at, j.first_seen)
+          FROM (SELECT o.id, t.first_seen,
+                       CASE WHEN t.worst > o.worst
+                            THEN COALESCE((SELECT w.level
+                                             FROM logwatch_private.selections AS s
+                                            CROSS JOIN LATERAL logwatch_private.worst_between(s.id, t.grp, o.level, o.started_at - o.within, o.met_until) AS w
+                                            WHERE s.id = t.selection AND s.group_by = o.group_by AND s.since <= o.started_at - o.within),
+                                          (SELECT max(c.level) FROM logwatch_private.counted((SELECT a FROM logwatch.alerts AS a WHERE a.id = o.id)) AS c)) END AS highest
+                  FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
+                  JOIN logwatch.alerts AS o ON o.rule = k.name AND o.group_key = t.group_key
+                 WHERE o.state = 'firing'
+                   AND (t.worst > o.worst OR t.first_seen > o.notified_at AND o.joined_at IS DISTINCT FROM greatest(o.joined_at, t.first_seen))
+                   FOR UPDATE OF o SKIP LOCKED) AS j
+         WHERE u.id = j.id AND u.state <> 'resolved';
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.follow_alerts(logwatch_private.frame[], logwatch_private.touch[], bigint[], bigint[], timestamptz)
