@@ -34,7 +34,49 @@ $$;
 COMMENT ON FUNCTION logwatch_private.minutes_query(text, logwatch.rules, bigint[], bigint[])
     IS 'Returns a query for the rows of minutes that a rule counts; its parameters: from, to, groups, places, match, exclude, level';
 
-CREATE FUNCTION logwatch_private.minutes_between(r logwatch.rules, from_at timestamptz, to_at timestamptz, places bigint[])
+CREATE FUNCTION logwatch_private.minutes_with(fingerprints bigint[], places bigint[], from_at timestamptz, to_at timestamptz) RETURNS SETOF logwatch.minutes
+    LANGUAGE sql STABLE
+    -- Without SET, so that PostgreSQL inlines it. Rows are compared so that only the primary key
+    -- fits: in a storm a source has thousands of rows a minute.
+    AS $$
+    SELECT m.* FROM unnest(fingerprints) AS f (fingerprint) CROSS JOIN unnest(places) AS p (id)
+     CROSS JOIN LATERAL (SELECT * FROM logwatch.minutes AS k
+                          WHERE (k.fingerprint, k.source_id, k.minute) > (f.fingerprint, p.id, from_at - interval '1 minute')
+                            AND (k.fingerprint, k.source_id, k.minute) <= (f.fingerprint, p.id, to_at) OFFSET 0) AS m
+    $$;
+COMMENT ON FUNCTION logwatch_private.minutes_with(bigint[], bigint[], timestamptz, timestamptz) IS 'The rows of minutes of some patterns and sources that have a part between two times, hours apart';
+
+CREATE FUNCTION logwatch_private.known_patterns(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[], places bigint[]) RETURNS bigint[]
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    SET jit = off
+    SET plan_cache_mode = force_generic_plan
+    SET enable_seqscan = off
+    AS $$
+DECLARE
+    lowest constant logwatch.level := r.level::logwatch.level;
+    sums logwatch_private.selections;
+    fingerprints bigint[];
+BEGIN
+    SELECT s.* INTO sums
+      FROM logwatch_private.selections AS s JOIN logwatch_private.expressions AS e ON e.id = s.expression
+     WHERE s.source = r.source AND s.group_by = r.group_by AND NOT s.by_fields AND s.since <= logwatch_private.start_of_minute(from_at)
+       AND e.match IS NOT DISTINCT FROM r.match AND e.exclude IS NOT DISTINCT FROM r.exclude;
+    fingerprints := ARRAY(SELECT m.fingerprint FROM logwatch_private.matches AS m
+                           WHERE m.expressions @> ARRAY[sums.expression] AND m.expressions <> '{}' LIMIT 1001);
+    -- A pattern that has not come since the rule was made is not tried yet. The sums have it.
+    RETURN CASE WHEN cardinality(fingerprints) * cardinality(places) <= 1000
+                     AND (SELECT sum(m.n) FROM logwatch_private.minutes_with(fingerprints, places, from_at, to_at) AS m WHERE m.level >= lowest)
+                       = (SELECT sum(o.n) FROM logwatch_private.rolled AS o
+                           WHERE o.selection = sums.id AND o.grp = ANY (COALESCE(groups, '{0}')) AND o.minute > from_at - interval '1 minute' AND o.minute <= to_at
+                             AND o.level >= lowest)
+                THEN fingerprints END;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.known_patterns(logwatch.rules, timestamptz, timestamptz, bigint[], bigint[])
+    IS 'The patterns that a rule counts between two times, where they are few and the rule''s sums show that there is no other; else NULL';
+
+CREATE FUNCTION logwatch_private.minutes_between(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[], places bigint[])
     RETURNS TABLE (grp bigint, minute timestamptz, level logwatch.level, source_id bigint, fingerprint bigint, n bigint, points bigint[], value text)
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -47,14 +89,31 @@ CREATE FUNCTION logwatch_private.minutes_between(r logwatch.rules, from_at times
 DECLARE
     lowest constant logwatch.level := r.level::logwatch.level;
     any_pattern constant boolean := r.match IS NULL AND r.exclude IS NULL;
+    everywhere bigint[];
+    known bigint[];
 BEGIN
+    -- In a storm most of the minutes are not the rule's.
+    IF NOT any_pattern AND (r.group_by = 'none' OR groups IS NOT NULL)
+       AND EXISTS (SELECT FROM logwatch.minutes AS m WHERE m.minute > from_at - interval '1 minute' AND m.minute <= to_at OFFSET 1000) THEN
+        everywhere := COALESCE(places, ARRAY(SELECT s.id FROM logwatch.sources AS s));
+        known := logwatch_private.known_patterns(r, from_at, to_at, groups, everywhere);
+    END IF;
     RETURN QUERY
     WITH present AS MATERIALIZED (
         SELECT u.*
-          FROM (SELECT m.* FROM logwatch.minutes AS m WHERE places IS NULL AND m.minute > from_at - interval '1 hour' AND m.minute <= to_at
+          FROM (SELECT m.* FROM logwatch_private.minutes_with(known, everywhere, from_at, to_at) AS m
+                UNION ALL
+                SELECT m.* FROM logwatch.minutes AS m WHERE known IS NULL AND places IS NULL AND m.minute > from_at - interval '1 minute' AND m.minute <= to_at
                 UNION ALL
                 SELECT m.* FROM unnest(places) AS p (id)
-                 CROSS JOIN LATERAL (SELECT * FROM logwatch.minutes AS k WHERE k.source_id = p.id AND k.minute > from_at - interval '1 hour' AND k.minute <= to_at OFFSET 0) AS m) AS u
+                 CROSS JOIN LATERAL (SELECT * FROM logwatch.minutes AS k
+                                      WHERE k.source_id = p.id AND k.minute > from_at - interval '1 minute' AND k.minute <= to_at OFFSET 0) AS m
+                 WHERE known IS NULL
+                UNION ALL
+                -- Old minutes are put together by the hour.
+                SELECT m.* FROM logwatch.minutes AS m
+                 WHERE m.width > 60 AND m.minute > from_at - interval '1 hour' AND m.minute <= from_at - interval '1 minute'
+                   AND (places IS NULL OR m.source_id = ANY (places))) AS u
          WHERE (u.minute > from_at OR u.minute + make_interval(secs => u.width) > from_at) AND u.level >= lowest
     ), matched AS (
         SELECT p.fingerprint
@@ -67,8 +126,8 @@ BEGIN
       FROM present AS m WHERE any_pattern OR m.fingerprint IN (SELECT matched.fingerprint FROM matched);
 END
 $$;
-COMMENT ON FUNCTION logwatch_private.minutes_between(logwatch.rules, timestamptz, timestamptz, bigint[])
-    IS 'As minutes_of(), for all groups of a short time, with plans that are kept';
+COMMENT ON FUNCTION logwatch_private.minutes_between(logwatch.rules, timestamptz, timestamptz, bigint[], bigint[])
+    IS 'As minutes_of(), for a short time, with plans that are kept';
 
 CREATE FUNCTION logwatch_private.minutes_of(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[] DEFAULT NULL)
     RETURNS TABLE (grp bigint, minute timestamptz, level logwatch.level, source_id bigint, fingerprint bigint, n bigint, points bigint[], value text)
@@ -88,7 +147,7 @@ BEGIN
     END IF;
     -- Planning takes longer than reading a few minutes.
     IF to_at <= from_at + interval '1 hour' AND (groups IS NULL OR r.group_by <> 'pattern') THEN
-        RETURN QUERY SELECT * FROM logwatch_private.minutes_between(r, from_at, to_at, places);
+        RETURN QUERY SELECT * FROM logwatch_private.minutes_between(r, from_at, to_at, groups, places);
         RETURN;
     END IF;
     RETURN QUERY EXECUTE logwatch_private.minutes_query(

@@ -30,6 +30,7 @@ CREATE UNLOGGED TABLE logwatch_private.matches (
     tried       integer NOT NULL,
     expressions integer[] NOT NULL
 );
+CREATE INDEX matches_expressions_idx ON logwatch_private.matches USING gin (expressions) WITH (fastupdate = off) WHERE expressions OPERATOR(pg_catalog.<>) '{}';
 COMMENT ON TABLE logwatch_private.matches IS 'Which expressions match a pattern, found out when it comes: all those with an id up to tried';
 
 CREATE UNLOGGED TABLE logwatch_private.selections (

@@ -139,6 +139,7 @@ CREATE TABLE logwatch.minutes (
 ) WITH (fillfactor = 80);
 CREATE INDEX minutes_minute_idx ON logwatch.minutes (minute);
 CREATE INDEX minutes_source_idx ON logwatch.minutes (source_id, minute);
+CREATE INDEX minutes_hours_idx ON logwatch.minutes (minute) WHERE width OPERATOR(pg_catalog.>) 60;
 -- A check rewrites the rows of the minutes that records come for; vacuum must keep up with it.
 ALTER TABLE logwatch.minutes SET (autovacuum_vacuum_scale_factor = 0.05, autovacuum_vacuum_threshold = 20000,
     autovacuum_analyze_scale_factor = 0, autovacuum_analyze_threshold = 20000, autovacuum_vacuum_cost_delay = 0);

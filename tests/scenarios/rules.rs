@@ -431,3 +431,61 @@ fn the_announcement_of_an_alert_writes_no_index() -> Result<()> {
     assert!(told.ends_with("t|f"), "{told}");
     Ok(())
 }
+
+/// Words of letters are patterns of their own: numbers are masked.
+const WORD: &str = "translate(to_hex(n + 65536), '0123456789', 'ghijklmnop')";
+
+#[test]
+fn a_rule_counts_the_same_among_many_patterns() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    // At half past, so that all are in one minute. Two of these match before any rule asks.
+    server.sql(&format!(
+        "CREATE TABLE began AS SELECT date_trunc('minute', now()) - interval '10 minutes' + interval '30 seconds' AS at;
+         CREATE FUNCTION store(text, text) RETURNS void LANGUAGE sql
+             AS $$ SELECT logwatch_ingest((SELECT to_char(at, 'YYYY-MM-DD HH24:MI:SSOF') FROM began) || ' ERROR ' || $1, $2) $$;
+         SELECT logwatch_ingest(array_agg(to_char(at, 'YYYY-MM-DD HH24:MI:SSOF') || ' ERROR module ' || {WORD} || ' failed'), 'web1')
+           FROM generate_series(1, 3000) AS n, began;
+         SELECT store('needle old broke', 'web1');
+         SELECT store('needle common broke', 'web2');
+         SELECT * FROM logwatch_check()"
+    ))?;
+    server.sql(
+        "INSERT INTO logwatch.rules (name, match, group_by, threshold, within)
+         VALUES ('needle', 'needle', 'none', 1, '5 minutes'), ('each', 'needle', 'source', 1, '5 minutes')",
+    )?;
+    let counted = |rule: &str, groups: &str| {
+        let rows = |from: &str| {
+            format!(
+                "(SELECT coalesce(string_agg(format('%s of %s', m.n, p.template), ', ' ORDER BY m.n, p.template), 'none')
+                    FROM logwatch_private.minutes_of(r, {from}, b.at + interval '1 minute', {groups}) AS m JOIN logwatch.patterns AS p USING (fingerprint))"
+            )
+        };
+        // A longer time is read in another way.
+        server.sql(&format!(
+            "SELECT {}, {}, logwatch_private.known_patterns(r, b.at - interval '4 minutes', b.at + interval '1 minute', {groups},
+                                                            coalesce({groups}, ARRAY(SELECT id FROM logwatch.sources))) IS NOT NULL
+               FROM began AS b JOIN logwatch.rules AS r ON r.name = '{rule}'",
+            rows("b.at - interval '4 minutes'"),
+            rows("b.at - interval '4 hours'")
+        ))
+    };
+    let web2 = "ARRAY[logwatch_private.source_id('web2')]";
+    server.sql("SELECT store('module other failed', 'web1'); SELECT * FROM logwatch_check()")?;
+    let old = "1 of needle common broke, 1 of needle old broke";
+    assert_eq!(counted("needle", "NULL")?, format!("{old}|{old}|f"));
+    server.sql("SELECT store('needle common broke', 'web2'); SELECT * FROM logwatch_check()")?;
+    let both = "1 of needle old broke, 2 of needle common broke";
+    assert_eq!(counted("needle", "NULL")?, format!("{both}|{both}|f"));
+    let common = "2 of needle common broke";
+    assert_eq!(counted("each", web2)?, format!("{common}|{common}|t"));
+    server.sql("SELECT store('needle old broke', 'web1'); SELECT * FROM logwatch_check()")?;
+    let all = "2 of needle common broke, 2 of needle old broke";
+    assert_eq!(counted("needle", "NULL")?, format!("{all}|{all}|t"));
+    assert_eq!(
+        server.sql(
+            "SELECT n.payload ->> 'rule', n.payload ->> 'group_key', n.payload ->> 'total' FROM logwatch.notifications AS n ORDER BY 1, 2"
+        )?,
+        "each|web1|2\neach|web2|2\nerror||3002\nneedle||3"
+    );
+    Ok(())
+}
