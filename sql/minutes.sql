@@ -44,7 +44,7 @@ CREATE FUNCTION logwatch_private.minutes_with(fingerprints bigint[], places bigi
                           WHERE (k.fingerprint, k.source_id, k.minute) > (f.fingerprint, p.id, from_at - interval '1 minute')
                             AND (k.fingerprint, k.source_id, k.minute) <= (f.fingerprint, p.id, to_at) OFFSET 0) AS m
     $$;
-COMMENT ON FUNCTION logwatch_private.minutes_with(bigint[], bigint[], timestamptz, timestamptz) IS 'The rows of minutes of some patterns and sources that have a part between two times, hours apart';
+COMMENT ON FUNCTION logwatch_private.minutes_with(bigint[], bigint[], timestamptz, timestamptz) IS 'The rows of minutes of some patterns and sources between two times, without those of whole hours that began before';
 
 CREATE FUNCTION logwatch_private.known_patterns(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[], places bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
