@@ -110,7 +110,8 @@ BEGIN
                          WHERE k.state <> 'resolved' AND k.holds_until > asof AND k.met_until < asof - interval '5 seconds' FOR UPDATE SKIP LOCKED);
     END IF;
 
-    -- Notes patterns and levels that have joined an open alert since its announcement.
+    -- Notes patterns and levels that have joined an open alert since its announcement. The first
+    -- condition on the state lets the look take the index of open alerts.
     IF cardinality(touched) > 10
        OR EXISTS (SELECT FROM unnest(touched) AS t JOIN logwatch_private.known_rules AS k ON k.selection = t.selection
                    WHERE EXISTS (SELECT FROM logwatch.alerts AS o

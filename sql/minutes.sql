@@ -48,10 +48,8 @@ COMMENT ON FUNCTION logwatch_private.minutes_with(bigint[], bigint[], timestampt
 
 CREATE FUNCTION logwatch_private.known_patterns(r logwatch.rules, from_at timestamptz, to_at timestamptz, groups bigint[], places bigint[]) RETURNS bigint[]
     LANGUAGE plpgsql STABLE
+    -- The other settings are those of minutes_between(), which calls it.
     SET search_path = pg_catalog, pg_temp
-    SET jit = off
-    SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off
     AS $$
 DECLARE
     lowest constant logwatch.level := r.level::logwatch.level;

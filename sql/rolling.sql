@@ -269,7 +269,7 @@ BEGIN
         INSERT INTO logwatch_private.known_rules AS k (name, updated_at, selection, by_source) VALUES (r.name, r.updated_at, selected, by_source)
             ON CONFLICT (name) DO UPDATE SET updated_at = EXCLUDED.updated_at, selection = EXCLUDED.selection, by_source = EXCLUDED.by_source, problem = NULL;
     END LOOP;
-    -- All rules are known now.
+    -- All rules are known by now: the numbers differ only where one is gone.
     IF (SELECT count(*) FROM logwatch_private.known_rules) <> (SELECT count(*) FROM logwatch.rules) THEN
         DELETE FROM logwatch_private.known_rules AS k WHERE NOT EXISTS (SELECT FROM logwatch.rules AS l WHERE l.name = k.name);
     END IF;

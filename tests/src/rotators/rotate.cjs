@@ -17,10 +17,8 @@ const libraries = {
     require('winston-daily-rotate-file');
     return byWinston(new transports.DailyRotateFile({ dirname: folder, auditFile: `${folder}/.audit.json`, ...options }));
   },
-  'rotating-file-stream': () => {
-    const { name = 'app.log', ...others } = options;
-    return ofStream(require('rotating-file-stream').createStream(name, { path: folder, ...others }));
-  },
+  'rotating-file-stream': () =>
+    ofStream(require('rotating-file-stream').createStream('app.log', { path: folder, ...options })),
   'pino-roll': async () =>
     ofStream(await require('pino-roll')({ file: `${folder}/app`, extension: '.log', ...options })),
   log4js: () => {
@@ -32,10 +30,6 @@ const libraries = {
     });
     const log = log4js.getLogger();
     return [line => log.error(line), () => log4js.shutdown()];
-  },
-  'file-stream-rotator': () => {
-    const settings = { filename: `${folder}/app`, audit_file: `${folder}/.audit.json`, ...options };
-    return ofStream(require('file-stream-rotator').getStream(settings));
   },
   bunyan: () => ofStream(new (require('bunyan').RotatingFileStream)({ path: `${folder}/app.log`, ...options })),
 };

@@ -1,10 +1,10 @@
 # Logs the lines of standard input through Ruby's Logger: rotate.rb FILE AGE [SIZE].
-# AGE is the number of files that are kept, or a period, or the seconds of one.
+# AGE is the number of files that are kept, or the seconds of a period (1s).
 
 require 'logger'
 
 file, age, size = ARGV
-if age.match?(/\A[0-9]+s\z/)
+if age.end_with?('s')
   # A day is the shortest period of Logger. This one is as long as it says.
   seconds = age.to_i
   period = Module.new do
@@ -14,7 +14,7 @@ if age.match?(/\A[0-9]+s\z/)
   Logger::LogDevice.prepend(period)
   log = Logger.new(file, 'daily', shift_period_suffix: '%Y%m%d-%H%M%S')
 else
-  log = age.match?(/\A[0-9]+\z/) ? Logger.new(file, age.to_i, size.to_i) : Logger.new(file, age)
+  log = Logger.new(file, age.to_i, size.to_i)
 end
 log.formatter = proc { |_severity, _time, _program, message| "#{message}\n" }
 $stdin.each_line(chomp: true) { |line| log.error(line) }
