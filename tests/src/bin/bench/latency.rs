@@ -96,7 +96,8 @@ fn logwatch(edition: &Edition, samples: usize) -> Result<Vec<f64>> {
     let sink = MailSink::pipelining()?;
     let server = mailing_server(edition, &sink)?;
     server.sql("UPDATE logwatch.rules SET enabled = false")?;
-    mails(edition, samples, &server, &server, &sink)
+    add_rules(&server, samples)?;
+    mails(edition, samples, &server, &sink)
 }
 
 /// A server of an edition that sends mail to the sink.
@@ -107,23 +108,22 @@ pub fn mailing_server(edition: &Edition, sink: &MailSink) -> Result<Server> {
     ])
 }
 
-/// Times in milliseconds from a line that a tailer sends to `reading` to the mail that `evaluating`
-/// sends to the sink; only in a fleet the two are not one. Each line is a message of its own, with
-/// a rule and a recipient of its own: what repeats is not mailed again.
-pub fn mails(
-    edition: &Edition,
-    samples: usize,
-    reading: &Server,
-    evaluating: &Server,
-    sink: &MailSink,
-) -> Result<Vec<f64>> {
-    let directory = tempfile::tempdir()?;
+/// Adds a rule with a recipient of its own for each line of `mails()`: what repeats is not mailed
+/// again.
+pub fn add_rules(server: &Server, samples: usize) -> Result<()> {
     for number in 0..samples {
         let word = word(number);
-        evaluating.sql(&format!(
+        server.sql(&format!(
             "INSERT INTO logwatch.rules (name, match, recipients) VALUES ('{word}', '{word}', '{{{word}@example.com}}')"
         ))?;
     }
+    Ok(())
+}
+
+/// Times in milliseconds from a line that a tailer sends to `reading` to the mail that the sink
+/// receives. Each line is a message of its own.
+pub fn mails(edition: &Edition, samples: usize, reading: &Server, sink: &MailSink) -> Result<Vec<f64>> {
+    let directory = tempfile::tempdir()?;
     let log = directory.path().join("app.log");
     let mut file = OpenOptions::new().create(true).append(true).open(&log)?;
     let _tailer = edition.start_tailer(reading, &["--source", "bench", &log.display().to_string()])?;

@@ -131,11 +131,12 @@ fn line_to_mail(edition: &Edition, rules: &str, time: Duration, samples: usize) 
     let server = latency::mailing_server(edition, &sink)?;
     server.sql(RULES)?;
     server.sql(rules)?;
+    latency::add_rules(&server, samples)?;
     let over = AtomicBool::new(false);
     std::thread::scope(|scope| {
         let writer = scope.spawn(|| write(&server, &over));
         std::thread::sleep(time);
-        let times = latency::mails(edition, samples, &server, &server, &sink);
+        let times = latency::mails(edition, samples, &server, &sink);
         over.store(true, Ordering::Relaxed);
         writer
             .join()
