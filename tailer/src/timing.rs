@@ -32,7 +32,7 @@ pub const TOGETHER: Duration = Duration::from_millis(10);
 pub const UNSTORED: Duration = Duration::from_secs(5);
 /// A record of one plain line waits this long for a line that continues it: a trace is mostly one
 /// write.
-pub const SHORT_WAIT: Duration = Duration::from_millis(5);
+pub const SHORT_WAIT: Duration = Duration::from_micros(1500);
 /// A record with continuation lines waits this long: traces come in bursts.
 pub const LONG_WAIT: Duration = Duration::from_secs(1);
 /// A new file waits this long for the last record of the one before it, which may go on here.
