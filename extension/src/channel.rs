@@ -21,6 +21,7 @@ pub use http_agent::{explain, http_agent};
 pub use log::LogChannel;
 pub use webhook::{WebhookChannel, test_body};
 
+use crate::claim::Claim;
 use crate::message::{Alert, Bundle, Digest, Message, Status};
 
 /// A claimed row of `logwatch.notifications`, with those that its mail brings too. It owns
@@ -38,6 +39,7 @@ pub struct Notification {
     pub in_reply_to: Vec<String>,
     pub created_at: Timestamp,
     pub payload: String,
+    pub claim: Claim,
 }
 
 impl Notification {
@@ -144,6 +146,11 @@ impl Outcome {
         Self::new(Verdict::Failed, answer)
     }
 
+    /// Returns the outcome of an attempt that is nobody's: its claim was undone.
+    pub fn undone() -> Self {
+        Self::retry("the claim was undone")
+    }
+
     /// Returns the outcome of an attempt that did not reach its server.
     pub fn unreached(answer: impl Into<String>) -> Self {
         Self {
@@ -155,7 +162,7 @@ impl Outcome {
 
 /// A way to reach people.
 pub trait Channel {
-    /// Makes one attempt. Every wait in it has a limit.
+    /// Makes one attempt. Every wait in it has a limit, but that for the notification's claim.
     fn deliver(&mut self, notification: &Notification) -> Outcome;
 
     /// Ends what is open, because nothing waits to be sent.

@@ -8,6 +8,7 @@ use pgrx::prelude::*;
 mod catalog;
 mod certificates;
 mod channel;
+mod claim;
 mod column;
 mod copies;
 mod disk;

@@ -1,6 +1,7 @@
 //! The outbox: claim, commit, send, record. The worker and `CALL logwatch_deliver()` share it.
 //!
-//! Nothing is sent while a transaction holds a lock or a snapshot.
+//! No message is sent while a transaction holds a lock or a snapshot. The worker's conversation
+//! with a mail server begins while the claim is committed, and gets the mail afterwards.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -10,9 +11,11 @@ use pgrx::JsonB;
 use pgrx::prelude::*;
 
 use crate::channel::{Channel, Ended, LogChannel, Notification, Outcome};
+use crate::claim::{Claim, Claiming};
 use crate::pg::{self, IfDropped, Procedure};
 use crate::plans::{plan, plan_with};
 use crate::sender::{Route, Sender};
+use crate::worker::TickError;
 use crate::{settings, waiting};
 
 /// Log lines that are written before others get their turn.
@@ -43,17 +46,17 @@ pub fn due() -> spi::Result<Vec<Due>> {
 }
 
 /// Takes due notifications of a channel and leases them.
-pub fn claim(channel: &str, most: usize) -> spi::Result<Vec<Notification>> {
-    const CLAIM: &str =
+pub fn claim(channel: &str, most: usize, claim: &Claim) -> spi::Result<Vec<Notification>> {
+    const QUERY: &str =
         "SELECT c.id, c.urgency, c.recipient, c.reason, c.message_id, c.in_reply_to, c.created_at, \
                                 c.payload::pg_catalog.text
                            FROM logwatch_private.claim($1, $2) AS c";
     const TYPES: [PgBuiltInOids; 2] = [PgBuiltInOids::TEXTOID, PgBuiltInOids::INT4OID];
     Spi::connect_mut(|client| {
-        let claim = plan_with(client, CLAIM, &TYPES)?;
+        let plan = plan_with(client, QUERY, &TYPES)?;
         let most = i32::try_from(most).unwrap_or(i32::MAX);
         client
-            .update(claim, None, &[channel.into(), most.into()])?
+            .update(plan, None, &[channel.into(), most.into()])?
             .map(|row| {
                 let created_at: Option<String> = row.get(7)?;
                 Ok(Notification {
@@ -67,6 +70,7 @@ pub fn claim(channel: &str, most: usize) -> spi::Result<Vec<Notification>> {
                         .and_then(|at| at.parse().ok())
                         .unwrap_or_else(Timestamp::now),
                     payload: row.get(8)?.unwrap_or_default(),
+                    claim: claim.clone(),
                 })
             })
             .collect()
@@ -118,35 +122,57 @@ impl Senders {
         }
     }
 
-    /// Starts to send claimed notifications; returns those whose attempt has ended already.
-    pub fn send(&mut self, channel: &str, claimed: Vec<Notification>) -> Vec<Ended> {
+    /// Hands claimed notifications to the threads, which wait for the end of the claim where they
+    /// must; returns what no thread takes.
+    fn begin(&mut self, channel: &str, claimed: Vec<Notification>) -> Unsent {
         if claimed.is_empty() {
-            return Vec::new();
+            return Unsent::default();
         }
-        let end = |outcome: Outcome| {
-            claimed
-                .iter()
-                .map(|notification| notification.ended(outcome.clone()))
-                .collect()
-        };
-        match channel {
-            "log" => claimed
-                .iter()
-                .map(|notification| notification.ended(LogChannel.deliver(notification)))
-                .collect(),
+        let why = match channel {
+            "log" => None,
             _ => match route(channel) {
                 Some(Ok(route)) => {
                     self.0
                         .entry(channel.to_owned())
                         .or_default()
                         .send(claimed, &route);
-                    Vec::new()
+                    return Unsent::default();
                 }
                 // Settings that cannot work end an attempt at once; it is repeated when they may
                 // have been corrected.
-                Some(Err(why)) => end(Outcome::retry(why.to_string())),
-                None => end(Outcome::failed(format!("unknown channel \"{channel}\""))),
+                Some(Err(why)) => Some(Outcome::retry(why.to_string())),
+                None => Some(Outcome::failed(format!("unknown channel \"{channel}\""))),
             },
+        };
+        Unsent { claimed, why }
+    }
+
+    /// Takes due notifications of a channel in a transaction of the worker, and starts to send
+    /// them. Returns the attempts that have ended already; None where nothing was due.
+    pub fn send_due(&mut self, channel: &str) -> Result<Option<Vec<Ended>>, TickError> {
+        let room = self.room(channel);
+        if room == 0 {
+            return Ok(None);
+        }
+        let claiming = Claiming::default();
+        let claim = claiming.claim();
+        let claimed = pg::transaction(c"logwatch: claim", || {
+            let claimed = self::claim(channel, room, &claim)?;
+            spi::Result::Ok((!claimed.is_empty(), self.begin(channel, claimed)))
+        });
+        match claimed {
+            Ok(Ok((any, unsent))) => {
+                claiming.committed();
+                Ok(any.then(|| unsent.end()))
+            }
+            failed => {
+                drop(claiming);
+                if let Some(sender) = self.0.get_mut(channel) {
+                    sender.forget(&claim);
+                }
+                failed??;
+                Ok(None)
+            }
         }
     }
 
@@ -178,6 +204,27 @@ impl Senders {
 
     pub fn is_idle(&self) -> bool {
         self.0.values().all(Sender::is_idle)
+    }
+}
+
+/// Claimed notifications that go to no thread: lines for the log, or the reason why not.
+#[derive(Default)]
+struct Unsent {
+    claimed: Vec<Notification>,
+    why: Option<Outcome>,
+}
+
+impl Unsent {
+    /// Ends the attempts, once the claim is on disk.
+    fn end(self) -> Vec<Ended> {
+        let outcome = |notification| match &self.why {
+            Some(why) => why.clone(),
+            None => LogChannel.deliver(notification),
+        };
+        self.claimed
+            .iter()
+            .map(|notification| notification.ended(outcome(notification)))
+            .collect()
     }
 }
 
@@ -226,19 +273,22 @@ fn deliver() -> spi::Result<()> {
         if !leases.is_empty() {
             renew_leases(leases)?;
         }
+        let claiming = Claiming::default();
         let mut claimed = Vec::new();
         for one in due()?.into_iter().filter(|one| one.seconds <= 0.0) {
             let room = senders.room(&one.channel);
             if room > 0 {
-                claimed.push((one.channel.clone(), claim(&one.channel, room)?));
+                let claim = claim(&one.channel, room, &claiming.claim())?;
+                claimed.push((one.channel, claim));
             }
         }
         procedure.commit();
+        claiming.committed();
         let mut ended = Vec::new();
         let mut sent = false;
         for (channel, notifications) in claimed {
             sent |= !notifications.is_empty();
-            ended.extend(senders.send(&channel, notifications));
+            ended.extend(senders.begin(&channel, notifications).end());
         }
         if !senders.is_idle() {
             waiting::wait(LOOK);

@@ -224,16 +224,21 @@ pub fn transaction<R>(activity: &CStr, body: impl FnOnce() -> R) -> Result<R, Tr
     .catch_others(|error| Err(failure(&error)))
     .catch_rust_panic(|error| Err(failure(&error)))
     .execute();
-    // SAFETY: as above; after an error the transaction is still open and must be aborted. Between
-    // transactions the statistics of this worker's writes are reported: autovacuum depends on them.
+    // SAFETY: as above; after an error the transaction is still open and must be aborted.
     unsafe {
         if result.is_err() {
             pg_sys::AbortCurrentTransaction();
         }
-        pg_sys::pgstat_report_stat(true);
         pg_sys::pgstat_report_activity(pg_sys::BackendState::STATE_IDLE, std::ptr::null());
     }
     result
+}
+
+/// Reports the statistics of the worker's transactions since the last call: autovacuum depends on
+/// them. Not after each of them, since a mail may wait for the next one.
+pub fn report_statistics() {
+    // SAFETY: called by the worker outside of any transaction.
+    unsafe { pg_sys::pgstat_report_stat(true) };
 }
 
 fn failure(error: &CaughtError) -> TransactionError {

@@ -17,6 +17,7 @@ use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use crate::channel::{Channel, EmailChannel, EmailMemory, Ended, Notification, Outcome, WebhookChannel};
+use crate::claim::Claim;
 use crate::settings::{Email, Webhook};
 use crate::smtp::Handle;
 
@@ -99,6 +100,7 @@ struct UnderWay {
     running: bool,
     leased: Instant,
     route: Route,
+    claim: Claim,
     /// The settings have changed since.
     outdated: bool,
 }
@@ -116,7 +118,7 @@ pub struct Sender {
 
 enum Report {
     Began(String),
-    Ended(Ended),
+    Ended(Ended, Claim),
 }
 
 impl Default for Sender {
@@ -153,6 +155,7 @@ impl Sender {
                 running: false,
                 leased: Instant::now(),
                 route: route.clone(),
+                claim: notification.claim.clone(),
                 outdated: false,
             };
             self.under_way.insert(notification.message_id.clone(), under_way);
@@ -169,6 +172,15 @@ impl Sender {
         self.start_thread_if_stuck();
     }
 
+    /// Forgets the notifications of a claim that was undone.
+    pub fn forget(&mut self, claim: &Claim) {
+        self.under_way.retain(|_, one| !one.claim.is(claim));
+        self.shared
+            .queue()
+            .jobs
+            .retain(|job| !job.notification.claim.is(claim));
+    }
+
     /// Returns the attempts that have ended since the last call; never waits.
     pub fn collect(&mut self) -> Vec<Ended> {
         let mut ended = Vec::new();
@@ -179,9 +191,11 @@ impl Sender {
                         (one.since, one.running) = (Instant::now(), true);
                     }
                 }
-                // A thread that was given up may report late.
-                Report::Ended(one) => {
-                    if self.under_way.remove(&one.message_id).is_some() {
+                // A thread that was given up may report late, when there is another attempt.
+                Report::Ended(one, claim) => {
+                    let known = self.under_way.get(&one.message_id);
+                    if known.is_some_and(|known| known.claim.is(&claim)) {
+                        self.under_way.remove(&one.message_id);
                         ended.push(one);
                     }
                 }
@@ -367,19 +381,21 @@ fn run(shared: &Shared, reports: &Reports<Report>, is_first: bool) {
 /// Reports an attempt; where the server was not reached, those that wait for it end alike. False
 /// when nobody listens.
 fn report(shared: &Shared, reports: &Reports<Report>, job: &Job, outcome: &Outcome) -> bool {
-    let mut ended = vec![job.notification.ended(outcome.clone())];
+    let end = |job: &Job| {
+        let notification = &job.notification;
+        Report::Ended(notification.ended(outcome.clone()), notification.claim.clone())
+    };
+    let mut ended = vec![end(job)];
     if !outcome.reached {
         shared.queue().jobs.retain(|waiting| {
             let same = waiting.route.is(&job.route);
             if same {
-                ended.push(waiting.notification.ended(outcome.clone()));
+                ended.push(end(waiting));
             }
             !same
         });
     }
-    let received = ended
-        .into_iter()
-        .all(|one| reports.send(Report::Ended(one)).is_ok());
+    let received = ended.into_iter().all(|one| reports.send(one).is_ok());
     wake_process();
     received
 }

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use pgrx::prelude::*;
 
 use crate::channel::{Notification, Outcome, Verdict};
+use crate::claim::Claim;
 use crate::message::test_alert;
 use crate::sender::{Route, Sender};
 use crate::smtp::Waits;
@@ -130,6 +131,7 @@ fn notification(reason: &str, payload: String) -> Notification {
         in_reply_to: Vec::new(),
         created_at: Timestamp::now(),
         payload,
+        claim: Claim::of_nothing(),
     }
 }
 

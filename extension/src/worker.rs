@@ -161,6 +161,7 @@ impl From<spi::Error> for TickError {
 
 impl Worker {
     fn wait(&mut self, limit: Duration) {
+        pg::report_statistics();
         if waiting::wait_idle(limit) == Wake::Terminated {
             self.finish(LAST_REPLIES);
             waiting::end();
@@ -358,14 +359,11 @@ impl Worker {
             return Ok(());
         }
         for due in look_for_delivery()?.into_iter().filter(|due| due.seconds <= 0.0) {
-            let room = self.senders.room(&due.channel);
-            if room == 0 {
-                continue;
+            if let Some(ended) = self.senders.send_due(&due.channel)? {
+                self.found_work = true;
+                self.unrecorded.extend(ended);
+                self.record()?;
             }
-            let claimed = pg::transaction(c"logwatch: claim", || outbox::claim(&due.channel, room))??;
-            self.found_work |= !claimed.is_empty();
-            self.unrecorded.extend(self.senders.send(&due.channel, claimed));
-            self.record()?;
         }
         self.next_delivery = look_for_delivery()?
             .into_iter()

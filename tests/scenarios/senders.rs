@@ -462,3 +462,32 @@ fn one_thread_is_kept_for_a_channel() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn a_mail_waits_for_its_claim_and_is_not_sent_without_it() -> Result<()> {
+    let sink = MailSink::pipelining()?;
+    let server = mailing_server(&sink, &[])?;
+    // The end of the claim's transaction is slow, and fails.
+    server.sql(
+        "CREATE FUNCTION refuse() RETURNS trigger LANGUAGE plpgsql AS $$
+         BEGIN PERFORM pg_catalog.pg_sleep(1); RAISE 'not today'; END $$;
+         CREATE CONSTRAINT TRIGGER refuse AFTER UPDATE ON logwatch.notifications DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW WHEN (NEW.state = 'sending' AND NEW.channel = 'email') EXECUTE FUNCTION refuse()",
+    )?;
+    server.sql(INGEST_FATAL)?;
+    // Meanwhile the server gets the envelope.
+    wait_until(SOON, "two attempts", || Ok(sink.reached(&Step::Data) >= 2))?;
+    assert_eq!(sink.reached(&Step::EndOfData), 0);
+    server.sql("DROP TRIGGER refuse ON logwatch.notifications")?;
+    server.wait_for_sql(SOON, EMAIL, "sent|1")?;
+    let mails = sink.mails();
+    assert_eq!(mails.len(), 1);
+    assert_eq!(
+        server.sql(
+            "SELECT n.message_id, a.outcome FROM logwatch.attempts AS a
+               JOIN logwatch.notifications AS n ON n.id = a.notification_id WHERE n.channel = 'email'"
+        )?,
+        format!("{}|sent", mails[0].message_id())
+    );
+    Ok(())
+}

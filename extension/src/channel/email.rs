@@ -11,6 +11,7 @@ use rustls::ClientConfig;
 use super::mime::compose;
 use super::oauth::TokenSource;
 use super::{Channel, Notification, Outcome, Verdict};
+use crate::claim::Claim;
 use crate::settings::{Credentials, Email, Security};
 use crate::smtp::{self, Enhanced, Error, Handle, Login, Protection, Reply, Secret, Session, Step};
 
@@ -116,12 +117,12 @@ impl EmailChannel {
 
     /// Hands a mail over. A server may have closed a conversation that was kept open: then the mail
     /// begins another one at once.
-    fn send(&mut self, to: &str, mail: &str) -> Result<(Reply, String), SendError> {
+    fn send(&mut self, to: &str, mail: &str, claim: &Claim) -> Result<(Reply, String), SendError> {
         let from = self.settings.from.email.to_string();
         loop {
             let was_open = self.session.is_some();
             let session = self.session().map_err(SendError::Unreached)?;
-            match session.send(&from, to, mail) {
+            match session.send(&from, to, mail, claim) {
                 Ok(reply) => return Ok((reply, session.server())),
                 Err(why) if was_open && is_end_of_conversation(&why) => self.session = None,
                 Err(why) => return Err(SendError::Failed(why)),
@@ -129,9 +130,9 @@ impl EmailChannel {
         }
     }
 
-    fn transaction(&mut self, to: &str, mail: &str) -> Outcome {
+    fn transaction(&mut self, to: &str, mail: &str, claim: &Claim) -> Outcome {
         let accepts = Arc::clone(&self.memory.accepts);
-        match self.send(to, mail) {
+        match self.send(to, mail, claim) {
             // The rest of the queue need not wait for the same.
             Err(SendError::Unreached(error)) => Outcome {
                 code: error.code().map(Into::into),
@@ -189,7 +190,10 @@ impl Channel for EmailChannel {
             self.settings.subject_detail,
         ) {
             // All of it is UTF-8, and ASCII but for addresses: lettre encodes the rest.
-            Ok(mail) => self.transaction(to.email.as_ref(), &String::from_utf8_lossy(&mail.formatted())),
+            Ok(mail) => {
+                let text = String::from_utf8_lossy(&mail.formatted()).into_owned();
+                self.transaction(to.email.as_ref(), &text, &notification.claim)
+            }
             Err(why) => Outcome::failed(why.to_string()),
         }
     }

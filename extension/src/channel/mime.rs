@@ -156,6 +156,7 @@ pub fn compose(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::claim::Claim;
 
     #[test]
     fn text_that_looks_like_an_encoded_word_is_encoded() {
@@ -184,6 +185,7 @@ mod tests {
             in_reply_to: vec!["<0@db01>".into(), "<7@db01>".into(), "<0@db01>".into()],
             created_at: "2026-11-22T10:00:00Z".parse().unwrap(),
             payload: payload.to_string(),
+            claim: Claim::of_nothing(),
         };
         let mail = compose(
             &notification,

@@ -94,6 +94,9 @@ impl Channel for WebhookChannel {
         for (name, value) in &settings.headers {
             request = request.header(name, value);
         }
+        if !notification.claim.holds() {
+            return Outcome::undone();
+        }
         let mut response = match request.send(body) {
             Ok(response) => response,
             Err(why) => return Outcome::unreached(explain(&why, settings.timeout)),

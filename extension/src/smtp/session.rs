@@ -10,6 +10,7 @@ use rustls::ClientConfig;
 use super::connection::{Connection, Handle, Incomplete};
 use super::reply::{self, Reply};
 use super::{Error, Step};
+use crate::claim::Claim;
 use crate::settings::Server;
 
 /// Time to begin another mail in: then as much is left for it as its reply may take.
@@ -133,8 +134,9 @@ impl Session {
         self.began.elapsed() < NEXT_MAIL_WITHIN
     }
 
-    /// Hands over one mail. `mail` has CRLF line ends; its dots are doubled here.
-    pub fn send(&mut self, from: &str, to: &str, mail: &str) -> Result<Reply, Error> {
+    /// Hands over one mail. `mail` has CRLF line ends; its dots are doubled here. Before its claim
+    /// is on disk the server gets the envelope only.
+    pub fn send(&mut self, from: &str, to: &str, mail: &str, claim: &Claim) -> Result<Reply, Error> {
         // RFC 6531: for a local part that is not ASCII; all domains are.
         let parameter = if to.is_ascii() {
             ""
@@ -152,7 +154,7 @@ impl Session {
             self.command(Step::Rcpt, &rcpt)?;
             self.ask(Step::Data, "DATA")?;
         }
-        if !self.handle.commit() {
+        if !claim.holds() || !self.handle.commit() {
             return Err(Error::Cancelled);
         }
         let reply = self.hand_over(mail);

@@ -5,6 +5,7 @@ use std::net::{TcpListener, TcpStream};
 use std::thread::JoinHandle;
 
 use super::*;
+use crate::claim::Claim;
 use crate::settings::Security;
 use crate::smtp::client_config;
 
@@ -76,7 +77,12 @@ fn converse(
         Instant::now(),
     )
     .and_then(|mut session| {
-        let sent = session.send("a@db01", "b@db01", "Subject: x\r\n\r\n.\r\n");
+        let sent = session.send(
+            "a@db01",
+            "b@db01",
+            "Subject: x\r\n\r\n.\r\n",
+            &Claim::of_nothing(),
+        );
         if sent.is_err() {
             then(&mut session)?;
         }
