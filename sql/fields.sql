@@ -182,6 +182,9 @@ BEGIN
     IF hits IS NULL THEN
         RETURN '{}';
     END IF;
+    -- Upkeep deletes groups without sums, but none of these meanwhile.
+    PERFORM FROM logwatch_private.field_groups AS g
+      WHERE (g.selection, g.grp) IN (SELECT h.selection, h.grp FROM unnest(hits) AS h) FOR KEY SHARE;
     PERFORM logwatch_private.add_field_groups(array_agg(h.selection), array_agg(h.value)) FROM unnest(hits) AS h WHERE h.group_by LIKE 'field:%';
     WITH hit AS MATERIALIZED (
         -- Values beyond the limit are one group.

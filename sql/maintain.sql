@@ -88,6 +88,7 @@ CREATE FUNCTION logwatch_private.prune_rolled(asof timestamptz) RETURNS bigint
     AS $$
 DECLARE
     unused integer[];              -- selections whose rules are gone
+    empty logwatch_private.field_groups[];
     gone bigint;
 BEGIN
     -- A check may be learning a rule that has one of them: it holds the lock until it commits. The
@@ -100,7 +101,14 @@ BEGIN
      WHERE s.id = ANY (unused) AND NOT EXISTS (SELECT FROM logwatch_private.known_rules AS k WHERE k.selection = s.id OR k.by_source = s.id);
     UPDATE logwatch_private.selections AS s SET since = logwatch_private.start_of_minute($1 - s.reach)
      WHERE s.since < logwatch_private.start_of_minute($1 - s.reach);
-    DELETE FROM logwatch_private.field_groups AS g WHERE NOT EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = g.selection AND o.grp = g.grp);
+    -- A check that is counting holds its groups in the same way.
+    SELECT array_agg(k.held) INTO empty
+      FROM (SELECT g AS held FROM logwatch_private.field_groups AS g
+             WHERE NOT EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = g.selection AND o.grp = g.grp)
+               FOR UPDATE SKIP LOCKED) AS k;
+    DELETE FROM logwatch_private.field_groups AS g USING unnest(empty) AS e
+     WHERE g.selection = e.selection AND g.grp = e.grp
+       AND NOT EXISTS (SELECT FROM logwatch_private.rolled AS o WHERE o.selection = g.selection AND o.grp = g.grp);
     DELETE FROM logwatch_private.matches AS m WHERE NOT EXISTS (SELECT FROM logwatch.patterns AS p WHERE p.fingerprint = m.fingerprint);
     -- Deletes sums that no rule looks back to.
     DELETE FROM logwatch_private.rolled AS o

@@ -140,3 +140,26 @@ fn a_centre_says_that_light_edges_send_no_fields() -> Result<()> {
     }
     Ok(())
 }
+
+#[test]
+fn upkeep_leaves_the_groups_of_a_check_that_is_counting() -> Result<()> {
+    const GROUPS: &str = "SELECT string_agg(value, ',' ORDER BY value) FROM logwatch_private.field_groups";
+    let server = server("(name, threshold, group_by) VALUES ('each', 1, 'field:customer')")?;
+    server.sql(PAYMENTS)?;
+    server.sql("SELECT FROM logwatch_check()")?;
+    assert_eq!(server.sql(GROUPS)?, "acme,globex");
+    // As after a time without such records.
+    server.sql("DELETE FROM logwatch_private.rolled")?;
+    let mut check = server.client()?;
+    let mut check = check.transaction()?;
+    check.batch_execute(
+        r#"SELECT logwatch_ingest('{"level":"error","msg":"payment failed","customer":"acme"}', 'shop');
+           SELECT FROM logwatch_check()"#,
+    )?;
+    server.sql("SELECT logwatch_private.prune_rolled(now())")?;
+    check.commit()?;
+    assert_eq!(server.sql(GROUPS)?, "acme");
+    server.sql("SELECT logwatch_private.prune_rolled(now())")?;
+    assert_eq!(server.sql(GROUPS)?, "acme");
+    Ok(())
+}
