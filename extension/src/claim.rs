@@ -61,6 +61,7 @@ mod tests {
         });
         claiming.committed();
         assert!(waiting.join().unwrap() && claim.holds());
-        assert!(!Claiming::default().claim().holds());
+        let undone = Claiming::default().claim();
+        assert!(!undone.holds());
     }
 }
