@@ -3,6 +3,12 @@
 //! The fully qualified name comes from the host name and /etc/hosts. DNS is not asked: a resolver
 //! that hangs would hold up a check.
 
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// The qualified name is looked up at most this often: a check may need it for thousands of mails.
+const LOOK_UP_EVERY: Duration = Duration::from_secs(10);
+
 /// Returns this server's name for subjects.
 pub fn host_name() -> String {
     let name = hostname::get().unwrap_or_default();
@@ -20,8 +26,17 @@ pub fn host_name() -> String {
 
 /// Returns the fully qualified name of this host; None where only DNS knows it.
 pub fn qualified_name() -> Option<String> {
+    static KNOWN: Mutex<Option<(Instant, Option<String>)>> = Mutex::new(None);
+    let mut known = KNOWN.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some((at, name)) = &*known
+        && at.elapsed() < LOOK_UP_EVERY
+    {
+        return name.clone();
+    }
     let hosts = std::fs::read_to_string("/etc/hosts").unwrap_or_default();
-    qualified(&host_name(), &hosts)
+    let name = qualified(&host_name(), &hosts);
+    *known = Some((Instant::now(), name.clone()));
+    name
 }
 
 /// Returns the host name if it is qualified, or else the qualified name beside it in the text of
