@@ -78,11 +78,12 @@ impl<'a> Cursor<'a, '_> {
         if let Some(stamp) = shaped.stamp {
             self.resolve(stamp);
         }
+        let text = self.at;
         for (name, start, end) in shaped.fields() {
             // Fields end at ASCII bytes, and so does a head.
-            self.keep(name, self.line.get(start..end).unwrap_or_default());
+            self.keep(name, self.line.get(text + start..text + end).unwrap_or_default());
         }
-        self.at = shaped.message;
+        self.at = text + shaped.message;
         if shaped.has_level_in_message() {
             self.timed = true;
             self.worded();
@@ -135,7 +136,17 @@ impl<'a> Cursor<'a, '_> {
         for _ in 0..8 {
             self.separators();
             let start = self.at;
-            if self.timestamp(word) || self.level(&mut word) || self.before_level(word) {
+            if self.timestamp(word) {
+                self.blanks();
+                // Behind syslog's tag.
+                if !self.timed
+                    && let Some(shaped) = detect::timed_shape(self.rest())
+                {
+                    return self.shaped(&shaped);
+                }
+                continue;
+            }
+            if self.level(&mut word) || self.before_level(word) {
                 continue;
             }
             self.at = start;
@@ -191,6 +202,7 @@ impl<'a> Cursor<'a, '_> {
             match self.rest() {
                 [b'-' | b':' | b'|' | b',', b' ' | b'\t', ..] if self.at > 0 => self.at += 1,
                 [b'-', b'-', b' ', ..] if self.at > 0 => self.at += 2,
+                [b'-', b'-', b'>', b' ', ..] if self.at > 0 => self.at += 3,
                 [b'|', ..] if self.at > 0 => self.at += 1,
                 _ => return,
             }

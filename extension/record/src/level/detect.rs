@@ -99,10 +99,23 @@ fn pri(line: &[u8]) -> Option<Level> {
 
 fn plain(line: &[u8]) -> Option<Level> {
     let lead = shapes::lead(line);
-    match shapes::decisive(line, lead.as_ref()) {
+    match shapes::decisive(line, lead.as_ref()).or_else(|| behind_tag(line, lead.as_ref())) {
         Some(shaped) => shaped.level,
         None => unshaped(line, lead.as_ref(), first(line, lead.as_ref())),
     }
+}
+
+/// Returns the shape of a text that syslog has stored with a head of its own, if the text has a
+/// time and the shape decides the level: `Nov 28 01:35:33 node1 kubelet[42]: E1128 01:35:33.1 …`.
+fn behind_tag(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
+    let lead = lead.filter(|lead| lead.start == 0)?;
+    timed_shape(tagged::text_behind(line, lead.end)?)
+}
+
+/// Returns the shape of a text behind a tag, as [`behind_tag`] reads it.
+pub(crate) fn timed_shape(text: &[u8]) -> Option<Shaped> {
+    let shaped = shapes::decisive(text, shapes::lead(text).as_ref())?;
+    shaped.stamp.is_some().then_some(shaped)
 }
 
 /// Returns the level of a line that no row of the table decides.
@@ -141,7 +154,7 @@ pub(crate) fn plain_of(
     let decisive = match shaped {
         Some(shaped) if shaped.is_decisive() => Some(shaped.level),
         Some(_) => shapes::decisive(line, lead).map(|shaped| shaped.level),
-        None => None,
+        None => behind_tag(line, lead).map(|shaped| shaped.level),
     };
     match decisive {
         Some(level) => (level, None),
