@@ -83,7 +83,15 @@ impl Candidates {
                 .any(|mask| window[mark..].starts_with(mask) || mask.starts_with(&window[mark..])),
             // Samba's `,  0]`.
             b',' => rest.starts_with(b"  0") || rest.len() < 3,
-            b':' => needles::is_phrase(window, mark),
+            // TensorFlow's `.123456: E tensorflow`.
+            b':' => {
+                let letter = match *rest {
+                    [b' ', letter, b' ', ..] => self.is_letter(letter),
+                    [_, _, _, ..] => false,
+                    _ => true,
+                };
+                letter || needles::is_phrase(window, mark)
+            }
             // gluster's `] E [`.
             b']' => match *rest {
                 [b' ', letter, b' ', ..] => self.is_letter(letter) || needles::LETTERS.contains(&letter),
@@ -135,9 +143,11 @@ impl Candidates {
     fn first_letter(self, text: &[u8]) -> bool {
         match *text {
             [letter, b',' | b'/', ..] => self.is_letter(letter),
-            // cups.
-            [letter, b' ', b'[', ..] => needles::LETTERS.contains(&letter) || self.is_letter(letter),
-            [_, b' '] => true,
+            // cups, CometBFT.
+            [letter, b'[', b'0'..=b'9' | b'A'..=b'Z' | b'@', ..] | [letter, b' ', b'[', ..] => {
+                needles::LETTERS.contains(&letter) || self.is_letter(letter)
+            }
+            [_, b' ' | b'['] => true,
             [letter, b'0'..=b'9', ..] => {
                 self.is_letter(letter) && text.iter().skip(1).take(4).all(u8::is_ascii_digit)
             }
@@ -164,8 +174,10 @@ fn begins_text(text: &[u8]) -> bool {
             [b'e', b'r', b'r', _]
                 | [b'f', b't', b'l', _]
                 | [b'w', b'r', b'n', _]
+                | [b'c', b'r', b't', _]
                 | b"fail"
                 | b"fata"
+                | b"fatl"
                 | b"crit"
                 | b"aler"
                 | b"eror"
@@ -185,6 +197,7 @@ fn begins_text(text: &[u8]) -> bool {
                 | b"e-du"
                 | b"dump"
                 | b"bug:"
+                | b"t==="
         )
     })
 }

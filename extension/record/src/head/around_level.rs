@@ -4,6 +4,7 @@ use super::cursor::Cursor;
 use crate::level::detect::Word;
 use crate::names::{LONGEST, group, is_dotted, is_name, is_name_byte, is_position};
 use crate::scan::Scanner;
+use crate::time;
 
 /// Returns the rest of a bracket that the time opened: `[… #1234]` (Ruby), `[… ERROR main]`
 /// (env_logger), `[… ERR]` (Serilog).
@@ -73,7 +74,9 @@ pub(crate) fn glued_to_level(cursor: &mut Cursor) {
 pub(crate) fn after_level(cursor: &mut Cursor, colon: bool) {
     let piped = cursor.rest().first() == Some(&b'|') || cursor.rest_str().trim_start().starts_with("| ");
     let tabbed = cursor.rest().first() == Some(&b'\t');
-    let glued_group = cursor.rest().first() == Some(&b'[');
+    // A group that is a time (logrus, Geth) is read as one.
+    let glued_group =
+        cursor.rest().first() == Some(&b'[') && (cursor.timed || time::scan(&cursor.rest()[1..]).is_none());
     cursor.blanks();
     if cursor.rest().first() == Some(&b':') {
         cursor.at += 1;

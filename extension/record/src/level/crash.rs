@@ -9,7 +9,7 @@ use memchr::memmem::Finder;
 use super::Level;
 
 /// The beginnings of a crash's first line.
-const HEADLINES: [(&[u8], Level); 15] = [
+const HEADLINES: [(&[u8], Level); 17] = [
     // Python. `record::parse` finds out whether the process has ended.
     (b"Traceback (most recent call last):", Level::Error),
     // Java.
@@ -29,6 +29,9 @@ const HEADLINES: [(&[u8], Level); 15] = [
     (b"Uncaught:", Level::Fatal),
     // PHP.
     (b"PHP Fatal error:", Level::Fatal),
+    // Erlang.
+    (b"=CRASH REPORT====", Level::Error),
+    (b"=SUPERVISOR REPORT====", Level::Error),
     // The kernel.
     (b"Kernel panic", Level::Fatal),
     (b"Out of memory: Kill", Level::Error),
@@ -52,7 +55,18 @@ pub(crate) fn level(line: &[u8]) -> Option<Level> {
     // Most lines are told by their first four bytes.
     if !matches!(
         line.first_chunk()?,
-        b"Trac" | b"Exce" | b"thre" | b"pani" | b"fata" | b"Unha" | b"Unca" | b"PHP " | b"Kern" | b"Out "
+        b"Trac"
+            | b"Exce"
+            | b"thre"
+            | b"pani"
+            | b"fata"
+            | b"Unha"
+            | b"Unca"
+            | b"PHP "
+            | b"=CRA"
+            | b"=SUP"
+            | b"Kern"
+            | b"Out "
     ) {
         // The second letter of such a name is small: `TypeError`.
         let is_name = line[0].is_ascii_uppercase() && line[1].is_ascii_lowercase();
@@ -123,6 +137,7 @@ mod tests {
                 Level::Fatal,
             ),
             ("fatal error: all goroutines are asleep - deadlock!", Level::Fatal),
+            ("=CRASH REPORT==== 28-Nov-2026::01:35:33.123456 ===", Level::Error),
             (
                 "Unhandled exception. System.InvalidOperationException: x",
                 Level::Fatal,

@@ -1,6 +1,7 @@
 //! The evidence that a word of a line is its level: case, brackets, colon, and the words before it.
 
-use super::words::Evidence;
+use super::words::{Evidence, word_level};
+use crate::time;
 
 /// Returns the evidence that the surroundings and the case of a word give; None when it does not
 /// stand alone (`error.log`, `/error`, `on-error`).
@@ -25,8 +26,8 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
             Some(b'^' | b'~' | b']' | b')') => true,
             // `=ERROR REPORT====`, but not `state=ERROR`.
             Some(b'=') => upper && start == 1,
-            // A path of names is no head: `std::error::Error`.
-            Some(b':') => start < 2 || line[start - 2] != b':',
+            // A path of names is no head: `std::error::Error`. SABnzbd's `,123::ERROR::[` is one.
+            Some(b':') => start < 2 || line[start - 2] != b':' || between_colons(line, start, end),
             // `app-ERROR`, `local.ERROR:`.
             Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
             Some(b'.') => upper && matches!(next, Some(b':' | b']')),
@@ -36,7 +37,7 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
             Some(_) => false,
         };
     let stands_after = match next {
-        Some(b':') => after_next != Some(b':'),
+        Some(b':') => after_next != Some(b':') || between_colons(line, start, end),
         Some(b']' | b')' | b'>' | b'}' | b'|' | b',' | b';' | b'"' | b'\'' | b'!' | b'?' | b'[' | 0x1b) => {
             true
         }
@@ -52,21 +53,35 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
     }
     let opens = matches!(before, Some(b'[' | b'(' | b'<' | b'|'));
     let closes = matches!(next, Some(b']' | b')' | b'>' | b'|'));
-    // Apache's `[core:error]`.
-    let grouped = (opens && closes) || (before == Some(b':') && next == Some(b']'));
-    let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
-    // MaxScale's `error  : x`, libvirt's `error : x`.
-    let padded = || {
-        let rest = &line[end..];
-        let blanks = rest.iter().take(8).take_while(|b| **b == b' ').count();
-        blanks > 0 && rest[blanks..].starts_with(b": ")
+    // loguru's `| SUCCESS  | x`, but not the column before a level's: `| SYSTEM | ERROR | x`.
+    let piped = || {
+        let column = match behind_blanks(line, end) {
+            [b'|', b' ', column @ ..] => column,
+            _ => return false,
+        };
+        let len = column.iter().take_while(|b| b.is_ascii_alphabetic()).count();
+        upper && line[..start].ends_with(b"| ") && word_level(&column[..len]).is_none()
     };
+    // Apache's `[core:error]`.
+    let grouped = (opens && closes) || (before == Some(b':') && next == Some(b']')) || piped();
+    // structlog's `[critical ]`.
+    let filled = || before == Some(b'[') && behind_blanks(line, end).first() == Some(&b']');
+    let tabbed = matches!(before, None | Some(b'\t')) && next == Some(b'\t');
+    // Mattermost's `error [2026-11-28 01:35:33.123 Z] x`.
+    let before_time = || match behind_blanks(line, end) {
+        [b'[', time @ ..] => before.is_none() && time::scan(time).is_some(),
+        _ => false,
+    };
+    // MaxScale's `error  : x`, libvirt's `error : x`.
+    let padded = || next == Some(b' ') && behind_blanks(line, end).starts_with(b": ");
     let colon = next == Some(b':') || padded();
     let slash = next == Some(b'/');
     Some(if grouped || (upper && colon) {
         Evidence::Heading
     } else if upper
         || tabbed
+        || filled()
+        || before_time()
         || coloured
         || slash
         || (colon && (next != Some(b':') || matches!(after_next, None | Some(b' ' | b'\t'))))
@@ -75,6 +90,20 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
     } else {
         Evidence::Word
     })
+}
+
+/// Returns the text behind a word and the few blanks that fill its column.
+fn behind_blanks(line: &[u8], end: usize) -> &[u8] {
+    let rest = &line[end..];
+    let blanks = rest.iter().take(8).take_while(|b| **b == b' ').count();
+    &rest[blanks..]
+}
+
+/// Returns true for a word in capitals behind a time, with two colons on each side.
+fn between_colons(line: &[u8], start: usize, end: usize) -> bool {
+    matches!(line[..start], [.., b'0'..=b'9', b':', b':'])
+        && line[end..].starts_with(b"::")
+        && line[start..end].iter().all(u8::is_ascii_uppercase)
 }
 
 /// Returns true for the component behind a level and a slash.
@@ -181,4 +210,37 @@ fn ends_with_word(text: &[u8], word: &[u8]) -> bool {
         .is_some_and(|(before, last)| {
             matches!(before.last(), None | Some(b' ')) && last.eq_ignore_ascii_case(word)
         })
+}
+
+#[cfg(test)]
+mod tests {
+    use crate::level::{Level, detect};
+
+    #[test]
+    fn a_filled_column_is_a_level() {
+        for (line, expected) in [
+            ("2026-11-28 01:35:33 [critical ] x", Some(Level::Fatal)),
+            (
+                "2026-11-28 01:35:33 | SUCCESS  | a:b:1 - after an error",
+                Some(Level::Info),
+            ),
+            // The column before a level's.
+            ("2026-11-28 01:35:33 | SYSTEM | ERROR | x", Some(Level::Error)),
+            ("2026-11-28 01:35:33 [system   ] [ERROR] x", Some(Level::Error)),
+            ("2026-11-28 01:35:33 [critical section] x", None),
+        ] {
+            assert_eq!(detect::level(line.as_bytes()), expected, "{line}");
+        }
+    }
+
+    #[test]
+    fn colons_on_both_sides_need_a_time_before_them() {
+        for (line, expected) in [
+            ("2026-11-28 01:35:33,123::ERROR::[a:1] x", Some(Level::Error)),
+            ("std::ERROR::x", None),
+            ("2026-11-28 01:35:33,123::Error::x", None),
+        ] {
+            assert_eq!(detect::level(line.as_bytes()), expected, "{line}");
+        }
+    }
 }

@@ -29,7 +29,7 @@ const PLURALS: [(&str, Level); 4] = [
 
 /// Texts of crashes and of the kernel. A search looks for the four bytes at the offset beside a
 /// text: they are rare in logs.
-pub const PHRASES: [(&[u8], usize); 10] = [
+pub const PHRASES: [(&[u8], usize); 11] = [
     (b"Traceback (most recent call last):", 3),
     (b"Exception in thread ", 0),
     (b"Unhandled exception", 10),
@@ -40,6 +40,7 @@ pub const PHRASES: [(&[u8], usize); 10] = [
     (b"core-dump", 3),
     (b"dumped core", 0),
     (b"BUG: ", 0),
+    (b" REPORT====", 6),
 ];
 
 /// Returns true if a phrase stands around `at`.

@@ -37,10 +37,12 @@ pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
         b"warn" | b"warning" => (Warn, Word),
         b"debug" => (Debug, Word),
         b"fatal" => (Fatal, Word),
-        b"err" | b"eror" | b"erro" | b"severe" | b"fail" | b"failure" => (Error, Shape),
-        b"critical" | b"crit" | b"alert" | b"emer" | b"emerg" | b"emergency" | b"panic" | b"pani"
-        | b"dpanic" | b"fata" | b"ftl" => (Fatal, Shape),
-        b"wrn" => (Warn, Shape),
+        b"err" | b"eror" | b"erro" | b"severe" | b"sever" | b"fail" | b"failure" => (Error, Shape),
+        b"critical" | b"crit" | b"criti" | b"alert" | b"emer" | b"emerg" | b"emergency" | b"panic"
+        | b"pani" | b"dpanic" | b"fata" | b"fatl" | b"ftl" => (Fatal, Shape),
+        // btclog's.
+        b"crt" => (Fatal, Heading),
+        b"wrn" | b"warni" => (Warn, Shape),
         b"notice" | b"inf" => (Info, Shape),
         b"trace" | b"trc" | b"trce" | b"dbg" | b"dbug" | b"debu" | b"vrb" | b"finer" | b"finest"
         | b"verbose" => (Debug, Shape),
@@ -51,7 +53,9 @@ pub(crate) fn word_level(word: &[u8]) -> Option<(Level, Evidence)> {
             (Info, Heading)
         }
         b"fine" => (Debug, Heading),
-        b"http" | b"default" | b"success" => (Info, Key),
+        // loguru's.
+        b"success" => (Info, Heading),
+        b"http" | b"default" => (Info, Key),
         b"silly" => (Debug, Key),
         _ => return None,
     })
@@ -108,19 +112,19 @@ const LENGTHS: [u16; 27] = {
     }
     let mut table = [0; 27];
     table[0] = bits(&[5]); // alert
-    table[2] = bits(&[4, 6, 7, 8]); // crit config context critical
+    table[2] = bits(&[3, 4, 5, 6, 7, 8]); // crt crit criti config context critical
     table[3] = bits(&[3, 4, 5, 6, 7]); // dbg dbug debug dpanic default
     table[4] = bits(&[3, 4, 5, 9]); // err emer eror error emergency
-    table[5] = bits(&[3, 4, 5, 6, 7]); // ftl fail fatal finest failure
+    table[5] = bits(&[3, 4, 5, 6, 7]); // ftl fatl fatal finest failure
     table[7] = bits(&[4]); // hint http
     table[8] = bits(&[3, 4, 11, 13]); // inf info information informational
     table[11] = bits(&[3]); // log
     table[13] = bits(&[4, 6]); // note notice
     table[15] = bits(&[4, 5]); // pani panic
-    table[18] = bits(&[5, 6, 7, 9]); // silly severe success statement
+    table[18] = bits(&[5, 6, 7, 9]); // sever severe success statement
     table[19] = bits(&[3, 4, 5]); // trc trce trace
     table[21] = bits(&[3, 7]); // vrb verbose
-    table[22] = bits(&[3, 4, 7]); // wrn warn warning
+    table[22] = bits(&[3, 4, 5, 7]); // wrn warn warni warning
     table
 };
 

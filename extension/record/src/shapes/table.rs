@@ -49,6 +49,17 @@ const SYSLOG: &[(&str, Level)] = &[
     ("7", Debug),
 ];
 
+/// The kinds of Erlang's reports.
+const REPORTS: &[(&str, Level)] = &[
+    ("ERROR", Error),
+    ("CRASH", Error),
+    ("SUPERVISOR", Error),
+    ("WARNING", Warn),
+    ("NOTICE", Info),
+    ("INFO", Info),
+    ("PROGRESS", Info),
+];
+
 /// The classes of BIRD. RMT and AUTH are mistakes of a peer.
 const BIRD: &[(&str, Level)] = &[
     ("FATAL", Fatal),
@@ -175,6 +186,8 @@ pub(super) const ROWS: &[Row] = &[
     row("cockroach", "{level}{mmdd} {thread.digits} {caller} {message}", Says::Letter, "E261128 01:35:33.123456 123 server/server.go:1234 ⋮ [n1] 12  failed to start server"),
     row("etcd before 3.4", "{time}^{level}^|^{message}", Says::Only(CAPNSLOG), "2026-11-28 01:35:33.123456 E | rafthttp: failed to dial 8e9e05c52164694d on stream Message (EOF)"),
     row("telegraf", "{time}^{level}!^{message}", Says::Letter, "2026-11-28T01:35:33Z E! [agent] Error writing to outputs.influxdb: could not write any address"),
+    row("tensorflow", "{time}: {level} {caller.place}] {message}", Says::Letter, "2026-11-28 01:35:33.123456: E tensorflow/stream_executor/cuda/cuda_driver.cc:318] failed call to cuInit"),
+    row("datadog", "{time} | {program.upper} | {level} | ({caller.any}) | {message}", Says::Words(&[]), "2026-11-28 01:35:33 UTC | TRACE | ERROR | (pkg/trace/api/api.go:437 in handleTraces) | Cannot decode traces"),
     row("gitea", "{time} {caller.place} [{level}]^{message}", Says::Letter, "2026/11/28 01:35:33 cmd/web.go:123:runWeb() [F] Failed to start server"),
     row("stunnel", "{time}^LOG{level}[{thread}]:^{message}", Says::Only(SYSLOG), "2026.11.28 01:35:33 LOG3[ui]: SSL_accept: Peer suddenly disconnected"),
     row("bird", "{time}^<{level}>^{message}", Says::Only(BIRD), "2026-11-28 01:35:33.123 <BUG> rt_notify: unexpected state"),
@@ -186,11 +199,11 @@ pub(super) const ROWS: &[Row] = &[
     row("tornado", "[{level}^{time} {logger}]{message}", Says::Letter, "[E 261122 10:00:00 web:2064] 500 GET /x (127.0.0.1) 1.00ms"),
     row("tornado without a logger", "[{level}^{time}]{message}", Says::Letter, "[E 2026-11-22 10:00:00.123] x"),
     row("ceph", "{time} {thread.hex} -1 {message}", Says::Always(Error), "2026-11-28T01:35:33.648+0000 7f12e5ad8640 -1 osd.3 0 OSD::init() : unable to read osd superblock"),
-    row("erlang's reports", "{time} ={level} REPORT===={message}", Says::Only(&[("ERROR", Error), ("WARNING", Warn), ("INFO", Info)]), "2026-11-28 01:35:33 =ERROR REPORT===="),
+    row("erlang's reports", "{time} ={level} REPORT===={message}", Says::Only(REPORTS), "2026-11-28 01:35:33 =ERROR REPORT===="),
     row("passenger", "[ {level} {time} {thread} {caller} ]: {message}", Says::Only(CAPNSLOG), "[ E 2026-11-28 01:35:33.1234 4711/T1f age/Cor/App/Poo.h:123 ]: Could not spawn process"),
     row("questdb", "{time} {level} {logger.dotted} {message}", Says::Only(&[("C", Fatal), ("E", Error)]), "2026-11-28T01:35:33.123456Z E i.q.c.p.PGConnectionContext could not parse [pos=1]"),
     row("websphere", "[{time}] {thread.hex} {logger} {level} {message}", Says::Only(WEBSPHERE), "[11/28/26 1:35:33:123 UTC] 00000001 SystemOut     O   error in my text"),
-    row("cups", "{level}^[{time}]~{message}", Says::Only(CUPS), "E [28/Nov/2026:01:32:59 +0000] cupsdLoadBanners: Unable to open banner directory"),
+    row("cups and cometbft", "{level}~[{time}]~{message}", Says::Only(CUPS), "E [28/Nov/2026:01:32:59 +0000] cupsdLoadBanners: Unable to open banner directory"),
     row("gluster", "[{time}]^{level}^[MSGID: {code.digits}] [{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:22.153680 +0000] E [MSGID: 101032] [store.c:461:gf_store_handle_retrieve] 0-: Path corresponding to /w."),
     row("gluster without a number", "[{time}]^{level}^[{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:28.527124 +0000] E [socket.c:938:__socket_server_bind] 0-socket.management: binding to  failed"),
     row("samba at its start and its end", "[{time}, 0] {caller}({level})~{message}", Says::Only(SAMBA_NOTICES), "[2026/11/28 01:38:29.050031,  0] ../../source3/smbd/server.c:1741(main)"),

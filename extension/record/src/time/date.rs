@@ -43,6 +43,12 @@ fn any_numeric(s: &mut Scanner) -> Option<Stamp> {
             // `12:30` alone may be anything; `9:00AM` and `10:00:00` are times.
             (s.at() >= 6).then_some(Stamp::Clock)
         }
+        // Minecraft Forge: `28Nov2026 01:35:33.123`.
+        (2, Some(b'A'..=b'Z')) => {
+            let day = s.digits(2)?;
+            let (month, year) = (month(s)?, s.digits(4)? as i16);
+            date_then_clock(s, Some(year), month, day)
+        }
         (1 | 2, Some(separator @ (b'/' | b'-' | b' ' | b'.'))) => day_or_month_first(s, separator),
         (10 | 13 | 16 | 19, _) => epoch_digits(s, run),
         _ => None,
@@ -76,7 +82,8 @@ fn iso(s: &mut Scanner) -> Option<Option<Stamp>> {
 
 /// Reads `22/Nov/2026:10:00:00`, `22-Nov-2026 10:00:00`, `22 Nov 2026 10:00:00`,
 /// `11/22/2026 10:00:00`, `22.11.2026 10:00:00`, `17/06/09 20:10:40` (Spark), `11/22/26 10:00:00`
-/// (WebSphere), `22 Nov 10:00:00` (Node-RED), `11-22 10:00:00.123` (Android).
+/// (WebSphere), `22 Nov 10:00:00` (Node-RED), `11-22 10:00:00.123` (Android),
+/// `11-22|10:00:00.123` (Geth).
 fn day_or_month_first(s: &mut Scanner, separator: u8) -> Option<Stamp> {
     let first = s.number(1, 2)?;
     s.eat(separator);
@@ -92,7 +99,7 @@ fn day_or_month_first(s: &mut Scanner, separator: u8) -> Option<Stamp> {
     }
     let second = s.number(1, 2)?;
     match separator {
-        b'-' if s.peek() == Some(b' ') => date_then_clock(s, None, first, second),
+        b'-' if matches!(s.peek(), Some(b' ' | b'|')) => date_then_clock(s, None, first, second),
         b'/' | b'.' | b'-' if s.eat(separator) => {
             let run = s.rest().iter().take_while(|b| b.is_ascii_digit()).count();
             match run {
@@ -141,6 +148,11 @@ pub(super) fn glog(s: &mut Scanner) -> Option<Stamp> {
         _ => return None,
     };
     let (month, day) = (s.digits(2)?, s.digits(2)?);
+    // Abseil before it knows its zone: `0000 00:00:1795829733.123456`.
+    if (month, day) == (0, 0) && s.rest().starts_with(b" 00:00:") {
+        s.skip(7);
+        return epoch_digits(s, 10);
+    }
     (s.peek() == Some(b' ')).then_some(())?;
     date_then_clock(s, year, month, day)
 }
@@ -261,7 +273,10 @@ fn date_then_clock(s: &mut Scanner, year: Option<i16>, month: u64, day: u64) -> 
     match s.peek()? {
         // MariaDB pads hours with a blank.
         b' ' if s.rest().get(1) == Some(&b' ') => s.skip(2),
-        b'T' | b't' | b' ' | b'-' | b'_' => s.skip(1),
+        b'T' | b't' | b' ' | b'-' | b'_' | b'|' => s.skip(1),
+        // Rust's fern: `[2026-11-22][10:00:00]`; Nginx Proxy Manager: `[11/22/2026] [10:00:00 AM]`.
+        b']' if s.rest().get(1) == Some(&b'[') => s.skip(2),
+        b']' if s.rest().starts_with(b"] [") => s.skip(3),
         b':' => {
             s.skip(1);
             s.eat(b':');

@@ -35,11 +35,13 @@ const START: &[u8] = b"\n\t \"\0";
 const SHAPES: &[Shape] = &[
     (0, word(b"err")),
     (0, word(b"ftl")),
+    (0, word(b"crt")),
     (0, word(b"fel:")),
     (0, word(b"ceba")),               // Tra(ceba)ck
     (0, [b"\n", b"{", b"\n\r", ANY]), // an object's { alone in its line
     (1, word(b"fail")),
     (1, word(b"fata")),
+    (1, word(b"fatl")),
     (1, word(b"fehl")),
     (1, word(b"hata")),
     (1, word(b"schw")),
@@ -64,19 +66,22 @@ const SHAPES: &[Shape] = &[
     (4, [b"\\", b"u", b"0", DIGIT]),    // an escaped character: \u003c
     (4, word(b"dump")),                 // dump(ed core)
     (4, word(b"bug:")),
+    (4, word(b"t===")), // (=CRASH REPOR)T====
     (5, word(b"emer")),
     (5, word(b"allv")),
     (5, word(b"aler")),
-    (5, [b"\"", DIGIT, DIGIT, b"\"\\"]),            // "50"
-    (5, [b"\"", b"0123456789efca", b"\\", b"\""]),  // "3\"
-    (6, [b"\n", b"efcax", b" ", b"["]),             // cups' E [
-    (6, [START, b"efca", DIGIT, ANY]),              // glog
-    (6, [START, b"efca", b",/", ANY]),              // Ruby, Android
-    (7, word(b",  0")),                             // Samba's ,  0
-    (7, word(b"0 -1")),                             // Ceph's 0 -1
-    (7, [b"0123456789z]", b" ", b"efcam#", b" !"]), // 5678 E Tag, .123 # msg, ] E [, Z E!
-    (7, [b"[", b" ", b"efcax", b" "]),              // Passenger's [ E 2
-    (7, [b"\"", b":", b" ", DIGIT]),                // ": 5
+    (5, [b"\"", DIGIT, DIGIT, b"\"\\"]),           // "50"
+    (5, [b"\"", b"0123456789efca", b"\\", b"\""]), // "3\"
+    (6, [b"\n", b"efcax", b" ", b"["]),            // cups' E [
+    (6, [START, b"efca", DIGIT, ANY]),             // glog
+    (6, [START, b"efca", b",/", ANY]),             // Ruby, Android
+    (6, [START, b"efcax", b"[", ANY]),             // CometBFT's E[
+    (7, word(b",  0")),                            // Samba's ,  0
+    (7, word(b"0 -1")),                            // Ceph's 0 -1
+    // 5678 E Tag, .123 # msg, ] E [, Z E!, .123: E tensorflow
+    (7, [b"0123456789z]:", b" ", b"efcam#", b" !"]),
+    (7, [b"[", b" ", b"efcax", b" "]), // Passenger's [ E 2
+    (7, [b"\"", b":", b" ", DIGIT]),   // ": 5
 ];
 
 /// The shapes that join for a warning.
@@ -89,8 +94,8 @@ const WARNINGS: &[Shape] = &[
     (5, [b"\"", b"w", b"\\", b"\""]),
     (6, [b"\n", b"w", b" ", b"["]),
     (6, [START, b"w", DIGIT, ANY]),
-    (6, [START, b"w", b",/", ANY]),
-    (7, [b"0123456789z]", b" ", b"w", b" !"]),
+    (6, [START, b"w", b",/[", ANY]),
+    (7, [b"0123456789z]:", b" ", b"w", b" !"]),
     (7, [b"[", b" ", b"w", b" "]),
 ];
 
