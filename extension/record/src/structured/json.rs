@@ -51,6 +51,13 @@ pub(crate) fn json(text: &str, context: &Context) -> Option<Parts> {
         }
     }
     parts.message = take_text_of(keys, &mut fields, &MESSAGE);
+    // CloudNativePG's wrapped records of PostgreSQL.
+    if parts.message.as_deref() == Some("record")
+        && let Some(Value::Object(inner)) = fields.get_mut("record")
+        && inner.remove("error_severity").is_some()
+    {
+        parts.message = take_text(inner, &MESSAGE).or(parts.message);
+    }
     parts.detail = take_text_of(keys, &mut fields, &STACK);
     for key in NESTED.into_iter().filter(|key| keys.may_hold(key)) {
         let Some(Value::Object(inner)) = fields.get_mut(key) else {

@@ -1,7 +1,7 @@
 //! The level that a JSON record names by a key, found without allocating: this runs for each line
 //! near a hit.
 
-use memchr::memchr2;
+use memchr::{memchr2, memmem};
 
 use crate::level::Level;
 use crate::level::translated;
@@ -23,11 +23,25 @@ pub(crate) enum Json<'a> {
 /// Looks for the level in the JSON object at the start of `bytes`.
 pub(crate) fn json(bytes: &[u8]) -> Json<'_> {
     let mut seen = Seen::default();
-    match object(bytes, &mut seen, 0, 0) {
-        _ if seen.level.is_some() => seen.level.map_or(Json::Silent, Json::Level),
-        None => Json::Broken,
-        Some(_) => seen.verdict(),
+    let whole = object(bytes, &mut seen, 0, 0);
+    match (seen.level, whole) {
+        (Some(Level::Info), _) => Json::Level(postgres_record(bytes).unwrap_or(Level::Info)),
+        (Some(level), _) => Json::Level(level),
+        (None, None) => Json::Broken,
+        (None, Some(_)) => seen.verdict(),
     }
+}
+
+/// Returns the severity of a record of PostgreSQL that CloudNativePG has put into one of its own:
+/// `{"level":"info",…,"msg":"record",…,"record":{…,"error_severity":"ERROR",…}}`. A text in a JSON
+/// string cannot look so, as its quotes are escaped.
+fn postgres_record(bytes: &[u8]) -> Option<Level> {
+    const SEVERITY: &[u8] = br#""error_severity":"#;
+    let mut at = memmem::find(bytes, br#""msg":"record""#)?;
+    at += memmem::find(&bytes[at..], br#""record":{"#)?;
+    at += memmem::find(&bytes[at..], SEVERITY)? + SEVERITY.len();
+    let (severity, _) = string(bytes, at)?;
+    value_level(severity).or_else(|| translated::severity(severity))
 }
 
 /// Objects are read this deep for a level.
@@ -403,6 +417,9 @@ mod tests {
         assert_eq!(of(r#"{"level":{"name":"fatal"},"msg":"x"}"#), Some(Level::Fatal));
         assert_eq!(of(r#"{"ts":"x","body":{"level":"error"}}"#), Some(Level::Error));
         assert_eq!(of(r#"{"PRIORITY":["3","3"],"MESSAGE":"x"}"#), Some(Level::Error));
+        let wrapped = r#"{"level":"info","msg":"record","record":{"error_severity":"FATAL"}}"#;
+        assert_eq!(of(wrapped), Some(Level::Fatal));
+        assert_eq!(of(&wrapped.replace("\"msg\"", "\"x\"")), Some(Level::Info));
     }
 
     #[test]
