@@ -245,6 +245,10 @@ fn moment(year: i16, month: i8, day: i8, clock: Clock, zone: Zone, context: &Con
     if let Zone::Offset(seconds) = zone {
         return Offset::from_seconds(seconds).ok()?.to_timestamp(written).ok();
     }
+    if let Zone::Named(place) = zone {
+        let zone = zone::named(place)?;
+        return zone.to_ambiguous_timestamp(written).compatible().ok();
+    }
     let ambiguous = context.zone.to_ambiguous_timestamp(written);
     let Zone::Abbreviation(name) = zone else {
         return ambiguous.compatible().ok();
@@ -314,6 +318,9 @@ mod tests {
         all(&[
             ("22/Nov/2026:10:00:00 +0100", "2026-11-22T09:00:00Z"),
             ("22-Nov-2026 10:00:00 UTC", "2026-11-22T10:00:00Z"),
+            ("22-Nov-2026 10:00:00 Europe/Berlin]", "2026-11-22T09:00:00Z"),
+            ("22-Jul-2026 10:00:00 Europe/Berlin]", "2026-07-22T08:00:00Z"),
+            ("22-Nov-2026 10:00:00 Nowhere/Land]", "2026-11-22T15:00:00Z"),
             ("22 Nov 2026 10:00:00.123", "2026-11-22T15:00:00.123Z"),
             ("Sun Nov 22 10:00:00.123456 2026", "2026-11-22T15:00:00.123456Z"),
             ("Sun Nov 22 10:00:00 UTC 2026", "2026-11-22T10:00:00Z"),

@@ -1,6 +1,10 @@
 //! The zone that a time names: an offset, UTC, or an abbreviation that only the reader's zone can
 //! explain.
 
+use std::sync::RwLock;
+
+use jiff::tz::TimeZone;
+
 use crate::scan::Scanner;
 
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -11,6 +15,35 @@ pub(crate) enum Zone {
     Offset(i32),
     /// An abbreviation: the reader's zone explains it, or it means the same all over the world.
     Abbreviation([u8; 5]),
+    /// A zone of the time zone database, by its place in [`NAMED`].
+    Named(u8),
+}
+
+/// The zones that times have named. A place is a byte, which keeps a time small.
+static NAMED: RwLock<Vec<TimeZone>> = RwLock::new(Vec::new());
+
+/// Returns the zone of this name; None if this host does not know it.
+fn by_name(name: &[u8]) -> Option<Zone> {
+    let name = std::str::from_utf8(name).ok()?;
+    let zones = NAMED.read().ok()?;
+    let mut place = zones.iter().position(|zone| zone.iana_name() == Some(name));
+    drop(zones);
+    if place.is_none() {
+        let zone = TimeZone::get(name).ok()?;
+        let mut zones = NAMED.write().ok()?;
+        // The name may be written in another case.
+        place = zones.iter().position(|known| *known == zone);
+        if place.is_none() && zones.len() < usize::from(u8::MAX) {
+            place = Some(zones.len());
+            zones.push(zone);
+        }
+    }
+    Some(Zone::Named(u8::try_from(place?).ok()?))
+}
+
+/// Returns a zone that [`Zone::Named`] stands for.
+pub(super) fn named(place: u8) -> Option<TimeZone> {
+    NAMED.read().ok()?.get(usize::from(place)).cloned()
 }
 
 /// Reads `Z`, ` Z` at the end, `+02`, `+0200`, `+02:00`, ` +0200`, ` UTC`, ` CET`,
@@ -76,12 +109,14 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
                 name[..letters].copy_from_slice(&word[..letters]);
                 return Zone::Abbreviation(name);
             }
-            // PHP: `[22-Nov-2026 10:00:00 Europe/Berlin]`. The zone of the host, so the reader's.
+            // PHP: `[22-Nov-2026 10:00:00 Europe/Berlin]`. A name that this host does not know is
+            // taken for the reader's zone.
             let is_name = |b: &u8| b.is_ascii_alphabetic() || matches!(b, b'/' | b'_');
             if word.get(letters).is_some_and(is_name) {
                 let name = word.iter().take_while(|b| is_name(b)).count();
                 if word.get(name) == Some(&b']') && word[..name].contains(&b'/') {
                     s.skip(1 + name);
+                    return by_name(&word[..name]).unwrap_or(Zone::Local);
                 }
             }
             Zone::Local
