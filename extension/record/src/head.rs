@@ -13,6 +13,7 @@ use serde_json::{Map, Value};
 
 use crate::level::detect::{self, Word};
 use crate::level::long_prefix;
+use crate::line::tagged;
 use crate::shapes::{self, Shaped};
 use crate::{Context, Level, time};
 use cursor::Cursor;
@@ -137,12 +138,15 @@ impl<'a> Cursor<'a, '_> {
             self.separators();
             let start = self.at;
             if self.timestamp(word) {
-                self.blanks();
-                // Behind syslog's tag.
-                if !self.timed
-                    && let Some(shaped) = detect::timed_shape(self.rest())
-                {
-                    return self.shaped(&shaped);
+                if !self.timed {
+                    self.blanks();
+                    if let Some((len, _)) = tagged::sequence(self.rest()) {
+                        self.keep("sequence", &self.rest_str()[1..len - 2]);
+                        self.at += len;
+                    }
+                    if let Some(shaped) = detect::timed_shape(self.rest()) {
+                        return self.shaped(&shaped);
+                    }
                 }
                 continue;
             }

@@ -99,20 +99,25 @@ fn pri(line: &[u8]) -> Option<Level> {
 
 fn plain(line: &[u8]) -> Option<Level> {
     let lead = shapes::lead(line);
-    match shapes::decisive(line, lead.as_ref()).or_else(|| behind_tag(line, lead.as_ref())) {
-        Some(shaped) => shaped.level,
+    let decided = shapes::decisive(line, lead.as_ref()).map(|shaped| shaped.level);
+    match decided.or_else(|| behind_tag(line, lead.as_ref())) {
+        Some(level) => level,
         None => unshaped(line, lead.as_ref(), first(line, lead.as_ref())),
     }
 }
 
-/// Returns the shape of a text that syslog has stored with a head of its own, if the text has a
-/// time and the shape decides the level: `Nov 28 01:35:33 node1 kubelet[42]: E1128 01:35:33.1 …`.
-fn behind_tag(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
+/// Returns the level of a text that syslog has stored with a head of its own, if the text has a
+/// time and a row of the table decides: `Nov 28 01:35:33 node1 kubelet[42]: E1128 01:35:33.1 …`. A
+/// later line of a message of PostgreSQL has none.
+fn behind_tag(line: &[u8], lead: Option<&Lead>) -> Option<Option<Level>> {
     let lead = lead.filter(|lead| lead.start == 0)?;
-    timed_shape(tagged::text_behind(line, lead.end)?)
+    match tagged::part_behind(line, lead.end)? {
+        (2.., text) if text.starts_with(b"#011") || text.starts_with(b"\t") => Some(None),
+        (_, text) => timed_shape(text).map(|shaped| shaped.level),
+    }
 }
 
-/// Returns the shape of a text behind a tag, as [`behind_tag`] reads it.
+/// Returns the shape of a text behind a tag, if it has a time and decides the level.
 pub(crate) fn timed_shape(text: &[u8]) -> Option<Shaped> {
     let shaped = shapes::decisive(text, shapes::lead(text).as_ref())?;
     shaped.stamp.is_some().then_some(shaped)
@@ -154,7 +159,7 @@ pub(crate) fn plain_of(
     let decisive = match shaped {
         Some(shaped) if shaped.is_decisive() => Some(shaped.level),
         Some(_) => shapes::decisive(line, lead).map(|shaped| shaped.level),
-        None => behind_tag(line, lead).map(|shaped| shaped.level),
+        None => behind_tag(line, lead),
     };
     match decisive {
         Some(level) => (level, None),
