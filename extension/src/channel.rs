@@ -146,11 +146,6 @@ impl Outcome {
         Self::new(Verdict::Failed, answer)
     }
 
-    /// Returns the outcome of an attempt that is nobody's: its claim was undone.
-    pub fn undone() -> Self {
-        Self::retry("the claim was undone")
-    }
-
     /// Returns the outcome of an attempt that did not reach its server.
     pub fn unreached(answer: impl Into<String>) -> Self {
         Self {

@@ -11,8 +11,8 @@ use std::sync::{Arc, OnceLock};
 pub struct Claim(Arc<OnceLock<bool>>);
 
 impl Claim {
-    /// The claim of what is in no table.
-    pub fn of_nothing() -> Self {
+    /// Returns a claim that nobody waits for: it is on disk, or of what is in no table.
+    pub fn on_disk() -> Self {
         Self(Arc::new(OnceLock::from(true)))
     }
 
@@ -21,12 +21,13 @@ impl Claim {
         *self.0.wait()
     }
 
+    /// Whether both are of one transaction.
     pub fn is(&self, other: &Self) -> bool {
         Arc::ptr_eq(&self.0, &other.0)
     }
 }
 
-/// The end of a claim's transaction, which is a failure unless it is told otherwise.
+/// A claim whose transaction is open: without `committed` it is undone.
 #[derive(Default)]
 pub struct Claiming(Claim);
 
@@ -35,7 +36,7 @@ impl Claiming {
         self.0.clone()
     }
 
-    /// The transaction is on disk.
+    /// Says that the transaction is on disk.
     pub fn committed(self) {
         let _ = self.0.0.set(true);
     }

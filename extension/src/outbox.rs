@@ -160,20 +160,14 @@ impl Senders {
             let claimed = self::claim(channel, room, &claim)?;
             spi::Result::Ok((!claimed.is_empty(), self.begin(channel, claimed)))
         });
-        match claimed {
-            Ok(Ok((any, unsent))) => {
-                claiming.committed();
-                Ok(any.then(|| unsent.end()))
-            }
-            failed => {
-                drop(claiming);
-                if let Some(sender) = self.0.get_mut(channel) {
-                    sender.forget(&claim);
-                }
-                failed??;
-                Ok(None)
-            }
+        let claimed = claimed.map_err(TickError::from).and_then(|claimed| Ok(claimed?));
+        if claimed.is_ok() {
+            claiming.committed();
+        } else if let Some(sender) = self.0.get_mut(channel) {
+            sender.forget(&claim);
         }
+        let (any, unsent) = claimed?;
+        Ok(any.then(|| unsent.end()))
     }
 
     /// Returns the attempts that have ended since the last call; never waits.
@@ -273,17 +267,16 @@ fn deliver() -> spi::Result<()> {
         if !leases.is_empty() {
             renew_leases(leases)?;
         }
-        let claiming = Claiming::default();
         let mut claimed = Vec::new();
         for one in due()?.into_iter().filter(|one| one.seconds <= 0.0) {
             let room = senders.room(&one.channel);
             if room > 0 {
-                let claim = claim(&one.channel, room, &claiming.claim())?;
-                claimed.push((one.channel, claim));
+                // They are sent after the commit.
+                let notifications = claim(&one.channel, room, &Claim::on_disk())?;
+                claimed.push((one.channel, notifications));
             }
         }
         procedure.commit();
-        claiming.committed();
         let mut ended = Vec::new();
         let mut sent = false;
         for (channel, notifications) in claimed {

@@ -131,7 +131,7 @@ fn notification(reason: &str, payload: String) -> Notification {
         in_reply_to: Vec::new(),
         created_at: Timestamp::now(),
         payload,
-        claim: Claim::of_nothing(),
+        claim: Claim::on_disk(),
     }
 }
 

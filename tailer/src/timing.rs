@@ -31,7 +31,7 @@ pub const TOGETHER: Duration = Duration::from_millis(10);
 /// An offset without records moves when it is this old, so that a restart does not read much again.
 pub const UNSTORED: Duration = Duration::from_secs(5);
 /// A record of one plain line waits this long for a line that continues it: a trace is mostly one
-/// write.
+/// write, or several without a pause.
 pub const SHORT_WAIT: Duration = Duration::from_micros(1500);
 /// A record with continuation lines waits this long: traces come in bursts.
 pub const LONG_WAIT: Duration = Duration::from_secs(1);

@@ -191,7 +191,8 @@ impl Channel for EmailChannel {
         ) {
             // All of it is UTF-8, and ASCII but for addresses: lettre encodes the rest.
             Ok(mail) => {
-                let text = String::from_utf8_lossy(&mail.formatted()).into_owned();
+                let mail = mail.formatted();
+                let text = String::from_utf8_lossy(&mail);
                 self.transaction(to.email.as_ref(), &text, &notification.claim)
             }
             Err(why) => Outcome::failed(why.to_string()),

@@ -185,7 +185,7 @@ mod tests {
             in_reply_to: vec!["<0@db01>".into(), "<7@db01>".into(), "<0@db01>".into()],
             created_at: "2026-11-22T10:00:00Z".parse().unwrap(),
             payload: payload.to_string(),
-            claim: Claim::of_nothing(),
+            claim: Claim::on_disk(),
         };
         let mail = compose(
             &notification,

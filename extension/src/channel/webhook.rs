@@ -95,7 +95,7 @@ impl Channel for WebhookChannel {
             request = request.header(name, value);
         }
         if !notification.claim.holds() {
-            return Outcome::undone();
+            return Outcome::retry("the claim was undone");
         }
         let mut response = match request.send(body) {
             Ok(response) => response,

@@ -77,12 +77,7 @@ fn converse(
         Instant::now(),
     )
     .and_then(|mut session| {
-        let sent = session.send(
-            "a@db01",
-            "b@db01",
-            "Subject: x\r\n\r\n.\r\n",
-            &Claim::of_nothing(),
-        );
+        let sent = session.send("a@db01", "b@db01", "Subject: x\r\n\r\n.\r\n", &Claim::on_disk());
         if sent.is_err() {
             then(&mut session)?;
         }

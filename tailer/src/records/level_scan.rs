@@ -84,20 +84,12 @@ impl Candidates {
             // Samba's `,  0]`.
             b',' => rest.starts_with(b"  0") || rest.len() < 3,
             // TensorFlow's `.123456: E tensorflow`.
-            b':' => {
-                let letter = match *rest {
-                    [b' ', letter, b' ', ..] => self.is_letter(letter),
-                    [_, _, _, ..] => false,
-                    _ => true,
-                };
-                letter || needles::is_phrase(window, mark)
-            }
+            b':' => self.between_blanks(rest) || needles::is_phrase(window, mark),
             // gluster's `] E [`.
-            b']' => match *rest {
-                [b' ', letter, b' ', ..] => self.is_letter(letter) || needles::LETTERS.contains(&letter),
-                [_, _, _, ..] => false,
-                _ => true,
-            },
+            b']' => {
+                self.between_blanks(rest)
+                    || matches!(*rest, [b' ', letter, b' ', ..] if needles::LETTERS.contains(&letter))
+            }
             // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `, Telegraf's `Z
             // E! `.
             // Ceph's `0 -1 `.
@@ -113,6 +105,15 @@ impl Candidates {
                     && (self.word(&window[mark..]) || needles::is_phrase(window, mark))
             }
             _ => false,
+        }
+    }
+
+    /// A letter alone.
+    fn between_blanks(self, text: &[u8]) -> bool {
+        match *text {
+            [b' ', letter, b' ', ..] => self.is_letter(letter),
+            [_, _, _, ..] => false,
+            _ => true,
         }
     }
 

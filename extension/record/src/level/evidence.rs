@@ -26,7 +26,7 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
             Some(b'^' | b'~' | b']' | b')') => true,
             // `=ERROR REPORT====`, but not `state=ERROR`.
             Some(b'=') => upper && start == 1,
-            // A path of names is no head: `std::error::Error`. SABnzbd's `,123::ERROR::[` is one.
+            // A path of names is no head: `std::error::Error`; but SABnzbd's `,123::ERROR::[` is.
             Some(b':') => start < 2 || line[start - 2] != b':' || between_colons(line, start, end),
             // `app-ERROR`, `local.ERROR:`.
             Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
