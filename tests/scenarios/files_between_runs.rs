@@ -61,6 +61,34 @@ fn a_file_rotated_while_the_last_run_saw_an_empty_one_is_read() -> Result<()> {
     Ok(())
 }
 
+/// The names of rotating-file-stream (npm), WebLogic and log4net.
+#[test]
+fn a_file_that_went_to_a_name_of_another_shape_is_read() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    for (shape, name) in [
+        (
+            "date first",
+            (|n| format!("20261128-0101-0{n}-app.log")) as fn(u8) -> String,
+        ),
+        ("number", |n| format!("app.log0000{n}")),
+        ("date", |n| format!("app.log2026112{n}")),
+    ] {
+        let mut files = Journal::new(shape, &["app.log"])?;
+        writeln!(files.open(&name(1))?, "2026-11-28 01:01:00 ERROR before logwatch")?;
+        files.open("app.log")?;
+        files.once(&server)?;
+        for number in 2..5 {
+            files.write("app.log", &numbered(&format!("file {number}"), 5))?;
+            files.rename("app.log", &name(number))?;
+        }
+        files.gzip(&name(3))?;
+        files.write("app.log", &numbered("live", 5))?;
+        files.catch_up(&server)?;
+        assert_eq!(files.gaps(&server)?, Vec::<String>::new());
+    }
+    Ok(())
+}
+
 #[test]
 fn late_lines_of_a_renamed_file_are_read() -> Result<()> {
     let server = Server::without_worker(&[])?;

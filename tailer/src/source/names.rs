@@ -73,8 +73,16 @@ pub fn series(path: &Path) -> Vec<u8> {
     if is_date(&stem[shorter.len()..]) {
         return [shorter, extension].concat();
     }
-    let first = kind.iter().take_while(|byte| is_mark(**byte)).count();
-    kind[if is_date(&kind[..first]) { first } else { 0 }..].to_vec()
+    without_first_date(&kind).to_vec()
+}
+
+/// Returns the name without a date in front of it.
+fn without_first_date(name: &[u8]) -> &[u8] {
+    let marks = name.iter().take_while(|byte| is_mark(**byte)).count();
+    let separator = name[..marks].iter().rposition(|byte| b".-_".contains(byte));
+    // The T of `2026-11-28-Tracker.log` is no part of the date.
+    let (date, rest) = name.split_at(separator.map_or(marks, |at| at + 1));
+    if is_date(date) { rest } else { name }
 }
 
 /// True for what begins with a year and has a month at least.
@@ -193,6 +201,11 @@ pub fn bases(path: &Path) -> Vec<PathBuf> {
         }
     }
     let plain = plain_name(name);
+    let rest = without_first_date(plain);
+    if rest.len() < plain.len() && !rest.is_empty() {
+        bases.push(rest.to_vec());
+    }
+    bases.extend(without_number(plain).map(<[u8]>::to_vec));
     if let Some(dot) = plain.iter().rposition(|byte| *byte == b'.') {
         let (stem, extension) = plain.split_at(dot);
         for (at, _) in stem.iter().enumerate().filter(is_separator) {
@@ -205,6 +218,16 @@ pub fn bases(path: &Path) -> Vec<PathBuf> {
         .iter()
         .map(|base| path.with_file_name(OsStr::from_bytes(base)))
         .collect()
+}
+
+/// Returns the name without a number right after its extension: WebLogic's `server.log00001`,
+/// log4net's `app.log20261128`.
+fn without_number(name: &[u8]) -> Option<&[u8]> {
+    let digits = name.iter().rev().take_while(|byte| byte.is_ascii_digit()).count();
+    let shorter = &name[..name.len() - digits];
+    let dot = shorter.iter().rposition(|byte| *byte == b'.')?;
+    let is_extension = shorter.len() > dot + 1 && shorter[dot + 1..].iter().all(u8::is_ascii_alphabetic);
+    (digits > 0 && dot > 0 && is_extension).then_some(shorter)
 }
 
 /// True for `.1`, `-20261122.gz`, `.2026-11-22.3`, `.old`, `.gz`.
@@ -325,6 +348,7 @@ mod tests {
             ("2026-11-28-app.log", "app.log"),
             ("2026_11_28.request.log", "request.log"),
             ("2026-11-28.log", ".log"),
+            ("2026-11-28-Tracker.log", "Tracker.log"),
             ("app2.log", "app2.log"),
             ("20_app.log", "20_app.log"),
             ("0a1b2c-json.log", "0a1b2c-json.log"),
@@ -355,6 +379,11 @@ mod tests {
             ("app-2026-11-22.log.gz", "/log/app.log"),
             ("app.1.log", "/log/app.log"),
             ("mail.1", "/log/mail"),
+            ("20261128-0101-01-app.log.gz", "/log/app.log"),
+            ("2026-11-28_app.log", "/log/app.log"),
+            ("server.log00001", "/log/server.log"),
+            ("app.log20261128.gz", "/log/app.log"),
+            ("2026-11-28-Tracker.log", "/log/Tracker.log"),
             ("@400000006928f0b71a2b3c4d.s", "/log/current"),
         ] {
             assert!(
@@ -363,7 +392,16 @@ mod tests {
                 bases(name)
             );
         }
-        for name in ["app.log", "mail.err", "app.log.tmp", "2026.log", "foo.log"] {
+        for name in [
+            "app.log",
+            "mail.err",
+            "app.log.tmp",
+            "2026.log",
+            "20_app.log",
+            "foo.log",
+            "app2.log",
+            ".log1",
+        ] {
             assert_eq!(bases(name), Vec::<PathBuf>::new(), "{name}");
         }
         assert!(!bases("app.log.1.tmp").contains(&PathBuf::from("/log/app.log")));

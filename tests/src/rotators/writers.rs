@@ -139,6 +139,11 @@ pub enum Writer {
 }
 
 impl Rotator {
+    /// A program that rotates when a period begins, whatever else happens.
+    pub fn has_clock(&self) -> bool {
+        matches!(self, Rotator::Program { clock, .. } if *clock != Clock::Always)
+    }
+
     pub fn start(&self, folder: &Path) -> Result<Writer> {
         Ok(match self {
             Rotator::Program { command, clock } => {
