@@ -177,8 +177,8 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Shows the tailer the first file. What was rotated before its first run is not its business: a
-    /// program's clock may rotate the first line away just before that.
+    /// Shows the tailer the first file. What was rotated before its first run is not its business:
+    /// a program's clock may rotate the first line away just before that.
     fn first_run(&mut self) -> Result<()> {
         self.write(1)?;
         self.wait_for_disk()?;
