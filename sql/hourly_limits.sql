@@ -14,7 +14,7 @@ BEGIN
     WITH had AS (
         SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
           FROM logwatch.notifications AS n
-         -- No mail is sent later than 48 hours after it was queued.
+         -- Hardly any mail is sent later than 48 hours after it was queued.
          WHERE n.created_at > clock_timestamp() - interval '50 hours' AND n.channel = 'email' AND n.reason <> 'digest' AND n.sent_with IS NULL
            AND (n.state = 'sent' AND n.sent_at > clock_timestamp() - interval '1 hour' OR n.state = 'sending')
          GROUP BY n.recipient

@@ -175,8 +175,13 @@ BEGIN
     DELETE FROM logwatch.arrivals AS v
      WHERE v.last_at < now() - interval '25 hours'
        AND (v.last_at < keep_from OR EXISTS (SELECT FROM logwatch.arrivals AS l WHERE l.source_id = v.source_id AND l.since > v.since));
-    DELETE FROM logwatch.notifications AS n WHERE n.created_at < keep_from AND n.state IN ('sent', 'failed', 'suppressed');
-    DELETE FROM logwatch.alerts AS a WHERE a.state = 'resolved' AND a.resolved_at < keep_from AND a.met_until < keep_from;
+    -- They tell who is to hear of the end of an alert.
+    DELETE FROM logwatch.notifications AS n
+     WHERE n.created_at < keep_from AND n.state IN ('sent', 'failed', 'suppressed')
+       AND NOT EXISTS (SELECT FROM logwatch.alerts AS a
+                        WHERE COALESCE(a.announced_with, a.id) = n.alert_id AND (a.state <> 'resolved' OR a.end_is_news AND a.announced = 'firing'));
+    DELETE FROM logwatch.alerts AS a
+     WHERE a.state = 'resolved' AND a.resolved_at < keep_from AND a.met_until < keep_from AND NOT (a.end_is_news AND a.announced IS NOT NULL);
     DELETE FROM logwatch.acknowledgements AS k WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.id = k.alert_id);
     DELETE FROM logwatch.attempts AS t WHERE t.at < keep_from;
     DELETE FROM logwatch.silences AS s WHERE s.ends_at < keep_from AND s.repeat_every IS NULL;

@@ -46,12 +46,15 @@ BEGIN
                                   OR a.announced_with NOT IN (SELECT o.announced_with FROM logwatch.alerts AS o WHERE o.state <> 'resolved' AND o.announced_with IS NOT NULL))
                              THEN 'resolved'
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND a.resolved_at = a.fired_at THEN 'late'
-                        -- Over before the hours in which the rule notifies began.
+                        -- Over before the hours in which the rule notifies began. At its end
+                        -- nothing else held it back; a silence may have before.
                         WHEN a.state = 'resolved' AND a.announced IS NULL AND r.notify_during IS NOT NULL AND r.outside_hours = 'hold' AND a.resolved_at > asof - interval '7 days'
-                             AND logwatch_private.is_outside_hours((SELECT k FROM logwatch.rules AS k WHERE k.name = a.rule), a.fired_at)
+                             AND (NOT acked.itself OR a.worst > COALESCE((logwatch_private.last_ack(a.id)).worst, a.level))
+                             AND EXISTS (SELECT FROM logwatch.rules AS k
+                                          WHERE k.name = a.rule AND (logwatch_private.is_outside_hours(k, a.fired_at) OR logwatch_private.is_outside_hours(k, a.resolved_at)))
                              AND NOT logwatch_private.is_silenced((SELECT k FROM logwatch.alerts AS k WHERE k.id = a.id), a.resolved_at)
                              AND NOT EXISTS (SELECT FROM logwatch.alerts AS o
-                                              WHERE o.rule = r.inhibited_by AND o.fired_at <= a.resolved_at AND COALESCE(o.resolved_at >= a.fired_at, true)) THEN 'held'
+                                              WHERE o.rule = r.inhibited_by AND o.fired_at <= a.resolved_at AND COALESCE(o.resolved_at >= a.resolved_at, true)) THEN 'held'
                    END AS reason, r.inhibited_by IS NOT NULL OR r.notify_during IS NOT NULL AS may_be_held
               FROM logwatch.alerts AS a
               LEFT JOIN logwatch.rules AS r ON r.name = a.rule
@@ -352,6 +355,16 @@ CREATE FUNCTION logwatch_private.renew_leases(ids bigint[]) RETURNS void
     $$;
 COMMENT ON FUNCTION logwatch_private.renew_leases(bigint[]) IS 'Extends the leases of notifications that are being sent by two minutes';
 
+CREATE FUNCTION logwatch_private.final_outcome(outcome text, attempts integer, created_at timestamptz) RETURNS text
+    LANGUAGE sql VOLATILE
+    -- Part of the query that calls it. As many attempts take two days: the days in which the server
+    -- was down do not count, after which a mail server may start later than PostgreSQL.
+    AS $$
+    SELECT CASE WHEN outcome OPERATOR(pg_catalog.=) 'retry' AND attempts OPERATOR(pg_catalog.>) 50
+                     AND pg_catalog.clock_timestamp() OPERATOR(pg_catalog.>) (created_at OPERATOR(pg_catalog.+) interval '48 hours') THEN 'failed' ELSE outcome END
+    $$;
+COMMENT ON FUNCTION logwatch_private.final_outcome(text, integer, timestamptz) IS 'Outcome of an attempt: a retry after 48 hours of attempts is a failure';
+
 CREATE FUNCTION logwatch_private.record_attempts(ids bigint[], message_ids text[], outcomes text[], codes integer[], answers text[]) RETURNS void
     LANGUAGE plpgsql VOLATILE SECURITY DEFINER
     SET search_path = pg_catalog, pg_temp
@@ -367,25 +380,23 @@ BEGIN
         SELECT u.id, u.message_id, u.outcome, u.code, left(u.answer, 1000) AS answer
           FROM unnest(ids, message_ids, outcomes, codes, answers) AS u (id, message_id, outcome, code, answer)
     ), part AS MATERIALIZED (
-        SELECT n.id, n.leased_at, n.message_id, e.outcome, e.code, e.answer
+        SELECT n.id, n.leased_at, logwatch_private.final_outcome(e.outcome, n.attempts, n.created_at) AS outcome, e.code, e.answer
           FROM ended AS e JOIN logwatch.notifications AS n ON n.id = e.id AND n.message_id = e.message_id
         UNION ALL
-        SELECT n.id, n.leased_at, n.message_id, e.outcome, e.code, e.answer
+        SELECT n.id, n.leased_at, logwatch_private.final_outcome(e.outcome, n.attempts, n.created_at), e.code, e.answer
           FROM ended AS e JOIN logwatch.notifications AS n ON n.sent_with = e.id AND n.message_id = e.message_id
     ), noted AS (
         INSERT INTO logwatch.attempts (notification_id, outcome, code, answer, duration)
         SELECT p.id, p.outcome, p.code, p.answer, clock_timestamp() - p.leased_at FROM part AS p
     )
     UPDATE logwatch.notifications AS n
-       SET state = CASE WHEN p.outcome = 'sent' THEN 'sent'
-                        WHEN p.outcome = 'failed' OR clock_timestamp() > n.created_at + interval '48 hours' THEN 'failed'
-                        ELSE 'queued' END,
+       SET state = CASE p.outcome WHEN 'retry' THEN 'queued' ELSE p.outcome END,
            next_attempt_at = clock_timestamp() + logwatch_private.retry_after(n.attempts),
            leased_at = NULL,
            leased_by = NULL,
            last_code = p.code,
            last_error = CASE WHEN p.outcome <> 'sent' THEN p.answer END,
-           ended_at = CASE WHEN p.outcome <> 'retry' OR clock_timestamp() > n.created_at + interval '48 hours' THEN clock_timestamp() END,
+           ended_at = CASE WHEN p.outcome <> 'retry' THEN clock_timestamp() END,
            sent_at = CASE WHEN p.outcome = 'sent' THEN clock_timestamp() END
       FROM part AS p
      -- Those that are being sent, written so that no partial index fits, as in sendable.

@@ -156,6 +156,15 @@ BEGIN
     IF NEW.inhibited_by = NEW.name THEN
         RAISE EXCEPTION 'rule "%" cannot inhibit itself', NEW.name
             USING ERRCODE = 'check_violation', HINT = 'Name the rule whose alert explains this one''s.';
+    ELSIF NEW.inhibited_by IS NOT NULL
+       AND EXISTS (WITH RECURSIVE inhibitor AS (
+                       SELECT NEW.inhibited_by AS name
+                       UNION
+                       SELECT r.inhibited_by FROM inhibitor AS i JOIN logwatch.rules AS r ON r.name = i.name)
+                   SELECT FROM inhibitor AS i WHERE i.name = NEW.name) THEN
+        RAISE EXCEPTION 'rules "%" and "%" would inhibit each other', NEW.name, NEW.inhibited_by
+            USING ERRCODE = 'check_violation', DETAIL = 'When both fire, nobody would be notified of either.',
+                  HINT = format('To let "%s" notify: UPDATE logwatch.rules SET inhibited_by = NULL WHERE name = %L;', NEW.inhibited_by, NEW.inhibited_by);
     END IF;
     FOREACH word IN ARRAY NEW.channels || ARRAY(SELECT e FROM unnest(NEW.escalate_to) AS e WHERE e NOT LIKE '%@%') LOOP
         IF word IS NULL OR word !~ '^(email|log|webhook(:[a-z0-9_-]{1,63})?)$' THEN

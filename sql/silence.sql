@@ -31,7 +31,8 @@ CREATE FUNCTION logwatch_private.silence_is_active(silence logwatch.silences, as
     AS $$
     -- Tries the repetition that began last; one earlier and one later allow for days of 23 and
     -- 25 hours.
-    SELECT (silence.schedule IS NULL OR logwatch_private.schedule_holds(silence.schedule, asof))
+    SELECT (silence.schedule IS NULL
+            OR EXISTS (SELECT FROM logwatch.schedules AS s WHERE s.name = silence.schedule) AND logwatch_private.schedule_holds(silence.schedule, asof))
        AND (asof >= silence.starts_at AND asof < silence.ends_at
         OR silence.repeat_every IS NOT NULL AND EXISTS (
            SELECT FROM generate_series(-1, 1) AS off,
@@ -81,9 +82,10 @@ BEGIN
        AND CASE WHEN s.source = '*' AND s.pattern IS NULL THEN true
                 WHEN alert.group_by = 'source' AND s.pattern IS NULL THEN logwatch_private.glob_matches(alert.group_key, s.source)
                 WHEN alert.group_by = 'pattern' AND s.source = '*' THEN alert.group_key = s.pattern
-                ELSE NOT EXISTS (SELECT FROM logwatch_private.counted(alert) AS c
-                                  WHERE NOT (logwatch_private.glob_matches(c.source, s.source)
-                                             AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))) END
+                -- Without records, as of a line that does not come, the rule's sources decide.
+                ELSE COALESCE((SELECT bool_and(logwatch_private.glob_matches(c.source, s.source) AND (s.pattern IS NULL OR to_hex(c.fingerprint) = s.pattern))
+                                 FROM logwatch_private.counted(alert) AS c),
+                              s.pattern IS NULL AND (SELECT logwatch_private.glob_matches(r.source, s.source) FROM logwatch.rules AS r WHERE r.name = alert.rule)) END
      LIMIT 1;
     RETURN found;
 END
@@ -203,7 +205,9 @@ DECLARE
     worst logwatch.level;
 BEGIN
     PERFORM logwatch_private.hold();
-    SELECT a.rule, a.worst INTO rule, worst FROM logwatch.alerts AS a WHERE a.id = $1 AND a.state <> 'resolved';
+    -- Mails about many groups name the one of the first of these mails, which may be over.
+    SELECT a.rule, a.worst INTO rule, worst FROM logwatch.alerts AS a
+     WHERE a.id = $1 AND (a.state <> 'resolved' OR EXISTS (SELECT FROM logwatch.alerts AS o WHERE o.announced_with = a.id AND o.state <> 'resolved'));
     IF NOT FOUND THEN
         RAISE EXCEPTION 'open alert % does not exist', $1
             USING ERRCODE = 'no_data_found', HINT = 'To list them: SELECT id, rule, state FROM logwatch.alerts WHERE state <> ''resolved'';';

@@ -328,7 +328,7 @@ BEGIN
               FROM unnest('{email,file,log,webhook}'::text[]
                           || ARRAY(SELECT 'heartbeat' WHERE logwatch_private.channel_configured('heartbeat'))
                           || ARRAY(SELECT unnest(logwatch_private.receiver_channels())
-                                    UNION SELECT n.channel FROM logwatch.rules AS r CROSS JOIN unnest(r.channels) AS n (channel)
+                                    UNION SELECT n.channel FROM logwatch.rules AS r CROSS JOIN unnest(r.channels || r.escalate_to) AS n (channel)
                                            WHERE r.enabled AND n.channel LIKE 'webhook:%' ORDER BY 1)) WITH ORDINALITY AS v (channel, position)) AS c
      CROSS JOIN LATERAL (
            SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,

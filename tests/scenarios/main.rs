@@ -32,6 +32,7 @@ mod fleet_light;
 mod foreign_settings;
 mod formats;
 mod heartbeat;
+mod held_back;
 mod hostile_sql;
 mod html_mail;
 mod ingest;

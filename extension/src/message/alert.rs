@@ -328,9 +328,9 @@ impl Alert {
             .map(|top| format!("{} x {} {}", top.n, clean(&top.level), log_text(&top.sample)))
     }
 
-    /// Returns the commands that acknowledge the alert and silence the rule; nothing once it is
-    /// resolved. They name all arguments with their types, because PostgreSQL prefers a function of
-    /// another role that fits the call better.
+    /// Returns the commands that acknowledge the alert, with those that share its notifications,
+    /// and silence the rule; nothing once it is resolved. They name all arguments with their types,
+    /// because PostgreSQL prefers a function of another role that fits the call better.
     pub(super) fn commands(&self) -> String {
         if self.state == "resolved" {
             return String::new();
@@ -346,7 +346,7 @@ impl Alert {
             "Ack:     SELECT {schema}.logwatch_ack({}::bigint, 'note'::text);\n\
              Silence: SELECT {schema}.logwatch_silence({},\n         '2 hours'::interval, 'reason'::text, {source}, {pattern},\n         \
              NULL::timestamptz, NULL::interval, NULL::timestamptz, NULL::text);\n",
-            self.alert_id,
+            self.thread.unwrap_or(self.alert_id),
             quoted(&self.rule),
             schema = self.schema
         )
@@ -463,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn a_groups_silence_names_the_group() {
+    fn commands_name_the_group() {
         let mut alert = alert("first");
         (alert.group_by, alert.group_key) = ("source".to_owned(), "web'1".to_owned());
         let commands = alert.commands().replace("\n         ", " ");
@@ -474,7 +474,9 @@ mod tests {
             "{commands}"
         );
         (alert.group_by, alert.group_key) = ("pattern".to_owned(), "1f".to_owned());
+        alert.thread = Some(1);
         assert!(alert.commands().contains("'*'::text, '1f'::text,"), "{commands}");
+        assert!(alert.commands().contains("logwatch_ack(1::bigint,"));
     }
 
     #[test]
