@@ -91,6 +91,11 @@ DECLARE
     acked_by constant text := (SELECT k.acked_by FROM logwatch.acknowledgements AS k WHERE k.alert_id = alert.id ORDER BY k.id DESC LIMIT 1);
 BEGIN
     SELECT * INTO r FROM logwatch.rules AS k WHERE k.name = alert.rule;
+    IF NOT FOUND THEN
+        -- As it was announced.
+        r.severity := (SELECT n.payload ->> 'severity' FROM logwatch.notifications AS n
+                        WHERE n.alert_id = COALESCE(alert.announced_with, alert.id) ORDER BY n.id DESC LIMIT 1);
+    END IF;
     RETURN (
     WITH counted AS MATERIALIZED (
         SELECT * FROM logwatch_private.counted(alert)

@@ -184,7 +184,7 @@ BEGIN
         CONTINUE WHEN (SELECT logwatch_private.is_outside_hours(r, asof) FROM logwatch.rules AS r WHERE r.name = a.rule);
         thread := COALESCE(a.announced_with, a.id);
         body := logwatch_private.alert_payload(a, due.reason)
-             || jsonb_build_object('thread', thread, 'more', cardinality(due.alert_ids) - 1,
+             || jsonb_build_object('thread', thread, 'thread_key', (SELECT u.group_key FROM logwatch.alerts AS u WHERE u.id = thread), 'more', cardinality(due.alert_ids) - 1,
                                    'others', (SELECT COALESCE(jsonb_agg(o.group_key ORDER BY o.id), '[]')
                                                 FROM (SELECT u.id, u.group_key FROM logwatch.alerts AS u
                                                        WHERE u.id = ANY (due.alert_ids[2:21])) AS o));

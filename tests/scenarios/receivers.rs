@@ -166,6 +166,32 @@ fn a_receiver_named_default_is_the_webhook() -> Result<()> {
     )
 }
 
+/// The group that has most records changes, and the rule is gone at the end.
+#[test]
+fn many_groups_stay_one_alert_of_a_receiver_until_their_end() -> Result<()> {
+    let web = WebSink::answering(&[])?;
+    let server = server_with(
+        &format!("[am]\nformat = 'alertmanager'\nurl = '{}'\n", web.url()),
+        "{webhook:am}",
+    )?;
+    server.sql("UPDATE logwatch.rules SET group_by = 'source', severity = 'critical', within = '1 hour'")?;
+    server.sql("SELECT logwatch_ingest('FATAL disk full', 'web' || n) FROM generate_series(1, 12) AS n")?;
+    web.wait_for_posts(SOON, 1)?;
+    server.sql("SELECT logwatch_ingest(ARRAY['FATAL disk full', 'FATAL disk full'], 'web12')")?;
+    server.wait_for_sql(SOON, "SELECT max(peak) FROM logwatch.alerts", "3")?;
+    server.sql("DELETE FROM logwatch.rules")?;
+    let posts = web.wait_for_posts(SOON, 2)?;
+    let [firing, resolved] = [&posts[0].body, &posts[1].body];
+    assert_eq!(
+        (&firing["status"], &resolved["status"]),
+        (&"firing".into(), &"resolved".into())
+    );
+    for member in ["/groupKey", "/commonLabels", "/alerts/0/fingerprint"] {
+        assert_eq!(firing.pointer(member), resolved.pointer(member), "{member}");
+    }
+    Ok(())
+}
+
 #[test]
 fn a_template_makes_any_body_and_its_errors_are_in_the_status() -> Result<()> {
     let web = WebSink::answering(&[])?;

@@ -23,9 +23,9 @@ pub struct Alert {
     /// The schema of the public functions, quoted.
     #[serde(default = "public")]
     pub schema: String,
-    /// The alert whose notifications this one follows, where groups share them.
-    #[serde(default)]
+    /// The alert whose notifications this one follows, where groups share them, and its group.
     pub thread: Option<i64>,
+    pub thread_key: Option<String>,
     pub rule: String,
     #[serde(default)]
     pub kind: String,
@@ -476,7 +476,7 @@ mod tests {
         (alert.group_by, alert.group_key) = ("pattern".to_owned(), "1f".to_owned());
         alert.thread = Some(1);
         assert!(alert.commands().contains("'*'::text, '1f'::text,"), "{commands}");
-        assert!(alert.commands().contains("logwatch_ack(1::bigint,"));
+        assert!(alert.commands().contains("ack(1::bigint,"));
     }
 
     #[test]

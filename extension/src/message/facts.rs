@@ -12,13 +12,11 @@ impl Alert {
     pub fn facts_for_templates(&self, mut payload: Value) -> Value {
         cleaned(&mut payload, clean);
         cleaned(&mut payload["patterns"], log_text);
-        let grouped_by_source = payload["group_by"] == "source" && !self.group_key.is_empty();
-        let instance = if grouped_by_source {
-            &self.group_key
-        } else {
-            &self.host
-        };
-        let identity = format!("{}/{}/{}", self.database, self.rule, self.group_key);
+        // Where groups share notifications, the worst group differs from one to the next.
+        let group_key = self.thread_key.as_ref().unwrap_or(&self.group_key);
+        let grouped_by_source = payload["group_by"] == "source" && !group_key.is_empty();
+        let instance = if grouped_by_source { group_key } else { &self.host };
+        let identity = format!("{}/{}/{}", self.database, self.rule, group_key);
         for (name, value) in [
             (
                 "status",
@@ -34,6 +32,7 @@ impl Alert {
             ("record", json!(self.top_record())),
             ("commands", json!(self.commands().trim_end())),
             ("text", json!(self.message(true).text)),
+            ("group_key", json!(clean(group_key))),
             ("instance", json!(clean(instance))),
             (
                 "fingerprint",
