@@ -4,9 +4,10 @@
 # Expected: the option `follow`, on by default, stands for `tail -F`: after app.log was renamed and
 # made anew the new file is read from its beginning, after a second.
 # Seen with tail 2.2.6: the position stays that of the old file. If the new file is longer when it
-# is looked at, as many bytes as the old file had are skipped. If it is shorter, all that is in it is
-# skipped, and the next line too. No event tells of it, and the reader is in step again afterwards.
-# The longer the old file was, the more is lost, so a test with short files shows little of it.
+# is looked at, as many bytes as the old file had are skipped. If it is shorter, all that is in it
+# is skipped, and the next line too. No event tells of it, and the reader is in step again
+# afterwards. The longer the old file was, the more is lost, so a test with short files shows
+# little of it.
 #
 # Installs tail from the npm registry into a temporary folder. Needs node and npm.
 set -euo pipefail

@@ -26,7 +26,7 @@ def as_is(policy):
     for name, value in headers.items():
         mail[name] = value
     wire = mail.as_bytes()
-    # Reads the lines alone; only white space at the beginning of a line is taken away, as in RFC 5322.
+    # Decodes nothing; puts lines together that begin with white space, as RFC 5322 says.
     read = {}
     for line in wire.decode("ascii").splitlines():
         if line[:1] in (" ", "\t"):

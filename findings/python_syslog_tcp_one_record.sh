@@ -10,7 +10,8 @@
 # message, and the others, with their "<10>", are text in it. A rule for critical messages never
 # fires. With append_nul = False and a line feed in the format each message is a record at once.
 #
-# Unpacks rsyslog into a temporary folder; it listens on 127.0.0.1. Needs Debian 12's apt and python3.
+# Unpacks rsyslog into a temporary folder; it listens on 127.0.0.1. Needs Debian 12's apt, and
+# python3.
 set -euo pipefail
 work=$(mktemp -d)
 server=
