@@ -449,7 +449,9 @@ BEGIN
         RETURN QUERY SELECT * FROM logwatch_private.check();
         EXIT WHEN round >= checks AND logwatch_private.patterns_are_renewed();
     END LOOP;
-    PERFORM logwatch_private.write_alert_file();
+    IF NOT logwatch_private.checks_elsewhere() THEN
+        PERFORM logwatch_private.write_alert_file();
+    END IF;
 END
 $$;
 COMMENT ON FUNCTION logwatch_check() IS 'Evaluates the rules now and queues notifications; returns what changed: pending, firing, resolved, or late (over before it was noticed)';

@@ -38,6 +38,18 @@ CREATE FUNCTION logwatch_private.why_quiet(r logwatch.rules, alert logwatch.aler
     $$;
 COMMENT ON FUNCTION logwatch_private.why_quiet(logwatch.rules, logwatch.alerts, logwatch.silences, timestamptz) IS 'Returns what keeps a rule from notifying now; empty when nothing does';
 
+CREATE FUNCTION logwatch_private.missing_names(r logwatch.rules) RETURNS text
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    SELECT NULLIF(concat_ws('; ',
+        CASE WHEN r.notify_during IS NOT NULL AND NOT EXISTS (SELECT FROM logwatch.schedules AS s WHERE s.name = r.notify_during)
+             THEN format('schedule "%s" of notify_during does not exist: notifies at all hours', r.notify_during) END,
+        CASE WHEN r.inhibited_by IS NOT NULL AND NOT EXISTS (SELECT FROM logwatch.rules AS k WHERE k.name = r.inhibited_by)
+             THEN format('rule "%s" of inhibited_by does not exist: nothing inhibits it', r.inhibited_by) END), '')
+    $$;
+COMMENT ON FUNCTION logwatch_private.missing_names(logwatch.rules) IS 'Returns which schedule and rule that a rule names do not exist; NULL when both do';
+
 CREATE FUNCTION logwatch_private.why_not_met(r logwatch.rules, grp bigint, n bigint, sources bigint, asof timestamptz) RETURNS text
     LANGUAGE plpgsql STABLE
     SET search_path = pg_catalog, pg_temp
@@ -100,6 +112,7 @@ DECLARE
     r logwatch.rules;
     asof constant timestamptz := clock_timestamp();
     blocked text;
+    missing text;
     silence logwatch.silences;
     groups bigint;
 BEGIN
@@ -110,11 +123,12 @@ BEGIN
             USING ERRCODE = 'no_data_found',
                   HINT = COALESCE(format('Did you mean "%s"?', logwatch_private.nearest_name($1, ARRAY(SELECT k.name FROM logwatch.rules AS k))), 'There is no rule at all.');
     END IF;
+    missing := logwatch_private.missing_names(r);
     blocked := CASE WHEN NOT r.enabled THEN 'the rule is disabled'
                     ELSE 'left out of checks: ' || logwatch_private.rule_problem(r.name) END;
     RETURN QUERY
         SELECT a.group_key, a.state, a.count, a.threshold,
-               COALESCE(blocked, concat_ws('; ', logwatch_private.alert_verdict(r, a, asof),
+               COALESCE(blocked, concat_ws('; ', logwatch_private.alert_verdict(r, a, asof), missing,
                    CASE WHEN logwatch_private.expects_lines(r)
                         THEN (SELECT logwatch_private.line_verdict(r, h.name, h.at, h.due, asof, true) FROM logwatch_private.expected_by(r, asof) AS h WHERE h.name = a.group_key) END))
           FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.state <> 'resolved' ORDER BY a.id;
@@ -127,14 +141,14 @@ BEGIN
             SELECT h.name, 'ok', NULL::bigint, NULL::bigint,
                    COALESCE(blocked, concat_ws('; ', CASE WHEN due.at <= asof THEN 'silent since ' || date_trunc('second', h.at) || ': the next check fires'
                                                           ELSE format('last heard of at %s; fires at %s', date_trunc('second', h.at), date_trunc('second', due.at)) END,
-                                               NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), '')))
+                                               NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), ''), missing))
               FROM logwatch_private.heard_by(r.absence_of, r.source) AS h
              CROSS JOIN LATERAL logwatch_private.deadline(h.at, r.within) AS due (at)
              WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = h.name AND a.state <> 'resolved')
              ORDER BY h.at LIMIT 10;
         RETURN QUERY
             SELECT h.name, 'ok', NULL::bigint, NULL::bigint,
-                   COALESCE(blocked, concat_ws('; ', logwatch_private.line_verdict(r, h.name, h.at, h.due, asof, false), NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), '')))
+                   COALESCE(blocked, concat_ws('; ', logwatch_private.line_verdict(r, h.name, h.at, h.due, asof, false), NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), ''), missing))
               FROM logwatch_private.expected_by(r, asof) AS h
              WHERE logwatch_private.expects_lines(r)
                AND NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = h.name AND a.state <> 'resolved')
@@ -146,7 +160,7 @@ BEGIN
                COALESCE(blocked, concat_ws('; ', CASE WHEN c.n = 0 THEN logwatch_private.known_fields(r, asof) END, COALESCE(logwatch_private.why_not_met(r, c.grp, c.n, c.sources, asof),
                                                           CASE WHEN r.for_at_least > interval '0' THEN format('met; fires when it has been met for %s', r.for_at_least)
                                                                ELSE 'met; the next check fires' END),
-                                           NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), '')))
+                                           NULLIF(logwatch_private.why_quiet(r, NULL, silence, asof), ''), missing))
           FROM (SELECT * FROM logwatch_private.present_counts(r, asof)
                 UNION ALL SELECT 0, '', 0, 0 WHERE groups = 0 AND NOT EXISTS (SELECT FROM logwatch_private.present_counts(r, asof))) AS c
          WHERE NOT EXISTS (SELECT FROM logwatch.alerts AS a WHERE a.rule = r.name AND a.group_key = c.group_key AND a.state <> 'resolved')

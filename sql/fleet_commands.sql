@@ -141,7 +141,7 @@ BEGIN
     IF conninfo IS NULL OR conninfo ~* '(^|[[:space:]?&])password[[:space:]]*=|://[^/@]*:[^/@]*@' THEN
         RAISE EXCEPTION 'the connection string of edge "%" contains a password', name USING ERRCODE = 'invalid_parameter_value',
             DETAIL = 'Others could read it in pg_subscription and in dumps.',
-            HINT = 'Put it into the ~/.pgpass of this server''s user, or a file that passfile=… names.';
+            HINT = 'Put it into the ~/.pgpass of this server''s user, or a file that passfile=... names.';
     END IF;
     IF failover AND server < 170000 THEN
         RAISE EXCEPTION 'failover slots need PostgreSQL 17 or later; this is %', current_setting('server_version') USING ERRCODE = 'feature_not_supported',

@@ -43,7 +43,7 @@ BEGIN
             e.slot, e.at_edge ->> 'status', (e.at_edge ->> 'held')::bigint, (e.at_edge ->> 'left')::bigint, COALESCE(failed, 0), e.version,
             concat_ws(', ',
                 CASE seen.state
-                    WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT %s.logwatch_subscribe(%L::text, …) returns', e.subscription, logwatch_private.schema(), e.name)
+                    WHEN 'missing' THEN format('subscription %s is missing: type the commands that SELECT %s.logwatch_subscribe(%L::text, ...) returns', e.subscription, logwatch_private.schema(), e.name)
                     WHEN 'disabled' THEN format('its subscription is disabled; type: ALTER SUBSCRIPTION %I ENABLE;', e.subscription)
                     WHEN 'leaving' THEN format('unsubscribed, but its subscription still exists; type the commands that SELECT %s.logwatch_unsubscribe(%L::text, false) returns', logwatch_private.schema(), e.name)
                     WHEN 'refused' THEN format('its subscription %s and is disabled, so that nothing from it is applied; ', e.refused)

@@ -74,7 +74,7 @@ BEGIN
         RAISE EXCEPTION 'source "(other)" is for records of applications' USING ERRCODE = 'insufficient_privilege', HINT = 'Use another source name.';
     ELSIF logwatch_private.sources_are_full() THEN
         RAISE EXCEPTION 'there are 10000 sources already' USING ERRCODE = 'configuration_limit_exceeded',
-            HINT = format('Use fewer source names, or have an operator delete those that are gone: SELECT %s.logwatch_forget(''…''::text);', logwatch_private.schema());
+            HINT = format('Use fewer source names, or have an operator delete those that are gone: SELECT %s.logwatch_forget(''...''::text);', logwatch_private.schema());
     END IF;
 END
 $$;

@@ -21,6 +21,16 @@ CREATE FUNCTION logwatch_private.check_overdue_after() RETURNS double precision
     LANGUAGE c STABLE AS 'MODULE_PATHNAME', 'check_overdue_after_wrapper';
 COMMENT ON FUNCTION logwatch_private.check_overdue_after() IS 'How many seconds after the worker''s last check the next one is overdue';
 
+CREATE FUNCTION logwatch_private.checks_elsewhere() RETURNS boolean
+    LANGUAGE sql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+    -- NULL before the worker's first check, and without a worker.
+    SELECT logwatch_private.setting('database') <> current_database()
+       AND COALESCE(to_timestamp(logwatch_private.worker_checked_at()) > clock_timestamp() - make_interval(secs => logwatch_private.check_overdue_after()), false)
+    $$;
+COMMENT ON FUNCTION logwatch_private.checks_elsewhere() IS 'Whether the worker checks in another database: the alert file has the state of that one';
+
 CREATE FUNCTION logwatch_private.check_blockers(worker integer, since timestamptz) RETURNS text
     LANGUAGE sql STABLE
     SET search_path = pg_catalog, pg_temp

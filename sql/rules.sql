@@ -112,7 +112,7 @@ BEGIN
     END IF;
     IF NEW.threshold <= 0 THEN
         RAISE EXCEPTION 'rule "%": threshold is %, and must be at least 1', NEW.name, NEW.threshold
-            USING ERRCODE = 'check_violation', HINT = 'To switch a rule off: UPDATE logwatch.rules SET enabled = false WHERE name = …;';
+            USING ERRCODE = 'check_violation', HINT = 'To switch a rule off: UPDATE logwatch.rules SET enabled = false WHERE name = ...;';
     END IF;
     IF NEW.min_sources < 1 THEN
         RAISE EXCEPTION 'rule "%": min_sources is %, and must be at least 1', NEW.name, NEW.min_sources

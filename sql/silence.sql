@@ -147,7 +147,7 @@ BEGIN
     -- A silence with an unknown schedule would hold all the time.
     IF schedule IS NOT NULL AND NOT EXISTS (SELECT FROM logwatch.schedules AS s WHERE s.name = schedule) THEN
         RAISE EXCEPTION 'schedule "%" does not exist', schedule
-            USING ERRCODE = 'undefined_object', HINT = 'To make one: INSERT INTO logwatch.schedules (name, weekdays, starts, ends) VALUES (…);';
+            USING ERRCODE = 'undefined_object', HINT = 'To make one: INSERT INTO logwatch.schedules (name, weekdays, starts, ends) VALUES (...);';
     END IF;
     INSERT INTO logwatch.silences (rule, source, pattern, starts_at, ends_at, repeat_every, repeat_until, schedule, reason)
     VALUES (COALESCE(logwatch_private.printable(rule), '*'), COALESCE(logwatch_private.printable(source), '*'), lower(pattern), begins, begins + "for", repeat_every, repeat_until, schedule, left(COALESCE(logwatch_private.printable(reason), ''), 1000))

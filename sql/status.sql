@@ -292,7 +292,7 @@ BEGIN
            CASE WHEN judged.state = 'error' THEN format('Rule %s is left out of checks: %s. Change it, and the next check tries it again.', r.name, problem.text)
                 ELSE logwatch_private.rule_message(r.kind, judged.state, r.name, CASE WHEN s.groups > 1 THEN format('%s groups', s.groups) ELSE s.grouped_by END,
                                  r.level, COALESCE(w.count, 0), r.threshold, extract(epoch FROM r.within)::bigint,
-                                 CASE WHEN logwatch_private.expects_lines(r) THEN r.match END) || COALESCE('; ' || logwatch_private.lacks_fields(r), '') END
+                                 CASE WHEN logwatch_private.expects_lines(r) THEN r.match END) || COALESCE('; ' || logwatch_private.lacks_fields(r), '') || COALESCE('; ' || logwatch_private.missing_names(r), '') END
       FROM logwatch.rules AS r
       LEFT JOIN logwatch_private.window_counts(asof) AS w ON w.rule = r.name
      CROSS JOIN LATERAL (

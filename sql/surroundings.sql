@@ -44,7 +44,7 @@ CREATE FUNCTION logwatch_private.publication_words() RETURNS text
     SET search_path = pg_catalog, pg_temp
     AS $$
     -- The publication logwatch is that of a fleet.
-    SELECT format('%s %s logwatch''s tables along, and a subscriber without them stops; to publish the other tables only: CREATE PUBLICATION … FOR TABLES IN SCHEMA …;',
+    SELECT format('%s %s logwatch''s tables along, and a subscriber without them stops; to publish the other tables only: CREATE PUBLICATION ... FOR TABLES IN SCHEMA ...;',
                   CASE WHEN count(*) = 1 THEN 'Publication' ELSE 'Publications' END || ' ' || string_agg(quote_ident(p.pubname), ', ' ORDER BY p.pubname),
                   CASE WHEN count(*) = 1 THEN 'takes' ELSE 'take' END)
       FROM pg_publication AS p

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
 
 use anyhow::{Result, ensure};
-use logwatch_tests::server::Server;
+use logwatch_tests::server::{Server, run};
 use logwatch_tests::wait::wait_until;
 
 use crate::{INGEST_FATAL, SOON};
@@ -31,6 +31,31 @@ fn the_file_is_readable_for_all_whatever_the_umask() -> Result<()> {
         .filter(|name| name.ends_with(".part"))
         .collect();
     ensure!(left.len() <= 1, "{left:?}");
+    Ok(())
+}
+
+#[test]
+fn a_check_in_another_database_leaves_the_file_to_the_workers() -> Result<()> {
+    let mut server = Server::with_worker(&[("logwatch.check_interval", "1s")])?;
+    let file = server.data().join("alerts.txt");
+    server.set(&[("logwatch.alert_file", &file.display().to_string())])?;
+    server.reload();
+    let is_the_workers = || -> Result<bool> {
+        Ok(std::fs::read_to_string(&file)?
+            .lines()
+            .next()
+            .is_some_and(|line| line.contains("/postgres at ")))
+    };
+    wait_until(SOON, "the worker's file", || {
+        Ok(file.exists() && is_the_workers()?)
+    })?;
+    server.sql("CREATE DATABASE other")?;
+    let mut other = server.client_as("postgres", "other")?;
+    run(&mut other, "CREATE EXTENSION logwatch")?;
+    for _ in 0..20 {
+        run(&mut other, "SELECT FROM logwatch_check()")?;
+        ensure!(is_the_workers()?, "{}", std::fs::read_to_string(&file)?);
+    }
     Ok(())
 }
 

@@ -231,3 +231,24 @@ fn a_session_that_stores_for_long_keeps_its_size() -> Result<()> {
     assert!(after < 16 * 1024 * 1024, "{after} bytes");
     Ok(())
 }
+
+/// PostgreSQL replaces an error by another one when a character has no place in the encoding.
+#[test]
+fn hints_reach_a_client_of_an_old_encoding() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    let told = server
+        .psql("SET client_encoding = 'LATIN1'; SELECT logwatch_silence('*', '1 hour', schedule => 'none')")
+        .expect_err("there is no such schedule")
+        .to_string();
+    assert!(
+        told.contains("HINT:  To make one: INSERT INTO logwatch.schedules"),
+        "{told}"
+    );
+    assert_eq!(
+        server.sql(
+            "SELECT proname FROM pg_proc WHERE proname ~ 'logwatch' AND prosrc ~ 'HINT[^;]*[^[:ascii:]]'"
+        )?,
+        ""
+    );
+    Ok(())
+}

@@ -138,3 +138,24 @@ fn a_name_of_any_length_is_compared_at_once() -> Result<()> {
     );
     Ok(())
 }
+
+#[test]
+fn a_rule_that_names_what_does_not_exist_says_so() -> Result<()> {
+    let server = server()?;
+    server.sql("UPDATE logwatch.rules SET notify_during = 'ofice', inhibited_by = 'dwon'")?;
+    let missing = "schedule \"ofice\" of notify_during does not exist: notifies at all hours; \
+                   rule \"dwon\" of inhibited_by does not exist: nothing inhibits it";
+    assert_eq!(
+        verdict(&server)?,
+        format!("|ok|0|3|3 below the threshold; {missing}")
+    );
+    let message =
+        server.sql("SELECT message FROM logwatch_status() WHERE component = 'rule' AND name = 'error'")?;
+    ensure!(message.ends_with(missing), "{message}");
+    server.sql(
+        "INSERT INTO logwatch.schedules (name) VALUES ('ofice');
+         INSERT INTO logwatch.rules (name) VALUES ('dwon')",
+    )?;
+    ensure!(!verdict(&server)?.contains("does not exist"));
+    Ok(())
+}

@@ -79,7 +79,7 @@ pub enum ReceiverError {
     Url(#[from] AddressError),
     #[error("{0}")]
     Format(#[from] FormatError),
-    #[error("format = 'template' needs a template; add it to [{0}]: template = '''…'''")]
+    #[error("format = 'template' needs a template; add it to [{0}]: template = '''...'''")]
     NoTemplate(String),
     #[error("template is for format = 'template' only")]
     TemplateUnused,
