@@ -12,7 +12,7 @@ use std::sync::Mutex;
 
 use anyhow::{Result, ensure};
 use logwatch_tests::rotators::{
-    MODES, Mode, Row, families, imitations, java, languages, loggers, logrotate, scripts,
+    Mode, Row, families, imitations, java, languages, loggers, logrotate, scripts,
 };
 use logwatch_tests::server::Server;
 
@@ -38,8 +38,7 @@ fn play(rows: Vec<Row>) -> Result<()> {
     let server = Server::without_worker(&[])?;
     let jobs: VecDeque<(&Row, Mode)> = rows
         .iter()
-        .flat_map(|row| MODES.map(|mode| (row, mode)))
-        .filter(|(row, mode)| !row.short || *mode == Mode::Follow)
+        .flat_map(|row| row.modes.iter().map(move |mode| (row, *mode)))
         .collect();
     let (jobs, wrong) = (Mutex::new(jobs), Mutex::new(Vec::new()));
     std::thread::scope(|threads| {
@@ -97,6 +96,7 @@ fn renames_and_links_of_other_rotators_lose_and_repeat_nothing() -> Result<()> {
 fn renames_of_any_kind_lose_and_repeat_nothing() -> Result<()> {
     let all = std::env::var_os("ROTATOR").is_some();
     let mut rows = scripts::renames(all);
+    rows.extend(scripts::shapes());
     rows.extend(short_files(all));
     play(rows)
 }

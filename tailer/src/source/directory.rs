@@ -228,6 +228,8 @@ impl Directories {
         let folder = path.parent().and_then(|folder| self.real.get(folder));
         if folder.is_none_or(|folder| folder.join(path.file_name().unwrap_or_default()) != *place) {
             self.know(place, names::kind(place), path);
+            // CockroachDB's `….2026-11-28T10_00_00Z.log`.
+            self.know(place, names::skeleton(place), path);
         }
     }
 

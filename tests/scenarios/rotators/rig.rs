@@ -50,7 +50,14 @@ pub fn play(row: &Row, server: &Server, mode: Mode) -> Result<Outcome> {
     match mode {
         Mode::Follow => run.follow()?,
         Mode::Once => run.once_around_each_rotation()?,
-        Mode::Down => run.down()?,
+        Mode::Down => {
+            run.first_run()?;
+            run.down()?;
+        }
+        Mode::Empty => {
+            run.once()?;
+            run.down()?;
+        }
     }
     run.outcome(mode)
 }
@@ -219,7 +226,6 @@ impl Run<'_> {
     }
 
     fn down(&mut self) -> Result<()> {
-        self.first_run()?;
         for rotation in 0..=ROTATIONS {
             self.write(self.lines())?;
             self.wait_for_disk()?;

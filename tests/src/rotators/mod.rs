@@ -29,6 +29,8 @@ pub enum Mode {
     Once,
     /// A `--once` after the first lines, six rotations, another `--once`.
     Down,
+    /// The same, and the first run finds the live file empty: it has no bytes to compare with.
+    Empty,
 }
 
 pub const MODES: [Mode; 3] = [Mode::Follow, Mode::Once, Mode::Down];
@@ -51,6 +53,7 @@ pub struct Row {
     pub labels: bool,
     /// A file gets two short lines, so that its head is all of it.
     pub short: bool,
+    pub modes: Vec<Mode>,
 }
 
 impl Row {
@@ -64,6 +67,7 @@ impl Row {
             unsure: &[],
             labels: false,
             short: false,
+            modes: MODES.to_vec(),
         }
     }
 
@@ -90,6 +94,7 @@ impl Row {
     pub fn short(mut self) -> Row {
         self.name += " short";
         self.short = true;
+        self.modes = vec![Mode::Follow];
         self
     }
 

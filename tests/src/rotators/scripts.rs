@@ -1,6 +1,6 @@
 //! Rotators by their renames, a line for each: the name after the renames is the live file.
 
-use super::Mode::{Down, Once};
+use super::Mode::{Down, Empty, Once};
 use super::writers::Clock::Always;
 use super::writers::Reopen::{AtOnce, Late, Never};
 use super::writers::{Reopen, Rotate, Rotator};
@@ -124,21 +124,61 @@ const MORE: &[Line] = &[
     ("cups", &["log/error_log"], AtOnce, &[Down], "to error_log error_log.O", "error_log"),
 ];
 
+/// Names that only a tailer must know that has seen nothing of the file.
+#[rustfmt::skip]
+const SHAPES: &[Line] = &[
+    ("godot", &["log/godot.log"], AtOnce, &[], "to godot.log godot2026-11-28T10.00.0$n.log", "godot.log"),
+    ("log4net date and size", APP, AtOnce, &[], "to app.log app.log20261128.$n", "app.log"),
+    ("spark", &["log/stdout"], Late, &[], "to stdout stdout--2026-11-28--10-00-0$n--0000", "stdout"),
+    ("pulsar", APP, AtOnce, &[], "to app.log app.log-11-28-2026-$n.log; gz app.log-11-28-2026-$n.log", "app.log"),
+    ("winsw", &["log/app.out.log"], AtOnce, &[], "up app. .out.log 0; to app.out.log app.0.out.log", "app.out.log"),
+    ("traffic server", &["log/diags.log"], Late, &[],
+        "to diags.log diags.log.20261128.10h0${n}m00s-20261128.10h1${n}m00s.old", "diags.log"),
+    ("log4j twice a day", APP, AtOnce, &[], "to app.log app.log.2026-11-2$n-AM", "app.log"),
+    ("lucee", APP, AtOnce, &[], "up app.log. .bak 1; to app.log app.log.1.bak", "app.log"),
+    ("mv backup", APP, Late, &[], "[ ! -e app.log ] || mv --backup=numbered app.log app.log.old", "app.log"),
+    ("minecraft", &["log/latest.log"], AtOnce, &[],
+        "to latest.log 2026-11-28-$n.log; gz 2026-11-28-$n.log", "latest.log"),
+    ("apisix", &["log/access.log"], Late, &[], "to access.log 2026-11-28_10-00-0${n}__access.log", "access.log"),
+    ("pm2", &["log/app-out.log"], Never, &[],
+        "[ $n = 0 ] || { cp app-out.log app-out__2026-11-28_00-0$n-00.log; : >app-out.log; }", "app-out.log"),
+    ("timberjack", APP, AtOnce, &[], "to app.log app-2026-11-28T10-0$n-00.123-size.log", "app.log"),
+    ("app-current", &["log/app-current.log"], Late, &[], "to app-current.log app-2026-11-2$n.log", "app-current.log"),
+];
+
+/// A rotated file's name alone does not say whose it is: the limit of the tailer's manual.
+const NAMELESS: [&str; 3] = ["nlog other name", "nlog txt", "hostd"];
+
+fn row((name, patterns, reopen, destroys, moves, live): &Line) -> Row {
+    let rotator = Rotator::File {
+        rotate: Rotate::Script(moves, live),
+        reopen: *reopen,
+        clock: Always,
+    };
+    let mut row = Row::new(name, patterns, rotator).destroys(destroys);
+    if !NAMELESS.contains(name) && !destroys.contains(&Down) {
+        row.modes.push(Empty);
+    }
+    if moves.contains("mkdir") {
+        row.known(&["log/**"])
+    } else {
+        row
+    }
+}
+
 /// Returns a row of each kind, or `all`.
 pub fn renames(all: bool) -> Vec<Row> {
     let more = if all { MORE } else { &[] };
-    let row = |(name, patterns, reopen, destroys, moves, live): &Line| {
-        let rotator = Rotator::File {
-            rotate: Rotate::Script(moves, live),
-            reopen: *reopen,
-            clock: Always,
-        };
-        let row = Row::new(name, patterns, rotator).destroys(destroys);
-        if moves.contains("mkdir") {
-            row.known(&["log/**"])
-        } else {
-            row
-        }
-    };
     KINDS.iter().chain(more).map(row).collect()
+}
+
+/// Returns rows that are played with an empty first file only.
+pub fn shapes() -> Vec<Row> {
+    let shapes = SHAPES.iter().map(row);
+    shapes
+        .map(|row| Row {
+            modes: vec![Empty],
+            ..row
+        })
+        .collect()
 }
