@@ -12,7 +12,7 @@ CREATE FUNCTION logwatch_private.mails_above_limits(most integer, most_in_all in
 BEGIN
     RETURN QUERY
     WITH had AS (
-        SELECT n.recipient, count(*) AS n, min(COALESCE(n.sent_at, n.created_at)) AS first_at
+        SELECT n.recipient, count(*) AS n, count(*) FILTER (WHERE n.urgency = 3) AS critical, min(COALESCE(n.sent_at, n.created_at)) AS first_at
           FROM logwatch.notifications AS n
          -- Hardly any mail is sent later than 48 hours after it was queued.
          WHERE n.created_at > clock_timestamp() - interval '50 hours' AND n.channel = 'email' AND n.reason <> 'digest' AND n.sent_with IS NULL
@@ -20,7 +20,8 @@ BEGIN
          GROUP BY n.recipient
     ), waiting AS (
         SELECT n.id, h.first_at,
-               row_number() OVER (PARTITION BY n.recipient ORDER BY n.urgency DESC, n.id) + COALESCE(h.n, 0) AS number,
+               -- Mails of less weight keep no critical one waiting.
+               row_number() OVER (PARTITION BY n.recipient ORDER BY n.urgency DESC, n.id) + COALESCE(CASE n.urgency WHEN 3 THEN h.critical ELSE h.n END, 0) AS number,
                row_number() OVER (ORDER BY n.urgency DESC, n.id) + (SELECT COALESCE(sum(had.n), 0) FROM had) AS number_in_all
           FROM logwatch.notifications AS n LEFT JOIN had AS h ON h.recipient = n.recipient
          WHERE n.channel = 'email' AND n.state = 'queued' AND n.reason <> 'digest' AND n.sent_with IS NULL AND n.next_attempt_at <= clock_timestamp()

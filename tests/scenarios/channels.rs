@@ -154,11 +154,21 @@ fn twenty_mails_an_hour_and_then_a_digest() -> Result<()> {
     assert_eq!(server.sql(states)?, "sent 20, suppressed 10");
     assert_eq!(sink.mails().len(), 20);
 
+    // Others do not use up the limit of critical mails.
+    server.sql(
+        "INSERT INTO logwatch.rules (name, source, severity, channels) VALUES ('worst', 'host31', 'critical', '{email}');
+         SELECT logwatch_ingest('ERROR disk full', 'host31')",
+    )?;
+    server.sql("SELECT FROM logwatch_check()")?;
+    server.sql("CALL logwatch_deliver()")?;
+    sink.wait_for_subject(SOON, "[FIRING:1] worst")?;
+    assert_eq!(server.sql(states)?, "sent 21, suppressed 10");
+
     // The end of those that nobody has heard of is in the digest, too.
     server.sql("UPDATE logwatch.rules SET enabled = false WHERE name = 'each30'")?;
     server.sql("SELECT FROM logwatch_check()")?;
     server.sql("CALL logwatch_deliver()")?;
-    assert_eq!(server.sql(states)?, "sent 20, suppressed 11");
+    assert_eq!(server.sql(states)?, "sent 21, suppressed 11");
     // An hour later.
     server.sql("UPDATE logwatch.notifications SET next_attempt_at = now() WHERE reason = 'digest'")?;
     server.sql("CALL logwatch_deliver()")?;
