@@ -32,4 +32,8 @@ export_lines 4 6 >"$work/export"
 journalctl --version | head -n 1
 for option in --after-cursor --cursor; do
 	echo "$option: $(journalctl --file "$work/new.journal" -o cat "$option=$cursor" | tr '\n' ',')"
-done
+done | tee "$work/seen"
+diff - "$work/seen" >/dev/null <<'TEXT' || { echo "the behaviour has changed"; exit 1; }
+--after-cursor: line 5,line 6,
+--cursor: line 4,line 5,line 6,
+TEXT
