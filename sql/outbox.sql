@@ -419,7 +419,19 @@ CREATE FUNCTION logwatch_private.retry_now() RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS $$
     UPDATE logwatch.notifications SET next_attempt_at = clock_timestamp()
-     WHERE state = 'queued' AND attempts > 0 AND next_attempt_at > clock_timestamp()
+     WHERE state = 'queued' AND attempts > 0 AND next_attempt_at > clock_timestamp();
+    -- A logwatch.email_to that was no list of addresses is one by now: what waits goes to these.
+    WITH wrong AS (
+        UPDATE logwatch.notifications AS n SET state = 'failed', ended_at = clock_timestamp(), last_error = 'not an e-mail address; sent to those in logwatch.email_to instead'
+         WHERE n.channel = 'email' AND n.state = 'queued' AND NOT logwatch_private.is_mail_address(n.recipient)
+           AND logwatch_private.channel_problem('email') IS NULL
+        RETURNING n.*
+    )
+    INSERT INTO logwatch.notifications (alert_id, channel, recipient, seq, reason, urgency, message_id, payload)
+    SELECT w.alert_id, w.channel, r, w.seq, w.reason, w.urgency, logwatch_private.new_message_id(), w.payload
+      FROM wrong AS w CROSS JOIN unnest(logwatch_private.default_recipients()) AS r
+     ORDER BY w.id
+        ON CONFLICT DO NOTHING
     $$;
 COMMENT ON FUNCTION logwatch_private.retry_now() IS 'Makes every retry due: called at a reload, which may have corrected the settings';
 

@@ -173,3 +173,24 @@ fn create_extension_refuses_a_database_that_is_not_utf8() -> Result<()> {
     assert!(hint.contains("CREATE DATABASE"), "{hint}");
     Ok(())
 }
+
+#[test]
+fn what_waits_for_a_malformed_list_of_recipients_goes_to_the_corrected_one() -> Result<()> {
+    let sink = MailSink::plain()?;
+    let mut server = mailing_server(
+        &sink,
+        &[("logwatch.email_to", "ops@example.com; dba@example.com")],
+    )?;
+    server.sql(INGEST_FATAL)?;
+    let states = "SELECT recipient, state FROM logwatch.notifications WHERE channel = 'email' AND attempts > 0 ORDER BY 1";
+    server.wait_for_sql(SOON, states, "ops@example.com; dba@example.com|queued")?;
+    server.set(&[("logwatch.email_to", "ops@example.com, dba@example.com")])?;
+    server.reload();
+    server.wait_for_sql(
+        SOON,
+        states,
+        "dba@example.com|sent\nops@example.com|sent\nops@example.com; dba@example.com|failed",
+    )?;
+    assert_eq!(sink.mails_with_subject("[FIRING:1] fatal").len(), 2);
+    Ok(())
+}
