@@ -97,7 +97,7 @@ BEGIN
         CASE WHEN alert.announced IS NULL THEN 'not announced yet' ELSE 'announced at ' || date_trunc('second', alert.notified_at) END,
         CASE WHEN quiet <> '' THEN quiet
              WHEN r.repeat_every IS NULL THEN 'not repeated'
-             ELSE 'repeated at ' || date_trunc('second', alert.notified_at + r.repeat_every * power(r.repeat_factor, least(alert.repeats, 20))::float8) END);
+             ELSE 'repeated at ' || date_trunc('second', alert.notified_at + logwatch_private.pause_before(alert.repeats, r.repeat_every, r.repeat_factor)) END);
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.alert_verdict(logwatch.rules, logwatch.alerts, timestamptz) IS 'Returns what a rule would do about an open alert now';

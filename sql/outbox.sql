@@ -16,6 +16,16 @@ CREATE FUNCTION logwatch_private.alert_message(alert logwatch.alerts, r logwatch
     $$;
 COMMENT ON FUNCTION logwatch_private.alert_message(logwatch.alerts, logwatch.rules) IS 'Summary of an alert of a rule in one line; the rule is NULL when it was deleted';
 
+CREATE FUNCTION logwatch_private.pause_before(repeats integer, repeat_every interval, repeat_factor numeric) RETURNS interval
+    LANGUAGE sql IMMUTABLE
+    -- An alert may have been repeated often when its rule gets another factor: a time out of range
+    -- would stop the check of all rules.
+    AS $$
+    SELECT CASE WHEN extract(epoch FROM repeat_every) * power(repeat_factor, least(repeats, 20)) > 86400 * 3660.0 THEN interval '3660 days'
+                ELSE repeat_every * power(repeat_factor, least(repeats, 20))::float8 END
+    $$;
+COMMENT ON FUNCTION logwatch_private.pause_before(integer, interval, numeric) IS 'Time from an announcement of an alert to the next one, by the number of repetitions so far; ten years at most';
+
 CREATE FUNCTION logwatch_private.due_announcements(asof timestamptz)
     RETURNS TABLE (alert_id bigint, reason text)
     LANGUAGE plpgsql STABLE
@@ -38,7 +48,7 @@ BEGIN
                              AND NOT acked.itself AND NOT acked.its_mail THEN 'escalated'
                         WHEN a.state = 'firing' AND a.joined_at > a.notified_at AND a.notified_at + interval '5 minutes' <= asof
                              AND a.group_by <> 'pattern' AND NOT acked.its_mail THEN 'joined'
-                        WHEN a.state = 'firing' AND a.notified_at + r.repeat_every * power(r.repeat_factor, least(a.repeats, 20))::float8 <= asof
+                        WHEN a.state = 'firing' AND a.notified_at + logwatch_private.pause_before(a.repeats, r.repeat_every, r.repeat_factor) <= asof
                              AND NOT acked.itself AND NOT acked.its_mail THEN 'repeat'
                         -- Alerts that were announced together are over when the last one is.
                         WHEN a.state = 'resolved' AND a.announced = 'firing'

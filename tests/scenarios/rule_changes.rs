@@ -231,3 +231,26 @@ fn new_recipients_get_the_repetition_and_the_old_ones_still_the_end() -> Result<
     );
     Ok(())
 }
+
+/// Each pause is so many times the one before.
+#[test]
+fn a_larger_factor_for_an_alert_that_was_often_repeated_stops_no_check() -> Result<()> {
+    let server = Server::without_worker(&[])?;
+    server.sql(INGEST_FATAL)?;
+    server.sql("SELECT FROM logwatch_check()")?;
+    server.sql(
+        "UPDATE logwatch.alerts SET repeats = 25;
+         UPDATE logwatch.rules SET repeat_factor = 1000, repeat_every = '3660 days'",
+    )?;
+    server.sql("SELECT logwatch_ingest(ARRAY['ERROR a', 'ERROR b', 'ERROR c', 'ERROR d', 'ERROR e'])")?;
+    assert_eq!(
+        server.sql("SELECT rule, transition FROM logwatch_check()")?,
+        "error|firing"
+    );
+    assert_eq!(
+        server
+            .sql("SELECT count(*) FROM logwatch_check_rule('fatal') WHERE verdict LIKE '%repeated at 20%'")?,
+        "1"
+    );
+    Ok(())
+}
