@@ -135,6 +135,7 @@ const SHAPES: &[Line] = &[
     ("traffic server", &["log/diags.log"], Late, &[],
         "to diags.log diags.log.20261128.10h0${n}m00s-20261128.10h1${n}m00s.old", "diags.log"),
     ("log4j twice a day", APP, AtOnce, &[], "to app.log app.log.2026-11-2$n-AM", "app.log"),
+    ("a week", APP, Late, &[], "to app.log app.log.week48-179599204$n", "app.log"),
     ("lucee", APP, AtOnce, &[], "up app.log. .bak 1; to app.log app.log.1.bak", "app.log"),
     ("mv backup", APP, Late, &[], "[ ! -e app.log ] || mv --backup=numbered app.log app.log.old", "app.log"),
     ("minecraft", &["log/latest.log"], AtOnce, &[],

@@ -64,10 +64,16 @@ fn add_bases(stem: &[u8], extension: &[u8], bases: &mut Vec<Vec<u8>>) {
     let mut is_first = true;
     for at in (1..stem.len()).filter(|at| is_start(stem, *at)) {
         let (before, mark) = stem.split_at(at);
+        let separators = mark.iter().take_while(|byte| SEPARATORS.contains(byte)).count();
+        // Behind a whole name with its extension, a number at the end may follow any word:
+        // logrotate's `app.log.week48-1795992040`.
+        let ends_dated = digits(mark) >= DATE && mark.last().is_some_and(u8::is_ascii_digit);
+        if is_whole && has_extension(before) && separators > 0 && ends_dated {
+            bases.push(before.to_vec());
+        }
         if !is_mark(mark, is_whole) || has_two && mark[0] != b'.' {
             continue;
         }
-        let separators = mark.iter().take_while(|byte| SEPARATORS.contains(byte)).count();
         if separators > 0 || is_date(mark) || is_whole && has_extension(before) {
             bases.push([before, extension].concat());
         }
