@@ -117,12 +117,12 @@ impl Shaped {
 
 /// Returns the shape of a line if it decides the line's level. Does not allocate.
 pub(crate) fn decisive(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
-    TABLE.read(line, lead, TABLE.decisive)
+    TABLE.read(line, lead, true)
 }
 
 /// Returns the shape of a line.
 pub(crate) fn read(line: &[u8], lead: Option<&Lead>) -> Option<Shaped> {
-    TABLE.read(line, lead, Rows::MAX)
+    TABLE.read(line, lead, false)
 }
 
 /// Returns true for a line of a program that writes its pid before its time or its level.
@@ -133,19 +133,25 @@ pub(crate) fn has_head(line: &[u8]) -> bool {
 static TABLE: LazyLock<Table> = LazyLock::new(Table::new);
 
 struct Table {
+    /// By the bracket before the time; the last are the rows that begin without a time.
+    places: [Place; 4],
+}
+
+/// The rows that begin in one way.
+#[derive(Default)]
+struct Place {
     rows: Vec<(&'static Row, Template)>,
     index: Index,
     decisive: Rows,
 }
 
-/// A bit for each row, in the order of the table.
+/// A bit for each row of a place, in the order of the table.
 type Rows = u128;
 
 /// The rows that six bytes of a line allow: the first two and the last of each of its first two
 /// words. Behind a time these are the words of the text after it.
 struct Index {
-    /// By the bracket before the time; the last are the rows that begin without a time.
-    first: [[Rows; 256]; 4],
+    first: [Rows; 256],
     second: [Rows; 256],
     last: [Rows; 256],
     /// The same of the second word.
@@ -154,41 +160,30 @@ struct Index {
     next_last: [Rows; 256],
 }
 
+/// The place of the rows that begin without a time.
+const NO_TIME: usize = 3;
+
 impl Table {
     fn new() -> Table {
-        let rows: Vec<_> = table::ROWS
-            .iter()
-            .map(|row| (row, Template::new(row.like)))
-            .collect();
-        assert!(rows.len() <= 128, "a bit for each row");
-        let mut index = Index {
-            first: [[0; 256]; 4],
-            second: [0; 256],
-            last: [0; 256],
-            next_first: [0; 256],
-            next_second: [0; 256],
-            next_last: [0; 256],
-        };
-        let mut decisive = 0;
-        for (at, (row, template)) in rows.iter().enumerate() {
-            index.add(1 << at, row, template);
-            decisive |= Rows::from(row.says.is_decisive()) << at;
+        let mut places: [Place; 4] = Default::default();
+        for row in table::ROWS {
+            let template = Template::new(row.like);
+            places[template.lead().unwrap_or(NO_TIME)].add(row, template);
         }
-        Table {
-            rows,
-            index,
-            decisive,
-        }
+        Table { places }
     }
 
-    fn read(&'static self, line: &[u8], lead: Option<&Lead>, among: Rows) -> Option<Shaped> {
+    fn read(&'static self, line: &[u8], lead: Option<&Lead>, decisive: bool) -> Option<Shaped> {
         let (place, text) = match lead {
-            None => (NO_TIME, line),
-            Some(lead) => (lead.bracket, &line[lead.end..]),
+            None => (&self.places[NO_TIME], line),
+            Some(lead) => (&self.places[lead.bracket], &line[lead.end..]),
         };
-        let mut bits = among & self.index.rows(place, &text[template::blanks(text)..]);
+        let mut bits = place.index.rows(&text[template::blanks(text)..]);
+        if decisive {
+            bits &= place.decisive;
+        }
         while bits != 0 {
-            let (row, template) = &self.rows[bits.trailing_zeros() as usize];
+            let (row, template) = &place.rows[bits.trailing_zeros() as usize];
             if let Some(shaped) = template.read(row, line, lead) {
                 return Some(shaped);
             }
@@ -196,18 +191,42 @@ impl Table {
         }
         None
     }
+
+    #[cfg(test)]
+    fn rows(&self) -> impl Iterator<Item = &(&'static Row, Template)> {
+        self.places.iter().flat_map(|place| &place.rows)
+    }
 }
 
-/// The place of the rows that begin without a time.
-const NO_TIME: usize = 3;
+impl Place {
+    fn add(&mut self, row: &'static Row, template: Template) {
+        assert!(self.rows.len() < 128, "a bit for each row of a place");
+        let bit = 1 << self.rows.len();
+        self.index.add(bit, row, &template);
+        self.decisive |= if row.says.is_decisive() { bit } else { 0 };
+        self.rows.push((row, template));
+    }
+}
+
+impl Default for Index {
+    fn default() -> Index {
+        Index {
+            first: [0; 256],
+            second: [0; 256],
+            last: [0; 256],
+            next_first: [0; 256],
+            next_second: [0; 256],
+            next_last: [0; 256],
+        }
+    }
+}
 
 impl Index {
     fn add(&mut self, bit: Rows, row: &Row, template: &Template) {
-        let place = template.lead().unwrap_or(NO_TIME);
         let may_have = template.may_have(row.says);
         for byte in 0..=255 {
             let rows = [
-                &mut self.first[place],
+                &mut self.first,
                 &mut self.second,
                 &mut self.last,
                 &mut self.next_first,
@@ -221,9 +240,9 @@ impl Index {
     }
 
     /// Returns the rows that a text allows. Most texts are told by their first bytes.
-    fn rows(&self, place: usize, text: &[u8]) -> Rows {
+    fn rows(&self, text: &[u8]) -> Rows {
         let byte = |at: usize| usize::from(text.get(at).copied().unwrap_or(b'\n'));
-        let mut rows = self.first[place][byte(0)] & self.second[byte(1)];
+        let mut rows = self.first[byte(0)] & self.second[byte(1)];
         if rows == 0 {
             return rows;
         }
@@ -335,7 +354,7 @@ mod tests {
 
     #[test]
     fn every_row_reads_its_example() {
-        for (row, _) in &TABLE.rows {
+        for (row, _) in TABLE.rows() {
             let line = row.example.as_bytes();
             let line = &line[line.iter().take_while(|b| **b == b' ').count()..];
             let shaped = read(line, lead(line).as_ref());
@@ -347,11 +366,12 @@ mod tests {
     #[test]
     fn the_index_leaves_out_no_row_that_fits() {
         let fits = |line: &[u8], lead: Option<&Lead>| {
-            let place = lead.map(|lead| lead.bracket);
-            let mut rows = TABLE.rows.iter().filter(|(_, template)| template.lead() == place);
+            let mut rows = TABLE.places[lead.map_or(NO_TIME, |lead| lead.bracket)]
+                .rows
+                .iter();
             rows.find_map(|(row, template)| template.read(row, line, lead).map(|_| row.name))
         };
-        for (row, _) in &TABLE.rows {
+        for (row, _) in TABLE.rows() {
             let line = row.example.trim_start();
             let cuts = (0..line.len()).filter_map(|at| line.get(..at)).map(str::to_owned);
             let wider =
