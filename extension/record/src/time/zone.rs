@@ -22,6 +22,13 @@ pub(crate) enum Zone {
 /// The zones that times have named. A place is a byte, which keeps a time small.
 static NAMED: RwLock<Vec<TimeZone>> = RwLock::new(Vec::new());
 
+/// The last names that this host did not know: a look-up reads the zone database, and a program
+/// writes its zone into each record.
+static UNKNOWN: RwLock<Vec<Box<str>>> = RwLock::new(Vec::new());
+const MOST_UNKNOWN: usize = 16;
+/// `America/Argentina/ComodRivadavia` has 32 bytes.
+const LONGEST_NAME: usize = 64;
+
 /// Returns the zone of this name; None if this host does not know it.
 fn by_name(name: &[u8]) -> Option<Zone> {
     let name = std::str::from_utf8(name).ok()?;
@@ -29,7 +36,7 @@ fn by_name(name: &[u8]) -> Option<Zone> {
     let mut place = zones.iter().position(|zone| zone.iana_name() == Some(name));
     drop(zones);
     if place.is_none() {
-        let zone = TimeZone::get(name).ok()?;
+        let zone = look_up(name)?;
         let mut zones = NAMED.write().ok()?;
         // The name may be written in another case.
         place = zones.iter().position(|known| *known == zone);
@@ -39,6 +46,22 @@ fn by_name(name: &[u8]) -> Option<Zone> {
         }
     }
     Some(Zone::Named(u8::try_from(place?).ok()?))
+}
+
+/// Reads a zone from the host's database, unless it was not there before.
+fn look_up(name: &str) -> Option<TimeZone> {
+    if name.len() > LONGEST_NAME || UNKNOWN.read().ok()?.iter().any(|known| **known == *name) {
+        return None;
+    }
+    let zone = TimeZone::get(name).ok();
+    if zone.is_none() {
+        let mut unknown = UNKNOWN.write().ok()?;
+        if unknown.len() == MOST_UNKNOWN {
+            unknown.remove(0);
+        }
+        unknown.push(name.into());
+    }
+    zone
 }
 
 /// Returns a zone that [`Zone::Named`] stands for.
@@ -173,4 +196,26 @@ fn abbreviation(word: &[u8]) -> Option<i32> {
         b"BST" | b"IST" | b"CST" | b"MST" | b"AST" | b"ADT" | b"GST" => AMBIGUOUS,
         _ => return None,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_unknown_name_is_looked_up_once_and_the_last_ones_are_kept() {
+        let kept = || UNKNOWN.read().unwrap().clone();
+        for number in 0..3 * MOST_UNKNOWN {
+            let name = format!("Nowhere/Town{number}");
+            for _ in 0..2 {
+                assert_eq!(by_name(name.as_bytes()), None, "{name}");
+            }
+            let times = kept().iter().filter(|known| ***known == *name).count();
+            assert_eq!(times, 1, "{name}");
+        }
+        assert_eq!(kept().len(), MOST_UNKNOWN);
+        assert_eq!(by_name("X/".repeat(LONGEST_NAME).as_bytes()), None);
+        assert!(kept().iter().all(|known| known.starts_with("Nowhere/")));
+        assert!(matches!(by_name(b"Europe/Berlin"), Some(Zone::Named(_))));
+    }
 }
