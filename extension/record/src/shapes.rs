@@ -12,7 +12,7 @@ use std::sync::LazyLock;
 use crate::level::Level;
 use crate::level::words::word_level;
 use crate::time::{self, Stamp};
-use template::Template;
+use template::{Bytes, Template};
 
 /// The most parts of a head that are kept.
 const MOST_FIELDS: usize = 7;
@@ -148,8 +148,8 @@ struct Place {
 /// A bit for each row of a place, in the order of the table.
 type Rows = u128;
 
-/// The rows that six bytes of a line allow: the first two and the last of each of its first two
-/// words. Behind a time these are the words of the text after it.
+/// The rows that seven bytes of a line allow: the first two and the last of each of its first two
+/// words, and the first of the third. Behind a time these are the words of the text after it.
 struct Index {
     first: [Rows; 256],
     second: [Rows; 256],
@@ -158,6 +158,7 @@ struct Index {
     next_first: [Rows; 256],
     next_second: [Rows; 256],
     next_last: [Rows; 256],
+    third: [Rows; 256],
 }
 
 /// The place of the rows that begin without a time.
@@ -217,24 +218,27 @@ impl Default for Index {
             next_first: [0; 256],
             next_second: [0; 256],
             next_last: [0; 256],
+            third: [0; 256],
         }
     }
 }
 
 impl Index {
     fn add(&mut self, bit: Rows, row: &Row, template: &Template) {
-        let may_have = template.may_have(row.says);
-        for byte in 0..=255 {
-            let rows = [
-                &mut self.first,
-                &mut self.second,
-                &mut self.last,
-                &mut self.next_first,
-                &mut self.next_second,
-                &mut self.next_last,
-            ];
-            for (rows, may_have) in rows.into_iter().zip(may_have(byte)) {
-                rows[usize::from(byte)] |= if may_have { bit } else { 0 };
+        let places = [
+            &mut self.first,
+            &mut self.second,
+            &mut self.last,
+            &mut self.next_first,
+            &mut self.next_second,
+            &mut self.next_last,
+            &mut self.third,
+        ];
+        for (rows, bytes) in places.into_iter().zip(template.may_have(row.says)) {
+            match bytes {
+                Bytes::Any => rows.iter_mut().for_each(|rows| *rows |= bit),
+                Bytes::One(byte) => rows[usize::from(byte)] |= bit,
+                Bytes::Some(bytes) => bytes.iter().for_each(|byte| rows[usize::from(*byte)] |= bit),
             }
         }
     }
@@ -257,7 +261,11 @@ impl Index {
             return rows;
         }
         let next_end = next + template::word_len(&text[next..]);
-        rows & self.next_last[byte(next_end.wrapping_sub(1))]
+        rows &= self.next_last[byte(next_end.wrapping_sub(1))];
+        if rows == 0 {
+            return rows;
+        }
+        rows & self.third[byte(next_end + template::blanks(&text[next_end..]))]
     }
 }
 
