@@ -24,7 +24,7 @@ pub(crate) struct Parts {
     pub(crate) nul: bool,
 }
 
-pub(crate) const TIME: [&str; 14] = [
+pub(crate) const TIME: [&str; 15] = [
     "time",
     "ts",
     "timestamp",
@@ -37,10 +37,11 @@ pub(crate) const TIME: [&str; 14] = [
     "date",
     "instant",
     "eventTime",
+    "timeUnixNano",
     "_SOURCE_REALTIME_TIMESTAMP",
     "__REALTIME_TIMESTAMP",
 ];
-pub(crate) const MESSAGE: [&str; 15] = [
+pub(crate) const MESSAGE: [&str; 16] = [
     "msg",
     "message",
     "@m",
@@ -54,6 +55,7 @@ pub(crate) const MESSAGE: [&str; 15] = [
     "text",
     "body",
     "textPayload",
+    "stringValue",
     "error",
     "err",
 ];

@@ -1,8 +1,9 @@
 //! The wrappers that containers put around each line: Docker's json-file driver, the CRI format of
-//! Kubernetes, and the container's name of docker compose. What counts is the line inside; the
-//! wrapper lends its time when that line has none.
+//! Kubernetes, the container's name of docker compose, and the rank of a process of PyTorch. What
+//! counts is the line inside; the wrapper lends its time when that line has none.
 
 use std::borrow::Cow;
+use std::ops::Range;
 use std::sync::LazyLock;
 
 use memchr::memchr;
@@ -42,15 +43,39 @@ pub(crate) fn cri(line: &[u8]) -> Option<Cri<'_>> {
     })
 }
 
-/// Returns the text of a line that CRI or docker compose has wrapped. Most lines are told by their
-/// first byte.
+/// Returns the text of a line that CRI, docker compose or PyTorch has wrapped. Most lines are told
+/// by their first byte.
 #[inline]
 pub(crate) fn line_inside(line: &[u8]) -> Option<&[u8]> {
     match line.first()? {
         b'0'..=b'9' => cri(line).map(|cri| cri.body),
-        b'a'..=b'z' => compose(line).map(|(_, len)| &line[len..]),
+        b'a'..=b'z' | b'[' => named(line).map(|(_, len)| &line[len..]),
         _ => None,
     }
+}
+
+/// Returns the name of the container or process that a line begins with, and the length of all
+/// that stands before its text.
+fn named(line: &[u8]) -> Option<(Range<usize>, usize)> {
+    match line.first()? {
+        b'[' => rank(line),
+        _ => compose(line).map(|(name, len)| (0..name, len)),
+    }
+}
+
+/// The same of PyTorch's `[rank0]: `, which its own log lines follow without a blank.
+fn rank(line: &[u8]) -> Option<(Range<usize>, usize)> {
+    const START: &[u8] = b"[rank";
+    let number = line.strip_prefix(START)?;
+    let digits = number.iter().take(6).take_while(|b| b.is_ascii_digit()).count();
+    let text = number[digits..].strip_prefix(b"]:").filter(|_| digits > 0)?;
+    let blank = match text {
+        [b' ', ..] => 1,
+        [b'[', ..] | [b'A'..=b'Z', b'0'..=b'9', ..] | [] => 0,
+        _ => return None,
+    };
+    let name = START.len()..START.len() + digits;
+    Some((name, line.len() - text.len() + blank))
 }
 
 /// Returns the length of the container's name that docker compose puts before a line, and the
@@ -96,15 +121,15 @@ pub(crate) struct Unwrapped {
     pub(crate) text: String,
     /// The time of the first wrapper.
     pub(crate) time: Option<String>,
-    /// The container's name, if the wrapper has one.
-    pub(crate) container: Option<String>,
+    /// The container's or the process' name, if the wrapper has one, and the field for it.
+    pub(crate) name: Option<(&'static str, String)>,
 }
 
 /// Returns the text inside a record's wrappers. None when its first line is not wrapped.
 pub(crate) fn unwrap(text: &str) -> Option<Unwrapped> {
     // Most lines are told by a byte.
     if !text.starts_with('{') && text.as_bytes().get(10) != Some(&b'T') {
-        return without_compose(text);
+        return without_name(text);
     }
     let mut inner = String::new();
     let mut time = None;
@@ -140,21 +165,26 @@ pub(crate) fn unwrap(text: &str) -> Option<Unwrapped> {
     Some(Unwrapped {
         text: inner,
         time,
-        container: None,
+        name: None,
     })
 }
 
-fn without_compose(text: &str) -> Option<Unwrapped> {
-    let (name, _) = compose(text.as_bytes())?;
-    let lines = text.split('\n').map(|line| match compose(line.as_bytes()) {
-        // The bar ends at an ASCII byte.
+fn without_name(text: &str) -> Option<Unwrapped> {
+    let (name, _) = named(text.as_bytes())?;
+    let lines = text.split('\n').map(|line| match named(line.as_bytes()) {
+        // The bar and the colon end at an ASCII byte.
         Some((_, len)) => &line[len..],
         None => line,
     });
+    let field = if text.starts_with('[') {
+        "rank"
+    } else {
+        "container"
+    };
     Some(Unwrapped {
         text: lines.collect::<Vec<_>>().join("\n"),
         time: None,
-        container: Some(text[..name].to_owned()),
+        name: Some((field, text[name].to_owned())),
     })
 }
 

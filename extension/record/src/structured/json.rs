@@ -25,8 +25,8 @@ const LEVEL: [&str; 14] = [
     "Severity",
 ];
 /// Objects that hold the message or the stack of a record: tracing's `fields`, ECS's and pino's
-/// `error` and `err`, GCP's `jsonPayload`.
-const NESTED: [&str; 4] = ["fields", "jsonPayload", "error", "err"];
+/// `error` and `err`, GCP's `jsonPayload`, OTLP's `body`.
+const NESTED: [&str; 5] = ["fields", "jsonPayload", "body", "error", "err"];
 
 /// Reads a text that is one JSON object. None when it is none that serde_json accepts: broken, too
 /// deep, a number too large.

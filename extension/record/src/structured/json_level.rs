@@ -186,6 +186,15 @@ fn keyed(key: &[u8], value: Value) -> Option<Level> {
 
 fn numbered(key: &[u8], n: u64) -> Option<Level> {
     match key {
+        // Google Cloud's.
+        b"severity" if n >= 100 && n.is_multiple_of(100) => match n / 100 {
+            1 => Some(Level::Debug),
+            2 | 3 => Some(Level::Info),
+            4 => Some(Level::Warn),
+            5 => Some(Level::Error),
+            6..=8 => Some(Level::Fatal),
+            _ => None,
+        },
         b"severity" | b"priority" | b"PRIORITY" => syslog_level(n),
         // Python's 10 to 50.
         b"levelno" => match n {

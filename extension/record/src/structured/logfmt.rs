@@ -3,8 +3,9 @@
 use std::borrow::Cow;
 use std::ops::Range;
 
+use jiff::Timestamp;
 use memchr::{memchr, memchr2};
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::json_level::{blanks, string};
 use super::{Parts, STACK, TIME, take_text};
@@ -56,6 +57,7 @@ pub(crate) fn names_level(key: &[u8]) -> bool {
             | b"LEVEL"
             | b"Level"
             | b"prio"
+            | b"pri"
     )
 }
 
@@ -130,10 +132,24 @@ pub(crate) fn read(line: &str, context: &Context) -> Option<Parts> {
             parts.fields.insert(key.to_owned(), Value::String(value));
         }
     }
+    if parts.time.is_none() {
+        parts.time = date_and_time(&mut parts.fields, context);
+    }
     if parts.message.is_none() {
         parts.message = take_text(&mut parts.fields, &["event", "error", "err"]);
     }
     Some(parts)
+}
+
+/// Takes the time of FortiGate's `date=2026-11-28 time=01:35:33 … tz="+0100"`.
+fn date_and_time(fields: &mut Map<String, Value>, context: &Context) -> Option<Timestamp> {
+    let part = |key| fields.get(key).and_then(Value::as_str);
+    let zone = part("tz").unwrap_or_default();
+    let moment = time::whole(&format!("{} {}{zone}", part("date")?, part("time")?), context)?;
+    for key in ["date", "time", "tz"] {
+        fields.remove(key);
+    }
+    Some(moment)
 }
 
 /// Undoes the escapes of a quoted logfmt value, which are Go's.
