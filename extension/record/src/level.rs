@@ -2,6 +2,7 @@
 
 pub(crate) mod crash;
 pub(crate) mod detect;
+mod device;
 mod evidence;
 pub(crate) mod long_prefix;
 pub mod needles;

@@ -69,7 +69,7 @@ pub fn opens_object(line: &[u8]) -> bool {
 }
 
 /// Returns the line without the terminal's colours at its start.
-fn without_colour(mut line: &[u8]) -> &[u8] {
+pub(crate) fn without_colour(mut line: &[u8]) -> &[u8] {
     while let Some(sequence) = line.strip_prefix(b"\x1b[") {
         let Some(end) = sequence.iter().take(12).position(u8::is_ascii_alphabetic) else {
             return line;

@@ -79,9 +79,9 @@ pub fn parse<'a>(text: &'a str, context: &Context) -> Record<'a> {
             if record.logged_at.is_none() {
                 record.logged_at = inner.time.and_then(|outer| time::whole(&outer, context));
             }
-            if let Some(name) = inner.container {
+            if let Some((field, name)) = inner.name {
                 let fields = record.fields.get_or_insert_default();
-                fields.entry("container").or_insert(Value::String(name));
+                fields.entry(field).or_insert(Value::String(name));
             }
             record
         }

@@ -65,6 +65,8 @@ impl Candidates {
             }
             b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
             b'\n' if matches!(rest, [b'{', b'\n' | b'\r', ..] | [b'{'] | []) => true,
+            // WebSphere's `  E  `.
+            b' ' if matches!(*rest, [b'E' | b'F', b' ', ..] | [b'E' | b'F']) => true,
             b' ' | b'\n' | b'\t' | 0 => self.first_letter(rest),
             // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of
             // an escaped key.
@@ -73,21 +75,33 @@ impl Candidates {
             b'[' => match *rest {
                 [b' ', letter, b' ', ..] => self.is_letter(letter),
                 [letter, b' ', digit, ..] => self.is_letter(letter) && digit.is_ascii_digit(),
-                // Gitea's `[E] `.
-                [letter, b']', b' ', ..] => self.is_letter(letter),
+                // Gitea's `[E] `, ESPHome's `[E][`, ONNX Runtime's `[E:o`.
+                [letter, b']', b' ' | b'[', ..] | [letter, b':', b'a'..=b'z', ..] => self.is_letter(letter),
+                // PyTorch's `[E1128 `.
+                [letter, b'0'..=b'9', b'0'..=b'9', ..] => self.is_letter(letter),
                 [_, _, _, ..] => false,
                 _ => true,
             },
             b'(' => needles::MASKS
                 .iter()
                 .any(|mask| window[mark..].starts_with(mask) || mask.starts_with(&window[mark..])),
+            // Cisco's `%LINK-3-UPDOWN`.
+            b'-' => match *rest {
+                [digit, b'-', code, ..] => {
+                    self.is_severity(digit)
+                        && (code.is_ascii_uppercase() || code.is_ascii_digit() || code == b'_')
+                }
+                [_, _, _, ..] => false,
+                _ => true,
+            },
             // Samba's `,  0]`.
             b',' => rest.starts_with(b"  0") || rest.len() < 3,
             // TensorFlow's `.123456: E tensorflow`.
             b':' => self.between_blanks(rest) || needles::is_phrase(window, mark),
-            // gluster's `] E [`.
+            // gluster's `] E [`; PyTorch's `[rank0]:E1128 `.
             b']' => {
                 self.between_blanks(rest)
+                    || matches!(*rest, [b':', letter, b'0'..=b'9', ..] if self.is_letter(letter))
                     || matches!(*rest, [b' ', letter, b' ', ..] if needles::LETTERS.contains(&letter))
             }
             // Android's `5678 E Tag`, MongoDB's `+0000 E STORAGE`, Redis' `.123 # `, Telegraf's `Z
@@ -140,10 +154,11 @@ impl Candidates {
         }
     }
 
-    /// The first letter of a line of glog (`E0102`), Ruby (`E, [`) or Android (`E/Tag(`).
+    /// The first letter of a line of glog (`E0102`), Ruby (`E, [`), Android (`E/Tag(`) or
+    /// ESP-IDF (`E (12`).
     fn first_letter(self, text: &[u8]) -> bool {
         match *text {
-            [letter, b',' | b'/', ..] => self.is_letter(letter),
+            [letter, b',' | b'/', ..] | [letter, b' ', b'(', ..] => self.is_letter(letter),
             // cups, CometBFT.
             [letter, b'[', b'0'..=b'9' | b'A'..=b'Z' | b'@', ..] | [letter, b' ', b'[', ..] => {
                 needles::LETTERS.contains(&letter) || self.is_letter(letter)

@@ -54,6 +54,14 @@ pub(crate) fn glued_to_level(cursor: &mut Cursor) {
         }
         return;
     }
+    // Zig's `error(http): `.
+    if let Some((scope, _)) = rest.strip_prefix('(').and_then(|inner| inner.split_once("): "))
+        && is_name(scope)
+    {
+        cursor.keep("logger", scope);
+        cursor.at += scope.len() + 3;
+        return;
+    }
     if let Some(after) = rest.strip_prefix(':') {
         // Python's `ERROR:root:message`.
         if let Some((name, _)) = after.split_once(':')
@@ -297,7 +305,10 @@ fn logger(cursor: &mut Cursor) -> bool {
     let trimmed = after.trim_start();
     let message = if let Some(message) = after.strip_prefix(": ") {
         message
-    } else if let Some(message) = trimmed.strip_prefix("- ").or_else(|| trimmed.strip_prefix(": ")) {
+    } else if let Some(message) = ["- ", "-- ", ": "]
+        .iter()
+        .find_map(|dash| trimmed.strip_prefix(dash))
+    {
         message
     } else {
         return false;

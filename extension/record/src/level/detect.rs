@@ -6,9 +6,9 @@
 //! [`shapes`] knows the programs that say it in another way.
 
 use super::words::{Evidence, syslog_level, word_level};
-use super::{Level, crash, evidence, long_prefix, translated};
+use super::{Level, crash, device, evidence, long_prefix, translated};
 use crate::bytes::{self, WORD};
-use crate::line::tagged;
+use crate::line::{self, tagged};
 use crate::shapes::{self, Lead, Shaped};
 use crate::structured::json_level::{self, Json};
 use crate::structured::{container, logfmt};
@@ -66,12 +66,17 @@ pub fn object_level(text: &[u8]) -> Option<Level> {
 }
 
 /// Returns the line without what may stand before its text: a truncation's NULs, a byte order mark,
-/// blanks.
+/// blanks, the colour of a time or a bracket.
 fn start(line: &[u8]) -> &[u8] {
     let line = text::without_hole(line);
     let line = line.strip_prefix(b"\xEF\xBB\xBF").unwrap_or(line);
     let blanks = line.iter().take_while(|b| matches!(b, b' ' | b'\t')).count();
-    &line[blanks..]
+    let line = &line[blanks..];
+    // Behind the others the quick search of the tailer would not know the start of a line.
+    match line::without_colour(line) {
+        plain @ [b'[' | b'0'..=b'9', ..] => plain,
+        _ => line,
+    }
 }
 
 /// Returns the length of a syslog `<PRI>` at the start of a line, and its severity.
@@ -214,11 +219,17 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
         let len = bytes::run(WORD, &line[at..]);
         if len == 0 {
             at += 1;
-            if byte == 0x1b {
+            if byte == b' ' {
+                continue;
+            } else if byte == 0x1b {
                 at = after_escape(line, start);
             } else if byte == b'{'
                 && line.get(at) == Some(&b'"')
                 && let Json::Level(level) = json_level::json(&line[start..])
+            {
+                return Some(FirstLevel { level, word: None });
+            } else if byte == b'%'
+                && let Some(level) = device::severity(&line[at..])
             {
                 return Some(FirstLevel { level, word: None });
             } else if !byte.is_ascii() {
@@ -296,7 +307,7 @@ pub(crate) fn first(line: &[u8], lead: Option<&Lead>) -> Option<FirstLevel> {
         {
             return Some(FirstLevel::shaped(level, start, end));
         }
-        if is_request(line, start, word) {
+        if evidence::is_request(line, start, word) {
             return None;
         }
         level_key = false;
@@ -323,17 +334,6 @@ fn after_escape(line: &[u8], at: usize) -> usize {
     }
     let len = line[at + 2..].iter().position(|b| matches!(b, 0x40..=0x7e));
     at + 2 + len.map_or(0, |len| len + 1)
-}
-
-/// Returns an access log's `] "GET /…`: its status is a number, and a word in its URL or user agent
-/// says nothing.
-fn is_request(line: &[u8], start: usize, word: &[u8]) -> bool {
-    start >= 3
-        && &line[start - 3..start] == b"] \""
-        && matches!(
-            word,
-            b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE"
-        )
 }
 
 #[cfg(test)]

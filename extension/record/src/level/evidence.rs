@@ -30,7 +30,8 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
             Some(b':') => start < 2 || line[start - 2] != b':' || between_colons(line, start, end),
             // `app-ERROR`, `local.ERROR:`.
             Some(b'-') => upper || start < 2 || !line[start - 2].is_ascii_alphanumeric(),
-            Some(b'.') => upper && matches!(next, Some(b':' | b']')),
+            // Or syslog's `daemon.err `.
+            Some(b'.') => upper && matches!(next, Some(b':' | b']')) || is_priority(line, start, next),
             // `[Server thread/ERROR]`.
             Some(b'/') => upper && next == Some(b']'),
             Some(0x80..) => upper,
@@ -41,7 +42,8 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
         Some(b']' | b')' | b'>' | b'}' | b'|' | b',' | b';' | b'"' | b'\'' | b'!' | b'?' | b'[' | 0x1b) => {
             true
         }
-        Some(b'(' | b'*' | b'#' | b'<' | 0x80..) => upper,
+        Some(b'(') => upper || before.is_none() && is_scope(&line[end..]),
+        Some(b'*' | b'#' | b'<' | 0x80..) => upper,
         Some(b'-') => upper || ends(after_next),
         // `ERROR/MainProcess]`, `error/Component:`.
         Some(b'/') => slashed(&line[end + 1..], upper),
@@ -84,12 +86,41 @@ pub(super) fn of(line: &[u8], start: usize, end: usize, level_key: bool) -> Opti
         || before_time()
         || coloured
         || slash
+        || before == Some(b'.')
+        || next == Some(b'(')
         || (colon && (next != Some(b':') || matches!(after_next, None | Some(b' ' | b'\t'))))
     {
         Evidence::Shape
     } else {
         Evidence::Word
     })
+}
+
+/// Returns true for the severity of a priority that OpenWrt's syslog writes behind a time:
+/// `kern.warn `.
+fn is_priority(line: &[u8], start: usize, next: Option<u8>) -> bool {
+    const FACILITIES: [&[u8]; 11] = [
+        b"daemon",
+        b"kern",
+        b"user",
+        b"auth",
+        b"authpriv",
+        b"cron",
+        b"syslog",
+        b"mail",
+        b"news",
+        b"lpr",
+        b"ftp",
+    ];
+    let before = &line[..start - 1];
+    let Some(blank) = before.iter().rposition(|b| *b == b' ') else {
+        return false;
+    };
+    let word = &before[blank + 1..];
+    let local = matches!(word, [b'l', b'o', b'c', b'a', b'l', b'0'..=b'7']);
+    next == Some(b' ')
+        && before[..blank].last().is_some_and(u8::is_ascii_digit)
+        && (local || FACILITIES.contains(&word))
 }
 
 /// Returns the text behind a word and the few blanks that fill its column.
@@ -104,6 +135,16 @@ fn between_colons(line: &[u8], start: usize, end: usize) -> bool {
     matches!(line[..start], [.., b'0'..=b'9', b':', b':'])
         && line[end..].starts_with(b"::")
         && line[start..end].iter().all(u8::is_ascii_uppercase)
+}
+
+/// Returns true for the scope of a line of Zig, behind the level: `error(http): x`, but not
+/// `error(s): x`.
+fn is_scope(rest: &[u8]) -> bool {
+    let Some(close) = rest.iter().take(40).position(|b| *b == b')') else {
+        return false;
+    };
+    let name = |b: &u8| b.is_ascii_alphanumeric() || *b == b'_';
+    close > 2 && rest[1..close].iter().all(name) && rest[close..].starts_with(b"): ")
 }
 
 /// Returns true for the component behind a level and a slash.
@@ -210,6 +251,17 @@ fn ends_with_word(text: &[u8], word: &[u8]) -> bool {
         .is_some_and(|(before, last)| {
             matches!(before.last(), None | Some(b' ')) && last.eq_ignore_ascii_case(word)
         })
+}
+
+/// Returns an access log's `] "GET /…`: its status is a number, and a word in its URL or user agent
+/// says nothing.
+pub(super) fn is_request(line: &[u8], start: usize, word: &[u8]) -> bool {
+    start >= 3
+        && &line[start - 3..start] == b"] \""
+        && matches!(
+            word,
+            b"GET" | b"POST" | b"PUT" | b"HEAD" | b"DELETE" | b"OPTIONS" | b"PATCH" | b"CONNECT" | b"TRACE"
+        )
 }
 
 #[cfg(test)]

@@ -27,9 +27,9 @@ const PLURALS: [(&str, Level); 4] = [
     ("warnings", Level::Warn),
 ];
 
-/// Texts of crashes and of the kernel. A search looks for the four bytes at the offset beside a
-/// text: they are rare in logs.
-pub const PHRASES: [(&[u8], usize); 11] = [
+/// Texts of crashes, of the kernel and of rows of the table. A search looks for the four bytes at
+/// the offset beside a text: they are rare in logs.
+pub const PHRASES: [(&[u8], usize); 12] = [
     (b"Traceback (most recent call last):", 3),
     (b"Exception in thread ", 0),
     (b"Unhandled exception", 10),
@@ -41,6 +41,7 @@ pub const PHRASES: [(&[u8], usize); 11] = [
     (b"dumped core", 0),
     (b"BUG: ", 0),
     (b" REPORT====", 6),
+    (b"FAILED ASSERTION ", 0),
 ];
 
 /// Returns true if a phrase stands around `at`.

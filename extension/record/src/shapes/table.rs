@@ -145,8 +145,75 @@ const SAMBA_NOTICES: &[(&str, Level)] = &[
     ("become_local_master_stage2", Info),
 ];
 
-/// WebSphere's lines that report no error: audit, information, output, a warning.
-const WEBSPHERE: &[(&str, Level)] = &[("A", Info), ("I", Info), ("O", Info), ("W", Warn)];
+/// WebSphere and Liberty: fatal, error, warning, audit, information, configuration, output.
+const WEBSPHERE: &[(&str, Level)] = &[
+    ("F", Fatal),
+    ("E", Error),
+    ("W", Warn),
+    ("A", Info),
+    ("I", Info),
+    ("C", Info),
+    ("O", Info),
+];
+
+/// ESPHome and ESP-IDF: error, warning, information, configuration, debug, verbose.
+const ESP: &[(&str, Level)] = &[
+    ("E", Error),
+    ("W", Warn),
+    ("I", Info),
+    ("C", Info),
+    ("D", Debug),
+    ("V", Debug),
+    ("VV", Debug),
+];
+
+const FOUNDATIONDB: &[(&str, Level)] = &[
+    ("40", Error),
+    ("30", Warn),
+    ("20", Warn),
+    ("10", Info),
+    ("5", Debug),
+];
+
+/// Verbosities above INFO of the C++ library loguru.
+const VERBOSITY: &[(&str, Level)] = &[
+    ("1", Debug),
+    ("2", Debug),
+    ("3", Debug),
+    ("4", Debug),
+    ("5", Debug),
+    ("6", Debug),
+    ("7", Debug),
+    ("8", Debug),
+    ("9", Debug),
+];
+
+/// The commands in the output of a job on GitHub or Azure.
+const JOBS: &[(&str, Level)] = &[
+    ("group", Info),
+    ("endgroup", Info),
+    ("command", Info),
+    ("section", Info),
+    ("add", Info),
+];
+
+/// Haraka's lines of SMTP, Liberty's and GlassFish's notices, and measurements.
+const KINDS: &[(&str, Level)] = &[
+    ("PROTOCOL", Debug),
+    ("DATA", Debug),
+    ("AUDIT", Info),
+    ("ACTION", Info),
+    ("NOTIFICATION", Info),
+    ("METRIC", Info),
+    ("PERF", Info),
+    ("PROFILE", Info),
+    ("TIMING", Info),
+];
+
+/// Oracle's diagnostic logs.
+const ODL: &[(&str, Level)] = &[("INCIDENT_ERROR", Fatal), ("NOTIFICATION", Info)];
+
+const UNREAL: &[(&str, Level)] = &[("Display", Info), ("Log", Info), ("VeryVerbose", Debug)];
 
 /// The marks and words of Redis: `#` is a warning unless its text says more.
 const REDIS: &[(&str, Level)] = &[
@@ -184,11 +251,21 @@ pub(super) const ROWS: &[Row] = &[
     row("glog", "{level}{mmdd} {pid.digits} {caller}] {message}", Says::Letter, "E1122 10:00:00.123456   12345 reflector.go:125] Failed to list *v1.Pod: x"),
     row("glog without a thread", "{level}{mmdd} {caller}] {message}", Says::Letter, "W20261122 10:00:00.123456 main.cc:12] Check failed"),
     row("cockroach", "{level}{mmdd} {thread.digits} {caller} {message}", Says::Letter, "E261128 01:35:33.123456 123 server/server.go:1234 ⋮ [n1] 12  failed to start server"),
+    row("pytorch", "[{level}{mmdd} {caller}] {message}", Says::Letter, "[E1128 01:35:33.123456 ProcessGroupNCCL.cpp:616] [Rank 0] Watchdog caught a timeout"),
+    row("esp-idf", "{level} ({_ticks.any}) {logger}: {message}", Says::Only(ESP), "E (12345) wifi: not ready"),
+    row("esphome", "[{time}][{level}][{logger.any}]: {message}", Says::Only(ESP), "[01:35:33][E][mqtt:212]: Could not reach the broker"),
+    row("ray", "[{time}^{level}^{pid.digits} {thread.digits}]^{message}", Says::Letter, "[2026-11-28 01:35:33,123 E 4711 4712] (raylet) x.cc:12: could not start"),
+    row("ray by a driver", "({worker.any}) [{time}^{level}^{pid.digits} {thread.digits}]^{message}", Says::Letter, "(RayTrainWorker pid=4711) [2026-11-28 01:35:33,123 C 4711 4712] task_receiver.cc:213:  Check failed: x"),
+    row("onnxruntime", "{time} [{level}:{logger.any}, {caller.any}] {message}", Says::Letter, "2026-11-28 01:35:33.123456789 [E:onnxruntime:Default, x.cc:12 f] could not start"),
     row("etcd before 3.4", "{time}^{level}^|^{message}", Says::Only(CAPNSLOG), "2026-11-28 01:35:33.123456 E | rafthttp: failed to dial 8e9e05c52164694d on stream Message (EOF)"),
     row("telegraf", "{time}^{level}!^{message}", Says::Letter, "2026-11-28T01:35:33Z E! [agent] Error writing to outputs.influxdb: could not write any address"),
     row("tensorflow", "{time}: {level} {caller.place}] {message}", Says::Letter, "2026-11-28 01:35:33.123456: E tensorflow/stream_executor/cuda/cuda_driver.cc:318] failed call to cuInit"),
     row("datadog", "{time} | {program.upper} | {level} | ({caller.any}) | {message}", Says::Words(&[]), "2026-11-28 01:35:33 UTC | TRACE | ERROR | (pkg/trace/api/api.go:437 in handleTraces) | Cannot decode traces"),
     row("gitea", "{time} {caller.place} [{level}]^{message}", Says::Letter, "2026/11/28 01:35:33 cmd/web.go:123:runWeb() [F] Failed to start server"),
+    row("gitea with a request", "{time} [{_id.hex}-{_number.digits}] {caller.place} [{level}]^{message}", Says::Letter, "2026/11/28 01:35:33 [673f5a1b-2] web/x.go:1:f() [E] could not render"),
+    row("a letter in brackets", "{time} [{level}] {message}", Says::Letter, "2026-11-28 01:35:33 [E] could not start"),
+    row("tensorrt", "[{time}] [{level}] {message}", Says::Letter, "[11/28/2026-01:35:33] [E] could not start"),
+    row("tensorrt with a component", "[{time}] [{logger.upper}] [{level}] {message}", Says::Letter, "[11/28/2026-01:35:33] [TRT] [E] 3: could not start"),
     row("stunnel", "{time}^LOG{level}[{thread}]:^{message}", Says::Only(SYSLOG), "2026.11.28 01:35:33 LOG3[ui]: SSL_accept: Peer suddenly disconnected"),
     row("bird", "{time}^<{level}>^{message}", Says::Only(BIRD), "2026-11-28 01:35:33.123 <BUG> rt_notify: unexpected state"),
     row("android", "{time} {pid.digits} {_tid.digits}^{level}^{logger.any}:{message}", Says::Letter, "11-22 10:00:00.123  1234  1235 E AndroidRuntime: FATAL EXCEPTION: main"),
@@ -203,6 +280,8 @@ pub(super) const ROWS: &[Row] = &[
     row("passenger", "[ {level} {time} {thread} {caller} ]: {message}", Says::Only(CAPNSLOG), "[ E 2026-11-28 01:35:33.1234 4711/T1f age/Cor/App/Poo.h:123 ]: Could not spawn process"),
     row("questdb", "{time} {level} {logger.dotted} {message}", Says::Only(&[("C", Fatal), ("E", Error)]), "2026-11-28T01:35:33.123456Z E i.q.c.p.PGConnectionContext could not parse [pos=1]"),
     row("websphere", "[{time}] {thread.hex} {logger} {level} {message}", Says::Only(WEBSPHERE), "[11/28/26 1:35:33:123 UTC] 00000001 SystemOut     O   error in my text"),
+    row("foundationdb", "<Event Severity=\"{level}\" Time=\"{time}\" {message}", Says::Only(FOUNDATIONDB), "<Event Severity=\"40\" Time=\"1795829733.123456\" Type=\"DiskError\" />"),
+    row("loguru", "{time} (~{_up.digits}.{_part.digits}s) [{thread.any}] {_file}:{_line.digits} {level}| {message}", Says::Words(VERBOSITY), "2026-11-28 01:35:33.123 (   0.001s) [main thread     ]           main.cpp:42       1| error"),
     row("cups and cometbft", "{level}~[{time}]~{message}", Says::Only(CUPS), "E [28/Nov/2026:01:32:59 +0000] cupsdLoadBanners: Unable to open banner directory"),
     row("gluster", "[{time}]^{level}^[MSGID: {code.digits}] [{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:22.153680 +0000] E [MSGID: 101032] [store.c:461:gf_store_handle_retrieve] 0-: Path corresponding to /w."),
     row("gluster without a number", "[{time}]^{level}^[{caller}] {logger}: {message}", Says::Only(GLUSTER), "[2026-11-28 01:39:28.527124 +0000] E [socket.c:938:__socket_server_bind] 0-socket.management: binding to  failed"),
@@ -219,6 +298,26 @@ pub(super) const ROWS: &[Row] = &[
     row("frr with a number", "{time} {level}: {logger}: [{code}][EC {_number.digits}] {message}", Says::Only(PLURALS), "2026/11/28 01:37:48.303 errors: ZEBRA: [SHWNK-NWT5S][EC 100663304] No such command on config line 5: foo bar"),
     row("frr", "{time} {level}: {logger}: [{code}]{message}", Says::Only(PLURALS), "2026/11/28 01:37:49.369 notifications: ZEBRA: [V98V0-MTWPF] client 26 connects"),
     row("plural levels", "{time} {level}: {message}", Says::Only(PLURALS), "2026/11/28 01:37:48.303 errors: BGP: x"),
+    // Usual words in places where the general reading would not take them for the level.
+    row("i2pd", "{time}@{_ms.digits}/{level} - {message}", Says::Words(&[("none", Info)]), "01:35:33@123/warn - Tunnel: error, pending build request"),
+    row("i2pd with a date", "[{time}]@{_ms.digits}/{level} - {message}", Says::Words(&[("none", Info)]), "[28/Nov/2026:01:35:33 +0300]@706/warn - NTCP: error"),
+    row("duplicati", "{time} - [{level}-{logger.any}]: {message}", Says::Words(&[("Profiling", Debug), ("Retry", Warn), ("DryRun", Info), ("ExplicitOnly", Info)]), "2026-11-28 01:35:33 +00 - [Error-Duplicati.Library.Main-FatalError]: x"),
+    row("factorio", "{_up.digits}.{_part.digits} {level} {_file}:{_line.digits}: {message}", Says::Words(&[("Script", Info)]), "1.234 Error AppManager.cpp:307: Could not open the map"),
+    row("aerospike at its end", "{time}: FAILED ASSERTION ({logger.any}): {message}", Says::Always(Fatal), "Nov 28 2026 01:35:33 GMT: FAILED ASSERTION (as): (as.c:1) x"),
+    row("github's and azure's jobs", "{time} ##[{level}]{message}", Says::Words(JOBS), "2026-11-28T01:35:33.1234567Z ##[error]Process completed with exit code 1."),
+    row("github's and azure's jobs without a time", "##[{level}]{message}", Says::Words(JOBS), "##[error]Bash exited with code '1'."),
+    // Lines of a kind that is no error, in which a word of an error is quoted.
+    row("kinds", "[{level}] {message}", Says::Only(KINDS), "[PROTOCOL] [-] [core] C: RCPT TO:<error@x> ERROR"),
+    row("liberty's notices", "[AUDIT ] {message}", Says::Always(Info), "[AUDIT   ] CWWKT0016I: error"),
+    row("kinds behind a time", "{time} [{level}] {message}", Says::Only(KINDS), "2026-11-28T01:35:33.123Z [PROTOCOL] [-] [core] C: RCPT TO:<error@x> ERROR"),
+    row("odl", "[{time}] [{_server}] {here}[{level}]{message}", Says::Only(ODL), "[2026-11-28T01:35:33.123+00:00] [AdminServer] [NOTIFICATION] [] [oracle.error] x"),
+    row("minetest", "{time}: {level}[{thread.any}]: {message}", Says::Words(&[("ACTION", Info)]), "2026-11-28 01:35:33: ACTION[Server]: error joins game"),
+    row("domoticz", "{time} Status: {message}", Says::Always(Info), "2026-11-28 01:35:33.123  Status: error: x"),
+    row("unreal", "[{time}][~{_frame.digits}]{logger}: {level}: {message}", Says::Words(UNREAL), "[2026.11.28-01.35.33:123][  0]LogNet: Error: Could not bind port 7777"),
+    row("unreal's log lines", "[{time}][~{_frame.digits}]Log{_category}: {message}", Says::Always(Info), "[2026.11.28-01.35.33:123][  0]LogNet: error x"),
+    row("chronicles' notices", "{level} {time} {message}", Says::Only(&[("NTC", Info), ("NOT", Info)]), "NTC 2026-11-28 01:35:33.123+00:00 error topics=\"net\""),
+    row("rspamd's results", "{time} #{pid.digits}({_type.any}) <{_tag.any}>; task; {here}rspamd_task_write_log: {message}", Says::Nothing, "2026-11-28 01:35:33 #4711(normal) <a1b2c3>; task; rspamd_task_write_log: id: <error@x>, qid: <x>"),
+    row("junos' commands", "{time} {host} mgd[{pid.digits}]: {here}UI_{message}", Says::Nothing, "Nov 28 01:35:33 r1 mgd[42]: UI_CMDLINE_READ_LINE: User 'error', command 'show log fatal'"),
     row("frr without levels", "{time} {logger.upper}: [{code.upper}]{message}", Says::Nothing, "2026/11/28 01:37:54 ZEBRA: [NTCMZ-C8X80][EC 100663303] Could not lock pid_file"),
     // Lines that quote names which others chose.
     row("freeradius", "{time} : {level}: {message}", Says::Words(&[("Auth", Info), ("Proxy", Info), ("Acct", Info)]), "Sat Nov 28 01:34:26 2026 : Auth: (2) Login incorrect: [error] (from client localhost port 0)"),
@@ -275,6 +374,14 @@ pub(super) const ROWS: &[Row] = &[
     row("tinyproxy's connections", "CONNECT {time} [{pid.digits}]: {message}", Says::Always(Info), "CONNECT   Nov 28 01:35:33.123 [4711]: Request (file descriptor 7): GET http://error/ HTTP/1.1"),
     row("privoxy", "{time} {thread.hex} {level}: {message}", Says::Word, "2026-11-28 01:35:33.123 7f1c6b7ff6c0 Error: could not resolve hostname db.example.com"),
     row("privoxy at its end", "{time} {thread.hex} Fatal error: {message}", Says::Always(Fatal), "2026-11-28 01:35:33.123 7f1c6b7ff6c0 Fatal error: can't bind to 127.0.0.1:8118"),
+    row("log4perl", "{time} {level}> {caller.place} {function} - {message}", Says::Word, "2026/11/28 01:35:33 ERROR> x.pl:12 main::save - could not save"),
+    row("log4net", "{time} [{thread.digits}] {level} {logger.dotted} [{_ndc.any}] - {message}", Says::Word, "2026-11-28 01:35:33,123 [4] ERROR Shop.Worker [(null)] - could not run"),
+    row("vllm", "{level} {time} {caller.place}] {message}", Says::Word, "ERROR 11-28 01:35:33 engine.py:366] could not start"),
+    row("lambda", "[{level}]\t{time}\t{request}\t{message}", Says::Word, "[ERROR]\t2026-11-28T01:35:33.123Z\t8e3f-x\tcould not save"),
+    row("wireguard-go", "{level}: ({logger.any}) {time} {message}", Says::Word, "ERROR: (wg0) 2026/11/28 01:35:33 Failed to send handshake"),
+    row("zigbee2mqtt before 1.38", "{level} {time}: {message}", Says::Word, "error 2026-11-28 01:35:33: Could not publish to 'x'"),
+    row("freeswitch with a session", "{_a.hex}-{_b.hex}-{_c.hex}-{_d.hex}-{_e.hex} {time} [{level}] {message}", Says::Word, "b1a2c3d4-0000-0000-0000-000000000001 2026-11-28 01:35:33.123456 [CRIT] x.c:12 could not bind"),
+    row("freeswitch with a session and its idle time", "{_a.hex}-{_b.hex}-{_c.hex}-{_d.hex}-{_e.hex} {time} {_idle} [{level}] {message}", Says::Word, "b1a2c3d4-0000-0000-0000-000000000001 2026-11-28 01:35:33.123456 99.10% [CRIT] x.c:12 could not bind"),
     row("maxscale", "{time} {level} : {message}", Says::Word, "2026-11-28 01:35:33   error  : Failed to bind on '[::]:4006'"),
     row("clickhouse", "{time} [ {thread.digits} ] {_query} <{level}> {message}", Says::Word, "2026.11.28 01:35:33.123456 [ 4711 ] {} <Error> Application: DB::Exception: x"),
     row("cassandra", "{level} [{thread.any}] {time} {caller} - {message}", Says::Word, "ERROR [main] 2026-11-28 01:35:33,123 CassandraDaemon.java:900 - Exception encountered during startup"),

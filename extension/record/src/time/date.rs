@@ -24,6 +24,15 @@ fn any_numeric(s: &mut Scanner) -> Option<Stamp> {
             let day = s.number(1, 2)?;
             date_then_clock(s, Some(year), month, day)
         }
+        // Cisco's NX-OS: `2026 Nov 28 01:35:33`.
+        (4, Some(b' ')) => {
+            let year = s.digits(4)? as i16;
+            s.eat(b' ');
+            let month = month(s)?;
+            s.blanks().then_some(())?;
+            let day = s.number(1, 2)?;
+            date_then_clock(s, Some(year), month, day)
+        }
         // OpenLDAP: seconds and nanoseconds in hexadecimal, `6b0a2f94.140d3067`.
         (_, Some(b'a'..=b'f' | b'.')) if is_hex_seconds(s.rest()) => hex_seconds(s),
         (8, Some(b' ' | b'T' | b'-' | b':')) => {

@@ -110,7 +110,14 @@ pub(crate) fn scan(s: &mut Scanner) -> Zone {
                     });
                 }
                 // PostgreSQL's zones without a name: ` -03 [4711]`.
-                None if gap == 1 && rest.get(4..6) == Some(b" [") => (0, 3),
+                // Duplicati's: ` +01 - [Error-x]`.
+                None if gap == 1
+                    && [&b" ["[..], b" - ["]
+                        .iter()
+                        .any(|next| rest[4..].starts_with(next)) =>
+                {
+                    (0, 3)
+                }
                 _ => return Zone::Local,
             };
             s.skip(gap + len);

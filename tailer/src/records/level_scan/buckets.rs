@@ -56,6 +56,7 @@ const SHAPES: &[Shape] = &[
     (3, [b"\"", b"0123456789efcax", b"\"", ANY]), // "3", "E"
     (3, [b"[", b"efcax ", b" ", ANY]),            // Tornado's [E 2
     (3, [b"[", b"efca", b"]", ANY]),              // Gitea's [E]
+    (3, [b"-", b"0123", b"-", ANY]),              // Cisco's LINK-3-U
     (3, word(b"(0x")),                            // sssd's (0x0
     (4, word(b"crit")),
     (4, word(b"grav")),
@@ -75,12 +76,17 @@ const SHAPES: &[Shape] = &[
     (6, [b"\n", b"efcax", b" ", b"["]),            // cups' E [
     (6, [START, b"efca", DIGIT, ANY]),             // glog
     (6, [START, b"efca", b",/", ANY]),             // Ruby, Android
+    (6, [START, b"efca", b" ", b"("]),             // ESP-IDF
+    (6, [b"[", b"efca", b":", b"o"]),              // ONNX Runtime's [E:o
+    (6, [b" ", b"ef", b" ", ANY]),                 // WebSphere
+    (6, [b"[", b"efca", DIGIT, DIGIT]),            // PyTorch's [E1128
     (6, [START, b"efcax", b"[", ANY]),             // CometBFT's E[
     (7, word(b",  0")),                            // Samba's ,  0
     (7, word(b"0 -1")),                            // Ceph's 0 -1
     // 5678 E Tag, .123 # msg, ] E [, Z E!, .123: E tensorflow
     (7, [b"0123456789z]:", b" ", b"efcam#", b" !"]),
     (7, [b"[", b" ", b"efcax", b" "]), // Passenger's [ E 2
+    (7, [b"]", b":", b"efca", DIGIT]), // PyTorch's ]:E1
     (7, [b"\"", b":", b" ", DIGIT]),   // ": 5
 ];
 
@@ -93,6 +99,11 @@ const WARNINGS: &[Shape] = &[
     (5, word(b"warn")),
     (5, [b"\"", b"w", b"\\", b"\""]),
     (6, [b"\n", b"w", b" ", b"["]),
+    (3, [b"-", b"4", b"-", ANY]),
+    (6, [b"[", b"w", b":", b"o"]),
+    (6, [START, b"w", b" ", b"("]),
+    (6, [b"[", b"w", DIGIT, DIGIT]),
+    (7, [b"]", b":", b"w", DIGIT]),
     (6, [START, b"w", DIGIT, ANY]),
     (6, [START, b"w", b",/[", ANY]),
     (7, [b"0123456789z]:", b" ", b"w", b" !"]),

@@ -144,6 +144,22 @@ const SHAPES: &[&str] = &[
     r#"{"level":"\u001b[31merror\u001b[39m","message":"x"}"#,
     r#"{"level":"ERROR+4","msg":"x"}"#,
     r#"{"PRIORITY":["3","3"],"MESSAGE":"x"}"#,
+    r#"{"severity":600,"message":"x"}"#,
+    "[E1128 01:35:33.123456 ProcessGroupNCCL.cpp:616] x",
+    "[rank0]:[E1128 01:35:33.123456 ProcessGroupNCCL.cpp:616] x",
+    "[rank0]:E1128 01:35:33.123000 4711 torch/x.py:12] x",
+    "[01:35:33][E][mqtt:212]: x",
+    "E (12345) wifi: x",
+    "[11/28/2026-01:35:33] [E] x",
+    "2026-11-28 01:35:33.123456789 [E:onnxruntime:Default, x.cc:12 f] x",
+    "[2026-11-28 01:35:33,123 C 4711 4712] x.cc:12:  x",
+    "[11/28/26 1:35:33:123 UTC] 00000001 WsServerImpl  E   WSVR0009: x",
+    "Nov 28 01:35:33 sw1 123: *Nov 28 01:35:33.123: %LINK-3-UPDOWN: x",
+    "%SYS-2-MALLOCFAIL: x",
+    "Sat Nov 28 01:35:33 2026 daemon.err uhttpd[42]: x",
+    "<Event Severity=\"40\" Time=\"1795829733.123456\" Type=\"DiskX\" />",
+    "01:35:33@123/critical - x",
+    "Nov 28 2026 01:35:33 GMT: FAILED ASSERTION (as): x",
 ];
 
 #[test]
@@ -278,6 +294,18 @@ const PARTS: &[&str] = &[
     "E | ",
     "[E] ",
     "<BUG> ",
+    "[rank0]:",
+    "[E1122 10:00:00.000000 file.cc:1] ",
+    "[10:00:00]",
+    "[E][x:1]: ",
+    "[E:onnxruntime:x, y] ",
+    "E (12) x: ",
+    " 0000002a x E x",
+    "%LINK-3-UPDOWN:",
+    "%A-SW1-4-",
+    "-2-",
+    "daemon.err ",
+    "<Event Severity=\"40\" Time=\"",
 ];
 
 proptest::proptest! {
