@@ -65,10 +65,13 @@ fn add_bases(stem: &[u8], extension: &[u8], bases: &mut Vec<Vec<u8>>) {
     for at in (1..stem.len()).filter(|at| is_start(stem, *at)) {
         let (before, mark) = stem.split_at(at);
         let separators = mark.iter().take_while(|byte| SEPARATORS.contains(byte)).count();
-        // Behind a whole name with its extension, a number at the end may follow any word:
-        // logrotate's `app.log.week48-1795992040`.
-        let ends_dated = digits(mark) >= DATE && mark.last().is_some_and(u8::is_ascii_digit);
-        if is_whole && has_extension(before) && separators > 0 && ends_dated {
+        // Behind a whole name with its extension, other words may be in a mark that begins and ends
+        // with a number: logrotate's `app.log.week48-1795992040`.
+        let begin = &mark[separators..];
+        let begin = begin.strip_prefix(b"week").unwrap_or(begin);
+        let is_number = |byte: Option<&u8>| byte.is_some_and(u8::is_ascii_digit);
+        let is_dated = is_number(begin.first()) && is_number(begin.last()) && digits(mark) >= DATE;
+        if is_whole && separators > 0 && is_dated && has_extension(before) {
             bases.push(before.to_vec());
         }
         if !is_mark(mark, is_whole) || has_two && mark[0] != b'.' {
@@ -119,8 +122,10 @@ fn digits(mark: &[u8]) -> usize {
 /// `is_whole`: the whole name is in front of it. Else, a date behind a word such as `-backup` is no
 /// rotation: programs name their daily files so.
 fn is_mark(mark: &[u8], is_whole: bool) -> bool {
+    if is_old_mark(mark) {
+        return true;
+    }
     let is_one_of = |word: &[u8], of: &[&[u8]]| of.iter().any(|it| word.eq_ignore_ascii_case(it));
-    let is_dated = digits(mark) >= DATE;
     let class = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
     let mut parts = mark.chunk_by(|a, b| class(a) == class(b)).peekable();
     let starts = parts.next_if(|part| SEPARATORS.contains(&part[0])).is_some();
@@ -128,6 +133,10 @@ fn is_mark(mark: &[u8], is_whole: bool) -> bool {
         .peek()
         .is_some_and(|part| is_one_of(part, &OLD[..OLD.len() - 1]));
     let begins = parts.peek().is_some_and(|part| part[0].is_ascii_digit()) || starts && begins_old;
+    let is_dated = digits(mark) >= DATE;
+    if !begins || begins_old && is_dated && !is_whole {
+        return false;
+    }
     let is_part = |part: &[u8]| match class(&part[0]) {
         (true, _) => true,
         (_, true) => {
@@ -136,5 +145,5 @@ fn is_mark(mark: &[u8], is_whole: bool) -> bool {
         }
         _ => part.iter().all(|byte| SEPARATORS.contains(byte)),
     };
-    is_old_mark(mark) || begins && (is_whole || !begins_old || !is_dated) && parts.all(is_part)
+    parts.all(is_part)
 }

@@ -108,7 +108,7 @@ fn only_a_number_a_date_or_old_makes_an_unknown_file_a_rotated_one() {
         ("app.log.28Nov2026", "/log/app.log"),
         ("app.log.2026-W48", "/log/app.log"),
         ("app.log.week48-1795992040", "/log/app.log"),
-        ("app.log-web1-20261128.gz", "/log/app.log"),
+        ("app.log.29%b2026-1795992040", "/log/app.log"),
         (
             "diags.log.20261128.00h00m00s-20261129.00h00m00s.old",
             "/log/diags.log",
@@ -150,6 +150,8 @@ fn only_a_number_a_date_or_old_makes_an_unknown_file_a_rotated_one() {
         ("app.log.1.tmp", "app.log"),
         ("app.log.20261128.html", "app.log"),
         ("app-web1-20261128", "app"),
+        ("access.log.ssl-20261128", "access.log"),
+        ("access.log.site1-20261128", "access.log"),
         ("app-error.log", "app.log"),
         ("app-size-1.log", "app.log"),
         ("metrics.5m.log", "metrics.log"),
