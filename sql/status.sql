@@ -77,7 +77,9 @@ BEGIN
                           to_char(paused_until, 'YYYY-MM-DD HH24:MI:SS'), logwatch_private.schema(), last.words);
     ELSIF since IS NULL THEN
         state := 'starting';
-        message := 'The worker is not running; it is restarted every few seconds, see the server log. ' || last.words;
+        -- A worker too many is refused when PostgreSQL starts, which only the log tells.
+        message := format('The worker is not running; it is restarted every few seconds, see the server log. If that has "too many background workers": raise max_worker_processes (now %s) and restart. %s',
+                          current_setting('max_worker_processes'), last.words);
     ELSE
         problem := logwatch_private.library_problem();
         -- The row of channel file has the reason why the alert file cannot be written; everything

@@ -373,3 +373,14 @@ fn what_keeps_the_worker_from_its_work_stands_in_the_status() -> Result<()> {
     sink.wait_for_subject(SOON, "[FIRING:1] fatal")?;
     Ok(())
 }
+
+#[test]
+fn a_worker_too_many_is_answered_with_the_setting() -> Result<()> {
+    let server = Server::with_worker(&[("max_worker_processes", "0")])?;
+    let status = server.sql("SELECT state, message FROM logwatch_status() WHERE component = 'worker'")?;
+    assert!(
+        status.starts_with("starting|") && status.contains("raise max_worker_processes (now 0)"),
+        "{status}"
+    );
+    Ok(())
+}
