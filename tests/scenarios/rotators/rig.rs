@@ -125,10 +125,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Waits until the writer's program has written what it was given.
+    /// Waits until the writer's program has written what it was given: on a machine that compiles
+    /// meanwhile, Erlang once took longer than half a minute.
     fn wait_for_disk(&self) -> Result<()> {
         let last = self.written - 1;
-        wait_until(SOON, "the last line on disk", || {
+        wait_until(SOON * 4, "the last line on disk", || {
             Ok(is_on_disk(self.folder, last))
         })
         .with_context(|| listing(self.folder))
