@@ -132,12 +132,15 @@ CREATE FUNCTION logwatch_nagios(OUT state integer, OUT line text)
 DECLARE
     firing record;
     worker record;
+    broken text;
     readable boolean := true;
 BEGIN
     BEGIN
         SELECT count(*) AS n, count(*) FILTER (WHERE r.severity = 'critical') AS critical, string_agg(DISTINCT a.rule, ', ' ORDER BY a.rule) AS rules INTO firing
           FROM logwatch.alerts AS a LEFT JOIN logwatch.rules AS r ON r.name = a.rule
          WHERE a.state = 'firing' AND NOT logwatch_private.is_silenced(a, clock_timestamp());
+        SELECT string_agg(format('channel %s: %s', c.name, c.message), '; ') INTO broken
+          FROM logwatch_private.channel_status(clock_timestamp()) AS c WHERE c.is_broken;
     EXCEPTION WHEN lock_not_available THEN
         readable := false;
         SELECT NULL::bigint AS n, 0::bigint AS critical, NULL::text AS rules INTO firing;
@@ -145,14 +148,15 @@ BEGIN
     SELECT * INTO worker FROM logwatch_private.worker_status();
     state := CASE WHEN firing.critical > 0 OR worker.overdue AND worker.state <> 'off' AND worker.state <> 'elsewhere' THEN 2
                   WHEN firing.n > 0 THEN 1
-                  WHEN readable AND worker.state IN ('running', 'scheduled', 'standby') THEN 0
+                  WHEN readable AND worker.state IN ('running', 'scheduled', 'standby') THEN CASE WHEN broken IS NULL THEN 0 ELSE 1 END
                   ELSE 3 END;
     line := logwatch_private.printable(replace(format('LOGWATCH %s - %s',
         (ARRAY['OK', 'WARNING', 'CRITICAL', 'UNKNOWN'])[state + 1],
         concat_ws('; ',
             CASE WHEN firing.n > 0 THEN format('%s firing: %s', firing.n, firing.rules)
                  WHEN NOT readable THEN 'the alerts cannot be read, for another session has locked a table'
-                 WHEN state = 0 THEN 'nothing fires' END,
+                 WHEN state < 2 THEN 'nothing fires' END,
+            broken,
             CASE WHEN worker.overdue OR state = 3 THEN format('the worker is %s: %s', worker.state, worker.message) END)), '|', '/'))
         || format(' | firing=%s', COALESCE(firing.n::text, 'U'));
 END

@@ -277,6 +277,50 @@ END
 $$;
 COMMENT ON FUNCTION logwatch_private.window_counts(timestamptz) IS 'Records in each rule''s present window';
 
+CREATE FUNCTION logwatch_private.channel_status(asof timestamptz)
+    RETURNS TABLE (name text, state text, last_at timestamptz, waiting bigint, message text, is_broken boolean)
+    LANGUAGE plpgsql STABLE
+    SET search_path = pg_catalog, pg_temp
+    AS $$
+#variable_conflict use_column
+BEGIN
+    RETURN QUERY
+    SELECT c.channel,
+           CASE WHEN NOT c.configured THEN 'off'
+                WHEN c.problem IS NOT NULL THEN 'error'
+                WHEN q.failing > 0 OR q.hanging > 0 OR q.last_state = 'failed' THEN 'failing' ELSE 'ok' END,
+           q.last_at, q.waiting,
+           concat_ws(', ', c.problem,
+               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch_private.setting('alert_file') END,
+               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'heartbeat' THEN format('requested every %s s while checks run', logwatch_private.setting('check_interval')) END,
+               CASE WHEN c.configured AND c.channel NOT IN ('file', 'heartbeat') THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
+               CASE WHEN q.hanging > 0 THEN format('%s of them without a reply for more than a minute', q.hanging) END,
+               CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END),
+           c.configured AND (c.problem IS NOT NULL OR q.hanging > 0 OR q.last_state = 'failed' OR q.late > 0)
+      FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_error() WHEN 'heartbeat' THEN logwatch_private.heartbeat_error() END) AS problem, v.position
+              FROM unnest('{email,file,log,webhook}'::text[]
+                          || ARRAY(SELECT 'heartbeat' WHERE logwatch_private.channel_configured('heartbeat'))
+                          || ARRAY(SELECT unnest(logwatch_private.receiver_channels())
+                                    UNION SELECT n.channel FROM logwatch.rules AS r CROSS JOIN unnest(r.channels || r.escalate_to) AS n (channel)
+                                           WHERE r.enabled AND n.channel LIKE 'webhook:%' ORDER BY 1)) WITH ORDINALITY AS v (channel, position)) AS c
+     CROSS JOIN LATERAL (
+           SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
+                  count(*) FILTER (WHERE n.state = 'queued' AND n.attempts > 0) AS failing,
+                  -- Greylisting takes minutes.
+                  count(*) FILTER (WHERE n.state = 'queued' AND n.attempts > 0 AND n.created_at < asof - interval '15 minutes') AS late,
+                  count(*) FILTER (WHERE n.state = 'sending' AND n.leased_at < asof - interval '1 minute') AS hanging,
+                  count(*) FILTER (WHERE n.state = 'sent') AS sent,
+                  count(*) FILTER (WHERE n.state = 'failed') AS failed,
+                  max(n.sent_at) AS last_at,
+                  (array_agg(n.state ORDER BY n.ended_at DESC, n.id DESC) FILTER (WHERE n.ended_at IS NOT NULL))[1] AS last_state,
+                  (array_agg(n.last_error ORDER BY n.id DESC) FILTER (WHERE n.last_error IS NOT NULL))[1] AS last_error
+             FROM logwatch.notifications AS n
+            WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q
+     ORDER BY c.position;
+END
+$$;
+COMMENT ON FUNCTION logwatch_private.channel_status(timestamptz) IS 'State of each channel, and whether somebody has to look after it';
+
 CREATE FUNCTION logwatch_private.read_status(asof timestamptz)
     RETURNS TABLE (component text, name text, state text, since timestamptz, count bigint, threshold bigint, message text)
     LANGUAGE plpgsql STABLE
@@ -314,36 +358,7 @@ BEGIN
 
     RETURN QUERY SELECT 'source', src.name, src.state, src.since, src.count, NULL::bigint, src.message FROM logwatch_private.source_status(asof) AS src;
 
-    RETURN QUERY
-    SELECT 'channel', c.channel,
-           CASE WHEN NOT c.configured THEN 'off'
-                WHEN c.problem IS NOT NULL THEN 'error'
-                WHEN q.failing > 0 OR q.hanging > 0 OR q.last_state = 'failed' THEN 'failing' ELSE 'ok' END,
-           q.last_at, q.waiting, NULL::bigint,
-           concat_ws(', ', c.problem,
-               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'file' THEN logwatch_private.setting('alert_file') END,
-               CASE WHEN c.configured AND c.problem IS NULL AND c.channel = 'heartbeat' THEN format('requested every %s s while checks run', logwatch_private.setting('check_interval')) END,
-               CASE WHEN c.configured AND c.channel NOT IN ('file', 'heartbeat') THEN format('%s waiting, %s sent and %s failed in 24 hours', q.waiting, q.sent, q.failed) END,
-               CASE WHEN q.hanging > 0 THEN format('%s of them without a reply for more than a minute', q.hanging) END,
-               CASE WHEN q.failing > 0 OR q.failed > 0 THEN 'last error: ' || q.last_error END)
-      FROM (SELECT v.channel, logwatch_private.channel_configured(v.channel) AS configured, COALESCE(logwatch_private.channel_problem(v.channel), CASE v.channel WHEN 'file' THEN logwatch_private.alert_file_error() WHEN 'heartbeat' THEN logwatch_private.heartbeat_error() END) AS problem, v.position
-              FROM unnest('{email,file,log,webhook}'::text[]
-                          || ARRAY(SELECT 'heartbeat' WHERE logwatch_private.channel_configured('heartbeat'))
-                          || ARRAY(SELECT unnest(logwatch_private.receiver_channels())
-                                    UNION SELECT n.channel FROM logwatch.rules AS r CROSS JOIN unnest(r.channels || r.escalate_to) AS n (channel)
-                                           WHERE r.enabled AND n.channel LIKE 'webhook:%' ORDER BY 1)) WITH ORDINALITY AS v (channel, position)) AS c
-     CROSS JOIN LATERAL (
-           SELECT count(*) FILTER (WHERE n.state IN ('queued', 'sending')) AS waiting,
-                  count(*) FILTER (WHERE n.state = 'queued' AND n.attempts > 0) AS failing,
-                  count(*) FILTER (WHERE n.state = 'sending' AND n.leased_at < asof - interval '1 minute') AS hanging,
-                  count(*) FILTER (WHERE n.state = 'sent') AS sent,
-                  count(*) FILTER (WHERE n.state = 'failed') AS failed,
-                  max(n.sent_at) AS last_at,
-                  (array_agg(n.state ORDER BY n.ended_at DESC, n.id DESC) FILTER (WHERE n.ended_at IS NOT NULL))[1] AS last_state,
-                  (array_agg(n.last_error ORDER BY n.id DESC) FILTER (WHERE n.last_error IS NOT NULL))[1] AS last_error
-             FROM logwatch.notifications AS n
-            WHERE n.channel = c.channel AND (n.created_at > asof - interval '24 hours' OR n.state IN ('queued', 'sending'))) AS q
-     ORDER BY c.position;
+    RETURN QUERY SELECT 'channel', c.name, c.state, c.last_at, c.waiting, NULL::bigint, c.message FROM logwatch_private.channel_status(asof) AS c;
 
     RETURN QUERY SELECT 'storage', 'entries', d.state, NULL::timestamptz, NULL::bigint, NULL::bigint, d.message FROM logwatch_private.disk_status(asof) AS d;
 

@@ -39,6 +39,30 @@ fn greylisting_is_waited_out() -> Result<()> {
     Ok(())
 }
 
+/// A monitoring system tells of what the mail cannot. Greylisting, which takes minutes, is none.
+#[test]
+fn a_channel_that_cannot_deliver_is_a_warning_for_nagios() -> Result<()> {
+    let sink = MailSink::plain()?;
+    sink.always(Step::Rcpt, Action::reply("451 4.7.1 Greylisted, try again"));
+    let server = mailing_server(&sink, &[])?;
+    let line = "SELECT state, line FROM logwatch_nagios()";
+    let quiet = "0|LOGWATCH OK - nothing fires | firing=0";
+    server.wait_for_sql(SOON, line, quiet)?;
+    shorten_rules(&server)?;
+    server.sql(INGEST_FATAL)?;
+    let waits = "SELECT count(*) FROM logwatch.notifications WHERE channel = 'email' AND attempts > 0";
+    server.wait_for_sql(SOON, waits, "1")?;
+    server.wait_for_sql(SOON, line, quiet)?;
+    server.sql("UPDATE logwatch.notifications SET created_at = created_at - interval '16 minutes'")?;
+    let broken = server.sql(line)?;
+    assert!(
+        broken.starts_with("1|LOGWATCH WARNING - nothing fires; channel email: ")
+            && broken.ends_with("4.7.1 Greylisted, try again | firing=0"),
+        "{broken}"
+    );
+    Ok(())
+}
+
 #[test]
 fn resolved_never_overtakes_a_firing_mail_that_is_retried() -> Result<()> {
     let sink = MailSink::plain()?;
