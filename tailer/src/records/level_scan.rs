@@ -66,7 +66,7 @@ impl Candidates {
             b'"' => self.quoted(rest) || self.first_letter(rest) || number(rest) && key(&window[..mark]),
             b'\n' if matches!(rest, [b'{', b'\n' | b'\r', ..] | [b'{'] | []) => true,
             // WebSphere's `  E  `.
-            b' ' if matches!(*rest, [b'E' | b'F', b' ', ..] | [b'E' | b'F']) => true,
+            b' ' | b'\t' if matches!(*rest, [b'E' | b'F', b' ' | b'\t', ..] | [b'E' | b'F']) => true,
             b' ' | b'\n' | b'\t' | 0 => self.first_letter(rest),
             // An escaped character, which may be a quote or the `<` of a `<PRI>`; or the quote of
             // an escaped key.
@@ -158,12 +158,13 @@ impl Candidates {
     /// ESP-IDF (`E (12`).
     fn first_letter(self, text: &[u8]) -> bool {
         match *text {
-            [letter, b',' | b'/', ..] | [letter, b' ', b'(', ..] => self.is_letter(letter),
+            [letter, b',' | b'/', ..] => self.is_letter(letter),
             // cups, CometBFT.
-            [letter, b'[', b'0'..=b'9' | b'A'..=b'Z' | b'@', ..] | [letter, b' ', b'[', ..] => {
+            [letter, b'[', b'0'..=b'9' | b'A'..=b'Z' | b'@', ..]
+            | [letter, b' ' | b'\t', b'[' | b'(' | b' ' | b'\t', ..] => {
                 needles::LETTERS.contains(&letter) || self.is_letter(letter)
             }
-            [_, b' ' | b'['] => true,
+            [_, b' ' | b'\t' | b'['] => true,
             [letter, b'0'..=b'9', ..] => {
                 self.is_letter(letter) && text.iter().skip(1).take(4).all(u8::is_ascii_digit)
             }

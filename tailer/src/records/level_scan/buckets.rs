@@ -73,12 +73,10 @@ const SHAPES: &[Shape] = &[
     (5, word(b"aler")),
     (5, [b"\"", DIGIT, DIGIT, b"\"\\"]),           // "50"
     (5, [b"\"", b"0123456789efca", b"\\", b"\""]), // "3\"
-    (6, [b"\n", b"efcax", b" ", b"["]),            // cups' E [
+    (6, [START, b"efcax", b" \t", ANY]),           // cups' E [, ESP-IDF's E (, WebSphere's E
     (6, [START, b"efca", DIGIT, ANY]),             // glog
     (6, [START, b"efca", b",/", ANY]),             // Ruby, Android
-    (6, [START, b"efca", b" ", b"("]),             // ESP-IDF
     (6, [b"[", b"efca", b":", b"o"]),              // ONNX Runtime's [E:o
-    (6, [b" ", b"ef", b" ", ANY]),                 // WebSphere
     (6, [b"[", b"efca", DIGIT, DIGIT]),            // PyTorch's [E1128
     (6, [START, b"efcax", b"[", ANY]),             // CometBFT's E[
     (7, word(b",  0")),                            // Samba's ,  0
@@ -98,10 +96,9 @@ const WARNINGS: &[Shape] = &[
     (3, [b"[", b"w", b"]", ANY]),
     (5, word(b"warn")),
     (5, [b"\"", b"w", b"\\", b"\""]),
-    (6, [b"\n", b"w", b" ", b"["]),
     (3, [b"-", b"4", b"-", ANY]),
     (6, [b"[", b"w", b":", b"o"]),
-    (6, [START, b"w", b" ", b"("]),
+    (6, [START, b"w", b" \t", ANY]),
     (6, [b"[", b"w", DIGIT, DIGIT]),
     (7, [b"]", b":", b"w", DIGIT]),
     (6, [START, b"w", DIGIT, ANY]),
