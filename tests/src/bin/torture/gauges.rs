@@ -208,7 +208,11 @@ struct Memory {
 
 impl Memory {
     fn is_flat(&self) -> bool {
-        self.last <= self.middle + GROWTH && self.largest <= LARGEST
+        self.last <= self.middle + GROWTH
+    }
+
+    fn is_bounded(&self) -> bool {
+        self.largest <= LARGEST
     }
 }
 
@@ -246,6 +250,12 @@ impl Report {
             (self.worker.is_flat(), "the worker's memory grows"),
             (self.session.is_flat(), "a session's memory grows"),
             (self.tailer.is_flat(), "a tailer's memory grows"),
+            (
+                [&self.worker, &self.session, &self.tailer]
+                    .iter()
+                    .all(|memory| memory.is_bounded()),
+                "a process had more than 64 MiB",
+            ),
             (self.longest_lock <= LONGEST_LOCK, "somebody waited for a lock"),
             (self.lock_waits == 0, "the server's log has waits for locks"),
             (self.dead == "none", "dead rows are not removed"),
