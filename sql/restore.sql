@@ -92,16 +92,19 @@ CREATE FUNCTION logwatch_private.wait_for_restore() RETURNS void
     SET search_path = pg_catalog, pg_temp
     AS $$
 BEGIN
-    IF NOT EXISTS (SELECT FROM logwatch_private.restoring) OR logwatch_private.finish_restore() THEN
+    IF NOT EXISTS (SELECT FROM logwatch_private.restoring) THEN
         RETURN;
     END IF;
     -- A session is in the list for a moment after its client has gone.
-    PERFORM pg_sleep(0.2);
-    PERFORM pg_stat_clear_snapshot();
-    IF NOT logwatch_private.finish_restore() THEN
-        -- Tailers try again at this code.
-        RAISE EXCEPTION 'logwatch is being restored in this database' USING ERRCODE = 'cannot_connect_now', DETAIL = logwatch_private.restore_words();
-    END IF;
+    FOR look IN 1..10 LOOP
+        IF logwatch_private.finish_restore() THEN
+            RETURN;
+        END IF;
+        PERFORM pg_sleep(0.05);
+        PERFORM pg_stat_clear_snapshot();
+    END LOOP;
+    -- Tailers try again at this code.
+    RAISE EXCEPTION 'logwatch is being restored in this database' USING ERRCODE = 'cannot_connect_now', DETAIL = logwatch_private.restore_words();
 END
 $$;
 COMMENT ON FUNCTION logwatch_private.wait_for_restore() IS 'Raises an error at which a tailer tries again, while a dump is being restored';

@@ -21,6 +21,9 @@ const OLD: [&[u8]; 6] = [b"old", b"prev", b"previous", b"bak", b"backup", b"o"];
 /// Suffixes that compression appends to a name.
 const COMPRESSED: [&[u8]; 7] = [b".gz", b".zst", b".xz", b".bz2", b".lzma", b".Z", b".zip"];
 
+/// Digits of a date, at least.
+const DATE: usize = 6;
+
 fn name_of(path: &Path) -> &[u8] {
     path.file_name().unwrap_or_default().as_encoded_bytes()
 }
@@ -89,12 +92,15 @@ fn without_first_date(name: &[u8]) -> &[u8] {
     if is_date(date) { rest } else { name }
 }
 
+fn digits(marks: &[u8]) -> usize {
+    marks.iter().filter(|byte| byte.is_ascii_digit()).count()
+}
+
 /// True for what begins with a year and has a month at least.
 fn is_date(marks: &[u8]) -> bool {
-    let digits = marks.iter().filter(|byte| byte.is_ascii_digit()).count();
     let is_year = matches!(marks, [b'1', b'9', c, d, ..] | [b'2', b'0', c, d, ..]
         if c.is_ascii_digit() && d.is_ascii_digit());
-    is_year && digits >= 6
+    is_year && digits(marks) >= DATE
 }
 
 /// True for `.old`, `-prev`, `_bak` and `~`.
@@ -238,11 +244,10 @@ impl Age {
                 value.wrapping_mul(10).wrapping_add(u64::from(digit - b'0'))
             })
         };
-        // A date has six digits at least.
         match numbers.iter().map(|digits| digits.len()).sum::<usize>() {
             0 if without_old(name).is_some() => Age::Number(1),
             0 => Age::Live,
-            1..6 => Age::Number(numbers.last().map_or(0, value)),
+            1..DATE => Age::Number(numbers.last().map_or(0, value)),
             _ => Age::Date(Reverse(numbers.iter().map(value).collect())),
         }
     }

@@ -8,7 +8,7 @@ use std::ffi::OsStr;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-use super::{OLD, WORDS, is_date, is_old_mark, name_of, plain_name, without_first_date};
+use super::{DATE, OLD, WORDS, digits, is_date, is_old_mark, name_of, plain_name, without_first_date};
 
 const SEPARATORS: &[u8] = b".-_~+#:";
 
@@ -17,9 +17,6 @@ const SEPARATORS: &[u8] = b".-_~+#:";
 const DATED: [&[u8]; 13] = [
     b"t", b"z", b"w", b"h", b"m", b"s", b"am", b"pm", b"utc", b"gmt", b"size", b"time", b"restart",
 ];
-
-/// Digits of a date, at least.
-const DATE: usize = 6;
 
 /// Words of live names where rotated ones have a number or a date: flexi_logger's
 /// `app_rCURRENT.log`, NLog's `app_Current.log`, Minecraft's `latest.log`.
@@ -114,10 +111,6 @@ fn is_start(name: &[u8], at: usize) -> bool {
         && (SEPARATORS.contains(&byte) || byte.is_ascii_digit() && !before.is_ascii_digit())
 }
 
-fn digits(mark: &[u8]) -> usize {
-    mark.iter().filter(|byte| byte.is_ascii_digit()).count()
-}
-
 /// True for `.1`, `-20261122`, `__2026-11-22T10:00`, `.28Nov2026`, `.old`, `.1.bak`, `.old-1`.
 /// `is_whole`: the whole name is in front of it. Else, a date behind a word such as `-backup` is no
 /// rotation: programs name their daily files so.
@@ -126,12 +119,12 @@ fn is_mark(mark: &[u8], is_whole: bool) -> bool {
         return true;
     }
     let is_one_of = |word: &[u8], of: &[&[u8]]| of.iter().any(|it| word.eq_ignore_ascii_case(it));
+    // CUPS' `.O` is a mark only where nothing else is.
+    let is_old = |word: &[u8]| is_one_of(word, &OLD[..OLD.len() - 1]);
     let class = |byte: &u8| (byte.is_ascii_digit(), byte.is_ascii_alphabetic());
     let mut parts = mark.chunk_by(|a, b| class(a) == class(b)).peekable();
     let starts = parts.next_if(|part| SEPARATORS.contains(&part[0])).is_some();
-    let begins_old = parts
-        .peek()
-        .is_some_and(|part| is_one_of(part, &OLD[..OLD.len() - 1]));
+    let begins_old = parts.peek().is_some_and(|part| is_old(part));
     let begins = parts.peek().is_some_and(|part| part[0].is_ascii_digit()) || starts && begins_old;
     let is_dated = digits(mark) >= DATE;
     if !begins || begins_old && is_dated && !is_whole {
@@ -139,10 +132,7 @@ fn is_mark(mark: &[u8], is_whole: bool) -> bool {
     }
     let is_part = |part: &[u8]| match class(&part[0]) {
         (true, _) => true,
-        (_, true) => {
-            is_one_of(part, &OLD[..OLD.len() - 1])
-                || is_dated && (is_one_of(part, &DATED) || is_one_of(part, &WORDS))
-        }
+        (_, true) => is_old(part) || is_dated && (is_one_of(part, &DATED) || is_one_of(part, &WORDS)),
         _ => part.iter().all(|byte| SEPARATORS.contains(byte)),
     };
     parts.all(is_part)
